@@ -1,0 +1,56 @@
+/* Every code that can stand in a problem's `code`, in a reason's `code` or in a result, once.
+ * X(CONSTANT, name, http_status, title): http_status is what the HTTP interface answers when an order or a document
+ * ends in this code (RFC 9110, RFC 9457); 0 for codes that only ever are a job's reason. */
+#ifndef BACKFILLD_CODES_H
+#define BACKFILLD_CODES_H
+
+#define BF_CODES(X)                                                                        \
+    X(OK, ok, 200, "Done")                                                                 \
+    /* documents and requests */                                                           \
+    X(NOT_JSON, not_json, 400, "The body is not JSON")                                     \
+    X(BAD_REQUEST, bad_request, 400, "The request is malformed")                           \
+    X(NOT_ALLOWED, not_allowed, 403, "Not allowed")                                        \
+    X(NOT_FOUND, not_found, 404, "No such thing")                                          \
+    X(METHOD_NOT_ALLOWED, method_not_allowed, 405, "The method does not fit the path")     \
+    X(NAME_IN_USE, name_in_use, 409, "The name is in use")                                 \
+    X(AMBIGUOUS, ambiguous, 409, "The name means more than one job")                       \
+    X(WRONG_STATE, wrong_state, 409, "The job's state does not allow this")                \
+    X(TOO_LARGE, too_large, 413, "The body is too large")                                  \
+    X(WRONG_TYPE, wrong_media_type, 415, "Bodies are application/json")                    \
+    X(INVALID, invalid, 422, "The document is not valid")                                  \
+    X(UNSUPPORTED, unsupported, 422, "Not built yet")                                      \
+    X(ALREADY_DONE, already_done, 422, "This document already changed rows")               \
+    X(CONFIRM, confirm, 422, "The confirmation does not fit")                              \
+    X(INTERNAL, internal, 500, "Internal error")                                           \
+    X(NOT_BUILT, not_built, 501, "Not built yet")                                          \
+    X(STORE_FAILED, store_failed, 503, "The state store failed")                           \
+    X(TARGET_DOWN, target_down, 503, "The target does not answer")                         \
+    X(BUSY, busy, 503, "Too much at once")                                                 \
+    X(STOPPING, stopping, 503, "The daemon is stopping")                                   \
+    /* why a job is not simply working */                                                  \
+    X(OPERATOR, operator, 0, "By order of a person")                                       \
+    X(CONTROL, control, 0, "By backfilld.control on the target")                           \
+    X(MAX_JOBS, max_jobs, 0, "Waits for its turn on the target")                           \
+    X(TABLE_BUSY, table_busy, 0, "Waits for another job on the same table")                \
+    X(FENCED, fenced, 0, "Another daemon owns the job")                                    \
+    X(OWNED_ELSEWHERE, owned_elsewhere, 0, "Another daemon may still own the job")         \
+    X(LOST_SESSION, lost_session, 0, "Waits for a lost session to end")                    \
+    X(SERVER_UNREACHABLE, server_unreachable, 0, "The server does not answer")             \
+    X(NOT_PRIMARY, not_primary, 0, "The server is read-only")                              \
+    X(LOCK_CONFLICT, lock_conflict, 0, "Rows are locked by others")                        \
+    X(STATEMENT_TIMEOUT, statement_timeout, 0, "The batch took too long")                  \
+    X(SERIALIZATION, serialization, 0, "The server took the transaction back")             \
+    X(SERVER_RESOURCES, server_resources, 0, "The server is out of something")             \
+    X(ENDED_BY_DBA, ended_by_dba, 0, "Someone ended the job's sessions")                   \
+    X(CHECKPOINT_LOST, checkpoint_lost, 0, "The checkpoint is gone from the target")       \
+    X(TARGET_CHANGED, target_changed, 0, "The target is another database")                 \
+    X(TARGET_GONE, target_gone, 0, "The target is not configured any more")                \
+    X(TABLE_CHANGED, table_changed, 0, "The table's definition changed")                   \
+    X(PROXY_BETWEEN_US, proxy_between_us, 0, "A connection pooler stands between")         \
+    X(DATA_ERROR, data_error, 0, "A row could not be changed")                             \
+    X(STATEMENT_FAILED, statement_failed, 0, "The server refused a statement")             \
+    X(CONNECT_REFUSED, connect_refused, 0, "The server refuses the login")                 \
+    X(SCHEMA_MISSING, schema_missing, 0, "The control schema is missing")                  \
+    X(SCHEMA_NEWER, schema_newer, 0, "The control schema is of a newer version")
+
+#endif

@@ -1,0 +1,79 @@
+/* The engine: all jobs, their machine, the scheduler. It knows the world through ports only, so a whole run with
+ * crashes and lost connections lives inside one unit test. Single-threaded: every call comes from the loop's thread,
+ * every callback goes to it. */
+#ifndef BF_ENGINE_ENGINE_H
+#define BF_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "complaints.h"
+#include "database.h"
+#include "record.h"
+#include "store.h"
+#include "world.h"
+
+struct bf_engine;
+struct bf_job;
+
+struct bf_target {
+    char *name;
+    struct bf_database *database;
+    int max_jobs;          /* running at once; the rest is queued in order */
+    bool require_approval; /* "all" or "none" */
+};
+
+struct bf_engine_options {
+    const struct bf_world *world;
+    const struct bf_store *store;
+    struct bf_target *targets; /* stay the caller's, outlive the engine */
+    size_t target_count;
+    /* An event happened (for the log); may be NULL. */
+    void (*event)(void *argument, const struct bf_record *record, const struct bf_event *event);
+    void *argument;
+};
+
+struct bf_engine *bf_engine_new(const struct bf_engine_options *options);
+/* Loads every job from the store and takes up those that were running; paused stays paused. */
+enum bf_code bf_engine_start(struct bf_engine *engine, struct bf_error *error);
+/* Lets every running batch end, releases every checkpoint and calls `drained` when nothing of ours runs (jobs stay
+ * "running" in the store: the next start takes them up). Calling it again with cancel set cancels what still runs. */
+void bf_engine_drain(struct bf_engine *engine, bool cancel, void (*drained)(void *argument), void *argument);
+/* Drops everything at once, as a crash would; nothing is written, no callback comes any more. */
+void bf_engine_free(struct bf_engine *engine);
+
+/* The answer to an order or a submission. */
+struct bf_outcome_of_order {
+    enum bf_code code;            /* BF_OK, or why not */
+    bool already;                 /* it was so before: 200 instead of 202 */
+    bool durable;                 /* false: took effect but could not be stored */
+    const struct bf_job *job;     /* NULL when there is none */
+    const struct bf_complaints *complaints; /* may be NULL */
+    const char *text;             /* one sentence; "" where there is nothing to say */
+};
+typedef void bf_ordered(void *argument, const struct bf_outcome_of_order *outcome);
+
+/* Checks the document here and on the target, then makes the job durable. `done` is always called, from the loop or from
+ * inside the call. dry_run: plans and forgets; `done` gets a job that lives during the call only. */
+void bf_engine_submit(struct bf_engine *engine, const char *json, size_t length, const char *target_override,
+                      const char *actor, bool dry_run, bf_ordered *done, void *argument);
+/* `confirm` is for APPROVE; `reason` may be NULL. */
+void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order order, const char *actor,
+                     const char *reason, const char *confirm, bf_ordered *done, void *argument);
+
+/* Jobs, newest first: pass NULL to begin; NULL at the end. */
+const struct bf_job *bf_engine_next_job(const struct bf_engine *engine, const struct bf_job *job);
+/* By id, or by name (the newest of that name). `changing`: BF_AMBIGUOUS when an older job of that name can still run. */
+enum bf_code bf_engine_find(const struct bf_engine *engine, const char *id_or_name, bool changing,
+                            const struct bf_job **ret_job, struct bf_error *error);
+const struct bf_target *bf_engine_target(const struct bf_engine *engine, size_t index); /* NULL past the end */
+
+/* What can be seen of a job; valid until the loop runs again. */
+const struct bf_record *bf_job_record(const struct bf_job *job);
+enum bf_activity bf_job_activity(const struct bf_job *job);
+struct bf_reason bf_job_reason(const struct bf_job *job); /* of its state, or of what it waits for just now */
+double bf_job_rate(const struct bf_job *job);             /* rows scanned a second over the last 60 s; -1: unknown */
+int64_t bf_job_flights(const struct bf_job *job);         /* round trips to the target since it was taken up */
+
+#endif

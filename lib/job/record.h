@@ -1,0 +1,70 @@
+/* What is durable about a job on the daemon's side. How far it is stands on the target (protocol P4); the progress here
+ * is the last that was seen. Plain data with owned strings; pure. */
+#ifndef BF_JOB_RECORD_H
+#define BF_JOB_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "document.h"
+#include "identifier.h"
+#include "result.h"
+#include "state.h"
+
+/* Why a job is not simply working (docs/interface.md section 3). code BF_OK: no reason. */
+struct bf_reason {
+    enum bf_code code;
+    char text[BF_ERROR_TEXT_MAX];
+    int64_t since; /* unix milliseconds */
+    int64_t until; /* unix milliseconds; 0: not known */
+};
+
+/* Rows are counts since the job began. */
+struct bf_progress {
+    int64_t rows_scanned, rows_changed;
+    int64_t rows_estimated; /* -1: unknown */
+    int64_t batches;
+    int64_t batch_rows; /* size of the next batch */
+    int64_t pass;
+    int64_t resumed;    /* how often it was taken up again */
+    char *after;        /* owned; JSON arrays of key texts, NULL: open or not known */
+    char *through;
+    char *position;
+    bool done; /* the range is committed to its end */
+};
+
+struct bf_record {
+    char id[BF_ULID_TEXT];
+    struct bf_document *document; /* owned */
+    enum bf_state state;
+    enum bf_direction direction;
+    struct bf_reason reason;
+    struct bf_progress progress;
+    char *plan;      /* owned JSON text of the plan; NULL before there is one */
+    char *submitter; /* owned; NULL where identities are not configured */
+    char *approver;  /* owned; NULL: not approved by a person */
+    int64_t created_at, updated_at, started_at, ended_at; /* unix milliseconds; 0: not yet */
+    int64_t epoch;   /* the last epoch this daemon raised; 0: none */
+    bool started;    /* the checkpoint row exists on the target: from now on a missing one is checkpoint_lost */
+};
+
+enum { BF_EVENT_TEXT_MAX = 1024 };
+
+struct bf_event {
+    int64_t id;      /* given by the store, rising over all jobs */
+    char job[BF_ULID_TEXT];
+    int64_t at;      /* unix milliseconds */
+    char type[32];   /* "state", "note", "epoch", "retry" */
+    char from[24], to[24]; /* states, for type "state"; else empty */
+    char actor[64];  /* who: "operator", "daemon", "control" */
+    char text[BF_EVENT_TEXT_MAX];
+};
+
+void bf_record_clear(struct bf_record *record); /* frees what it owns */
+
+/* How much of the job is done, 0 to 1, never over 0.999 before it is completed; -1: unknown. */
+double bf_progress_fraction(const struct bf_progress *progress, enum bf_state state);
+/* Seconds until the end at `rate` rows scanned a second; -1: unknown. */
+int64_t bf_progress_eta(const struct bf_progress *progress, enum bf_state state, double rate);
+
+#endif

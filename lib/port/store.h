@@ -1,0 +1,32 @@
+/* The state store: what the daemon must not forget. Writes are asynchronous and carried out in the order of the calls;
+ * each is one durable transaction. Loading is done once, at start, synchronously. */
+#ifndef BF_PORT_STORE_H
+#define BF_PORT_STORE_H
+
+#include <stddef.h>
+
+#include "record.h"
+#include "result.h"
+
+/* BF_OK or BF_STORE_FAILED with the reason in `error`; called from the loop, never from inside the call. */
+typedef void bf_stored(void *argument, const struct bf_error *error);
+
+/* Called once per job, oldest first; the callee takes over what the record owns. */
+typedef void bf_store_loaded(void *argument, struct bf_record *record);
+/* Newest `limit` events with id > after (after = 0: the newest), in rising order; valid during the call. */
+typedef void bf_store_events(void *argument, const struct bf_event *events, size_t count,
+                             const struct bf_error *error);
+
+struct bf_store {
+    void *context;
+    enum bf_code (*load)(void *context, bf_store_loaded *loaded, void *argument, struct bf_error *error);
+    /* Inserts or replaces the job's record and appends the events (their ids are ignored) in one transaction. Record
+     * and events are copied before the call returns. `stored` may be NULL. */
+    void (*save)(void *context, const struct bf_record *record, const struct bf_event *events, size_t count,
+                 bf_stored *stored, void *argument);
+    /* job NULL: of all jobs. */
+    void (*read_events)(void *context, const char *job, int64_t after, size_t limit, bf_store_events *read,
+                        void *argument);
+};
+
+#endif

@@ -1,0 +1,89 @@
+/* A dialect: everything that differs between engines in what is said to them. Pure: texts in, texts out.
+ *
+ * Keys. A range is (low, high]; over several key columns it is walked as prefix ranges ("legs"), because row
+ * constructors and OR ladders read quadratically many pages. `split` tells the shape: 0, there is no low; k (1-based),
+ * the first key column in which low and high differ. Only the server compares keys, so the boundary statement returns
+ * the split together with the key. Shape s of n columns has bf_leg_count(s, n) legs; their ranges are disjoint and
+ * their union is (low, high]:
+ *   lower legs, i = n .. s+1:  c1..c(i-1) = low, ci > low_i
+ *   middle leg:                c1..c(s-1) = low, low_s < cs < high_s    (<= high_s and the only leg when s = n)
+ *   upper legs, i = s+1 .. n:  c1..c(i-1) = high, ci < high_i           (<= for i = n)
+ * and shape 0: c1 < high_1, then upper legs i = 2 .. n.
+ * Keys travel as text, as the server itself writes them under the session settings that the dialect states. */
+#ifndef BF_SQL_DIALECT_H
+#define BF_SQL_DIALECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "document.h"
+#include "flight.h"
+
+struct bf_column {
+    char *name;  /* as the server has it, unquoted */
+    char *type;  /* what a key's text is cast to */
+    char *collation; /* quoted; NULL where there is none or it is the type's own */
+};
+
+/* A table as the server describes it; made by read_survey. */
+struct bf_table {
+    char *display;    /* schema.name, for people and for "one running job per table" */
+    char *reference;  /* quoted, for statements */
+    char *target_identity; /* which database this is: survives restarts, differs for another server */
+    char *definition; /* SHA-256 of what must not change under a job: identity of the table, key columns and types,
+                         columns of `set`; */
+    struct bf_column key[BF_KEY_COLUMNS_MAX];
+    size_t key_count;
+    int64_t rows_estimated; /* -1: unknown */
+    int64_t bytes;          /* -1: unknown */
+    bool partitioned;
+};
+void bf_table_free(struct bf_table *table); /* NULL is fine */
+
+/* Every text for one job on one table. Owned by whoever rendered it. */
+struct bf_statements {
+    char *text[BF_STATEMENT_COUNT]; /* statements without a shape; NULL for SURVEY, CHECK, SCHEMA and shaped ones */
+    size_t key_count;
+    char *update[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX]; /* [split][leg] */
+    /* [split]; BOUNDARY and SPLIT have shapes 0 (no low) and 1 (with low) only */
+    char *recount[BF_KEY_COLUMNS_MAX + 1], *boundary[2], *split[2], *count[BF_KEY_COLUMNS_MAX + 1],
+        *probe[BF_KEY_COLUMNS_MAX + 1], *cap[BF_KEY_COLUMNS_MAX + 1];
+};
+void bf_statements_free(struct bf_statements *statements); /* NULL is fine */
+size_t bf_leg_count(size_t split, size_t key_count);
+
+struct bf_dialect {
+    const char *name;         /* "postgresql" */
+    int schema_version;       /* of the control schema that this release knows */
+    const char *const *schema_ddl; /* ends in NULL; run in one transaction where the engine can; safe to run again */
+
+    /* Looks at the author's expressions alone, before any server sees them. */
+    void (*check_expressions)(const struct bf_document *document, struct bf_complaints *complaints);
+
+    /* Text of the statements that are the same for every job: BEGIN, COMMIT, ROLLBACK, SERVER, FIND_DONE. */
+    const char *(*common)(enum bf_statement statement);
+
+    /* Appends the catalogue statements (SURVEY) that describe the document's table. */
+    void (*survey)(const struct bf_document *document, struct bf_flight *flight);
+    /* Makes a table of their answers; complaints name what the job cannot run on (missing table, view, float key ...).
+     * `server` is the answer to SERVER. Returns NULL when there are complaints. */
+    struct bf_table *(*read_survey)(const struct bf_document *document, const struct bf_answer *server,
+                                    const struct bf_answer *answers, size_t count, struct bf_complaints *complaints);
+    /* Appends CHECK steps, each in a group of its own, that prepare the author's expressions on the server; then
+     * read_checks turns their errors into complaints at /where, /set/<column>, /range/after ... The texts are put
+     * into `texts`, which must outlive the flight. */
+    void (*check)(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
+                  char **ret_texts[], size_t *ret_count);
+    void (*read_checks)(const struct bf_document *document, const struct bf_answer *answers, size_t count,
+                        struct bf_complaints *complaints);
+    /* All statements of one job. `job` is its id, for the comment at each statement's head. */
+    struct bf_statements *(*render)(const char *job, const struct bf_document *document, const struct bf_table *table);
+};
+
+extern const struct bf_dialect bf_dialect_postgresql;
+
+/* P10: class of an SQLSTATE. FENCE, LOST, UNREACHABLE, PROXY are not made here. */
+enum bf_error_class bf_postgresql_classify(const char *sqlstate);
+
+#endif

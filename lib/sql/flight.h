@@ -1,0 +1,137 @@
+/* A flight: statements that leave together, in order, and whose answers come together. The engine fills one in, a
+ * database port carries it out, the dialects say what each statement's text is. Plain data; pure.
+ *
+ * Order and failure: the server runs the steps in order. When a step fails, those that follow in the same group are not
+ * run (BF_OUTCOME_SKIPPED). A step with `new_group` begins a new group: it is run whatever came before. */
+#ifndef BF_SQL_FLIGHT_H
+#define BF_SQL_FLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "result.h"
+
+/* P10: what an error means for the job. X(CONSTANT, name) */
+#define BF_ERROR_CLASSES(X)                                                                            \
+    X(NONE, none)                                                                                      \
+    X(LOCK, lock)                   /* lock timeout, deadlock: rolled back, try again smaller */       \
+    X(SERIALIZATION, serialization) /* rolled back by the server, try again */                         \
+    X(CANCELLED, cancelled)         /* a cancel or the statement timeout */                            \
+    X(LOST, lost)                   /* the connection is gone; what was under way is unknown */        \
+    X(ENDED, ended)                 /* the server ended the session (57P01) */                         \
+    X(NOT_PRIMARY, not_primary)     /* read-only: after a fail-over */                                 \
+    X(RESOURCES, resources)         /* out of disk, memory, connections: try again */                  \
+    X(UNREACHABLE, unreachable)     /* connecting failed, try again */                                 \
+    X(LOGIN, login)                 /* the server refuses us: password, role, database */              \
+    X(PROXY, proxy)                 /* a pooler stands between */                                      \
+    X(FENCE, fence)                 /* the fence found no row: raised by the fence statement alone */  \
+    X(DATA, data)                   /* a row cannot hold the value */                                  \
+    X(DEFINITION, definition)       /* table, column, function, right is missing */                    \
+    X(TERMINAL, terminal)           /* everything else */
+
+enum bf_error_class {
+#define X(constant, name) BF_CLASS_##constant,
+    BF_ERROR_CLASSES(X)
+#undef X
+};
+
+/* Every statement the daemon sends. X(CONSTANT, name, parameters and what comes back). "low" and "high" are one
+ * parameter per key column. Columns of answers are always text in this order. */
+#define BF_STATEMENTS(X)                                                                                               \
+    X(BEGIN, begin, "- : -")                                                                                           \
+    X(COMMIT, commit, "- : -; answer.rolled_back when the server rolled back instead")                                 \
+    X(ROLLBACK, rollback, "- : -")                                                                                     \
+    X(SERVER, server, "- : identity, started_at, writable t/f, version, schema version or NULL")                       \
+    X(SURVEY, survey, "the dialect's own: see bf_dialect.survey")                                                      \
+    X(CHECK, check, "prepare only: is an expression or a batch statement valid on the target")                         \
+    X(SCHEMA, schema, "one statement of the control schema's DDL: -")                                                  \
+    X(FIND_DONE, find_done, "hash : id, name, state of jobs with this hash that committed rows")                       \
+    X(REGISTER_JOB, register_job, "id, name, document, hash, plan, approver, state : -; does nothing when it is there") \
+    X(REGISTER_CONTROL, register_control, "id, name : -; does nothing when it is there")                               \
+    X(REGISTER_CHECKPOINT, register_checkpoint,                                                                        \
+      "id, slice, after or NULL, through or NULL, identity, definition, batch_rows : -; nothing when it is there")     \
+    X(PEEK_OWNER, peek_owner, "id, slice : owner, epoch, seq, silent (seconds, by the server's clock)")                \
+    X(RAISE_EPOCH, raise_epoch, "id, slice, new owner, owner expected : affected 1, or 0 when the owner is another")   \
+    X(READ_CHECKPOINT, read_checkpoint,                                                                                \
+      "id, slice : epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "               \
+      "rows_changed_counted t/f, batches, batch_rows, done t/f, identity, definition, transaction")                    \
+    X(READ_CONTROL, read_control, "id : goal (run, pause, abort), scope (job or all)")                                 \
+    X(RECOUNT, recount, "transaction, then low, high : rows that the transaction changed; shape by split")             \
+    X(FENCE, fence,                                                                                                    \
+      "id, slice, epoch, seq, position, low, split, rows_scanned, rows_changed (of the batches before), batches, "     \
+      "batch_rows : clock (seconds, by the server); no row found: an error of class FENCE")                            \
+    X(UPDATE, update, "low, high : affected; shape by split, one statement per leg")                                   \
+    X(BOUNDARY, boundary,                                                                                              \
+      "low, through, n - 1 : key columns, split of (low, key), beyond t/f (key >= through), clock; no row: fewer than " \
+      "n rows follow; shape 0 has no low")                                                                             \
+    X(SPLIT, split, "low, through : split, empty t/f (through <= low); shape 0 has no low")                            \
+    X(END, end, "- : key columns of the last row; no row: the table is empty")                                         \
+    X(COUNT, count, "low, high : rows; shape by split")                                                                \
+    X(PROBE, probe, "low, high, limit : rows that match where, counted up to limit; shape by split")                   \
+    X(CAP, cap, "low, high, n - 1 : key columns of the n-th matching row, split of (low, key); shape by split")        \
+    X(FLUSH, flush,                                                                                                    \
+      "id, slice, epoch, seq, position, low, split, rows_scanned, rows_changed, batches, batch_rows, done t/f, "       \
+      "release t/f : affected 1, or 0 when fenced; moves seq too")                                                     \
+    X(TOUCH, touch, "id, slice, epoch : affected; the owner lives")                                                    \
+    X(JOB_STATE, job_state, "id, state : -")                                                                           \
+    X(END_LOST_SESSIONS, end_lost_sessions, "id : count of our own earlier sessions of this job that were ended")
+
+enum bf_statement {
+#define X(constant, name, contract) BF_STATEMENT_##constant,
+    BF_STATEMENTS(X)
+#undef X
+        BF_STATEMENT_COUNT
+};
+
+const char *bf_statement_name(enum bf_statement statement);
+const char *bf_error_class_name(enum bf_error_class error_class);
+
+enum {
+    BF_PARAMETERS_MAX = 24, /* 2 x BF_KEY_COLUMNS_MAX and some */
+    BF_STEPS_MAX = 48       /* fence, legs of an update (2 x BF_KEY_COLUMNS_MAX - 1) or a survey of many expressions */
+};
+
+struct bf_step {
+    enum bf_statement statement;
+    int split, leg;  /* which shape of RECOUNT, UPDATE, BOUNDARY, SPLIT, COUNT, PROBE, CAP; else 0 */
+    const char *sql; /* not owned; stays valid and unchanged while the session lives, except for SURVEY, CHECK and SCHEMA */
+    bool new_group;
+    size_t parameter_count;
+    char *parameters[BF_PARAMETERS_MAX]; /* owned; NULL is SQL NULL */
+};
+
+struct bf_flight {
+    size_t count;
+    struct bf_step steps[BF_STEPS_MAX];
+};
+
+enum bf_outcome {
+    BF_OUTCOME_OK,
+    BF_OUTCOME_ERROR,   /* the server answered with an error */
+    BF_OUTCOME_SKIPPED, /* not run, because a step before it in its group failed */
+    BF_OUTCOME_UNKNOWN  /* the connection went, or broke, before an answer came: it may have run */
+};
+
+struct bf_answer {
+    enum bf_outcome outcome;
+    enum bf_error_class error_class; /* of ERROR and UNKNOWN */
+    char sqlstate[6];                /* or the engine's number as text; "" where there is none */
+    char *message;                   /* owned; the server's words for people; NULL where there are none */
+    int64_t affected;                /* rows an UPDATE changed */
+    bool rolled_back;                /* a COMMIT that the server answered with ROLLBACK */
+    size_t rows, columns;
+    char **values; /* owned, rows x columns; NULL is SQL NULL */
+};
+
+/* Adds a step; returns it. Parameters are given with bf_step_text / bf_step_number in the order of the contract. */
+struct bf_step *bf_flight_add(struct bf_flight *flight, enum bf_statement statement, const char *sql);
+void bf_step_text(struct bf_step *step, const char *text); /* copies; NULL is SQL NULL */
+void bf_step_number(struct bf_step *step, int64_t number);
+void bf_flight_clear(struct bf_flight *flight); /* frees parameters; count is 0 afterwards */
+const char *bf_answer_value(const struct bf_answer *answer, size_t row, size_t column); /* NULL: SQL NULL or absent */
+int64_t bf_answer_number(const struct bf_answer *answer, size_t row, size_t column);    /* 0 where it is no number */
+bool bf_answer_true(const struct bf_answer *answer, size_t row, size_t column);
+void bf_answer_clear(struct bf_answer *answer);
+
+#endif
