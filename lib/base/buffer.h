@@ -20,7 +20,7 @@ enum { BF_BUFFER_CEILING = 16 * 1024 * 1024 };
 void bf_buffer_append(struct bf_buffer *buffer, const char *bytes, size_t length);
 void bf_buffer_text(struct bf_buffer *buffer, const char *text);
 void bf_buffer_format(struct bf_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Hands the text over (never NULL); the buffer is empty afterwards. Free it with free(). */
+/* Hands the text over (never NULL); the buffer is empty afterwards, `overflow` stays to be asked. Free it with free(). */
 char *bf_buffer_take(struct bf_buffer *buffer);
 void bf_buffer_clear(struct bf_buffer *buffer); /* frees; the buffer can be used again */
 

@@ -1,0 +1,113 @@
+#include "document.h"
+
+#include <jansson.h>
+
+#include "allocate.h"
+#include "document_reader.h"
+
+/* Nothing in a document that is valid nests deeper than four; the parser's own ceiling is 2,048. */
+static json_t *parse(const char *json, size_t length, struct bf_error *error)
+{
+    json_error_t at;
+    json_t *root = json_loadb(json ? json : "", length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &at);
+    if (root)
+        return root;
+    if (length == 0)
+        bf_fail(error, BF_NOT_JSON, "the document is empty; a JSON object is wanted");
+    else
+        bf_fail(error, BF_NOT_JSON, "line %d, column %d: %s", at.line, at.column, at.text);
+    return NULL;
+}
+
+/* One text for all documents that are equal as JSON, however they were written. 17 digits tell any two numbers apart. */
+static char *canonical_text(const json_t *root)
+{
+    char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+    if (!text)
+        abort(); /* out of memory: a parsed object has no other way to fail */
+    return text;
+}
+
+static void hash_document(json_t *root, struct bf_document *document)
+{
+    document->canonical = canonical_text(root);
+    /* "again" says that the same document may run twice, so it cannot be part of what makes it the same. */
+    json_object_del(root, "again");
+    BF_AUTO_STRING char *text = canonical_text(root);
+    bf_hash(text, strlen(text), document->hash);
+}
+
+static struct bf_document *new_document(void)
+{
+    struct bf_document *document = BF_NEW(struct bf_document);
+    document->undo = BF_UNDO_NONE;
+    document->pace = (struct bf_pace){
+        .batch_time = 250, .batch_rows_start = 500, .batch_rows_min = 10, .batch_rows_max = 50000, .nice = 0.5};
+    document->limits = (struct bf_limits){.lock_timeout = 1000, .statement_timeout = 10000};
+    return document;
+}
+
+enum bf_code bf_document_parse(const char *json, size_t length, const char *target_override,
+                               struct bf_document **ret_document, struct bf_complaints *complaints,
+                               struct bf_error *error)
+{
+    if (length > BF_DOCUMENT_MAX)
+        return bf_fail(error, BF_TOO_LARGE, "the document has %zu bytes; %d are the limit", length, BF_DOCUMENT_MAX);
+    json_t *root = parse(json, length, error);
+    if (!root)
+        return BF_NOT_JSON;
+    if (target_override && json_is_object(root)) {
+        /* The pattern of a target is ASCII, so what is not UTF-8 is as wrong as the empty text. */
+        json_t *target = json_string(target_override);
+        json_object_set_new(root, "target", target ? target : json_string(""));
+    }
+    struct bf_document *document = new_document();
+    bf_document_read(root, document, complaints);
+    enum bf_code code = bf_complaints_code(complaints);
+    if (code == BF_OK) {
+        hash_document(root, document);
+        *ret_document = document;
+    } else {
+        const struct bf_complaint *first = &complaints->list[0];
+        if (complaints->total == 1)
+            bf_fail(error, code, "%s: %s", first->pointer, first->detail);
+        else
+            bf_fail(error, code, "%s: %s (and %zu more)", first->pointer, first->detail, complaints->total - 1);
+        bf_document_free(document);
+    }
+    json_decref(root);
+    return code;
+}
+
+static void free_pairs(struct bf_pair *pairs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(pairs[i].name);
+        free(pairs[i].value);
+    }
+}
+
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(texts[i]);
+}
+
+void bf_document_free(struct bf_document *document)
+{
+    if (!document)
+        return;
+    free(document->name);
+    free(document->target);
+    free(document->table);
+    free_texts(document->key, document->key_count);
+    free_texts(document->after, document->after_count);
+    free_texts(document->through, document->through_count);
+    free_pairs(document->set, document->set_count);
+    free(document->where);
+    free(document->owner);
+    free(document->description);
+    free_pairs(document->labels, document->label_count);
+    free(document->canonical);
+    free(document);
+}

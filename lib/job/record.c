@@ -1,0 +1,49 @@
+#include "record.h"
+
+#include <stdlib.h>
+
+void bf_record_clear(struct bf_record *record)
+{
+    bf_document_free(record->document);
+    free(record->progress.after);
+    free(record->progress.through);
+    free(record->progress.position);
+    free(record->plan);
+    free(record->submitter);
+    free(record->approver);
+    *record = (struct bf_record){0};
+}
+
+/* The estimate is one, and rows come and go meanwhile: what is counted may pass it, what is shown may not. */
+double bf_progress_fraction(const struct bf_progress *progress, enum bf_state state)
+{
+    const double nearly = 0.999;
+    if (state == BF_STATE_COMPLETED)
+        return 1;
+    if (progress->done)
+        return nearly;
+    if (progress->rows_estimated < 0)
+        return -1;
+    if (progress->rows_scanned <= 0)
+        return 0;
+    if (progress->rows_estimated == 0)
+        return nearly;
+    double fraction = (double)progress->rows_scanned / (double)progress->rows_estimated;
+    return fraction < nearly ? fraction : nearly;
+}
+
+int64_t bf_progress_eta(const struct bf_progress *progress, enum bf_state state, double rate)
+{
+    const double longest = 100.0 * 366 * 86400; /* seconds; more is no forecast */
+    if (state == BF_STATE_COMPLETED)
+        return 0;
+    if (state != BF_STATE_RUNNING && state != BF_STATE_VERIFYING && state != BF_STATE_ROLLING_BACK)
+        return -1;
+    if (progress->done)
+        return 0;
+    /* Past the estimate and not at the end: how much is left is not known any more. */
+    if (progress->rows_estimated <= progress->rows_scanned || !(rate > 0))
+        return -1;
+    double seconds = (double)(progress->rows_estimated - progress->rows_scanned) / rate;
+    return seconds < longest ? (int64_t)seconds + 1 : -1;
+}
