@@ -1,0 +1,62 @@
+/* Events of one job or of all, as the store has them. */
+#include "server.h"
+
+#include "allocate.h"
+
+enum { EVENTS_DEFAULT = 100, EVENTS_MAX = 500 };
+
+static json_t *event_view(const struct bf_event *event)
+{
+    json_t *view = json_object();
+    json_object_set_new(view, "id", json_integer(event->id));
+    json_object_set_new(view, "job", json_string(event->job));
+    json_object_set_new(view, "at", bf_json_time(event->at));
+    json_object_set_new(view, "type", bf_json_text(event->type));
+    json_object_set_new(view, "from", bf_json_text(event->from[0] ? event->from : NULL));
+    json_object_set_new(view, "to", bf_json_text(event->to[0] ? event->to : NULL));
+    json_object_set_new(view, "actor", bf_json_text(event->actor));
+    json_object_set_new(view, "text", bf_json_text(event->text));
+    return view;
+}
+
+static void events_read(void *argument, const struct bf_event *events, size_t count, const struct bf_error *error)
+{
+    struct bf_request *request = bf_wait_end(argument);
+    if (!request) return;
+    if (error && error->code != BF_OK) {
+        bf_problem(request, BF_STORE_FAILED, "the events cannot be read: %s", error->text);
+        return;
+    }
+    json_t *list = json_array(), *body = json_object();
+    for (size_t i = 0; i < count; i++) json_array_append_new(list, event_view(&events[i]));
+    json_object_set_new(body, "events", list);
+    bf_answer(request, 200, body);
+}
+
+static void read_events(struct bf_request *request, bool of_job)
+{
+    int64_t after, limit;
+    if (!bf_request_parameters(request, (const char *const[]){"after", "limit", NULL}) ||
+        !bf_request_number(request, "after", 0, INT64_MAX, 0, &after) ||
+        !bf_request_number(request, "limit", 1, EVENTS_MAX, EVENTS_DEFAULT, &limit))
+        return;
+    if (bf_request_wants(request, "text/event-stream")) {
+        bf_problem(request, BF_NOT_BUILT, "streaming events is not built yet; ask for application/json with `after`");
+        return;
+    }
+    const struct bf_job *job = of_job ? bf_request_job(request, false) : NULL;
+    if (of_job && !job) return;
+    const struct bf_store *store = request->http->store;
+    store->read_events(store->context, job ? bf_job_record(job)->id : NULL, after, (size_t)limit, events_read,
+                       bf_wait_begin(request));
+}
+
+void bf_handle_job_events(struct bf_request *request)
+{
+    read_events(request, true);
+}
+
+void bf_handle_all_events(struct bf_request *request)
+{
+    read_events(request, false);
+}

@@ -1,0 +1,227 @@
+/* libmicrohttpd on the loop: one uv_poll on its epoll descriptor, one uv_timer for its timeouts. MHD_run is only called
+ * from these two, so a handler, the engine and the server never run inside each other. */
+#include "http.h"
+
+#include <string.h>
+
+#include "allocate.h"
+#include "server.h"
+
+static void rearm(struct bf_http *http);
+
+static void run(struct bf_http *http)
+{
+    MHD_run(http->server);
+    rearm(http);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    run(poll->data);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    run(timer->data);
+}
+
+static void rearm(struct bf_http *http)
+{
+    MHD_UNSIGNED_LONG_LONG milliseconds;
+    if (MHD_get_timeout(http->server, &milliseconds) == MHD_YES)
+        uv_timer_start(&http->timer, on_timer, milliseconds, 0);
+    else
+        uv_timer_stop(&http->timer);
+}
+
+static void suspend(struct bf_request *request)
+{
+    struct bf_http *http = request->http;
+    request->suspended = true;
+    request->previous = NULL;
+    request->next = http->suspended;
+    if (request->next) request->next->previous = request;
+    http->suspended = request;
+    MHD_suspend_connection(request->connection);
+}
+
+void bf_request_resume(struct bf_request *request)
+{
+    struct bf_http *http = request->http;
+    if (!request->suspended) return;
+    request->suspended = false;
+    if (request->next) request->next->previous = request->previous;
+    if (request->previous)
+        request->previous->next = request->next;
+    else
+        http->suspended = request->next;
+    MHD_resume_connection(request->connection);
+    /* It takes effect in the next MHD_run, which must not be run from inside the engine. */
+    if (!http->stopping) uv_timer_start(&http->timer, on_timer, 0, 0);
+}
+
+/* The first that is heard of a request: its undecoded target. */
+static void *on_target(void *argument, const char *text, struct MHD_Connection *connection)
+{
+    struct bf_request *request = BF_NEW(struct bf_request);
+    request->http = argument;
+    request->connection = connection;
+    request->body.ceiling = BF_HTTP_BODY_MAX;
+    bf_uri_parse(text, &request->uri, &request->uri_error);
+    return request;
+}
+
+static enum MHD_Result queue(struct bf_request *request)
+{
+    return MHD_queue_response(request->connection, (unsigned)request->status, request->response);
+}
+
+static void drop_body(struct bf_request *request)
+{
+    request->http->body_bytes -= request->body.length;
+    bf_buffer_clear(&request->body);
+}
+
+/* A part of the body. Without an answer being possible here, what is too large is read and thrown away, up to a limit. */
+static enum MHD_Result take(struct bf_request *request, const char *bytes, size_t *length)
+{
+    struct bf_http *http = request->http;
+    request->received += *length;
+    if (request->received > BF_HTTP_DISCARD_MAX) return MHD_NO;
+    if (request->received > BF_HTTP_BODY_MAX || http->body_bytes + *length > BF_HTTP_BODIES_MAX) {
+        drop_body(request);
+        if (!request->response && request->received > BF_HTTP_BODY_MAX)
+            bf_problem(request, BF_TOO_LARGE, "a body has at most %d bytes", BF_HTTP_BODY_MAX);
+        else if (!request->response)
+            bf_problem(request, BF_BUSY, "too many large bodies are being received; try again");
+    } else if (!request->response) {
+        bf_buffer_append(&request->body, bytes, *length);
+        http->body_bytes += *length;
+    }
+    *length = 0;
+    return MHD_YES;
+}
+
+/* Called with the headers, with every part of the body, at its end, and once more after a suspension. */
+static enum MHD_Result on_request(void *argument, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *bytes, size_t *length,
+                                  void **context)
+{
+    struct bf_request *request = *context;
+    (void)argument;
+    (void)connection;
+    (void)url;
+    (void)version;
+    if (!request->begun) {
+        request->begun = true;
+        return bf_request_check(request, method) ? MHD_YES : queue(request);
+    }
+    if (*length > 0) return take(request, bytes, length);
+    if (request->response) return queue(request);
+    if (request->http->stopping)
+        bf_problem(request, BF_STOPPING, "the daemon is stopping");
+    else
+        request->route->handle(request);
+    drop_body(request);
+    if (request->response) return queue(request);
+    suspend(request);
+    return MHD_YES;
+}
+
+static void on_completed(void *argument, struct MHD_Connection *connection, void **context,
+                         enum MHD_RequestTerminationCode how)
+{
+    struct bf_request *request = *context;
+    (void)argument;
+    (void)connection;
+    (void)how;
+    if (!request) return;
+    *context = NULL;
+    if (request->wait) bf_wait_forget(request);
+    drop_body(request);
+    bf_uri_clear(&request->uri);
+    if (request->response) MHD_destroy_response(request->response);
+    free(request);
+}
+
+/* The daemon writes the log, and what a client did wrong on the wire is not worth a line. */
+static void no_log(void *argument, const char *format, va_list arguments)
+{
+    (void)argument;
+    (void)format;
+    (void)arguments;
+}
+
+static struct MHD_Daemon *start_server(struct bf_http *http)
+{
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
+                            MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL,
+                            MHD_OPTION_LISTEN_SOCKET, http->listen.socket,
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, http,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)BF_HTTP_CONNECTIONS_MAX,
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)BF_HTTP_TIMEOUT,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)BF_HTTP_CONNECTION_MEMORY,
+                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+}
+
+struct bf_http *bf_http_start(uv_loop_t *loop, const struct bf_http_options *options, struct bf_error *error)
+{
+    struct bf_listen made;
+    if (bf_listen_open(options->listen, &made, error) != BF_OK) return NULL;
+    struct bf_http *http = BF_NEW(struct bf_http);
+    http->engine = options->engine;
+    http->store = options->store;
+    http->loop = loop;
+    http->listen = made;
+    http->server = start_server(http);
+    const union MHD_DaemonInfo *info =
+        http->server ? MHD_get_daemon_info(http->server, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+    if (!info || uv_poll_init(loop, &http->poll, info->epoll_fd) != 0) {
+        if (http->server) MHD_stop_daemon(http->server);
+        bf_listen_clear(&http->listen);
+        free(http);
+        bf_fail(error, BF_INTERNAL, "listen = %s: the HTTP server cannot be started", options->listen);
+        return NULL;
+    }
+    uv_timer_init(loop, &http->timer);
+    http->open_handles = 2;
+    http->poll.data = http->timer.data = http;
+    uv_poll_start(&http->poll, UV_READABLE, on_poll);
+    rearm(http);
+    return http;
+}
+
+const char *bf_http_address(const struct bf_http *http)
+{
+    return http->listen.address;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct bf_http *http = handle->data;
+    if (--http->open_handles == 0) free(http);
+}
+
+void bf_http_stop(struct bf_http *http)
+{
+    if (!http) return;
+    http->stopping = true;
+    while (http->suspended) {
+        struct bf_request *request = http->suspended;
+        bf_wait_forget(request);
+        bf_problem(request, BF_STOPPING, "the daemon is stopping; what was ordered may still take effect");
+        bf_request_resume(request);
+    }
+    /* A suspended connection would make MHD_stop_daemon panic: the first run resumes, the others let answers go out. */
+    enum { RUNS = 4 };
+    for (int i = 0; i < RUNS; i++) MHD_run(http->server);
+    uv_poll_stop(&http->poll);
+    uv_timer_stop(&http->timer);
+    MHD_stop_daemon(http->server); /* closes the listening socket too */
+    bf_listen_clear(&http->listen);
+    uv_close((uv_handle_t *)&http->poll, on_closed);
+    uv_close((uv_handle_t *)&http->timer, on_closed);
+}

@@ -1,0 +1,127 @@
+/* A job as the interface shows it. The document is shown in full and has no secrets: credentials are the target's. */
+#include "server.h"
+
+#include "state.h"
+
+/* Owned JSON text as JSON; null where there is none. */
+static json_t *parsed(const char *text)
+{
+    json_t *value = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+    return value ? value : json_null();
+}
+
+static json_t *reason_view(const struct bf_reason *reason)
+{
+    if (reason->code == BF_OK) return json_null();
+    json_t *view = json_object();
+    json_object_set_new(view, "code", json_string(bf_code_name(reason->code)));
+    json_object_set_new(view, "since", bf_json_time(reason->since));
+    json_object_set_new(view, "until", bf_json_time(reason->until));
+    json_object_set_new(view, "text", bf_json_text(reason->text));
+    return view;
+}
+
+/* One entry per slice; a job has one slice, and none before its range is known. */
+static json_t *positions_view(const struct bf_record *record)
+{
+    const struct bf_progress *progress = &record->progress;
+    json_t *positions = json_array();
+    if (!record->started && !progress->after && !progress->through && !progress->position) return positions;
+    json_t *position = json_object();
+    json_object_set_new(position, "after", parsed(progress->after));
+    json_object_set_new(position, "through", parsed(progress->through));
+    json_object_set_new(position, "position", parsed(progress->position));
+    json_object_set_new(position, "done", json_boolean(progress->done));
+    json_array_append_new(positions, position);
+    return positions;
+}
+
+static json_t *known(int64_t number)
+{
+    return number < 0 ? json_null() : json_integer(number);
+}
+
+static json_t *known_real(double number)
+{
+    return number < 0 ? json_null() : json_real(number);
+}
+
+static json_t *progress_view(const struct bf_job *job, const struct bf_record *record)
+{
+    const struct bf_progress *progress = &record->progress;
+    double rate = bf_job_rate(job);
+    json_t *view = json_object();
+    json_object_set_new(view, "rows_scanned", json_integer(progress->rows_scanned));
+    json_object_set_new(view, "rows_changed", json_integer(progress->rows_changed));
+    json_object_set_new(view, "rows_bad", json_integer(0));
+    json_object_set_new(view, "rows_set_aside", json_integer(0));
+    json_object_set_new(view, "rows_estimated", known(progress->rows_estimated));
+    json_object_set_new(view, "fraction", known_real(bf_progress_fraction(progress, record->state)));
+    json_object_set_new(view, "rate", known_real(rate));
+    json_object_set_new(view, "eta_seconds", known(bf_progress_eta(progress, record->state, rate)));
+    json_object_set_new(view, "batches", json_integer(progress->batches));
+    json_object_set_new(view, "batch_rows", json_integer(progress->batch_rows));
+    json_object_set_new(view, "pass", json_integer(progress->pass));
+    json_object_set_new(view, "positions", positions_view(record));
+    json_object_set_new(view, "seconds", json_object());
+    json_object_set_new(view, "resumed", json_integer(progress->resumed));
+    json_object_set_new(view, "round_trips", json_integer(bf_job_flights(job)));
+    return view;
+}
+
+/* The plan's single values; lists and objects (statements, findings) are left to /plan. */
+static json_t *plan_summary(const char *text)
+{
+    json_t *plan = parsed(text), *summary = NULL, *value;
+    const char *key;
+    if (json_is_object(plan)) {
+        summary = json_object();
+        json_object_foreach(plan, key, value)
+            if (!json_is_object(value) && !json_is_array(value)) json_object_set(summary, key, value);
+    }
+    json_decref(plan);
+    return summary ? summary : json_null();
+}
+
+static json_t *labels_view(const struct bf_document *document)
+{
+    json_t *labels = json_object();
+    for (size_t i = 0; i < document->label_count; i++)
+        json_object_set_new(labels, document->labels[i].name, bf_json_text(document->labels[i].value));
+    return labels;
+}
+
+static json_t *activity_view(const struct bf_job *job, enum bf_state state)
+{
+    if (state != BF_STATE_RUNNING && state != BF_STATE_VERIFYING && state != BF_STATE_ROLLING_BACK) return json_null();
+    return json_string(bf_activity_name(bf_job_activity(job)));
+}
+
+json_t *bf_job_view(const struct bf_job *job)
+{
+    const struct bf_record *record = bf_job_record(job);
+    const struct bf_document *document = record->document;
+    struct bf_reason reason = bf_job_reason(job);
+    json_t *view = json_object();
+    json_object_set_new(view, "id", json_string(record->id));
+    json_object_set_new(view, "name", bf_json_text(document->name));
+    json_object_set_new(view, "target", bf_json_text(document->target));
+    json_object_set_new(view, "table", bf_json_text(document->table));
+    json_object_set_new(view, "state", json_string(bf_state_name(record->state)));
+    json_object_set_new(view, "direction", json_string(bf_direction_name(record->direction)));
+    json_object_set_new(view, "activity", activity_view(job, record->state));
+    json_object_set_new(view, "reason", reason_view(&reason));
+    json_object_set_new(view, "document", parsed(document->canonical));
+    json_object_set_new(view, "progress", progress_view(job, record));
+    json_object_set_new(view, "plan", plan_summary(record->plan));
+    json_object_set_new(view, "owner", bf_json_text(document->owner));
+    json_object_set_new(view, "labels", labels_view(document));
+    json_object_set_new(view, "description", bf_json_text(document->description));
+    json_object_set_new(view, "submitted_by", bf_json_text(record->submitter));
+    json_object_set_new(view, "approved_by", bf_json_text(record->approver));
+    json_object_set_new(view, "created_at", bf_json_time(record->created_at));
+    json_object_set_new(view, "updated_at", bf_json_time(record->updated_at));
+    json_object_set_new(view, "started_at", bf_json_time(record->started_at));
+    json_object_set_new(view, "ended_at", bf_json_time(record->ended_at));
+    return view;
+}

@@ -1,0 +1,29 @@
+/* Where the daemon listens: the configured text made a listening socket, and the question whether a Host or an Origin
+ * means this daemon (which is what keeps a web page on another name, DNS rebinding included, from giving orders). */
+#ifndef BF_HTTP_LISTEN_H
+#define BF_HTTP_LISTEN_H
+
+#include <stdbool.h>
+
+#include "result.h"
+
+struct bf_listen {
+    int socket;    /* listening, non-blocking, close-on-exec; -1: none */
+    char *address; /* owned: "http://127.0.0.1:43211" or "unix:/path" */
+    char *host;    /* owned: as a Host header names it ("[::1]"); NULL for a unix socket */
+    int port;      /* 0 for a unix socket */
+    char *path;    /* owned: the socket file; NULL for TCP */
+};
+
+/* BF_BAD_REQUEST: the text is not an address of this machine's loopback or a unix socket; BF_BUSY: it is in use;
+ * BF_INTERNAL: the system refused. */
+enum bf_code bf_listen_open(const char *text, struct bf_listen *ret_listen, struct bf_error *error);
+/* Removes the socket file and frees; the socket itself belongs to the server by then. */
+void bf_listen_clear(struct bf_listen *listen);
+
+/* `host` as in a Host header, NULL: none was sent. */
+bool bf_listen_host_ours(const struct bf_listen *listen, const char *host);
+/* `origin` as in an Origin header. */
+bool bf_listen_origin_ours(const struct bf_listen *listen, const char *origin);
+
+#endif

@@ -1,0 +1,125 @@
+/* The inside of the server and of one request; for the files of this folder only.
+ *
+ * Life of a request: its target is parsed (uri), then its headers are checked before any body is read (check), its body
+ * is collected, and its route's handler is called. The handler answers at once, or asks the engine or the store by a
+ * `bf_wait`, whose callback answers; in between the connection is suspended. */
+#ifndef BF_HTTP_SERVER_H
+#define BF_HTTP_SERVER_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+#include <jansson.h>
+#include <microhttpd.h>
+#include <uv.h>
+
+#include "backfilld/api.h"
+#include "buffer.h"
+#include "complaints.h"
+#include "engine.h"
+#include "http.h"
+#include "listen.h"
+#include "uri.h"
+
+/* Who orders, as events name it: identities are not built yet. */
+#define BF_HTTP_ACTOR "operator"
+
+enum {
+    BF_HTTP_BODY_MAX = BF_DOCUMENT_MAX,           /* bytes of one body */
+    BF_HTTP_BODIES_MAX = 32 * 1024 * 1024,        /* bytes of all bodies that are being received */
+    BF_HTTP_DISCARD_MAX = 8 * BF_HTTP_BODY_MAX,   /* a chunked body over BODY_MAX is read up to here to answer 413 */
+    BF_HTTP_CONNECTIONS_MAX = 1000,
+    BF_HTTP_CONNECTION_MEMORY = 16 * 1024,        /* bytes for the target and the headers of one request */
+    BF_HTTP_TIMEOUT = 10                          /* seconds without a byte, also between two requests */
+};
+
+struct bf_request;
+struct bf_wait;
+
+struct bf_route {
+    const char *method;
+    const char *path;
+    enum bf_role role;
+    void (*handle)(struct bf_request *request); /* bf_handle_not_built where that is so */
+    const char *summary;
+};
+
+struct bf_http {
+    struct bf_engine *engine;
+    const struct bf_store *store;
+    struct bf_listen listen;
+    uv_loop_t *loop;
+    struct MHD_Daemon *server;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    int open_handles; /* of the loop; the last one that closes frees this */
+    bool stopping;
+    size_t body_bytes;            /* held by all requests */
+    struct bf_request *suspended; /* list */
+};
+
+struct bf_request {
+    struct bf_http *http;
+    struct MHD_Connection *connection;
+    struct bf_uri uri;
+    struct bf_error uri_error; /* BF_OK: the target is fine */
+    const struct bf_route *route;
+    const char *job, *target; /* the route's {job}, {target}; in `uri` */
+    bool begun;               /* the headers were looked at */
+    struct bf_buffer body;
+    size_t received;          /* bytes of body, kept or not */
+    int status;
+    struct MHD_Response *response; /* NULL: not answered yet */
+    struct bf_wait *wait;          /* NULL: waits for nobody */
+    bool suspended;
+    struct bf_request *previous, *next; /* among the suspended ones */
+};
+
+/* check.c: true when a handler may see the request; else it is answered. Called once, with the headers. */
+bool bf_request_check(struct bf_request *request, const char *method);
+const char *bf_request_header(const struct bf_request *request, const char *name); /* NULL: not sent */
+/* The client asks for `type` and takes no JSON. */
+bool bf_request_wants(const struct bf_request *request, const char *type);
+/* Refuses (answers and returns false) parameters that are not among `names`, a list that ends in NULL, and those given
+ * twice, except where the name in the list begins with "*". */
+bool bf_request_parameters(struct bf_request *request, const char *const *names);
+const char *bf_request_parameter(const struct bf_request *request, const char *name); /* NULL: not there */
+/* A parameter that is a number from `low` to `high`; answers and returns false when it is not. */
+bool bf_request_number(struct bf_request *request, const char *name, int64_t low, int64_t high, int64_t otherwise,
+                       int64_t *ret_number);
+
+/* route.c: sets route and what its path holds. BF_OK, BF_NOT_FOUND, or BF_METHOD_NOT_ALLOWED with the list for Allow. */
+enum bf_code bf_route_find(const char *method, struct bf_request *request, struct bf_buffer *allow);
+
+/* answer.c. All of these answer; a request is answered exactly once. */
+void bf_answer(struct bf_request *request, int status, json_t *body); /* takes over `body` */
+void bf_answer_with(struct bf_request *request, int status, json_t *body, const char *header, const char *value);
+void bf_problem(struct bf_request *request, enum bf_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void bf_problem_allow(struct bf_request *request, const char *allow);
+/* A problem with all complaints and, where there is a job, its id and state. */
+void bf_problem_of_order(struct bf_request *request, const struct bf_outcome_of_order *outcome);
+void bf_problem_complaints(struct bf_request *request, const struct bf_complaints *complaints);
+json_t *bf_json_text(const char *text);      /* NULL gives null; bytes that are not UTF-8 become "?" */
+json_t *bf_json_time(int64_t unix_milliseconds); /* 0 gives null */
+
+/* wait.c: a request waits for one callback. The object outlives the request where it has to. */
+struct bf_wait *bf_wait_begin(struct bf_request *request);
+struct bf_request *bf_wait_end(struct bf_wait *wait); /* frees it; NULL: the request is gone or answered */
+void bf_wait_forget(struct bf_request *request);       /* the callback will find no request */
+
+/* http.c: an answered request that was suspended goes on; else does nothing. */
+void bf_request_resume(struct bf_request *request);
+
+/* job_view.c */
+json_t *bf_job_view(const struct bf_job *job);
+
+/* jobs.c: the job that the path names; NULL: answered. `changing`: an ambiguous name is refused. */
+const struct bf_job *bf_request_job(struct bf_request *request, bool changing);
+
+/* One handler per built route. */
+#define X(constant, method, path, role, handler, summary) void bf_handle_##handler(struct bf_request *request);
+BF_ROUTES(X)
+#undef X
+
+#endif

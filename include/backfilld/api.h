@@ -1,0 +1,69 @@
+/* The HTTP interface, version 1: every route once. The daemon's table, the client's paths and the test of all routes are
+ * made from this list (docs/interface.md, section 4). */
+#ifndef BACKFILLD_API_H
+#define BACKFILLD_API_H
+
+#define BF_API_DEFAULT_URL "http://127.0.0.1:8420"
+#define BF_API_JSON "application/json"
+#define BF_API_PROBLEM "application/problem+json"
+
+/* X(CONSTANT, name): who may use a route, weakest first. Without tokens (not built yet) the daemon listens on loopback
+ * and unix sockets only, and whoever reaches it may do everything. */
+#define BF_ROLES(X)       \
+    X(ANYONE, anyone)     \
+    X(ALERTS, alerts)     \
+    X(VIEWER, viewer)     \
+    X(OPERATOR, operator) \
+    X(APPROVER, approver) \
+    X(ADMIN, admin)
+
+/* X(CONSTANT, method, path, role, handler, summary): {job}, {target} and {replica} stand for one path segment. The handler
+ * `not_built` answers 501. */
+#define BF_ROUTES(X)                                                                                            \
+    X(SUBMIT, POST, "/v1/jobs", OPERATOR, submit, "submit a job; ?dry_run=true plans and forgets")              \
+    X(LIST, GET, "/v1/jobs", VIEWER, list_jobs, "jobs, newest first")                                           \
+    X(SHOW, GET, "/v1/jobs/{job}", VIEWER, show_job, "one job")                                                 \
+    X(TUNE, PATCH, "/v1/jobs/{job}", OPERATOR, not_built, "changing pace and limits of a job")                  \
+    X(PLAN, GET, "/v1/jobs/{job}/plan", VIEWER, show_plan, "the plan of a job")                                 \
+    X(APPROVE, POST, "/v1/jobs/{job}/approve", APPROVER, approve, "approve the plan of a job")                  \
+    X(PAUSE, POST, "/v1/jobs/{job}/pause", OPERATOR, pause, "pause a job")                                      \
+    X(RESUME, POST, "/v1/jobs/{job}/resume", OPERATOR, resume, "resume a job")                                  \
+    X(ABORT, POST, "/v1/jobs/{job}/abort", OPERATOR, abort, "abort a job")                                      \
+    X(ROLLBACK, POST, "/v1/jobs/{job}/rollback", APPROVER, not_built, "rolling a job back")                     \
+    X(CLONE, POST, "/v1/jobs/{job}/clone", OPERATOR, not_built, "submitting a copy of a job")                   \
+    X(JOB_EVENTS, GET, "/v1/jobs/{job}/events", VIEWER, job_events, "what happened to a job")                   \
+    X(EVENTS, GET, "/v1/events", VIEWER, all_events, "what happened to all jobs")                               \
+    X(SAMPLES, GET, "/v1/jobs/{job}/samples", VIEWER, not_built, "series for charts")                           \
+    X(CONFLICTS, GET, "/v1/jobs/{job}/conflicts", VIEWER, not_built, "rows that a rollback left alone")         \
+    X(BAD_ROWS, GET, "/v1/jobs/{job}/bad-rows", VIEWER, not_built, "rows in quarantine")                        \
+    X(RETRY_BAD_ROWS, POST, "/v1/jobs/{job}/retry-bad-rows", ADMIN, not_built, "trying quarantined rows again") \
+    X(FORGET, POST, "/v1/jobs/{job}/forget", ADMIN, not_built, "dropping the way back of a job")                \
+    X(TARGETS, GET, "/v1/targets", VIEWER, list_targets, "the configured targets")                              \
+    X(TARGET, GET, "/v1/targets/{target}", VIEWER, show_target, "one target")                                   \
+    X(IGNORE_REPLICA, POST, "/v1/targets/{target}/replicas/{replica}/ignore", APPROVER, not_built,              \
+      "ignoring a replica")                                                                                     \
+    X(HEED_REPLICA, POST, "/v1/targets/{target}/replicas/{replica}/heed", APPROVER, not_built,                  \
+      "heeding a replica again")                                                                                \
+    X(PAUSE_ALL, POST, "/v1/pause-all", OPERATOR, not_built, "pausing every job")                               \
+    X(RESUME_ALL, POST, "/v1/resume-all", OPERATOR, not_built, "resuming what pause-all had paused")            \
+    X(TAKE_ALERTS, POST, "/v1/alerts", ALERTS, not_built, "Alertmanager's webhook")                             \
+    X(METRICS, GET, "/metrics", ANYONE, not_built, "metrics for Prometheus")                                    \
+    X(HEALTHZ, GET, "/healthz", ANYONE, healthz, "is the daemon alive")                                         \
+    X(READYZ, GET, "/readyz", ANYONE, readyz, "can the daemon do its work")                                     \
+    X(DASHBOARD, GET, "/", ANYONE, not_built, "the dashboard")                                                  \
+    X(OPENAPI, GET, "/v1/openapi.json", ANYONE, not_built, "the interface, machine-readable")
+
+enum bf_role {
+#define X(constant, name) BF_ROLE_##constant,
+    BF_ROLES(X)
+#undef X
+};
+
+enum bf_route_name {
+#define X(constant, method, path, role, handler, summary) BF_ROUTE_##constant,
+    BF_ROUTES(X)
+#undef X
+        BF_ROUTE_COUNT
+};
+
+#endif
