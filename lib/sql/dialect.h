@@ -43,7 +43,7 @@ void bf_table_free(struct bf_table *table); /* NULL is fine */
 
 /* Every text for one job on one table. Owned by whoever rendered it. */
 struct bf_statements {
-    char *text[BF_STATEMENT_COUNT]; /* statements without a shape; NULL for SURVEY, CHECK, SCHEMA and shaped ones */
+    char *text[BF_STATEMENT_KINDS]; /* statements without a shape; NULL for SURVEY, CHECK, SCHEMA and shaped ones */
     size_t key_count;
     char *update[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX]; /* [split][leg] */
     /* [split]; BOUNDARY and SPLIT have shapes 0 (no low) and 1 (with low) only */

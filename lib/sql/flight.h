@@ -81,7 +81,7 @@ enum bf_statement {
 #define X(constant, name, contract) BF_STATEMENT_##constant,
     BF_STATEMENTS(X)
 #undef X
-        BF_STATEMENT_COUNT
+        BF_STATEMENT_KINDS
 };
 
 const char *bf_statement_name(enum bf_statement statement);

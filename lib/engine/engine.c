@@ -1,0 +1,264 @@
+/* The engine's life, its jobs, and the dirty queue: whatever happens only marks a job, the ticker looks at it. */
+#include "engine.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "internal.h"
+
+static void on_ticker(void *argument);
+
+static void on_store_timer(void *argument)
+{
+    struct bf_engine *engine = argument;
+    for (struct bf_job *job = engine->oldest; job; job = job->newer)
+        if (job->unsaved)
+            bf_job_save(job, false);
+}
+
+struct bf_engine *bf_engine_new(const struct bf_engine_options *options)
+{
+    struct bf_engine *engine = BF_NEW(struct bf_engine);
+    engine->options = *options;
+    engine->world = options->world;
+    engine->store = options->store;
+    engine->ticker = engine->world->timer_new(engine->world->context, on_ticker, engine);
+    engine->store_timer = engine->world->timer_new(engine->world->context, on_store_timer, engine);
+    return engine;
+}
+
+void bf_engine_wake(struct bf_engine *engine)
+{
+    engine->world->timer_start(engine->ticker, 0);
+}
+
+void bf_engine_mark(struct bf_job *job)
+{
+    struct bf_engine *engine = job->engine;
+    if (job->dirty)
+        return;
+    job->dirty = true;
+    job->next_dirty = NULL;
+    if (engine->dirty_last)
+        engine->dirty_last->next_dirty = job;
+    else
+        engine->dirty_first = job;
+    engine->dirty_last = job;
+    bf_engine_wake(engine);
+}
+
+static bool nothing_runs(const struct bf_engine *engine)
+{
+    for (const struct bf_job *job = engine->oldest; job; job = job->newer)
+        if (!bf_walk_over(job))
+            return false;
+    return true;
+}
+
+static void on_ticker(void *argument)
+{
+    struct bf_engine *engine = argument;
+    /* Only what is dirty now: a job that marks itself again has its turn after the loop has seen to everything else. */
+    struct bf_job *last = engine->dirty_last;
+    for (struct bf_job *job; (job = engine->dirty_first) != NULL;) {
+        engine->dirty_first = job->next_dirty;
+        if (!engine->dirty_first)
+            engine->dirty_last = NULL;
+        job->dirty = false;
+        bf_job_tick(job);
+        if (job == last)
+            break;
+    }
+    if (engine->schedule && !engine->draining) {
+        engine->schedule = false;
+        bf_engine_schedule(engine);
+    }
+    if (engine->dirty_first)
+        bf_engine_wake(engine);
+    if (engine->draining && engine->drained && nothing_runs(engine)) {
+        void (*drained)(void *) = engine->drained;
+        engine->drained = NULL;
+        drained(engine->drained_argument);
+    }
+}
+
+struct bf_job *bf_engine_add(struct bf_engine *engine, struct bf_record *record)
+{
+    struct bf_job *job = BF_NEW(struct bf_job);
+    job->engine = engine;
+    job->record = *record;
+    *record = (struct bf_record){0};
+    job->target = bf_engine_target_by_name(engine, job->record.document->target);
+    job->table = bf_plan_table(job->record.plan);
+    job->older = engine->newest;
+    if (engine->newest)
+        engine->newest->newer = job;
+    else
+        engine->oldest = job;
+    engine->newest = job;
+    bf_walk_reset(job, false);
+    return job;
+}
+
+static void on_loaded(void *argument, struct bf_record *record)
+{
+    struct bf_engine *engine = argument;
+    struct bf_job *job = bf_engine_add(engine, record);
+    enum bf_state state = job->record.state;
+    if (bf_state_active(state)) {
+        /* Our former life may have left a session behind that still commits. */
+        bf_walk_reset(job, job->record.started);
+        bf_engine_mark(job);
+    }
+}
+
+enum bf_code bf_engine_start(struct bf_engine *engine, struct bf_error *error)
+{
+    enum bf_code code = engine->store->load(engine->store->context, on_loaded, engine, error);
+    if (code != BF_OK)
+        return code;
+    engine->schedule = true;
+    bf_engine_wake(engine);
+    return BF_OK;
+}
+
+void bf_engine_drain(struct bf_engine *engine, bool cancel, void (*drained)(void *argument), void *argument)
+{
+    engine->draining = true;
+    engine->drain_cancel = cancel;
+    engine->drained = drained;
+    engine->drained_argument = argument;
+    bf_submissions_drop(engine, false);
+    for (struct bf_job *job = engine->oldest; job; job = job->newer)
+        bf_engine_mark(job);
+    bf_engine_wake(engine);
+}
+
+static void free_request(struct bf_request *request)
+{
+    free(request->actor);
+    free(request->reason);
+    free(request->confirm);
+    free(request);
+}
+
+void bf_request_answer(struct bf_request *request, const struct bf_outcome_of_order *outcome)
+{
+    if (!request)
+        return;
+    request->done(request->argument, outcome);
+    free_request(request);
+}
+
+void bf_engine_free(struct bf_engine *engine)
+{
+    if (!engine)
+        return;
+    bf_submissions_drop(engine, true);
+    for (struct bf_save *save = engine->saves; save; save = save->next) {
+        save->engine = NULL;
+        if (save->request)
+            free_request(save->request);
+        save->request = NULL;
+    }
+    for (struct bf_job *job = engine->oldest, *newer; job; job = newer) {
+        newer = job->newer;
+        bf_walk_drop(job);
+        for (struct bf_request *request = job->requests, *next; request; request = next) {
+            next = request->next;
+            free_request(request);
+        }
+        bf_record_clear(&job->record);
+        free(job->table);
+        free(job);
+    }
+    engine->world->timer_free(engine->ticker);
+    engine->world->timer_free(engine->store_timer);
+    free(engine);
+}
+
+const struct bf_target *bf_engine_target(const struct bf_engine *engine, size_t index)
+{
+    return index < engine->options.target_count ? &engine->options.targets[index] : NULL;
+}
+
+const struct bf_target *bf_engine_target_by_name(const struct bf_engine *engine, const char *name)
+{
+    for (size_t i = 0; i < engine->options.target_count; i++)
+        if (strcmp(engine->options.targets[i].name, name) == 0)
+            return &engine->options.targets[i];
+    return NULL;
+}
+
+const struct bf_job *bf_engine_next_job(const struct bf_engine *engine, const struct bf_job *job)
+{
+    return job ? job->older : engine->newest;
+}
+
+struct bf_job *bf_engine_by_id(const struct bf_engine *engine, const char *id)
+{
+    for (struct bf_job *job = engine->newest; job; job = job->older)
+        if (strcmp(job->record.id, id) == 0)
+            return job;
+    return NULL;
+}
+
+/* Can this job still run, or be rolled back? Then its name alone does not say which job a change means. */
+static bool still_counts(const struct bf_job *job)
+{
+    return job->record.state != BF_STATE_COMPLETED && job->record.state != BF_STATE_REFUSED &&
+           job->record.state != BF_STATE_ABORTED && job->record.state != BF_STATE_ROLLED_BACK;
+}
+
+enum bf_code bf_engine_find(const struct bf_engine *engine, const char *id_or_name, bool changing,
+                            const struct bf_job **ret_job, struct bf_error *error)
+{
+    const struct bf_job *found = bf_engine_by_id(engine, id_or_name);
+    if (!found) {
+        for (const struct bf_job *job = engine->newest; job; job = job->older) {
+            if (strcmp(job->record.document->name, id_or_name) != 0)
+                continue;
+            if (!found)
+                found = job;
+            else if (changing && still_counts(job))
+                return bf_fail(error, BF_AMBIGUOUS, "the name %s means %s and the older %s, which is %s; use the id",
+                               id_or_name, found->record.id, job->record.id, bf_state_name(job->record.state));
+        }
+    }
+    if (!found)
+        return bf_fail(error, BF_NOT_FOUND, "there is no job with the id or name %.100s", id_or_name);
+    *ret_job = found;
+    return BF_OK;
+}
+
+const struct bf_record *bf_job_record(const struct bf_job *job)
+{
+    return &job->record;
+}
+
+enum bf_activity bf_job_activity(const struct bf_job *job)
+{
+    return bf_walk_activity(&job->walk);
+}
+
+struct bf_reason bf_job_reason(const struct bf_job *job)
+{
+    return job->walk.reason.code != BF_OK ? job->walk.reason : job->record.reason;
+}
+
+double bf_job_rate(const struct bf_job *job)
+{
+    if (job->sample_count < 2 || !bf_state_active(job->record.state))
+        return -1;
+    size_t newest = (job->sample_next + BF_RATE_SAMPLES - 1) % BF_RATE_SAMPLES;
+    size_t oldest = job->sample_count < BF_RATE_SAMPLES ? 0 : job->sample_next;
+    int64_t now = job->engine->world->monotonic(job->engine->world->context);
+    int64_t time = now - job->samples[oldest].at;
+    return time > 0 ? (double)(job->samples[newest].scanned - job->samples[oldest].scanned) * 1000 / (double)time : -1;
+}
+
+int64_t bf_job_flights(const struct bf_job *job)
+{
+    return job->walk.flights;
+}

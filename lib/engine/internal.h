@@ -1,0 +1,113 @@
+/* What the files of the engine share; nobody else includes this. */
+#ifndef BF_ENGINE_INTERNAL_H
+#define BF_ENGINE_INTERNAL_H
+
+#include "dialect.h"
+#include "engine.h"
+#include "size.h"
+#include "walk.h"
+
+enum {
+    BF_ORDERS_WAITING_MAX = 64, /* per job; more are answered BUSY */
+    BF_RATE_SAMPLES = 61,       /* one a second */
+    BF_STORE_RETRY = 2000,      /* milliseconds between tries to store what could not be stored */
+    BF_PROGRESS_SAVE = 10000    /* milliseconds between stored progress of a working job */
+};
+
+/* An order on its way: it waits in the job's queue for the tick, then for the store. */
+struct bf_request {
+    struct bf_request *next;
+    enum bf_order order;
+    char *actor, *reason, *confirm; /* owned; the latter two may be NULL */
+    bf_ordered *done;
+    void *argument;
+};
+
+struct bf_job {
+    struct bf_job *older, *newer; /* all jobs, by age */
+    struct bf_job *next_dirty;
+    bool dirty;
+    struct bf_engine *engine;
+    const struct bf_target *target; /* NULL: target_gone */
+    struct bf_record record;
+    char *table;                    /* owned; which table it works on, for "one running job per table" */
+    struct bf_request *requests;    /* waiting for the tick, oldest first */
+    bool moving;                    /* a move that is stored first is under way: orders wait for it */
+    bool unsaved;                   /* the store does not have the newest record */
+    int64_t saved_at;               /* monotonic milliseconds */
+    struct bf_walk walk;
+    struct {
+        int64_t at, scanned; /* monotonic milliseconds, rows */
+    } samples[BF_RATE_SAMPLES];
+    size_t sample_count, sample_next;
+};
+
+struct bf_submission;
+
+struct bf_engine {
+    struct bf_engine_options options;
+    const struct bf_world *world;
+    const struct bf_store *store;
+    struct bf_job *oldest, *newest;
+    struct bf_job *dirty_first, *dirty_last;
+    struct bf_timer *ticker;      /* fires once when something is dirty */
+    struct bf_timer *store_timer; /* tries again to store what could not be stored */
+    bool schedule;                /* somebody may have a turn now */
+    struct bf_submission *submissions;
+    bool draining, drain_cancel;
+    void (*drained)(void *argument);
+    void *drained_argument;
+    struct bf_save *saves;        /* under way in the store */
+};
+
+/* One write to the store. It outlives the engine when that is dropped first: then `engine` is NULL. */
+struct bf_save {
+    struct bf_save *previous, *next;
+    struct bf_engine *engine;
+    struct bf_job *job;
+    struct bf_request *request;   /* answered when stored; owned; may be NULL */
+    bool applies;                 /* stored first: the move takes effect now */
+    bool for_walk;                /* the walk waits for it */
+    enum bf_state to;
+    struct bf_event event;
+};
+
+/* engine.c */
+void bf_engine_mark(struct bf_job *job);            /* the tick will look at it; callable from anywhere */
+void bf_engine_wake(struct bf_engine *engine);      /* the ticker will run (for the scheduler) */
+struct bf_job *bf_engine_add(struct bf_engine *engine, struct bf_record *record); /* takes over what record owns */
+const struct bf_target *bf_engine_target_by_name(const struct bf_engine *engine, const char *name);
+struct bf_job *bf_engine_by_id(const struct bf_engine *engine, const char *id);
+/* A job (or a submission) that uses the name now; NULL: the name is free. */
+const char *bf_engine_name_user(const struct bf_engine *engine, const char *name);
+
+/* machine.c */
+void bf_job_tick(struct bf_job *job);
+/* The one setter. Moves as the table allows, writes the event and stores both; takes effect at once. `reason` (may be
+ * NULL) becomes the record's reason, else the reason is cleared. `request` (may be NULL) is answered when stored. */
+void bf_job_move(struct bf_job *job, enum bf_state to, const struct bf_reason *reason, const char *actor,
+                 struct bf_request *request);
+/* For moves that start something: stored first, takes effect when stored. */
+void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *actor, struct bf_request *request);
+void bf_job_event(struct bf_job *job, struct bf_event *event, const char *type, const char *actor, const char *text);
+void bf_job_note(struct bf_job *job, const char *type, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void bf_job_save(struct bf_job *job, bool for_walk); /* stores the record as it is; for_walk: the walk waits for it */
+struct bf_reason bf_reason_make(const struct bf_job *job, enum bf_code code, const char *text);
+
+/* orders.c */
+/* What an order does in a state: the table that the tests walk cell by cell. */
+enum bf_order_effect { BF_EFFECT_CONFLICT, BF_EFFECT_ALREADY, BF_EFFECT_MOVE, BF_EFFECT_MOVE_STORED_FIRST };
+enum bf_order_effect bf_order_effect(enum bf_order order, enum bf_state state, enum bf_state *ret_to);
+void bf_job_carry_out(struct bf_job *job); /* the waiting requests */
+void bf_request_answer(struct bf_request *request, const struct bf_outcome_of_order *outcome); /* frees it */
+
+/* scheduler.c */
+void bf_engine_schedule(struct bf_engine *engine);
+bool bf_state_active(enum bf_state state); /* takes a place among max_jobs */
+
+/* submit.c */
+/* Refuses what is being checked; `everything`: also what is on its way into the store. */
+void bf_submissions_drop(struct bf_engine *engine, bool everything);
+char *bf_plan_table(const char *plan); /* owned; NULL */
+
+#endif

@@ -1,0 +1,244 @@
+/* The job machine: one setter, one tick, one function for each state in which something is done. The table of moves is
+ * include/backfilld/states.h. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "internal.h"
+
+struct bf_reason bf_reason_make(const struct bf_job *job, enum bf_code code, const char *text)
+{
+    struct bf_reason reason = {.code = code, .since = job->engine->world->unix_time(job->engine->world->context)};
+    snprintf(reason.text, sizeof reason.text, "%s", text);
+    return reason;
+}
+
+/* ---- the store ---- */
+
+static void announce(struct bf_job *job, const struct bf_event *event)
+{
+    if (job->engine->options.event)
+        job->engine->options.event(job->engine->options.argument, &job->record, event);
+}
+
+static void apply(struct bf_job *job, enum bf_state from, enum bf_state to)
+{
+    job->record.state = to;
+    job->walk.reason = (struct bf_reason){0};
+    if (bf_state_active(to) && !bf_state_active(from))
+        bf_walk_reset(job, false);
+    job->sample_count = job->sample_next = 0;
+    job->engine->schedule = true;
+    bf_engine_mark(job);
+}
+
+static void answer_stored(struct bf_save *save, const struct bf_error *error)
+{
+    struct bf_outcome_of_order outcome = {.code = BF_OK, .durable = error->code == BF_OK, .job = save->job, .text = ""};
+    if (error->code != BF_OK) {
+        outcome.text = error->text;
+        if (save->applies)
+            outcome.code = BF_STORE_FAILED;
+    }
+    bf_request_answer(save->request, &outcome);
+    save->request = NULL;
+}
+
+static void on_saved(void *argument, const struct bf_error *error)
+{
+    struct bf_save *save = argument;
+    struct bf_engine *engine = save->engine;
+    if (engine) {
+        struct bf_job *job = save->job;
+        if (save->previous)
+            save->previous->next = save->next;
+        else
+            engine->saves = save->next;
+        if (save->next)
+            save->next->previous = save->previous;
+        bool good = error->code == BF_OK;
+        if (save->applies) {
+            job->moving = false;
+            if (good) {
+                job->record.reason = (struct bf_reason){0};
+                if (save->request && save->request->order == BF_ORDER_APPROVE) {
+                    free(job->record.approver);
+                    job->record.approver = bf_copy_string(save->request->actor);
+                }
+                /* A person's word that this daemon shall work on it, whoever held it before. */
+                if (save->request && save->request->order == BF_ORDER_RESUME)
+                    job->record.epoch = 0;
+                announce(job, &save->event);
+                apply(job, job->record.state, save->to);
+            }
+        } else if (!good) {
+            /* What took effect stays in effect; it is stored as soon as the store is back. */
+            job->unsaved = true;
+            engine->world->timer_start(engine->store_timer, BF_STORE_RETRY);
+        } else {
+            job->unsaved = false;
+        }
+        if (save->for_walk) {
+            job->walk.stored = good;
+            job->walk.store_failed = !good;
+            job->walk.arrived = true;
+        }
+        answer_stored(save, error);
+        bf_engine_mark(job);
+    }
+    free(save);
+}
+
+static struct bf_save *new_save(struct bf_job *job, struct bf_request *request)
+{
+    struct bf_engine *engine = job->engine;
+    struct bf_save *save = BF_NEW(struct bf_save);
+    save->engine = engine;
+    save->job = job;
+    save->request = request;
+    save->next = engine->saves;
+    if (engine->saves)
+        engine->saves->previous = save;
+    engine->saves = save;
+    job->saved_at = engine->world->monotonic(engine->world->context);
+    return save;
+}
+
+void bf_job_save(struct bf_job *job, bool for_walk)
+{
+    struct bf_save *save = new_save(job, NULL);
+    save->for_walk = for_walk;
+    job->engine->store->save(job->engine->store->context, &job->record, NULL, 0, on_saved, save);
+}
+
+void bf_job_event(struct bf_job *job, struct bf_event *event, const char *type, const char *actor, const char *text)
+{
+    *event = (struct bf_event){.at = job->engine->world->unix_time(job->engine->world->context)};
+    memcpy(event->job, job->record.id, sizeof event->job);
+    snprintf(event->type, sizeof event->type, "%s", type);
+    snprintf(event->actor, sizeof event->actor, "%.*s", (int)sizeof event->actor - 1, actor);
+    snprintf(event->text, sizeof event->text, "%.*s", (int)sizeof event->text - 1, text);
+}
+
+void bf_job_note(struct bf_job *job, const char *type, const char *format, ...)
+{
+    char text[BF_EVENT_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    struct bf_save *save = new_save(job, NULL);
+    bf_job_event(job, &save->event, type, "daemon", text);
+    announce(job, &save->event);
+    job->engine->store->save(job->engine->store->context, &job->record, &save->event, 1, on_saved, save);
+}
+
+/* ---- moves ---- */
+
+/* Fills in the event of a move and the record's fields that follow from it. */
+static bool prepare_move(struct bf_job *job, struct bf_record *record, enum bf_state to, const struct bf_reason *reason,
+                         const char *actor, struct bf_event *event)
+{
+    const char *sentence = bf_move_sentence(record->state, to);
+    if (!sentence) {
+        /* A move outside the table is our own mistake: a debug build stops here, a release fails this one job. */
+        assert(!"a move outside the table of states");
+        return false;
+    }
+    char text[BF_EVENT_TEXT_MAX];
+    snprintf(text, sizeof text, "%s%s%s", sentence, reason ? ": " : "", reason ? reason->text : "");
+    bf_job_event(job, event, "state", actor, text);
+    snprintf(event->from, sizeof event->from, "%s", bf_state_name(record->state));
+    snprintf(event->to, sizeof event->to, "%s", bf_state_name(to));
+    record->state = to;
+    record->reason = reason ? *reason : (struct bf_reason){0};
+    record->updated_at = event->at;
+    record->ended_at = bf_state_final(to) ? event->at : 0;
+    return true;
+}
+
+void bf_job_move(struct bf_job *job, enum bf_state to, const struct bf_reason *reason, const char *actor,
+                 struct bf_request *request)
+{
+    struct bf_reason internal;
+    enum bf_state from = job->record.state;
+    struct bf_save *save = new_save(job, request);
+    if (!prepare_move(job, &job->record, to, reason, actor, &save->event)) {
+        internal = bf_reason_make(job, BF_INTERNAL, "the job's machine was asked for a move that it does not have");
+        job->record.state = BF_STATE_FAILED;
+        job->record.reason = internal;
+        bf_job_event(job, &save->event, "state", "daemon", internal.text);
+    }
+    announce(job, &save->event);
+    apply(job, from, job->record.state);
+    job->engine->store->save(job->engine->store->context, &job->record, &save->event, 1, on_saved, save);
+}
+
+void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *actor, struct bf_request *request)
+{
+    struct bf_save *save = new_save(job, request);
+    struct bf_record copy = job->record; /* borrowed strings; the store copies what it needs */
+    if (request && request->order == BF_ORDER_APPROVE)
+        copy.approver = request->actor;
+    if (request && request->order == BF_ORDER_RESUME)
+        copy.epoch = 0;
+    struct bf_reason why = {0};
+    if (request && request->reason)
+        snprintf(why.text, sizeof why.text, "%s", request->reason);
+    prepare_move(job, &copy, to, why.text[0] ? &why : NULL, actor, &save->event);
+    copy.reason = (struct bf_reason){0};
+    save->applies = true;
+    save->to = to;
+    job->moving = true;
+    job->engine->store->save(job->engine->store->context, &copy, &save->event, 1, on_saved, save);
+}
+
+/* ---- the tick ---- */
+
+/* The walk came to its end: what does that mean for the state? */
+static void walk_is_over(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_reason *reason = walk->ending_reason.code != BF_OK ? &walk->ending_reason : NULL;
+    struct bf_reason kept = job->record.reason;
+    switch (job->record.state) {
+    case BF_STATE_RUNNING:
+    case BF_STATE_VERIFYING:
+        if (walk->ending == BF_STATE_COMPLETED || walk->ending == BF_STATE_FAILED)
+            bf_job_move(job, walk->ending, reason, "daemon", NULL);
+        else
+            bf_job_save(job, false); /* drained: the next start takes it up */
+        break;
+    case BF_STATE_PAUSING:
+        bf_job_move(job, walk->ending == BF_STATE_FAILED ? BF_STATE_FAILED : BF_STATE_PAUSED,
+                    walk->ending == BF_STATE_FAILED ? reason : &kept, "daemon", NULL);
+        break;
+    case BF_STATE_ABORTING:
+        bf_job_move(job, BF_STATE_ABORTED, &kept, "daemon", NULL);
+        break;
+    default:
+        break;
+    }
+}
+
+void bf_job_tick(struct bf_job *job)
+{
+    bf_job_carry_out(job);
+    if (!bf_state_active(job->record.state) || job->moving)
+        return;
+    if (!job->target) {
+        if (job->record.state == BF_STATE_PAUSING || job->record.state == BF_STATE_ABORTING)
+            walk_is_over(job);
+        else
+            job->walk.reason = bf_reason_make(job, BF_TARGET_GONE, "the job's target is not in the configuration any more");
+        return;
+    }
+    bool was_over = job->walk.phase == BF_PHASE_OVER;
+    bf_walk_step(job);
+    if (job->walk.phase == BF_PHASE_OVER && !was_over) {
+        walk_is_over(job);
+        bf_engine_wake(job->engine);
+    }
+}

@@ -1,0 +1,70 @@
+/* Who may run: max_jobs a target, one job a table, the rest in the order in which they were made. */
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+bool bf_state_active(enum bf_state state)
+{
+    switch (state) {
+    case BF_STATE_RUNNING:
+    case BF_STATE_VERIFYING:
+    case BF_STATE_PAUSING:
+    case BF_STATE_ABORTING:
+    case BF_STATE_ROLLING_BACK:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void wait_for(struct bf_job *job, enum bf_code code, const char *text)
+{
+    if (job->walk.reason.code == code && strcmp(job->walk.reason.text, text) == 0)
+        return;
+    job->walk.reason = bf_reason_make(job, code, text);
+}
+
+/* Why `job` has to wait; false when it may run. */
+static bool has_to_wait(struct bf_job *job)
+{
+    char text[256];
+    int active = 0;
+    const struct bf_job *same_table = NULL;
+    for (const struct bf_job *other = job->engine->oldest; other; other = other->newer) {
+        if (other == job || other->target != job->target || !bf_state_active(other->record.state))
+            continue;
+        active++;
+        if (other->table && job->table && strcmp(other->table, job->table) == 0)
+            same_table = other;
+    }
+    if (same_table) {
+        snprintf(text, sizeof text, "waits for job %s, which works on the same table", same_table->record.document->name);
+        wait_for(job, BF_TABLE_BUSY, text);
+        return true;
+    }
+    if (active >= job->target->max_jobs) {
+        snprintf(text, sizeof text, "waits for its turn: %d of at most %d jobs run on target %s", active,
+                 job->target->max_jobs, job->target->name);
+        wait_for(job, BF_MAX_JOBS, text);
+        return true;
+    }
+    return false;
+}
+
+void bf_engine_schedule(struct bf_engine *engine)
+{
+    for (struct bf_job *job = engine->oldest; job; job = job->newer) {
+        if (job->record.state != BF_STATE_QUEUED || job->moving || job->requests)
+            continue;
+        if (!job->target) {
+            wait_for(job, BF_TARGET_GONE, "the job's target is not in the configuration any more");
+            continue;
+        }
+        if (has_to_wait(job))
+            continue;
+        if (job->record.started_at == 0)
+            job->record.started_at = engine->world->unix_time(engine->world->context);
+        bf_job_move(job, BF_STATE_RUNNING, NULL, "daemon", NULL);
+    }
+}

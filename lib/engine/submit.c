@@ -1,0 +1,389 @@
+/* Submissions: a document is checked here, then on the target, and becomes a durable job only when both agree.
+ * Nothing is written to the target. */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "internal.h"
+
+enum { CONNECT_TIMEOUT = 4000, SURVEY_TIMEOUT = 10000 /* milliseconds */ };
+
+struct stored_job {
+    struct bf_submission *submission; /* its name stays reserved until the job is stored; NULL: the engine is gone */
+    struct bf_record record;
+};
+
+struct bf_submission {
+    struct bf_submission *previous, *next;
+    struct bf_engine *engine;
+    struct bf_document *document; /* owned */
+    const struct bf_target *target;
+    char *actor; /* owned */
+    bool dry_run;
+    bf_ordered *done;
+    void *argument;
+    struct bf_session *session;
+    struct bf_flight flight;
+    struct bf_timer *deadline;
+    struct bf_table *table;
+    char *server_version;
+    char **texts; /* of the CHECK steps */
+    size_t text_count;
+    bool schema_there;
+    struct stored_job *stored; /* on its way into the store */
+    enum { CONNECTING, DESCRIBING, CHECKING } phase;
+};
+
+char *bf_plan_table(const char *plan)
+{
+    json_t *root = plan ? json_loads(plan, 0, NULL) : NULL;
+    char *table = bf_copy_string(json_string_value(json_object_get(root, "table")));
+    json_decref(root);
+    return table;
+}
+
+const char *bf_engine_name_user(const struct bf_engine *engine, const char *name)
+{
+    for (const struct bf_job *job = engine->newest; job; job = job->older) {
+        enum bf_state state = job->record.state;
+        bool free_again = state == BF_STATE_COMPLETED || state == BF_STATE_REFUSED || state == BF_STATE_ABORTED ||
+                          state == BF_STATE_ROLLED_BACK;
+        if (!free_again && strcmp(job->record.document->name, name) == 0)
+            return job->record.id;
+    }
+    for (const struct bf_submission *other = engine->submissions; other; other = other->next)
+        if (!other->dry_run && strcmp(other->document->name, name) == 0)
+            return "a submission that is being checked";
+    return NULL;
+}
+
+static void free_submission(struct bf_submission *submission)
+{
+    struct bf_engine *engine = submission->engine;
+    if (submission->previous)
+        submission->previous->next = submission->next;
+    else
+        engine->submissions = submission->next;
+    if (submission->next)
+        submission->next->previous = submission->previous;
+    if (submission->stored)
+        submission->stored->submission = NULL;
+    if (submission->session)
+        submission->target->database->close(submission->session);
+    engine->world->timer_free(submission->deadline);
+    bf_flight_clear(&submission->flight);
+    for (size_t i = 0; i < submission->text_count; i++)
+        free(submission->texts[i]);
+    free(submission->texts);
+    bf_table_free(submission->table);
+    bf_document_free(submission->document);
+    free(submission->server_version);
+    free(submission->actor);
+    free(submission);
+}
+
+static void refuse(struct bf_submission *submission, enum bf_code code, const struct bf_complaints *complaints,
+                   const char *text)
+{
+    struct bf_outcome_of_order outcome = {.code = code, .durable = true, .complaints = complaints, .text = text};
+    bf_ordered *done = submission->done;
+    void *argument = submission->argument;
+    free_submission(submission);
+    done(argument, &outcome);
+}
+
+void bf_submissions_drop(struct bf_engine *engine, bool everything)
+{
+    for (struct bf_submission *submission = engine->submissions, *next; submission; submission = next) {
+        next = submission->next;
+        if (!submission->stored || everything)
+            refuse(submission, BF_STOPPING, NULL, "the daemon is stopping; submit again when it is back");
+    }
+}
+
+/* ---- the plan ---- */
+
+static json_t *text_or_null(const char *text)
+{
+    return text ? json_string(text) : json_null();
+}
+
+static json_t *number_or_null(int64_t number)
+{
+    return number < 0 ? json_null() : json_integer(number);
+}
+
+static char *make_plan(const struct bf_submission *submission)
+{
+    const struct bf_table *table = submission->table;
+    const struct bf_dialect *dialect = submission->target->database->dialect;
+    json_t *key = json_array();
+    for (size_t i = 0; i < table->key_count; i++)
+        json_array_append_new(key, json_pack("{ss,ss}", "column", table->key[i].name, "type", table->key[i].type));
+    struct bf_statements *statements = dialect->render("plan", submission->document, table);
+    json_t *plan = json_pack(
+        "{ss,ss,so,so,so,so,sb,ss,so}", "table", table->display, "engine", dialect->name, "server_version",
+        text_or_null(submission->server_version), "key", key, "rows_estimated", number_or_null(table->rows_estimated),
+        "bytes", number_or_null(table->bytes), "partitioned", table->partitioned, "undo", "none", "statement",
+        text_or_null(statements->update[1][0]));
+    bf_statements_free(statements);
+    char *text = json_dumps(plan, JSON_COMPACT);
+    json_decref(plan);
+    return text;
+}
+
+static void make_record(struct bf_submission *submission, struct bf_record *record)
+{
+    const struct bf_world *world = submission->engine->world;
+    uint8_t random[10];
+    world->random(world->context, random, sizeof random);
+    *record = (struct bf_record){.state = BF_STATE_PLANNING,
+                                 .direction = BF_DIRECTION_FORWARD,
+                                 .created_at = world->unix_time(world->context)};
+    record->updated_at = record->created_at;
+    bf_ulid_format(record->created_at, random, record->id);
+    record->progress.rows_estimated = submission->table->rows_estimated;
+    record->progress.batch_rows = submission->document->pace.batch_rows_start;
+    record->plan = make_plan(submission);
+    record->submitter = bf_copy_string(submission->actor);
+    record->document = submission->document;
+    submission->document = NULL;
+}
+
+/* ---- from document to job ---- */
+
+static void job_stored(void *argument, const struct bf_error *error)
+{
+    struct stored_job *stored = argument;
+    struct bf_submission *submission = stored->submission;
+    if (!submission || error->code != BF_OK) {
+        /* without a submission the engine was dropped meanwhile; the job is there at the next start */
+        bf_record_clear(&stored->record);
+        free(stored);
+        if (submission) {
+            submission->stored = NULL;
+            refuse(submission, BF_STORE_FAILED, NULL, error->text);
+        }
+        return;
+    }
+    struct bf_engine *engine = submission->engine;
+    struct bf_job *job = bf_engine_add(engine, &stored->record);
+    submission->stored = NULL;
+    free(stored);
+    struct bf_event event;
+    bf_job_event(job, &event, "state", submission->actor, bf_move_sentence(BF_STATE_PLANNING, job->record.state));
+    snprintf(event.from, sizeof event.from, "planning");
+    snprintf(event.to, sizeof event.to, "%s", bf_state_name(job->record.state));
+    if (engine->options.event)
+        engine->options.event(engine->options.argument, &job->record, &event);
+    engine->schedule = true;
+    bf_engine_wake(engine);
+    struct bf_outcome_of_order outcome = {.code = BF_OK, .durable = true, .job = job, .text = ""};
+    bf_ordered *done = submission->done;
+    void *done_argument = submission->argument;
+    free_submission(submission);
+    done(done_argument, &outcome);
+}
+
+static void accept(struct bf_submission *submission)
+{
+    struct bf_engine *engine = submission->engine;
+    if (submission->dry_run) {
+        struct bf_job passing = {.engine = engine, .target = submission->target};
+        make_record(submission, &passing.record);
+        struct bf_outcome_of_order outcome = {.code = BF_OK, .durable = true, .job = &passing, .text = ""};
+        bf_ordered *done = submission->done;
+        void *argument = submission->argument;
+        free_submission(submission);
+        done(argument, &outcome);
+        bf_record_clear(&passing.record);
+        return;
+    }
+    struct stored_job *stored = BF_NEW(struct stored_job);
+    stored->submission = submission;
+    submission->stored = stored;
+    struct bf_document *document = submission->document;
+    make_record(submission, &stored->record);
+    submission->document = BF_NEW(struct bf_document); /* keeps the name reserved until the job is stored */
+    submission->document->name = bf_copy_string(document->name);
+    enum bf_state to = submission->target->require_approval ? BF_STATE_AWAITING_APPROVAL : BF_STATE_QUEUED;
+    struct bf_event events[2] = {{.at = stored->record.created_at}, {.at = stored->record.created_at}};
+    for (int i = 0; i < 2; i++) {
+        memcpy(events[i].job, stored->record.id, sizeof events[i].job);
+        snprintf(events[i].type, sizeof events[i].type, "state");
+        snprintf(events[i].actor, sizeof events[i].actor, "%.*s", (int)sizeof events[i].actor - 1, submission->actor);
+    }
+    snprintf(events[0].to, sizeof events[0].to, "planning");
+    snprintf(events[0].text, sizeof events[0].text, "submitted for table %s on target %s", submission->table->display,
+             submission->target->name);
+    snprintf(events[1].from, sizeof events[1].from, "planning");
+    snprintf(events[1].to, sizeof events[1].to, "%s", bf_state_name(to));
+    snprintf(events[1].text, sizeof events[1].text, "%s", bf_move_sentence(BF_STATE_PLANNING, to));
+    stored->record.state = to;
+    engine->world->timer_stop(submission->deadline);
+    engine->store->save(engine->store->context, &stored->record, events, 2, job_stored, stored);
+}
+
+/* ---- on the target ---- */
+
+static void target_down(struct bf_submission *submission, const char *text)
+{
+    char detail[BF_ERROR_TEXT_MAX];
+    snprintf(detail, sizeof detail, "target %s: %.500s", submission->target->name, text);
+    refuse(submission, BF_TARGET_DOWN, NULL, detail);
+}
+
+static const struct bf_answer *server_error(const struct bf_answer *answers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (answers[i].outcome != BF_OUTCOME_OK)
+            return &answers[i];
+    return NULL;
+}
+
+static void checked(void *argument, struct bf_session *session, struct bf_flight *flight,
+                    const struct bf_answer *answers, bool lost)
+{
+    (void)session;
+    struct bf_submission *submission = argument;
+    if (lost) {
+        target_down(submission, "the connection was lost while the document was checked");
+        return;
+    }
+    size_t count = flight->count;
+    const struct bf_answer *found = NULL;
+    if (submission->schema_there)
+        found = &answers[--count];
+    struct bf_complaints complaints = {0};
+    submission->target->database->dialect->read_checks(submission->document, answers, count, &complaints);
+    if (complaints.count) {
+        refuse(submission, bf_complaints_code(&complaints), &complaints, "the target refuses the document");
+        bf_complaints_clear(&complaints);
+        return;
+    }
+    if (found && found->rows && !submission->document->again) {
+        char text[512];
+        snprintf(text, sizeof text, "job %s (%s, %s) already changed rows with this very document; say \"again\": true to run it "
+                 "once more", bf_answer_value(found, 0, 0), bf_answer_value(found, 0, 1), bf_answer_value(found, 0, 2));
+        refuse(submission, BF_ALREADY_DONE, NULL, text);
+        return;
+    }
+    accept(submission);
+}
+
+static void described(void *argument, struct bf_session *session, struct bf_flight *flight,
+                      const struct bf_answer *answers, bool lost)
+{
+    struct bf_submission *submission = argument;
+    const struct bf_dialect *dialect = submission->target->database->dialect;
+    const struct bf_answer *trouble = server_error(answers, flight->count);
+    if (lost || trouble) {
+        target_down(submission, trouble && trouble->message ? trouble->message : "the connection was lost");
+        return;
+    }
+    struct bf_complaints complaints = {0};
+    submission->table = dialect->read_survey(submission->document, &answers[0], answers + 1, flight->count - 1, &complaints);
+    if (!submission->table) {
+        refuse(submission, bf_complaints_code(&complaints), &complaints, "the target's table does not fit the document");
+        bf_complaints_clear(&complaints);
+        return;
+    }
+    submission->server_version = bf_copy_string(bf_answer_value(&answers[0], 0, 3));
+    submission->schema_there = bf_answer_value(&answers[0], 0, 4) != NULL;
+    bf_flight_clear(&submission->flight);
+    dialect->check(submission->document, submission->table, &submission->flight, &submission->texts,
+                   &submission->text_count);
+    if (submission->schema_there) {
+        struct bf_step *step =
+            bf_flight_add(&submission->flight, BF_STATEMENT_FIND_DONE, dialect->common(BF_STATEMENT_FIND_DONE));
+        step->new_group = true;
+        bf_step_text(step, submission->document->hash);
+    }
+    submission->phase = CHECKING;
+    submission->target->database->execute(session, &submission->flight, checked, submission);
+}
+
+static void connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
+{
+    struct bf_submission *submission = argument;
+    if (error_class != BF_CLASS_NONE) {
+        target_down(submission, text ? text : "it does not answer");
+        return;
+    }
+    const struct bf_dialect *dialect = submission->target->database->dialect;
+    bf_flight_add(&submission->flight, BF_STATEMENT_SERVER, dialect->common(BF_STATEMENT_SERVER));
+    dialect->survey(submission->document, &submission->flight);
+    submission->flight.steps[1].new_group = true;
+    submission->phase = DESCRIBING;
+    submission->target->database->execute(session, &submission->flight, described, submission);
+}
+
+static void too_late(void *argument)
+{
+    struct bf_submission *submission = argument;
+    static const char *const doing[] = {"connecting", "describing the table", "checking the expressions"};
+    char text[128];
+    snprintf(text, sizeof text, "it did not answer within %d s while %s", SURVEY_TIMEOUT / 1000, doing[submission->phase]);
+    target_down(submission, text);
+}
+
+static void refuse_at_once(bf_ordered *done, void *argument, enum bf_code code, const struct bf_complaints *complaints,
+                           const char *text)
+{
+    struct bf_outcome_of_order outcome = {.code = code, .durable = true, .complaints = complaints, .text = text};
+    done(argument, &outcome);
+}
+
+void bf_engine_submit(struct bf_engine *engine, const char *json, size_t length, const char *target_override,
+                      const char *actor, bool dry_run, bf_ordered *done, void *argument)
+{
+    struct bf_complaints complaints = {0};
+    struct bf_error error = {0};
+    struct bf_document *document = NULL;
+    const struct bf_target *target = NULL;
+    if (engine->draining) {
+        refuse_at_once(done, argument, BF_STOPPING, NULL, "the daemon is stopping; submit again when it is back");
+        return;
+    }
+    enum bf_code code = bf_document_parse(json, length, target_override, &document, &complaints, &error);
+    if (code == BF_OK) {
+        target = bf_engine_target_by_name(engine, document->target);
+        if (!target)
+            bf_complain(&complaints, BF_INVALID, "/target", "there is no target %s in the daemon's configuration",
+                        document->target);
+        else
+            target->database->dialect->check_expressions(document, &complaints);
+        code = bf_complaints_code(&complaints);
+    }
+    const char *user = code == BF_OK && !dry_run ? bf_engine_name_user(engine, document->name) : NULL;
+    if (user) {
+        code = bf_fail(&error, BF_NAME_IN_USE, "the name %s is in use by %s until that job is over", document->name, user);
+    }
+    if (code != BF_OK) {
+        refuse_at_once(done, argument, code, complaints.count ? &complaints : NULL,
+                       complaints.count ? "the document is not valid" : error.text);
+        bf_complaints_clear(&complaints);
+        bf_document_free(document);
+        return;
+    }
+    struct bf_submission *submission = BF_NEW(struct bf_submission);
+    *submission = (struct bf_submission){.engine = engine,
+                                         .document = document,
+                                         .target = target,
+                                         .actor = bf_copy_string(actor),
+                                         .dry_run = dry_run,
+                                         .done = done,
+                                         .argument = argument};
+    submission->next = engine->submissions;
+    if (engine->submissions)
+        engine->submissions->previous = submission;
+    engine->submissions = submission;
+    submission->deadline = engine->world->timer_new(engine->world->context, too_late, submission);
+    engine->world->timer_start(submission->deadline, SURVEY_TIMEOUT);
+    struct bf_session_options options = {.application_name = "backfilld plan",
+                                         .lock_timeout = 1000,
+                                         .statement_timeout = 5000,
+                                         .connect_timeout = CONNECT_TIMEOUT};
+    submission->session = target->database->connect(target->database->context, &options, connected, submission);
+}

@@ -1,0 +1,190 @@
+/* The walk: one job's way over its key range, from connecting to releasing the checkpoint. It is what protocols P1 to
+ * P4 look like in code:
+ *
+ *   connect -> recognise -> (make schema) -> peek -> (register, store "started") -> raise epoch + read -> store epoch
+ *      -> (recount) -> bound -> batch -> batch -> ... -> flush -> verify -> release
+ *         ^                        |
+ *         '---- back off <---------'  after a lost session: raise and read come again before anything else
+ *
+ * A phase named ...ING waits for exactly one thing: an answer, a timer or the store. Callbacks store what came and mark
+ * the job; bf_walk_step goes on from there. */
+#ifndef BF_ENGINE_WALK_H
+#define BF_ENGINE_WALK_H
+
+#include "dialect.h"
+#include "flight.h"
+#include "record.h"
+#include "size.h"
+
+struct bf_job;
+struct bf_session;
+struct bf_timer;
+
+enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing shows that it lives (P3: silent for 30 s) */ };
+
+/* X(CONSTANT, name, activity) */
+#define BF_PHASES(X)                                                                       \
+    X(OFF, off, IDLE)                            /* no session, nothing under way */       \
+    X(CONNECTING, connecting, CONNECTING)                                                  \
+    X(RECOGNISING, recognising, CONNECTING)      /* SERVER and SURVEY */                   \
+    X(MAKING_SCHEMA, making_schema, CONNECTING)                                            \
+    X(ENDING_LOST, ending_lost, CONNECTING)      /* only on the way to a stop */           \
+    X(PEEKING, peeking, CONNECTING)                                                        \
+    X(FINDING_END, finding_end, CONNECTING)                                                \
+    X(REGISTERING, registering, CONNECTING)                                                \
+    X(STORING, storing, CONNECTING)              /* "started" or the epoch becomes durable */ \
+    X(RAISING, raising, CONNECTING)                                                        \
+    X(RECOUNTING, recounting, CONNECTING)                                                  \
+    X(READY, ready, BATCHING)                    /* passes through: what comes next? */    \
+    X(BOUNDING, bounding, BATCHING)                                                        \
+    X(SPLITTING, splitting, BATCHING)            /* the last range */                      \
+    X(COUNTING, counting, BATCHING)              /* the last range */                      \
+    X(PROBING, probing, BATCHING)                /* sparse `where` only */                 \
+    X(CAPPING, capping, BATCHING)                /* sparse `where` only */                 \
+    X(BATCHING, batching, BATCHING)                                                        \
+    X(TAKING_BACK, taking_back, BATCHING)        /* ROLLBACK after an error */             \
+    X(ASKING, asking, BATCHING)                  /* why did the fence fail? */             \
+    X(TOUCHING, touching, BATCHING)                                                        \
+    X(SLEEPING, sleeping, SLEEPING)                                                        \
+    X(BACKING_OFF, backing_off, BACKING_OFF)                                               \
+    X(FLUSHING, flushing, VERIFYING)             /* everything is committed */             \
+    X(VERIFYING, verifying, VERIFYING)                                                     \
+    X(RELEASING, releasing, IDLE)                                                          \
+    X(OVER, over, IDLE)                          /* the walk ended; `ending` says how */
+
+enum bf_phase {
+#define X(constant, name, activity) BF_PHASE_##constant,
+    BF_PHASES(X)
+#undef X
+};
+
+/* Keys are the server's texts, one per key column; key[0] NULL: no key (open). */
+struct bf_key {
+    char *text[BF_KEY_COLUMNS_MAX];
+};
+
+struct bf_range {
+    struct bf_key high;
+    int split;
+    int64_t rows;  /* to be scanned */
+    bool last;     /* ends at `through` */
+    bool probed;   /* at most `max` of its rows match */
+};
+
+struct bf_walk {
+    enum bf_phase phase;
+    struct bf_session *session;
+    struct bf_timer *timer;      /* sleep, back-off, stop grace and watchdog: one at a time, `timer_due` says when */
+    struct bf_flight flight;
+    bool flight_under_way;
+    bool arrived;                /* the awaited thing came */
+    struct bf_answer *answers;   /* owned copies of the last flight's */
+    size_t answer_count;
+    bool lost;                   /* the session went */
+    enum bf_error_class connect_class;
+    char connect_text[BF_ERROR_TEXT_MAX];
+    bool stored, store_failed;
+
+    struct bf_table *table;
+    struct bf_statements *statements;
+    char server_started[64];
+    int schema_version;
+
+    /* the checkpoint as this owner knows it */
+    bool owner;                  /* we hold the epoch */
+    bool unsettled;              /* a session of ours was lost in mid-batch and may still commit */
+    int64_t epoch, seq;
+    struct bf_key low, through;
+    bool through_known;          /* false: the table was empty */
+    int64_t peeked_seq;          /* -1: not peeked; while another owner may live */
+    char *owner_seen;            /* owned */
+    bool done;
+
+    struct bf_range next;        /* the next batch */
+    bool have_next;
+    bool batch_committed;
+    struct bf_key batch_low;     /* of the last committed batch, for FLUSH */
+    int batch_split;
+    struct bf_size size;
+    int64_t batch_started;       /* monotonic milliseconds */
+    int64_t touched_at;          /* monotonic milliseconds: when the checkpoint was last written */
+    int64_t sleep_until;         /* monotonic milliseconds */
+    int64_t flight_sent;         /* monotonic milliseconds */
+
+    struct bf_answer trouble;    /* what went wrong, while the transaction is taken back; owned copy */
+    char trouble_doing[64];
+    int attempts;                /* tries in a row that failed */
+    int definition_errors;       /* in a row */
+    char ended_server[64];       /* server start time when someone ended our session; "" none */
+    int64_t ended_at;            /* monotonic milliseconds; 0: never */
+    bool count_ended;            /* the last session was ended: look whether the server stayed up */
+    struct bf_reason reason;     /* what it waits for just now */
+    int64_t flights;
+
+    /* the end of the walk */
+    bool stopping;               /* a stop was seen: no new batch */
+    int64_t stop_since;          /* monotonic milliseconds */
+    int64_t cancelled_at;        /* monotonic milliseconds of the last cancel; 0: none */
+    enum bf_state ending;        /* PAUSED, ABORTED, FAILED, COMPLETED; RUNNING: drained */
+    bool without_release;        /* fenced: the checkpoint is not ours to write */
+    struct bf_reason ending_reason;
+};
+
+/* Ready for a new start. `unsettled`: a session of an earlier life may still be at work on the target. */
+void bf_walk_reset(struct bf_job *job, bool unsettled);
+void bf_walk_step(struct bf_job *job);   /* RUNNING, VERIFYING, PAUSING, ABORTING; goes as far as it can */
+void bf_walk_drop(struct bf_job *job);   /* frees everything, closes the session; no callback comes any more */
+bool bf_walk_over(const struct bf_job *job);
+enum bf_activity bf_walk_activity(const struct bf_walk *walk);
+const char *bf_phase_name(enum bf_phase phase);
+
+/* walk_flights.c: what is said in each phase */
+void bf_walk_send(struct bf_job *job, enum bf_phase phase); /* sends walk->flight, waits in `phase` */
+void bf_walk_send_recognise(struct bf_job *job);
+void bf_walk_send_schema(struct bf_job *job);
+void bf_walk_send_register(struct bf_job *job);
+void bf_walk_send_peek(struct bf_job *job);
+void bf_walk_send_raise(struct bf_job *job, const char *owner_expected);
+void bf_walk_send_recount(struct bf_job *job, const char *transaction, const struct bf_key *low, int split);
+void bf_walk_send_boundary(struct bf_job *job);
+void bf_walk_send_split(struct bf_job *job);
+void bf_walk_send_count(struct bf_job *job);
+void bf_walk_send_probe(struct bf_job *job);
+void bf_walk_send_cap(struct bf_job *job);
+void bf_walk_send_batch(struct bf_job *job);
+void bf_walk_send_one(struct bf_job *job, enum bf_statement statement, enum bf_phase phase); /* BEGIN-like or id only */
+void bf_walk_send_flush(struct bf_job *job, bool done, bool release, enum bf_phase phase);
+void bf_walk_send_ask(struct bf_job *job);
+
+/* walk_batch.c */
+void bf_walk_ready(struct bf_job *job);
+void bf_walk_bounded(struct bf_job *job);
+void bf_walk_split_known(struct bf_job *job);
+void bf_walk_counted(struct bf_job *job);
+void bf_walk_probed(struct bf_job *job);
+void bf_walk_capped(struct bf_job *job);
+void bf_walk_batch_answered(struct bf_job *job);
+void bf_walk_asked(struct bf_job *job);
+void bf_walk_flushed(struct bf_job *job);
+void bf_walk_verified(struct bf_job *job);
+void bf_walk_range_text(const struct bf_job *job, char *text, size_t size); /* of the next batch, for people */
+
+/* walk_trouble.c: P10, one exit for everything that goes wrong */
+/* Looks at the answers of a flight; true when all steps of it went well. Else it has decided what comes next. */
+bool bf_walk_fine(struct bf_job *job, const char *doing);
+void bf_walk_connect_failed(struct bf_job *job);
+void bf_walk_taken_back(struct bf_job *job);
+void bf_walk_back_off(struct bf_job *job, enum bf_code code, const char *text, bool reconnect);
+void bf_walk_end(struct bf_job *job, enum bf_state ending, enum bf_code code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void bf_walk_close_session(struct bf_job *job);
+
+/* walk_key.c */
+void bf_key_clear(struct bf_key *key);
+void bf_key_set(struct bf_key *key, const struct bf_key *from);
+bool bf_key_known(const struct bf_key *key);
+char *bf_key_json(const struct bf_key *key, size_t count);                  /* owned; NULL when open */
+bool bf_key_read(const char *json, size_t count, struct bf_key *ret_key);   /* NULL text: open */
+bool bf_key_equal_text(const struct bf_key *a, const struct bf_key *b, size_t count);
+
+#endif

@@ -1,0 +1,313 @@
+/* Batch after batch: where the next one ends, the one transaction, and the end of the range. */
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "internal.h"
+
+enum {
+    EMPTY_CHECKPOINT = 1000 /* milliseconds: empty ranges share one checkpoint a second */
+};
+
+static int64_t now(const struct bf_job *job)
+{
+    return job->engine->world->monotonic(job->engine->world->context);
+}
+
+void bf_walk_range_text(const struct bf_job *job, char *text, size_t size)
+{
+    const struct bf_walk *walk = &job->walk;
+    BF_AUTO_STRING char *low = bf_key_json(&walk->low, walk->table->key_count);
+    BF_AUTO_STRING char *high = bf_key_json(&walk->next.high, walk->table->key_count);
+    snprintf(text, size, "keys after %s through %s of %s", low ? low : "the start", high ? high : "the end",
+             walk->table->display);
+}
+
+static void take_sample(struct bf_job *job)
+{
+    int64_t time = now(job);
+    size_t newest = (job->sample_next + BF_RATE_SAMPLES - 1) % BF_RATE_SAMPLES;
+    if (job->sample_count && time - job->samples[newest].at < 1000)
+        return;
+    job->samples[job->sample_next].at = time;
+    job->samples[job->sample_next].scanned = job->record.progress.rows_scanned;
+    job->sample_next = (job->sample_next + 1) % BF_RATE_SAMPLES;
+    if (job->sample_count < BF_RATE_SAMPLES)
+        job->sample_count++;
+}
+
+/* A sparse `where` lets batches scan more rows than they may change: then look first how many would change. */
+static bool is_sparse(const struct bf_job *job)
+{
+    return job->record.document->where && job->walk.next.rows > job->walk.size.max;
+}
+
+void bf_walk_ready(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (now(job) - walk->touched_at > BF_TOUCH_EVERY) {
+        bf_walk_send_one(job, BF_STATEMENT_TOUCH, BF_PHASE_TOUCHING);
+        return;
+    }
+    if (now(job) < walk->sleep_until) {
+        walk->phase = BF_PHASE_SLEEPING;
+        return;
+    }
+    if (walk->done || !walk->through_known) {
+        walk->done = true;
+        if (job->record.state == BF_STATE_RUNNING)
+            bf_job_move(job, BF_STATE_VERIFYING, NULL, "daemon", NULL);
+        bf_walk_send_flush(job, true, false, BF_PHASE_FLUSHING);
+        return;
+    }
+    if (job->record.state == BF_STATE_VERIFYING) /* a fail-over took back what was done */
+        bf_job_move(job, BF_STATE_RUNNING, NULL, "daemon", NULL);
+    take_sample(job);
+    if (!walk->have_next)
+        bf_walk_send_boundary(job);
+    else if (!walk->next.probed && is_sparse(job))
+        bf_walk_send_probe(job);
+    else {
+        walk->batch_started = now(job);
+        bf_walk_send_batch(job);
+    }
+}
+
+/* Takes a boundary's answer as the next range; false when the range ends at `through` (split not known yet). */
+static bool read_boundary(struct bf_job *job, const struct bf_answer *answer, int64_t rows)
+{
+    struct bf_walk *walk = &job->walk;
+    size_t keys = walk->table->key_count;
+    walk->have_next = false;
+    bf_key_clear(&walk->next.high);
+    walk->next = (struct bf_range){.rows = rows};
+    if (answer->rows == 0 || bf_answer_true(answer, 0, keys + 1))
+        return false;
+    for (size_t i = 0; i < keys; i++)
+        walk->next.high.text[i] = bf_copy_string(bf_answer_value(answer, 0, i));
+    walk->next.split = (int)bf_answer_number(answer, 0, keys);
+    walk->have_next = true;
+    return true;
+}
+
+void bf_walk_bounded(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!bf_walk_fine(job, "find the end of the next batch"))
+        return;
+    if (read_boundary(job, &walk->answers[0], walk->next.rows))
+        walk->phase = BF_PHASE_READY;
+    else
+        bf_walk_send_split(job);
+}
+
+void bf_walk_split_known(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!bf_walk_fine(job, "compare the position with the end"))
+        return;
+    if (bf_answer_true(&walk->answers[0], 0, 1)) {
+        walk->done = true; /* the position has reached the end, or the range is empty */
+        walk->phase = BF_PHASE_READY;
+        return;
+    }
+    bf_key_set(&walk->next.high, &walk->through);
+    walk->next.split = (int)bf_answer_number(&walk->answers[0], 0, 0);
+    walk->next.last = true;
+    bf_walk_send_count(job);
+}
+
+void bf_walk_counted(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!bf_walk_fine(job, "count the rows of the next batch"))
+        return;
+    walk->next.rows = bf_answer_number(&walk->answers[0], 0, 0);
+    walk->have_next = true;
+    walk->phase = BF_PHASE_READY;
+}
+
+void bf_walk_probed(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!bf_walk_fine(job, "look for rows to change"))
+        return;
+    int64_t matches = bf_answer_number(&walk->answers[0], 0, 0);
+    walk->next.probed = true;
+    if (matches > walk->size.max) {
+        bf_walk_send_cap(job);
+        return;
+    }
+    walk->phase = BF_PHASE_READY;
+    if (matches > 0 || walk->next.last || now(job) - walk->touched_at > EMPTY_CHECKPOINT)
+        return;
+    /* Nothing to change here: go on, the next checkpoint covers it. */
+    bf_key_set(&walk->low, &walk->next.high);
+    job->record.progress.rows_scanned += walk->next.rows;
+    bf_size_batch(&walk->size, walk->next.rows, 0, (now(job) - walk->flight_sent + 1) * 1000);
+    job->record.progress.batch_rows = walk->size.rows;
+    walk->have_next = false;
+}
+
+void bf_walk_capped(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    size_t keys = walk->table->key_count;
+    if (!bf_walk_fine(job, "cap the next batch"))
+        return;
+    const struct bf_answer *cap = &walk->answers[0];
+    if (cap->rows == 0) { /* they were changed meanwhile */
+        walk->phase = BF_PHASE_READY;
+        return;
+    }
+    bf_key_clear(&walk->next.high);
+    for (size_t i = 0; i < keys; i++)
+        walk->next.high.text[i] = bf_copy_string(bf_answer_value(cap, 0, i));
+    walk->next.split = (int)bf_answer_number(cap, 0, keys);
+    walk->next.last = false;
+    bf_walk_send_count(job);
+}
+
+/* Microseconds that the batch took on the server: from the fence's clock to the boundary's; by our own clock where
+ * there was no boundary behind it. */
+static int64_t batch_time(const struct bf_job *job, const struct bf_answer *fence, const struct bf_answer *boundary)
+{
+    if (boundary && boundary->outcome == BF_OUTCOME_OK && boundary->rows) {
+        const char *from = bf_answer_value(fence, 0, 0);
+        const char *to = bf_answer_value(boundary, 0, job->walk.table->key_count + 2);
+        if (from && to) {
+            double time = (strtod(to, NULL) - strtod(from, NULL)) * 1e6;
+            if (time > 0)
+                return (int64_t)time;
+        }
+    }
+    return (now(job) - job->walk.batch_started) * 1000;
+}
+
+static void committed(struct bf_job *job, int64_t changed, int64_t time)
+{
+    struct bf_walk *walk = &job->walk;
+    struct bf_progress *progress = &job->record.progress;
+    walk->unsettled = false;
+    walk->seq++;
+    walk->attempts = walk->definition_errors = 0;
+    walk->reason = (struct bf_reason){0};
+    bf_key_set(&walk->batch_low, &walk->low);
+    walk->batch_split = walk->next.split;
+    bf_key_set(&walk->low, &walk->next.high);
+    walk->done = walk->next.last;
+    walk->touched_at = now(job);
+    progress->rows_scanned += walk->next.rows;
+    progress->rows_changed += changed;
+    progress->batches++;
+    free(progress->position);
+    progress->position = bf_key_json(&walk->low, walk->table->key_count);
+    progress->batch_rows = bf_size_batch(&walk->size, walk->next.rows, changed, time);
+    int64_t sleep = walk->done ? 0 : bf_sleep(job->record.document->pace.nice, time, changed) / 1000;
+    walk->sleep_until = now(job) + sleep;
+    take_sample(job);
+    if (now(job) - job->saved_at > BF_PROGRESS_SAVE)
+        bf_job_save(job, false);
+}
+
+void bf_walk_batch_answered(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_flight *flight = &walk->flight;
+    const struct bf_answer *fence = NULL, *commit = NULL, *boundary = NULL;
+    int64_t changed = 0;
+    for (size_t i = 0; i < flight->count; i++) {
+        const struct bf_answer *answer = &walk->answers[i];
+        switch (flight->steps[i].statement) {
+        case BF_STATEMENT_FENCE: fence = answer; break;
+        case BF_STATEMENT_UPDATE: changed += answer->affected; break;
+        case BF_STATEMENT_COMMIT: commit = answer; break;
+        case BF_STATEMENT_BOUNDARY: boundary = answer; break;
+        default: break;
+        }
+    }
+    /* The tag of COMMIT is what counts: a failed transaction answers it with ROLLBACK. */
+    if (walk->lost || commit->outcome != BF_OUTCOME_OK || commit->rolled_back) {
+        bf_walk_fine(job, "run a batch");
+        return;
+    }
+    int64_t rows = walk->size.rows; /* what the boundary behind the batch was asked for */
+    committed(job, changed, batch_time(job, fence, boundary));
+    walk->have_next = false;
+    if (boundary && boundary->outcome == BF_OUTCOME_OK) {
+        bool found = read_boundary(job, boundary, rows);
+        if (!found && !walk->stopping && now(job) >= walk->sleep_until) {
+            bf_walk_send_split(job);
+            return;
+        }
+        /* Far more rows than the size now allows: a smaller range is worth a round trip. */
+        if (found && rows > 2 * walk->size.rows)
+            walk->have_next = false;
+    }
+    walk->phase = BF_PHASE_READY;
+}
+
+/* P11, P3: the fence found no row. Does a person say stop, or does somebody else own the job? */
+void bf_walk_asked(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!bf_walk_fine(job, "ask why the fence failed"))
+        return;
+    const char *goal = bf_answer_value(&walk->answers[0], 0, 0), *scope = bf_answer_value(&walk->answers[0], 0, 1);
+    if (goal && strcmp(goal, "run") != 0) {
+        bool abort_it = strcmp(goal, "abort") == 0;
+        bf_walk_end(job, abort_it ? BF_STATE_ABORTED : BF_STATE_PAUSED, BF_CONTROL,
+                    "backfilld.control on the target says %s for %s; before resuming: UPDATE backfilld.control SET goal = "
+                    "'run'", goal, scope && strcmp(scope, "all") == 0 ? "all jobs" : "this job");
+        return;
+    }
+    const struct bf_answer *peek = &walk->answers[1];
+    const char *owner = bf_answer_value(peek, 0, 0);
+    if (peek->rows && bf_answer_number(peek, 0, 1) != walk->epoch) {
+        walk->owner = false;
+        walk->without_release = true;
+        bf_walk_end(job, BF_STATE_PAUSED, BF_FENCED,
+                    "another daemon (%.100s) took the job; resume it here only when that one is stopped",
+                    owner && *owner ? owner : "not known");
+        return;
+    }
+    /* Our own epoch, another seq: a batch of ours was committed that we took for lost. Take up anew. */
+    walk->owner = false;
+    walk->have_next = false;
+    bf_walk_send_peek(job);
+}
+
+void bf_walk_flushed(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!bf_walk_fine(job, "write the end to the checkpoint"))
+        return;
+    if (walk->answers[0].affected != 1) {
+        bf_walk_send_ask(job);
+        return;
+    }
+    walk->seq++;
+    bf_walk_verified(job);
+}
+
+/* P8: completed is what the target says, not what we think. */
+void bf_walk_verified(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_answer *checkpoint = &walk->answers[1];
+    struct bf_key position = {0};
+    bool good = bf_key_read(bf_answer_value(checkpoint, 0, 4), walk->table->key_count, &position) &&
+                bf_answer_true(checkpoint, 0, 13) && bf_answer_number(checkpoint, 0, 0) == walk->epoch &&
+                bf_answer_number(checkpoint, 0, 1) == walk->seq &&
+                bf_key_equal_text(&position, &walk->low, walk->table->key_count);
+    bf_key_clear(&position);
+    if (!good) {
+        walk->owner = false;
+        bf_walk_send_peek(job);
+        return;
+    }
+    job->record.progress.done = true;
+    walk->ending = BF_STATE_COMPLETED;
+    walk->phase = BF_PHASE_READY; /* the stop releases the checkpoint */
+}
+

@@ -1,0 +1,341 @@
+/* What is said to the server in each phase. The order of the steps inside a flight is protocol (docs/architecture.md):
+ * the fence comes first in a batch's transaction, the epoch is raised before the checkpoint is read. */
+#include <string.h>
+
+#include "allocate.h"
+#include "internal.h"
+
+static struct bf_flight *begin_flight(struct bf_job *job)
+{
+    bf_flight_clear(&job->walk.flight);
+    return &job->walk.flight;
+}
+
+static struct bf_step *add(struct bf_job *job, enum bf_statement statement)
+{
+    struct bf_walk *walk = &job->walk;
+    const char *sql = walk->statements ? walk->statements->text[statement] : NULL;
+    if (!sql)
+        sql = job->target->database->dialect->common(statement);
+    return bf_flight_add(&walk->flight, statement, sql);
+}
+
+static struct bf_step *add_for_job(struct bf_job *job, enum bf_statement statement)
+{
+    struct bf_step *step = add(job, statement);
+    bf_step_text(step, job->record.id);
+    return step;
+}
+
+static struct bf_step *add_for_slice(struct bf_job *job, enum bf_statement statement)
+{
+    struct bf_step *step = add_for_job(job, statement);
+    bf_step_number(step, 0);
+    return step;
+}
+
+static void step_key(struct bf_job *job, struct bf_step *step, const struct bf_key *key)
+{
+    for (size_t i = 0; i < job->walk.table->key_count; i++)
+        bf_step_text(step, key->text[i]);
+}
+
+static void step_key_json(struct bf_job *job, struct bf_step *step, const struct bf_key *key)
+{
+    BF_AUTO_STRING char *json = bf_key_json(key, job->walk.table->key_count);
+    bf_step_text(step, json);
+}
+
+static struct bf_step *add_shaped(struct bf_job *job, enum bf_statement statement, const char *sql, int split, int leg)
+{
+    struct bf_step *step = bf_flight_add(&job->walk.flight, statement, sql);
+    step->split = split;
+    step->leg = leg;
+    return step;
+}
+
+/* low (absent in shape 0, where its parameters are NULL) and high of a range */
+static void step_range(struct bf_job *job, struct bf_step *step, const struct bf_key *high)
+{
+    step_key(job, step, &job->walk.low);
+    step_key(job, step, high);
+}
+
+static void copy_answer(struct bf_answer *to, const struct bf_answer *from)
+{
+    *to = *from;
+    to->message = bf_copy_string(from->message);
+    to->values = NULL;
+    size_t values = from->rows * from->columns;
+    if (values)
+        to->values = bf_allocate(values * sizeof *to->values);
+    for (size_t i = 0; i < values; i++)
+        to->values[i] = bf_copy_string(from->values[i]);
+}
+
+static void forget_answers(struct bf_walk *walk)
+{
+    for (size_t i = 0; i < walk->answer_count; i++)
+        bf_answer_clear(&walk->answers[i]);
+    free(walk->answers);
+    walk->answers = NULL;
+    walk->answer_count = 0;
+}
+
+static void on_done(void *argument, struct bf_session *session, struct bf_flight *flight,
+                    const struct bf_answer *answers, bool lost)
+{
+    (void)session;
+    struct bf_job *job = argument;
+    struct bf_walk *walk = &job->walk;
+    forget_answers(walk);
+    walk->answers = bf_allocate((flight->count + 1) * sizeof *walk->answers);
+    walk->answer_count = flight->count;
+    for (size_t i = 0; i < flight->count; i++)
+        copy_answer(&walk->answers[i], &answers[i]);
+    walk->flight_under_way = false;
+    walk->lost = lost;
+    walk->arrived = true;
+    bf_engine_mark(job);
+}
+
+void bf_walk_send(struct bf_job *job, enum bf_phase phase)
+{
+    struct bf_walk *walk = &job->walk;
+    walk->phase = phase;
+    walk->arrived = false;
+    walk->flight_under_way = true;
+    walk->flight_sent = job->engine->world->monotonic(job->engine->world->context);
+    walk->cancelled_at = 0;
+    walk->flights++;
+    job->target->database->execute(walk->session, &walk->flight, on_done, job);
+}
+
+void bf_walk_send_recognise(struct bf_job *job)
+{
+    const struct bf_dialect *dialect = job->target->database->dialect;
+    struct bf_flight *flight = begin_flight(job);
+    bf_flight_add(flight, BF_STATEMENT_SERVER, dialect->common(BF_STATEMENT_SERVER));
+    dialect->survey(job->record.document, flight);
+    flight->steps[1].new_group = true;
+    bf_walk_send(job, BF_PHASE_RECOGNISING);
+}
+
+void bf_walk_send_schema(struct bf_job *job)
+{
+    begin_flight(job);
+    add(job, BF_STATEMENT_BEGIN);
+    for (const char *const *ddl = job->target->database->dialect->schema_ddl; *ddl; ddl++)
+        bf_flight_add(&job->walk.flight, BF_STATEMENT_SCHEMA, *ddl);
+    add(job, BF_STATEMENT_COMMIT);
+    bf_walk_send(job, BF_PHASE_MAKING_SCHEMA);
+}
+
+void bf_walk_send_peek(struct bf_job *job)
+{
+    begin_flight(job);
+    add_for_slice(job, BF_STATEMENT_PEEK_OWNER);
+    /* For identity and definition alone: a position read before the epoch is raised means nothing. */
+    add_for_slice(job, BF_STATEMENT_READ_CHECKPOINT);
+    bf_walk_send(job, BF_PHASE_PEEKING);
+}
+
+void bf_walk_send_register(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_document *document = job->record.document;
+    begin_flight(job);
+    add(job, BF_STATEMENT_BEGIN);
+    struct bf_step *step = add_for_job(job, BF_STATEMENT_REGISTER_JOB);
+    bf_step_text(step, document->name);
+    bf_step_text(step, document->canonical);
+    bf_step_text(step, document->hash);
+    bf_step_text(step, job->record.plan);
+    bf_step_text(step, job->record.approver);
+    bf_step_text(step, bf_state_name(job->record.state));
+    step = add_for_job(job, BF_STATEMENT_REGISTER_CONTROL);
+    bf_step_text(step, document->name);
+    step = add_for_slice(job, BF_STATEMENT_REGISTER_CHECKPOINT);
+    struct bf_key after = {0};
+    for (size_t i = 0; i < document->after_count; i++)
+        after.text[i] = document->after[i];
+    step_key_json(job, step, &after);
+    step_key_json(job, step, &walk->through);
+    bf_step_text(step, walk->table->target_identity);
+    bf_step_text(step, walk->table->definition);
+    bf_step_number(step, walk->size.rows);
+    add(job, BF_STATEMENT_COMMIT);
+    bf_walk_send(job, BF_PHASE_REGISTERING);
+}
+
+void bf_walk_send_raise(struct bf_job *job, const char *owner_expected)
+{
+    begin_flight(job);
+    add(job, BF_STATEMENT_BEGIN);
+    struct bf_step *step = add_for_slice(job, BF_STATEMENT_RAISE_EPOCH);
+    bf_step_text(step, job->engine->world->owner);
+    bf_step_text(step, owner_expected);
+    add_for_slice(job, BF_STATEMENT_READ_CHECKPOINT);
+    add(job, BF_STATEMENT_COMMIT);
+    bf_walk_send(job, BF_PHASE_RAISING);
+}
+
+void bf_walk_send_recount(struct bf_job *job, const char *transaction, const struct bf_key *low, int split)
+{
+    struct bf_walk *walk = &job->walk;
+    begin_flight(job);
+    struct bf_step *step = add_shaped(job, BF_STATEMENT_RECOUNT, walk->statements->recount[split], split, 0);
+    bf_step_text(step, transaction);
+    step_key(job, step, low);
+    step_key(job, step, &walk->low);
+    bf_walk_send(job, BF_PHASE_RECOUNTING);
+}
+
+static void add_boundary(struct bf_job *job, const struct bf_key *low, int64_t rows)
+{
+    struct bf_walk *walk = &job->walk;
+    int shape = bf_key_known(low) ? 1 : 0;
+    struct bf_step *step = add_shaped(job, BF_STATEMENT_BOUNDARY, walk->statements->boundary[shape], shape, 0);
+    step->new_group = true;
+    step_key(job, step, low);
+    step_key(job, step, &walk->through);
+    bf_step_number(step, rows - 1);
+}
+
+void bf_walk_send_boundary(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    begin_flight(job);
+    walk->next.rows = walk->size.rows;
+    add_boundary(job, &walk->low, walk->next.rows);
+    bf_walk_send(job, BF_PHASE_BOUNDING);
+}
+
+void bf_walk_send_split(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    begin_flight(job);
+    int shape = bf_key_known(&walk->low) ? 1 : 0;
+    struct bf_step *step = add_shaped(job, BF_STATEMENT_SPLIT, walk->statements->split[shape], shape, 0);
+    step_key(job, step, &walk->low);
+    step_key(job, step, &walk->through);
+    bf_walk_send(job, BF_PHASE_SPLITTING);
+}
+
+void bf_walk_send_count(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    begin_flight(job);
+    int split = walk->next.split;
+    step_range(job, add_shaped(job, BF_STATEMENT_COUNT, walk->statements->count[split], split, 0), &walk->next.high);
+    bf_walk_send(job, BF_PHASE_COUNTING);
+}
+
+void bf_walk_send_probe(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    begin_flight(job);
+    int split = walk->next.split;
+    struct bf_step *step = add_shaped(job, BF_STATEMENT_PROBE, walk->statements->probe[split], split, 0);
+    step_range(job, step, &walk->next.high);
+    bf_step_number(step, walk->size.max + 1);
+    bf_walk_send(job, BF_PHASE_PROBING);
+}
+
+void bf_walk_send_cap(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    begin_flight(job);
+    int split = walk->next.split;
+    struct bf_step *step = add_shaped(job, BF_STATEMENT_CAP, walk->statements->cap[split], split, 0);
+    step_range(job, step, &walk->next.high);
+    bf_step_number(step, walk->size.max - 1);
+    bf_walk_send(job, BF_PHASE_CAPPING);
+}
+
+/* P1: one transaction, the fence first; and behind its COMMIT, in the same round trip, the boundary of the next one. */
+void bf_walk_send_batch(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_progress *progress = &job->record.progress;
+    const struct bf_range *range = &walk->next;
+    begin_flight(job);
+    add(job, BF_STATEMENT_BEGIN);
+    struct bf_step *fence = add_for_slice(job, BF_STATEMENT_FENCE);
+    bf_step_number(fence, walk->epoch);
+    bf_step_number(fence, walk->seq);
+    step_key_json(job, fence, &range->high);
+    step_key_json(job, fence, &walk->low);
+    bf_step_number(fence, range->split);
+    bf_step_number(fence, progress->rows_scanned + range->rows);
+    bf_step_number(fence, progress->rows_changed);
+    bf_step_number(fence, progress->batches + 1);
+    bf_step_number(fence, walk->size.rows);
+    size_t legs = bf_leg_count((size_t)range->split, walk->table->key_count);
+    for (size_t leg = 0; leg < legs; leg++)
+        step_range(job,
+                   add_shaped(job, BF_STATEMENT_UPDATE, walk->statements->update[range->split][leg], range->split,
+                              (int)leg),
+                   &range->high);
+    add(job, BF_STATEMENT_COMMIT);
+    if (!range->last)
+        add_boundary(job, &range->high, walk->size.rows);
+    walk->unsettled = true; /* until the answer says what became of it */
+    bf_walk_send(job, BF_PHASE_BATCHING);
+}
+
+void bf_walk_send_one(struct bf_job *job, enum bf_statement statement, enum bf_phase phase)
+{
+    begin_flight(job);
+    if (statement == BF_STATEMENT_ROLLBACK || statement == BF_STATEMENT_END)
+        add(job, statement);
+    else if (statement == BF_STATEMENT_END_LOST_SESSIONS)
+        add_for_job(job, statement);
+    else {
+        struct bf_step *step = add_for_slice(job, statement);
+        if (statement == BF_STATEMENT_TOUCH)
+            bf_step_number(step, job->walk.epoch);
+    }
+    bf_walk_send(job, phase);
+}
+
+void bf_walk_send_ask(struct bf_job *job)
+{
+    begin_flight(job);
+    add_for_job(job, BF_STATEMENT_READ_CONTROL);
+    add_for_slice(job, BF_STATEMENT_PEEK_OWNER);
+    bf_walk_send(job, BF_PHASE_ASKING);
+}
+
+void bf_walk_send_flush(struct bf_job *job, bool done, bool release, enum bf_phase phase)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_progress *progress = &job->record.progress;
+    begin_flight(job);
+    struct bf_step *step = add_for_slice(job, BF_STATEMENT_FLUSH);
+    bf_step_number(step, walk->epoch);
+    bf_step_number(step, walk->seq);
+    step_key_json(job, step, &walk->low);
+    step_key_json(job, step, &walk->batch_low);
+    bf_step_number(step, walk->batch_split);
+    bf_step_number(step, progress->rows_scanned);
+    bf_step_number(step, progress->rows_changed);
+    bf_step_number(step, progress->batches);
+    bf_step_number(step, walk->size.rows);
+    bf_step_text(step, done ? "t" : "f");
+    bf_step_text(step, release ? "t" : "f");
+    if (release) {
+        step = add_for_job(job, BF_STATEMENT_JOB_STATE);
+        step->new_group = true;
+        enum bf_state state = walk->ending;
+        if (state == BF_STATE_PLANNING) /* no ending of its own: what people asked for */
+            state = job->record.state == BF_STATE_PAUSING    ? BF_STATE_PAUSED
+                    : job->record.state == BF_STATE_ABORTING ? BF_STATE_ABORTED
+                                                             : job->record.state;
+        bf_step_text(step, bf_state_name(state));
+    } else {
+        /* P8: completed is what the target itself says. */
+        add_for_slice(job, BF_STATEMENT_READ_CHECKPOINT)->new_group = true;
+    }
+    bf_walk_send(job, phase);
+}

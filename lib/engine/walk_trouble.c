@@ -1,0 +1,213 @@
+/* P10: everything that goes wrong comes here and is sorted by its class, once. Retryable conditions back off and never
+ * fail a job; a lost session means that the outcome is unknown until the epoch is raised (P2). */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "internal.h"
+
+static int64_t now(const struct bf_job *job)
+{
+    return job->engine->world->monotonic(job->engine->world->context);
+}
+
+static double chance(const struct bf_job *job)
+{
+    uint32_t bits = 0;
+    job->engine->world->random(job->engine->world->context, &bits, sizeof bits);
+    return (double)bits / 4294967296.0;
+}
+
+void bf_walk_back_off(struct bf_job *job, enum bf_code code, const char *text, bool reconnect)
+{
+    struct bf_walk *walk = &job->walk;
+    int64_t since = walk->reason.code == code ? walk->reason.since : 0;
+    bool fresh = since == 0 && walk->attempts == 0;
+    walk->attempts++;
+    walk->reason = bf_reason_make(job, code, text);
+    if (since)
+        walk->reason.since = since;
+    if (reconnect)
+        bf_walk_close_session(job);
+    walk->phase = BF_PHASE_BACKING_OFF;
+    walk->sleep_until = now(job) + bf_retry_delay(walk->attempts, chance(job));
+    if (fresh) /* one line for one trouble, not one for each try */
+        bf_job_note(job, "retry", "backing off: %s", text);
+}
+
+void bf_walk_end(struct bf_job *job, enum bf_state ending, enum bf_code code, const char *format, ...)
+{
+    struct bf_walk *walk = &job->walk;
+    char text[BF_ERROR_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    walk->ending_reason = bf_reason_make(job, code, text);
+    const char *actor = code == BF_CONTROL ? "control" : "daemon";
+    bool active = job->record.state == BF_STATE_RUNNING || job->record.state == BF_STATE_VERIFYING;
+    if (ending == BF_STATE_PAUSED && active)
+        bf_job_move(job, BF_STATE_PAUSING, &walk->ending_reason, actor, NULL);
+    else if (ending == BF_STATE_ABORTED && (active || job->record.state == BF_STATE_PAUSING))
+        bf_job_move(job, BF_STATE_ABORTING, &walk->ending_reason, actor, NULL);
+    else if (ending == BF_STATE_FAILED)
+        walk->ending = ending;
+    /* On the way to a stop already: there is nothing more to settle that this would not say again. */
+    if (walk->stopping)
+        walk->unsettled = false;
+    walk->phase = BF_PHASE_READY; /* nothing is under way: the stop goes on from here */
+}
+
+static const char *said(const struct bf_answer *answer)
+{
+    return answer->message && *answer->message ? answer->message : "no word from the server";
+}
+
+/* The session is gone. */
+static void lost(struct bf_job *job, const struct bf_answer *answer)
+{
+    struct bf_walk *walk = &job->walk;
+    char text[BF_ERROR_TEXT_MAX];
+    if (answer->error_class == BF_CLASS_ENDED) {
+        walk->count_ended = true;
+        memcpy(walk->ended_server, walk->server_started, sizeof walk->ended_server);
+    }
+    snprintf(text, sizeof text, "the connection was lost: %.300s", said(answer));
+    bf_walk_back_off(job, BF_LOST_SESSION, text, true);
+}
+
+static const struct bf_answer *first_trouble(const struct bf_walk *walk)
+{
+    for (size_t i = 0; i < walk->answer_count; i++)
+        if (walk->answers[i].outcome == BF_OUTCOME_ERROR || walk->answers[i].outcome == BF_OUTCOME_UNKNOWN)
+            return &walk->answers[i];
+    for (size_t i = 0; i < walk->answer_count; i++)
+        if (walk->answers[i].outcome == BF_OUTCOME_SKIPPED || walk->answers[i].rolled_back)
+            return &walk->answers[i];
+    return NULL;
+}
+
+/* A conflict with others: smaller, later, and the boundary anew. */
+static void conflict(struct bf_job *job, enum bf_code code, const char *text)
+{
+    struct bf_walk *walk = &job->walk;
+    walk->have_next = false;
+    if (walk->owner)
+        job->record.progress.batch_rows = bf_size_conflict(&walk->size);
+    bf_walk_back_off(job, code, text, false);
+}
+
+/* The transaction is taken back (or there was none), the session is alive. */
+static void decide(struct bf_job *job, const struct bf_answer *answer, const char *doing)
+{
+    struct bf_walk *walk = &job->walk;
+    char text[BF_ERROR_TEXT_MAX], range[300];
+    snprintf(text, sizeof text, "could not %s: %.400s%s%.5s%s", doing, said(answer), answer->sqlstate[0] ? " (" : "",
+             answer->sqlstate, answer->sqlstate[0] ? ")" : "");
+    if (walk->stopping && answer->error_class != BF_CLASS_FENCE) { /* whatever it was, we stop anyway */
+        if (walk->unsettled && !walk->owner)
+            bf_walk_back_off(job, BF_LOST_SESSION, text, false);
+        else
+            walk->phase = BF_PHASE_READY;
+        return;
+    }
+    switch (answer->error_class) {
+    case BF_CLASS_LOCK:
+        conflict(job, walk->owner ? BF_LOCK_CONFLICT : BF_LOST_SESSION,
+                 walk->owner ? text : "waiting for a lost session of this job to end");
+        return;
+    case BF_CLASS_CANCELLED:
+        conflict(job, BF_STATEMENT_TIMEOUT, text);
+        return;
+    case BF_CLASS_NONE:
+    case BF_CLASS_SERIALIZATION:
+        conflict(job, BF_SERIALIZATION, text);
+        return;
+    case BF_CLASS_RESOURCES:
+        conflict(job, BF_SERVER_RESOURCES, text);
+        return;
+    case BF_CLASS_NOT_PRIMARY:
+        bf_walk_back_off(job, BF_NOT_PRIMARY, text, true);
+        return;
+    case BF_CLASS_FENCE:
+        bf_walk_send_ask(job);
+        return;
+    case BF_CLASS_DATA:
+        if (walk->owner && walk->have_next) {
+            bf_walk_range_text(job, range, sizeof range);
+            bf_walk_end(job, BF_STATE_FAILED, BF_DATA_ERROR, "a row among the %s cannot be changed: %.300s (%.5s)", range,
+                        said(answer), answer->sqlstate);
+        } else {
+            bf_walk_end(job, BF_STATE_FAILED, BF_DATA_ERROR, "%s", text);
+        }
+        return;
+    case BF_CLASS_DEFINITION:
+        /* Did the table change under our feet? Look anew, once. */
+        if (walk->definition_errors++ == 0) {
+            bf_walk_back_off(job, BF_STATEMENT_FAILED, text, true);
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    bf_walk_end(job, BF_STATE_FAILED, BF_STATEMENT_FAILED, "%s", text);
+}
+
+bool bf_walk_fine(struct bf_job *job, const char *doing)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_answer *answer = first_trouble(walk);
+    if (walk->lost) {
+        static const struct bf_answer gone = {.outcome = BF_OUTCOME_UNKNOWN, .error_class = BF_CLASS_LOST};
+        lost(job, answer ? answer : &gone);
+        return false;
+    }
+    if (walk->phase == BF_PHASE_BATCHING)
+        walk->unsettled = false; /* every answer is here */
+    if (!answer)
+        return true;
+    if (walk->flight.count == 0 || walk->flight.steps[0].statement != BF_STATEMENT_BEGIN) {
+        decide(job, answer, doing);
+        return false;
+    }
+    /* Inside a transaction: take it back whole before anything else is said. */
+    bf_answer_clear(&walk->trouble);
+    walk->trouble = *answer;
+    walk->trouble.message = bf_copy_string(answer->message);
+    walk->trouble.rows = walk->trouble.columns = 0;
+    walk->trouble.values = NULL;
+    snprintf(walk->trouble_doing, sizeof walk->trouble_doing, "%s", doing);
+    bf_walk_send_one(job, BF_STATEMENT_ROLLBACK, BF_PHASE_TAKING_BACK);
+    return false;
+}
+
+void bf_walk_taken_back(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (walk->lost)
+        lost(job, &walk->answers[0]);
+    else
+        decide(job, &walk->trouble, walk->trouble_doing);
+}
+
+void bf_walk_connect_failed(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    switch (walk->connect_class) {
+    case BF_CLASS_PROXY:
+        bf_walk_close_session(job);
+        bf_walk_end(job, BF_STATE_PAUSED, BF_PROXY_BETWEEN_US, "%s", walk->connect_text);
+        return;
+    case BF_CLASS_LOGIN:
+        bf_walk_back_off(job, BF_CONNECT_REFUSED, walk->connect_text, true);
+        return;
+    case BF_CLASS_NOT_PRIMARY:
+        bf_walk_back_off(job, BF_NOT_PRIMARY, walk->connect_text, true);
+        return;
+    default:
+        bf_walk_back_off(job, walk->unsettled ? BF_LOST_SESSION : BF_SERVER_UNREACHABLE, walk->connect_text, true);
+        return;
+    }
+}
