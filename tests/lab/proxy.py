@@ -97,9 +97,9 @@ class Connection:
         self.keep_server = False # when the client goes, the server's side stays open
         self.completed = 0       # statements that the server answered
         self.ready = 0           # ReadyForQuery that came
+        self.relayed = 0         # ReadyForQuery that were passed on to the client
         self.synced = 0          # Sync and Query that were sent
-        self.round_trips = 0     # groups that left while nothing was under way
-        self.last_verbs = []
+        self.round_trips = 0     # groups that the client sent when it had every answer
         self._statements, self._portals = {}, {}
         self._changed = threading.Condition()
         self._base = 0
@@ -172,9 +172,8 @@ class Connection:
         return _string(raw, 5)[0] if kind == b"Q" else None
 
     def _dispatch(self, group):
-        if self.ready >= self.synced:
+        if self.relayed >= self.synced:
             self.round_trips += 1
-        self.last_verbs = group.verbs
         handler = self.proxy.handler
         if group.is_batch:
             group.batch_number = self.proxy.next_batch()
@@ -196,9 +195,10 @@ class Connection:
                     if kind == b"C" and raw[5:] == b"COMMIT\0":
                         self.proxy.commits += 1
                     self._changed.notify_all()
-                if self.proxy.delay:
+                if self.proxy.delay and kind == b"Z":
                     time.sleep(self.proxy.delay)
                 if not self.mute:
+                    self.relayed += kind == b"Z"
                     self.client.sendall(raw)
         except (Gone, OSError):
             pass
@@ -232,7 +232,7 @@ class Proxy:
     def __init__(self, upstream, handler=None):
         self.upstream, self.handler = upstream, handler
         self.refuse = False      # new connections are closed at once
-        self.delay = 0.0         # seconds before each answer is passed on
+        self.delay = 0.0         # seconds before each ReadyForQuery is passed on
         self.commits = 0         # COMMITs that the server carried out
         self.batches = 0         # batches that the client sent
         self.cancels = 0
