@@ -89,7 +89,7 @@ const char *bf_error_class_name(enum bf_error_class error_class);
 
 enum {
     BF_PARAMETERS_MAX = 24, /* 2 x BF_KEY_COLUMNS_MAX and some */
-    BF_STEPS_MAX = 48       /* fence, legs of an update (2 x BF_KEY_COLUMNS_MAX - 1) or a survey of many expressions */
+    BF_STEPS_MAX = 96       /* legs of an update (2 x BF_KEY_COLUMNS_MAX - 1), or checks of BF_SET_COLUMNS_MAX columns and bounds */
 };
 
 struct bf_step {

@@ -1,0 +1,45 @@
+#include "dialect.h"
+
+#include "allocate.h"
+
+void bf_table_free(struct bf_table *table)
+{
+    if (!table)
+        return;
+    free(table->display);
+    free(table->reference);
+    free(table->target_identity);
+    free(table->definition);
+    for (size_t i = 0; i < table->key_count; i++) {
+        free(table->key[i].name);
+        free(table->key[i].type);
+        free(table->key[i].collation);
+    }
+    free(table);
+}
+
+void bf_statements_free(struct bf_statements *statements)
+{
+    if (!statements)
+        return;
+    for (size_t i = 0; i < BF_STATEMENT_KINDS; i++)
+        free(statements->text[i]);
+    for (size_t split = 0; split <= BF_KEY_COLUMNS_MAX; split++) {
+        for (size_t leg = 0; leg < BF_COUNT(statements->update[split]); leg++)
+            free(statements->update[split][leg]);
+        free(statements->recount[split]);
+        free(statements->count[split]);
+        free(statements->probe[split]);
+        free(statements->cap[split]);
+    }
+    for (size_t shape = 0; shape < 2; shape++) {
+        free(statements->boundary[shape]);
+        free(statements->split[shape]);
+    }
+    free(statements);
+}
+
+size_t bf_leg_count(size_t split, size_t key_count)
+{
+    return split == 0 ? key_count : 2 * (key_count - split) + 1;
+}

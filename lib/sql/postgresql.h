@@ -1,0 +1,57 @@
+/* The parts of the PostgreSQL dialect, known to each other and to nobody else. Pure.
+ *
+ * Parameters always travel as text: the adapter declares every one of them as `text` when it prepares a statement, so a
+ * statement may leave some of its parameters unused, and casts them itself ($1::text::bigint). A statement of shape 0
+ * has no low, so its parameters begin with those of high (or of through). */
+#ifndef BF_SQL_POSTGRESQL_H
+#define BF_SQL_POSTGRESQL_H
+
+#include "buffer.h"
+#include "dialect.h"
+
+/* "name" with inner quotes doubled. */
+void bf_postgresql_quote(struct bf_buffer *buffer, const char *name);
+/* "a", "b" of the key; `prefix` before each ("k." or ""), `suffix` behind each (" DESC" or ""), beginning with column
+ * number `first` (0-based). */
+void bf_postgresql_key_list(struct bf_buffer *buffer, const struct bf_table *table, size_t first, const char *prefix,
+                            const char *suffix);
+/* $5::text::bigint of key column `column`, where `first_parameter` is the number of column 0. */
+void bf_postgresql_key_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
+                                 size_t first_parameter);
+/* The same with the column's collation, for comparisons in which no column takes part. */
+void bf_postgresql_key_collated(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
+                                size_t first_parameter);
+
+/* The predicate of one leg of a range; low and high are the numbers of their first parameters. Legs are in key order. */
+struct bf_range {
+    const struct bf_table *table;
+    size_t split, low, high;
+};
+void bf_postgresql_leg(struct bf_buffer *buffer, const struct bf_range *range, size_t leg);
+/* How many key columns of a leg are fixed by equality; its rows are ordered by the others. */
+size_t bf_postgresql_leg_prefix(const struct bf_range *range, size_t leg);
+/* The leg c1..c(column) = low, c(column + 1) > low of "everything after low"; column is 0-based. */
+void bf_postgresql_after(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t low);
+
+const char *bf_postgresql_common(enum bf_statement statement);
+/* The statements on the control schema, without the comment at their head; NULL for those about the table. */
+const char *bf_postgresql_control_statement(enum bf_statement statement);
+extern const char *const bf_postgresql_schema_ddl[];
+enum { BF_POSTGRESQL_SCHEMA_VERSION = 1 };
+
+void bf_postgresql_check_expressions(const struct bf_document *document, struct bf_complaints *complaints);
+struct bf_statements *bf_postgresql_render(const char *job, const struct bf_document *document,
+                                           const struct bf_table *table);
+void bf_postgresql_survey(const struct bf_document *document, struct bf_flight *flight);
+struct bf_table *bf_postgresql_read_survey(const struct bf_document *document, const struct bf_answer *server,
+                                           const struct bf_answer *answers, size_t count,
+                                           struct bf_complaints *complaints);
+void bf_postgresql_check(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
+                         char **ret_texts[], size_t *ret_count);
+void bf_postgresql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
+                               struct bf_complaints *complaints);
+
+/* "/set/a~1b": a pointer to a column of `set`, with RFC 6901's escapes; the caller frees it. */
+char *bf_postgresql_set_pointer(const char *column);
+
+#endif

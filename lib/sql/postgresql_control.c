@@ -1,0 +1,139 @@
+/* The statements on the control schema, which hold the protocol: fence, epoch, checkpoint. */
+#include "postgresql.h"
+
+#include <stddef.h>
+
+#include "backfilld/states.h"
+
+/* ", 'completed', 'failed'" ...: the names of the final states, as the list of states has them. */
+#define IF_true(text) text
+#define IF_false(text)
+#define X(constant, name, final) IF_##final(", '" #name "'")
+#define FINAL_STATES BF_STATES(X)
+
+/* What an order on the target itself says (protocol P11): '*' is the row for all jobs. */
+#define STOPPED_BY_CONTROL \
+    "SELECT FROM backfilld.control o WHERE o.job IN ($1::text, '*') AND o.goal <> 'run'"
+
+/* Zero rows must be an error that the server itself raises, or a COMMIT behind it in the same flight would commit
+ * (P1). The subquery has to be computed because the outer WHERE looks at it; OFFSET 0 keeps it in one piece.
+ * rows_changed is that of the batches before this one: how many rows this one changes is not known yet. */
+#define FENCE                                                                                                        \
+    "WITH c AS (UPDATE backfilld.checkpoint SET seq = seq + 1, position = $5, low = $6, split = $7::text::int, "     \
+    "rows_scanned = $8::text::bigint, rows_changed = $9::text::bigint, rows_changed_counted = false, "               \
+    "batches = $10::text::bigint, batch_rows = $11::text::bigint, transaction = txid_current(), "                    \
+    "updated_at = clock_timestamp() WHERE job = $1 AND slice = $2::text::int AND epoch = $3::text::bigint "          \
+    "AND seq = $4::text::bigint AND NOT EXISTS (" STOPPED_BY_CONTROL ") RETURNING 1) "                               \
+    "SELECT extract(epoch FROM clock_timestamp()) AS clock "                                                         \
+    "FROM (SELECT 1 / count(*)::int AS ok FROM c OFFSET 0) fence WHERE fence.ok = 1"
+
+/* No look at control: a job that was stopped there still has to set down what it knows and let go. */
+#define FLUSH                                                                                                        \
+    "UPDATE backfilld.checkpoint SET seq = seq + 1, position = $5, low = $6, split = $7::text::int, "                \
+    "rows_scanned = $8::text::bigint, rows_changed = $9::text::bigint, rows_changed_counted = true, "                \
+    "batches = $10::text::bigint, batch_rows = $11::text::bigint, done = $12::text::boolean, "                       \
+    "owner = CASE WHEN $13::text::boolean THEN '' ELSE owner END, updated_at = clock_timestamp() "                   \
+    "WHERE job = $1 AND slice = $2::text::int AND epoch = $3::text::bigint AND seq = $4::text::bigint"
+
+/* The update waits for the checkpoint row's lock, which a lost session of ours may still hold; what it then finds is
+ * the truth (P2). It does not look at the position: that is read by a statement of its own, after it. */
+#define RAISE_EPOCH                                                                                                  \
+    "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = $3, updated_at = clock_timestamp() "                 \
+    "WHERE job = $1 AND slice = $2::text::int AND (owner = $4 OR owner = '' "                                        \
+    "OR clock_timestamp() - updated_at > interval '30 seconds')"
+
+#define READ_CHECKPOINT                                                                                              \
+    "SELECT epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "                    \
+    "rows_changed_counted, batches, batch_rows, done, identity, definition, transaction "                            \
+    "FROM backfilld.checkpoint WHERE job = $1 AND slice = $2::text::int"
+
+/* A table may be missing, and a function forbidden, when these are asked for; a plain statement would then fail as a
+ * whole. query_to_xml runs a text, and only the one that fits. */
+#define SCALAR(query) "substring(query_to_xml(" query ", true, true, '')::text FROM '<v>([^<]*)</v>')"
+
+#define SERVER                                                                                                       \
+    "SELECT " SCALAR(                                                                                                \
+        "CASE WHEN has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') "                             \
+        "THEN 'SELECT system_identifier AS v FROM pg_catalog.pg_control_system()' "                                  \
+        "ELSE 'SELECT datname AS v FROM pg_catalog.pg_database WHERE datname = current_database()' END")             \
+    " || '/' || (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) AS identity, "           \
+    "pg_postmaster_start_time() AS started_at, "                                                                     \
+    "NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS writable, "                     \
+    "current_setting('server_version') AS version, "                                                                 \
+    SCALAR("CASE WHEN to_regclass('backfilld.meta') IS NULL THEN 'SELECT NULL AS v' "                                \
+           "ELSE 'SELECT value AS v FROM backfilld.meta WHERE key = ''schema_version''' END")                        \
+    " AS schema_version"
+
+/* The condition on the session must have been looked at before a session is ended: OFFSET 0 holds it back. */
+#define END_LOST_SESSIONS                                                                                            \
+    "SELECT count(*) FILTER (WHERE ended) FROM (SELECT pg_terminate_backend(pid) AS ended FROM ("                    \
+    "SELECT pid FROM pg_stat_activity WHERE application_name = 'backfilld ' || $1 AND usename = session_user "       \
+    "AND datname = current_database() AND pid <> pg_backend_pid() OFFSET 0) lost OFFSET 0) ends"
+
+/* Every job of this document that committed batches and did not take them back. */
+#define FIND_DONE                                                                                                    \
+    "SELECT j.id, j.name, j.state FROM backfilld.job j WHERE j.hash = $1 AND j.state <> 'rolled_back' "              \
+    "AND EXISTS (SELECT FROM backfilld.checkpoint c WHERE c.job = j.id AND c.seq > 0 "                               \
+    "AND (c.rows_scanned > 0 OR c.rows_changed > 0)) ORDER BY j.created_at DESC"
+
+/* The stronger of the two rows; always one row, also when someone deleted both. */
+#define READ_CONTROL                                                                                                 \
+    "SELECT goal, CASE WHEN job = '*' THEN 'all' ELSE 'job' END AS scope FROM ("                                     \
+    "SELECT job, goal FROM backfilld.control WHERE job IN ($1, '*') UNION ALL SELECT $1, 'run') orders "             \
+    "ORDER BY CASE goal WHEN 'abort' THEN 0 WHEN 'pause' THEN 1 ELSE 2 END, job = '*' LIMIT 1"
+
+#define JOB_STATE                                                                                                    \
+    "UPDATE backfilld.job SET state = $2, updated_at = clock_timestamp(), "                                          \
+    "started_at = CASE WHEN $2 = 'running' THEN coalesce(started_at, clock_timestamp()) ELSE started_at END, "       \
+    "ended_at = CASE WHEN $2 IN (''" FINAL_STATES ") THEN clock_timestamp() END WHERE id = $1"
+
+const char *bf_postgresql_control_statement(enum bf_statement statement)
+{
+    static const char *const texts[BF_STATEMENT_KINDS] = {
+        [BF_STATEMENT_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
+        [BF_STATEMENT_COMMIT] = "COMMIT",
+        [BF_STATEMENT_ROLLBACK] = "ROLLBACK",
+        [BF_STATEMENT_SERVER] = SERVER,
+        [BF_STATEMENT_FIND_DONE] = FIND_DONE,
+        [BF_STATEMENT_REGISTER_JOB] =
+            "INSERT INTO backfilld.job (id, name, document, hash, plan, approver, state) "
+            "VALUES ($1, $2, $3::json, $4, $5::json, $6, $7) ON CONFLICT DO NOTHING",
+        [BF_STATEMENT_REGISTER_CONTROL] =
+            "INSERT INTO backfilld.control (job, name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        [BF_STATEMENT_REGISTER_CHECKPOINT] =
+            "INSERT INTO backfilld.checkpoint (job, slice, after, through, identity, definition, batch_rows) "
+            "VALUES ($1, $2::text::int, $3, $4, $5, $6, $7::text::bigint) ON CONFLICT DO NOTHING",
+        [BF_STATEMENT_PEEK_OWNER] =
+            "SELECT owner, epoch, seq, extract(epoch FROM clock_timestamp() - updated_at) AS silent "
+            "FROM backfilld.checkpoint WHERE job = $1 AND slice = $2::text::int",
+        [BF_STATEMENT_RAISE_EPOCH] = RAISE_EPOCH,
+        [BF_STATEMENT_READ_CHECKPOINT] = READ_CHECKPOINT,
+        [BF_STATEMENT_READ_CONTROL] = READ_CONTROL,
+        [BF_STATEMENT_FENCE] = FENCE,
+        [BF_STATEMENT_FLUSH] = FLUSH,
+        [BF_STATEMENT_TOUCH] =
+            "UPDATE backfilld.checkpoint SET updated_at = clock_timestamp() "
+            "WHERE job = $1 AND slice = $2::text::int AND epoch = $3::text::bigint",
+        [BF_STATEMENT_JOB_STATE] = JOB_STATE,
+        [BF_STATEMENT_END_LOST_SESSIONS] = END_LOST_SESSIONS,
+    };
+    return texts[statement];
+}
+
+const char *bf_postgresql_common(enum bf_statement statement)
+{
+    switch (statement) {
+    case BF_STATEMENT_BEGIN:
+        return "/* backfilld */ BEGIN ISOLATION LEVEL READ COMMITTED";
+    case BF_STATEMENT_COMMIT:
+        return "/* backfilld */ COMMIT";
+    case BF_STATEMENT_ROLLBACK:
+        return "/* backfilld */ ROLLBACK";
+    case BF_STATEMENT_SERVER:
+        return "/* backfilld */ " SERVER;
+    case BF_STATEMENT_FIND_DONE:
+        return "/* backfilld */ " FIND_DONE;
+    default:
+        return NULL;
+    }
+}

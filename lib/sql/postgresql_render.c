@@ -1,0 +1,265 @@
+/* Every statement of one job on one table.
+ *
+ * A set of legs is joined by UNION ALL in key order. Where rows are counted off in key order (BOUNDARY, CAP) each leg
+ * is ordered and limited by itself and the whole is read leg by leg, so that no more rows are touched than asked for;
+ * one ORDER BY over all would sort legs whose leading columns are fixed. Should the server ever read the legs in
+ * another order, a boundary would be another key after low: a batch of another size, never a missed row. */
+#include "postgresql.h"
+
+#include "allocate.h"
+
+struct render {
+    const char *job;
+    const struct bf_document *document;
+    const struct bf_table *table;
+};
+
+static void begin(const struct render *render, struct bf_buffer *buffer)
+{
+    bf_buffer_format(buffer, "/* backfilld %s */ ", render->job);
+}
+
+static void where(const struct render *render, struct bf_buffer *buffer)
+{
+    if (render->document->where)
+        bf_buffer_format(buffer, " AND (%s)", render->document->where);
+}
+
+/* SELECT 1 FROM t WHERE <leg> [AND (where)] UNION ALL ... */
+static void all_legs(const struct render *render, struct bf_buffer *buffer, const struct bf_range *range,
+                     const char *extra, bool with_where)
+{
+    size_t legs = bf_leg_count(range->split, render->table->key_count);
+    for (size_t leg = 0; leg < legs; leg++) {
+        bf_buffer_format(buffer, "%sSELECT 1 FROM %s WHERE ", leg ? " UNION ALL " : "", render->table->reference);
+        bf_postgresql_leg(buffer, range, leg);
+        bf_buffer_text(buffer, extra);
+        if (with_where)
+            where(render, buffer);
+    }
+}
+
+static void ordered(const struct render *render, struct bf_buffer *buffer, size_t prefix, size_t limit)
+{
+    bf_buffer_text(buffer, " ORDER BY ");
+    bf_postgresql_key_list(buffer, render->table, prefix, "", "");
+    bf_buffer_format(buffer, " LIMIT $%zu::text::bigint + 1)", limit);
+}
+
+/* The first key column in which low and the found key k differ. */
+static void split_of(const struct render *render, struct bf_buffer *buffer, size_t low)
+{
+    const struct bf_table *table = render->table;
+    if (table->key_count > 1)
+        bf_buffer_text(buffer, "CASE");
+    for (size_t i = 0; i + 1 < table->key_count; i++) {
+        bf_buffer_text(buffer, " WHEN k.");
+        bf_postgresql_quote(buffer, table->key[i].name);
+        bf_buffer_text(buffer, " <> ");
+        bf_postgresql_key_parameter(buffer, table, i, low);
+        bf_buffer_format(buffer, " THEN %zu", i + 1);
+    }
+    bf_buffer_format(buffer, table->key_count > 1 ? " ELSE %zu END" : "%zu", table->key_count);
+}
+
+static char *update(const struct render *render, size_t split, size_t leg)
+{
+    struct bf_buffer buffer = {0};
+    const struct bf_document *document = render->document;
+    struct bf_range range = {render->table, split, 1, split ? render->table->key_count + 1 : 1};
+
+    begin(render, &buffer);
+    bf_buffer_format(&buffer, "UPDATE %s SET ", render->table->reference);
+    for (size_t i = 0; i < document->set_count; i++) {
+        bf_buffer_text(&buffer, i ? ", " : "");
+        bf_postgresql_quote(&buffer, document->set[i].name);
+        bf_buffer_format(&buffer, " = (%s)", document->set[i].value);
+    }
+    bf_buffer_text(&buffer, " WHERE ");
+    bf_postgresql_leg(&buffer, &range, leg);
+    where(render, &buffer);
+    return bf_buffer_take(&buffer);
+}
+
+static char *boundary(const struct render *render, size_t shape)
+{
+    struct bf_buffer buffer = {0};
+    const struct bf_table *table = render->table;
+    size_t n = table->key_count, through = shape ? n + 1 : 1, count = through + n;
+
+    begin(render, &buffer);
+    bf_buffer_text(&buffer, "SELECT ");
+    bf_postgresql_key_list(&buffer, table, 0, "k.", "");
+    bf_buffer_text(&buffer, ", ");
+    if (shape)
+        split_of(render, &buffer, 1);
+    else
+        bf_buffer_text(&buffer, "0");
+    bf_buffer_text(&buffer, " AS split, coalesce((");
+    bf_postgresql_key_list(&buffer, table, 0, "k.", "");
+    bf_buffer_text(&buffer, ") >= (");
+    for (size_t i = 0; i < n; i++) {
+        bf_buffer_text(&buffer, i ? ", " : "");
+        bf_postgresql_key_parameter(&buffer, table, i, through);
+    }
+    bf_buffer_text(&buffer, "), false) AS beyond, extract(epoch FROM clock_timestamp()) AS clock FROM (SELECT ");
+    bf_postgresql_key_list(&buffer, table, 0, "", "");
+    bf_buffer_text(&buffer, " FROM (");
+    for (size_t leg = 0; leg < (shape ? n : 1); leg++) {
+        bf_buffer_text(&buffer, leg ? " UNION ALL (SELECT " : "(SELECT ");
+        bf_postgresql_key_list(&buffer, table, 0, "", "");
+        bf_buffer_format(&buffer, " FROM %s", table->reference);
+        if (shape) {
+            bf_buffer_text(&buffer, " WHERE ");
+            bf_postgresql_after(&buffer, table, n - 1 - leg, 1);
+        }
+        ordered(render, &buffer, shape ? n - 1 - leg : 0, count);
+    }
+    bf_buffer_format(&buffer, ") legs OFFSET $%zu::text::bigint LIMIT 1) k", count);
+    return bf_buffer_take(&buffer);
+}
+
+static char *cap(const struct render *render, size_t split)
+{
+    struct bf_buffer buffer = {0};
+    const struct bf_table *table = render->table;
+    size_t n = table->key_count;
+    struct bf_range range = {table, split, 1, split ? n + 1 : 1};
+    size_t count = range.high + n, legs = bf_leg_count(split, n);
+
+    begin(render, &buffer);
+    bf_buffer_text(&buffer, "SELECT ");
+    bf_postgresql_key_list(&buffer, table, 0, "k.", "");
+    bf_buffer_text(&buffer, ", ");
+    if (split)
+        split_of(render, &buffer, 1);
+    else
+        bf_buffer_text(&buffer, "0");
+    bf_buffer_text(&buffer, " AS split FROM (SELECT ");
+    bf_postgresql_key_list(&buffer, table, 0, "", "");
+    bf_buffer_text(&buffer, " FROM (");
+    for (size_t leg = 0; leg < legs; leg++) {
+        bf_buffer_text(&buffer, leg ? " UNION ALL (SELECT " : "(SELECT ");
+        bf_postgresql_key_list(&buffer, table, 0, "", "");
+        bf_buffer_format(&buffer, " FROM %s WHERE ", table->reference);
+        bf_postgresql_leg(&buffer, &range, leg);
+        where(render, &buffer);
+        ordered(render, &buffer, bf_postgresql_leg_prefix(&range, leg), count);
+    }
+    bf_buffer_format(&buffer, ") legs OFFSET $%zu::text::bigint LIMIT 1) k", count);
+    return bf_buffer_take(&buffer);
+}
+
+/* The rows of the range whose newest version was written by that transaction. xmin has 32 bits, a transaction's number
+ * 64; a row that someone else has changed since is not counted, for nothing tells that it was ours. */
+static char *recount(const struct render *render, size_t split)
+{
+    struct bf_buffer buffer = {0};
+    size_t n = render->table->key_count;
+    struct bf_range range = {render->table, split, 2, split ? n + 2 : 2};
+
+    begin(render, &buffer);
+    bf_buffer_text(&buffer, "SELECT count(*) FROM (");
+    all_legs(render, &buffer, &range, " AND xmin = ($1::text::bigint & 4294967295)::text::xid", false);
+    bf_buffer_text(&buffer, ") legs");
+    return bf_buffer_take(&buffer);
+}
+
+static char *count(const struct render *render, size_t split)
+{
+    struct bf_buffer buffer = {0};
+    struct bf_range range = {render->table, split, 1, split ? render->table->key_count + 1 : 1};
+
+    begin(render, &buffer);
+    bf_buffer_text(&buffer, "SELECT count(*) FROM (");
+    all_legs(render, &buffer, &range, "", false);
+    bf_buffer_text(&buffer, ") legs");
+    return bf_buffer_take(&buffer);
+}
+
+static char *probe(const struct render *render, size_t split)
+{
+    struct bf_buffer buffer = {0};
+    size_t n = render->table->key_count;
+    struct bf_range range = {render->table, split, 1, split ? n + 1 : 1};
+
+    begin(render, &buffer);
+    bf_buffer_text(&buffer, "SELECT count(*) FROM (SELECT 1 FROM (");
+    all_legs(render, &buffer, &range, "", true);
+    bf_buffer_format(&buffer, ") legs LIMIT $%zu::text::bigint) matching", range.high + n);
+    return bf_buffer_take(&buffer);
+}
+
+/* Two keys compared by the server with no column in sight, so with the columns' collations spelled out. */
+static char *split(const struct render *render, size_t shape)
+{
+    struct bf_buffer buffer = {0};
+    const struct bf_table *table = render->table;
+    size_t n = table->key_count;
+
+    begin(render, &buffer);
+    if (!shape) {
+        bf_buffer_text(&buffer, "SELECT 0 AS split, false AS empty");
+        return bf_buffer_take(&buffer);
+    }
+    bf_buffer_text(&buffer, "SELECT CASE");
+    for (size_t i = 0; i + 1 < n; i++) {
+        bf_buffer_text(&buffer, " WHEN ");
+        bf_postgresql_key_collated(&buffer, table, i, 1);
+        bf_buffer_text(&buffer, " <> ");
+        bf_postgresql_key_collated(&buffer, table, i, n + 1);
+        bf_buffer_format(&buffer, " THEN %zu", i + 1);
+    }
+    bf_buffer_format(&buffer, "%s ELSE %zu END AS split, (", n > 1 ? "" : " WHEN false THEN 1", n);
+    for (size_t i = 0; i < n; i++) {
+        bf_buffer_text(&buffer, i ? ", " : "");
+        bf_postgresql_key_collated(&buffer, table, i, n + 1);
+    }
+    bf_buffer_text(&buffer, ") <= (");
+    for (size_t i = 0; i < n; i++) {
+        bf_buffer_text(&buffer, i ? ", " : "");
+        bf_postgresql_key_collated(&buffer, table, i, 1);
+    }
+    bf_buffer_text(&buffer, ") AS empty");
+    return bf_buffer_take(&buffer);
+}
+
+static char *end(const struct render *render)
+{
+    struct bf_buffer buffer = {0};
+    begin(render, &buffer);
+    bf_buffer_text(&buffer, "SELECT ");
+    bf_postgresql_key_list(&buffer, render->table, 0, "", "");
+    bf_buffer_format(&buffer, " FROM %s ORDER BY ", render->table->reference);
+    bf_postgresql_key_list(&buffer, render->table, 0, "", " DESC");
+    bf_buffer_text(&buffer, " LIMIT 1");
+    return bf_buffer_take(&buffer);
+}
+
+struct bf_statements *bf_postgresql_render(const char *job, const struct bf_document *document,
+                                           const struct bf_table *table)
+{
+    const struct render render = {job, document, table};
+    struct bf_statements *statements = BF_NEW(struct bf_statements);
+
+    statements->key_count = table->key_count;
+    for (enum bf_statement statement = 0; statement < BF_STATEMENT_KINDS; statement++) {
+        const char *text = bf_postgresql_control_statement(statement);
+        if (text)
+            statements->text[statement] = bf_format("/* backfilld %s */ %s", job, text);
+    }
+    statements->text[BF_STATEMENT_END] = end(&render);
+    for (size_t shape = 0; shape < 2; shape++) {
+        statements->boundary[shape] = boundary(&render, shape);
+        statements->split[shape] = split(&render, shape);
+    }
+    for (size_t shape = 0; shape <= table->key_count; shape++) {
+        for (size_t leg = 0; leg < bf_leg_count(shape, table->key_count); leg++)
+            statements->update[shape][leg] = update(&render, shape, leg);
+        statements->recount[shape] = recount(&render, shape);
+        statements->count[shape] = count(&render, shape);
+        statements->probe[shape] = probe(&render, shape);
+        statements->cap[shape] = cap(&render, shape);
+    }
+    return statements;
+}

@@ -1,0 +1,67 @@
+/* The control schema on the target, version 1. Every statement may be run again; the advisory lock keeps two daemons
+ * from making the same thing at the same moment, which IF NOT EXISTS alone does not. Changes to come are additive only,
+ * so that a release runs on the schema of the one before; a version that is there already is never rewritten. */
+#include "postgresql.h"
+
+#include <stddef.h>
+
+const char *const bf_postgresql_schema_ddl[] = {
+    /* Taken until the end of the transaction; the number is "backfill" in ASCII. */
+    "SELECT pg_advisory_xact_lock(7089063221083761004)",
+
+    "CREATE SCHEMA IF NOT EXISTS backfilld",
+
+    "CREATE TABLE IF NOT EXISTS backfilld.meta ("
+    "key text PRIMARY KEY, "
+    "value text NOT NULL)",
+
+    "CREATE TABLE IF NOT EXISTS backfilld.job ("
+    "id text PRIMARY KEY, "
+    "name text NOT NULL, "
+    "document json NOT NULL, "
+    "hash text NOT NULL, "
+    "plan json, "
+    "approver text, "
+    "state text NOT NULL, "
+    "created_at timestamptz NOT NULL DEFAULT clock_timestamp(), "
+    "started_at timestamptz, "
+    "updated_at timestamptz NOT NULL DEFAULT clock_timestamp(), "
+    "ended_at timestamptz)",
+
+    /* One page holds a row and the versions that each batch leaves behind: no column that changes is indexed and the
+     * page has room, so every update is heap-only and is cleaned up without vacuum. */
+    "CREATE TABLE IF NOT EXISTS backfilld.checkpoint ("
+    "job text NOT NULL, "
+    "slice integer NOT NULL, "
+    "epoch bigint NOT NULL DEFAULT 0, "
+    "seq bigint NOT NULL DEFAULT 0, "
+    "pass bigint NOT NULL DEFAULT 1, "
+    "after text, "
+    "position text, "
+    "low text, "
+    "split integer NOT NULL DEFAULT 0, "
+    "through text, "
+    "rows_scanned bigint NOT NULL DEFAULT 0, "
+    "rows_changed bigint NOT NULL DEFAULT 0, "
+    "rows_changed_counted boolean NOT NULL DEFAULT true, "
+    "batches bigint NOT NULL DEFAULT 0, "
+    "batch_rows bigint NOT NULL, "
+    "done boolean NOT NULL DEFAULT false, "
+    "identity text NOT NULL, "
+    "definition text NOT NULL, "
+    "owner text NOT NULL DEFAULT '', "
+    "transaction bigint, "
+    "updated_at timestamptz NOT NULL DEFAULT clock_timestamp(), "
+    "PRIMARY KEY (job, slice)) WITH (fillfactor = 20)",
+
+    "CREATE TABLE IF NOT EXISTS backfilld.control ("
+    "job text PRIMARY KEY, "
+    "name text NOT NULL, "
+    "goal text NOT NULL DEFAULT 'run' CHECK (goal IN ('run', 'pause', 'abort')), "
+    "changed_at timestamptz NOT NULL DEFAULT clock_timestamp())",
+
+    "INSERT INTO backfilld.control (job, name) VALUES ('*', 'all jobs') ON CONFLICT DO NOTHING",
+
+    "INSERT INTO backfilld.meta (key, value) VALUES ('schema_version', '1') ON CONFLICT DO NOTHING",
+
+    NULL};
