@@ -26,7 +26,7 @@ json_t *bf_json_time(int64_t unix_milliseconds)
 }
 
 /* `header` may be NULL. */
-static void answer(struct bf_request *request, int status, json_t *body, const char *type, const char *header,
+static void answer(struct bf_http_request *request, int status, json_t *body, const char *type, const char *header,
                    const char *value)
 {
     char *text = json_dumps(body, JSON_COMPACT | JSON_PRESERVE_ORDER);
@@ -41,15 +41,15 @@ static void answer(struct bf_request *request, int status, json_t *body, const c
     MHD_add_response_header(request->response, "Cache-Control", "no-store");
     MHD_add_response_header(request->response, "X-Content-Type-Options", "nosniff");
     if (header) MHD_add_response_header(request->response, header, value);
-    bf_request_resume(request);
+    bf_http_resume(request);
 }
 
-void bf_answer(struct bf_request *request, int status, json_t *body)
+void bf_http_answer(struct bf_http_request *request, int status, json_t *body)
 {
     answer(request, status, body, BF_API_JSON, NULL, NULL);
 }
 
-void bf_answer_with(struct bf_request *request, int status, json_t *body, const char *header, const char *value)
+void bf_http_answer_with(struct bf_http_request *request, int status, json_t *body, const char *header, const char *value)
 {
     answer(request, status, body, BF_API_JSON, header, value);
 }
@@ -78,14 +78,14 @@ static json_t *problem(enum bf_code code, const char *detail)
     return body;
 }
 
-static void answer_problem(struct bf_request *request, enum bf_code code, json_t *body)
+static void answer_problem(struct bf_http_request *request, enum bf_code code, json_t *body)
 {
     int status = status_of(code);
     char *seconds BF_AUTO_STRING = bf_format("%d", RETRY_AFTER);
     answer(request, status, body, BF_API_PROBLEM, status == 503 ? "Retry-After" : NULL, seconds);
 }
 
-void bf_problem(struct bf_request *request, enum bf_code code, const char *format, ...)
+void bf_http_problem(struct bf_http_request *request, enum bf_code code, const char *format, ...)
 {
     char detail[BF_ERROR_TEXT_MAX];
     va_list arguments;
@@ -95,7 +95,7 @@ void bf_problem(struct bf_request *request, enum bf_code code, const char *forma
     answer_problem(request, code, problem(code, detail));
 }
 
-void bf_problem_allow(struct bf_request *request, const char *allow)
+void bf_http_problem_allow(struct bf_http_request *request, const char *allow)
 {
     char *detail BF_AUTO_STRING = bf_format("this path takes %s", allow);
     answer(request, bf_code_status(BF_METHOD_NOT_ALLOWED), problem(BF_METHOD_NOT_ALLOWED, detail), BF_API_PROBLEM,
@@ -118,7 +118,7 @@ static void add_complaints(json_t *body, const struct bf_complaints *complaints)
         json_object_set_new(body, "errors_total", json_integer((json_int_t)complaints->total));
 }
 
-void bf_problem_complaints(struct bf_request *request, const struct bf_complaints *complaints)
+void bf_http_problem_complaints(struct bf_http_request *request, const struct bf_complaints *complaints)
 {
     enum bf_code code = bf_complaints_code(complaints);
     char *detail BF_AUTO_STRING = complaints->total == 1
@@ -129,7 +129,7 @@ void bf_problem_complaints(struct bf_request *request, const struct bf_complaint
     answer_problem(request, code, body);
 }
 
-void bf_problem_of_order(struct bf_request *request, const struct bf_outcome_of_order *outcome)
+void bf_http_problem_of_order(struct bf_http_request *request, const struct bf_outcome_of_order *outcome)
 {
     json_t *body = problem(outcome->code, outcome->text ? outcome->text : "");
     if (outcome->complaints && outcome->complaints->count > 0) add_complaints(body, outcome->complaints);

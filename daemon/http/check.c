@@ -7,7 +7,7 @@
 
 #include "allocate.h"
 
-const char *bf_request_header(const struct bf_request *request, const char *name)
+const char *bf_http_header(const struct bf_http_request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
@@ -26,7 +26,7 @@ static enum MHD_Result count_header(void *argument, enum MHD_ValueKind kind, con
     return MHD_YES;
 }
 
-static int header_count(const struct bf_request *request, const char *name)
+static int header_count(const struct bf_http_request *request, const char *name)
 {
     struct header_count counted = {.name = name};
     MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &counted);
@@ -34,29 +34,29 @@ static int header_count(const struct bf_request *request, const char *name)
 }
 
 /* A second Host or Origin could be what a proxy looked at while we look at the first. */
-static bool check_origin(struct bf_request *request)
+static bool check_origin(struct bf_http_request *request)
 {
     const struct bf_listen *listen = &request->http->listen;
-    const char *host = bf_request_header(request, "Host"), *origin = bf_request_header(request, "Origin");
+    const char *host = bf_http_header(request, "Host"), *origin = bf_http_header(request, "Origin");
     if (header_count(request, "Host") > 1 || header_count(request, "Origin") > 1)
-        bf_problem(request, BF_NOT_ALLOWED, "Host and Origin may be sent once");
+        bf_http_problem(request, BF_NOT_ALLOWED, "Host and Origin may be sent once");
     else if (!host && !bf_listen_host_ours(listen, NULL))
-        bf_problem(request, BF_NOT_ALLOWED, "the Host header is missing");
+        bf_http_problem(request, BF_NOT_ALLOWED, "the Host header is missing");
     else if (!bf_listen_host_ours(listen, host))
-        bf_problem(request, BF_NOT_ALLOWED, "the Host header names %.100s, this is %s", host, listen->address);
+        bf_http_problem(request, BF_NOT_ALLOWED, "the Host header names %.100s, this is %s", host, listen->address);
     else if (origin && !bf_listen_origin_ours(listen, origin))
-        bf_problem(request, BF_NOT_ALLOWED, "the Origin header names %.100s, this is %s", origin, listen->address);
+        bf_http_problem(request, BF_NOT_ALLOWED, "the Origin header names %.100s, this is %s", origin, listen->address);
     return !request->response;
 }
 
-static bool check_route(struct bf_request *request, const char *method)
+static bool check_route(struct bf_http_request *request, const char *method)
 {
     struct bf_buffer allow = {0};
     enum bf_code code = bf_route_find(method, request, &allow);
     if (code == BF_NOT_FOUND)
-        bf_problem(request, code, "no such path; docs/interface.md, section 4, has them all");
+        bf_http_problem(request, code, "no such path; docs/interface.md, section 4, has them all");
     else if (code == BF_METHOD_NOT_ALLOWED)
-        bf_problem_allow(request, allow.text);
+        bf_http_problem_allow(request, allow.text);
     bf_buffer_clear(&allow);
     return code == BF_OK;
 }
@@ -68,46 +68,46 @@ static bool is_json(const char *type)
     return length == strlen(BF_API_JSON) && strncasecmp(type, BF_API_JSON, length) == 0;
 }
 
-static bool check_body(struct bf_request *request)
+static bool check_body(struct bf_http_request *request)
 {
-    const char *length = bf_request_header(request, "Content-Length");
-    const char *type = bf_request_header(request, "Content-Type");
-    const char *encoding = bf_request_header(request, "Content-Encoding");
+    const char *length = bf_http_header(request, "Content-Length");
+    const char *type = bf_http_header(request, "Content-Type");
+    const char *encoding = bf_http_header(request, "Content-Encoding");
     unsigned long long bytes = 0;
     if (length) {
         errno = 0;
         bytes = strtoull(length, NULL, 10);
         if (errno != 0) bytes = BF_HTTP_BODY_MAX + 1ULL;
     }
-    if (bytes == 0 && !bf_request_header(request, "Transfer-Encoding")) return true;
+    if (bytes == 0 && !bf_http_header(request, "Transfer-Encoding")) return true;
     if (strcmp(request->route->method, "GET") == 0)
-        bf_problem(request, BF_BAD_REQUEST, "GET takes no body");
+        bf_http_problem(request, BF_BAD_REQUEST, "GET takes no body");
     else if (!type || !is_json(type))
-        bf_problem(request, BF_WRONG_TYPE, "Content-Type has to be application/json");
+        bf_http_problem(request, BF_WRONG_TYPE, "Content-Type has to be application/json");
     else if (encoding && strcasecmp(encoding, "identity") != 0)
-        bf_problem(request, BF_WRONG_TYPE, "Content-Encoding is not supported: send the body as it is");
+        bf_http_problem(request, BF_WRONG_TYPE, "Content-Encoding is not supported: send the body as it is");
     else if (bytes > BF_HTTP_BODY_MAX)
-        bf_problem(request, BF_TOO_LARGE, "a body has at most %d bytes, this one has %.20s", BF_HTTP_BODY_MAX, length);
+        bf_http_problem(request, BF_TOO_LARGE, "a body has at most %d bytes, this one has %.20s", BF_HTTP_BODY_MAX, length);
     else if (bytes + request->http->body_bytes > BF_HTTP_BODIES_MAX)
-        bf_problem(request, BF_BUSY, "too many large bodies are being received; try again");
+        bf_http_problem(request, BF_BUSY, "too many large bodies are being received; try again");
     return !request->response;
 }
 
 /* Headers that change what a request means are refused until they are built. */
-static bool check_unbuilt(struct bf_request *request)
+static bool check_unbuilt(struct bf_http_request *request)
 {
     static const char *const headers[] = {"Idempotency-Key", "If-Match"};
     for (size_t i = 0; i < BF_COUNT(headers) && !request->response; i++)
-        if (bf_request_header(request, headers[i]))
-            bf_problem(request, BF_NOT_BUILT, "the header %s is not built yet; send the request without it", headers[i]);
+        if (bf_http_header(request, headers[i]))
+            bf_http_problem(request, BF_NOT_BUILT, "the header %s is not built yet; send the request without it", headers[i]);
     return !request->response;
 }
 
-bool bf_request_check(struct bf_request *request, const char *method)
+bool bf_http_check(struct bf_http_request *request, const char *method)
 {
     if (!check_origin(request)) return false;
     if (request->uri_error.code != BF_OK) {
-        bf_problem(request, request->uri_error.code, "%s", request->uri_error.text);
+        bf_http_problem(request, request->uri_error.code, "%s", request->uri_error.text);
         return false;
     }
     if (!check_route(request, method)) return false;
@@ -118,37 +118,37 @@ bool bf_request_check(struct bf_request *request, const char *method)
     return check_unbuilt(request) && check_body(request);
 }
 
-bool bf_request_wants(const struct bf_request *request, const char *type)
+bool bf_http_wants(const struct bf_http_request *request, const char *type)
 {
-    const char *accept = bf_request_header(request, "Accept");
+    const char *accept = bf_http_header(request, "Accept");
     return accept && strcasestr(accept, type) && !strcasestr(accept, BF_API_JSON) && !strstr(accept, "*/*");
 }
 
-bool bf_request_parameters(struct bf_request *request, const char *const *names)
+bool bf_http_parameters(struct bf_http_request *request, const char *const *names)
 {
     const struct bf_parameter *parameters = request->uri.parameters;
     for (size_t i = 0; i < request->uri.parameter_count && !request->response; i++) {
         const char *const *name = names;
         while (*name && strcmp(*name + (**name == '*'), parameters[i].name) != 0) name++;
         if (!*name)
-            bf_problem(request, BF_BAD_REQUEST, "unknown query parameter: %.100s", parameters[i].name);
-        else if (**name != '*' && bf_request_parameter(request, *name) != parameters[i].value)
-            bf_problem(request, BF_BAD_REQUEST, "the query parameter %s may be given once", *name);
+            bf_http_problem(request, BF_BAD_REQUEST, "unknown query parameter: %.100s", parameters[i].name);
+        else if (**name != '*' && bf_http_parameter(request, *name) != parameters[i].value)
+            bf_http_problem(request, BF_BAD_REQUEST, "the query parameter %s may be given once", *name);
     }
     return !request->response;
 }
 
-const char *bf_request_parameter(const struct bf_request *request, const char *name)
+const char *bf_http_parameter(const struct bf_http_request *request, const char *name)
 {
     for (size_t i = 0; i < request->uri.parameter_count; i++)
         if (strcmp(request->uri.parameters[i].name, name) == 0) return request->uri.parameters[i].value;
     return NULL;
 }
 
-bool bf_request_number(struct bf_request *request, const char *name, int64_t low, int64_t high, int64_t otherwise,
+bool bf_http_number(struct bf_http_request *request, const char *name, int64_t low, int64_t high, int64_t otherwise,
                        int64_t *ret_number)
 {
-    const char *text = bf_request_parameter(request, name);
+    const char *text = bf_http_parameter(request, name);
     if (!text) {
         *ret_number = otherwise;
         return true;
@@ -159,7 +159,7 @@ bool bf_request_number(struct bf_request *request, const char *name, int64_t low
         *ret_number = number;
         return true;
     }
-    bf_problem(request, BF_BAD_REQUEST, "%s is a whole number from %lld to %lld, not %.40s", name, (long long)low,
+    bf_http_problem(request, BF_BAD_REQUEST, "%s is a whole number from %lld to %lld, not %.40s", name, (long long)low,
                (long long)high, text[0] ? text : "empty");
     return false;
 }

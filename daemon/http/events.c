@@ -21,42 +21,42 @@ static json_t *event_view(const struct bf_event *event)
 
 static void events_read(void *argument, const struct bf_event *events, size_t count, const struct bf_error *error)
 {
-    struct bf_request *request = bf_wait_end(argument);
+    struct bf_http_request *request = bf_http_wait_end(argument);
     if (!request) return;
     if (error && error->code != BF_OK) {
-        bf_problem(request, BF_STORE_FAILED, "the events cannot be read: %s", error->text);
+        bf_http_problem(request, BF_STORE_FAILED, "the events cannot be read: %s", error->text);
         return;
     }
     json_t *list = json_array(), *body = json_object();
     for (size_t i = 0; i < count; i++) json_array_append_new(list, event_view(&events[i]));
     json_object_set_new(body, "events", list);
-    bf_answer(request, 200, body);
+    bf_http_answer(request, 200, body);
 }
 
-static void read_events(struct bf_request *request, bool of_job)
+static void read_events(struct bf_http_request *request, bool of_job)
 {
     int64_t after, limit;
-    if (!bf_request_parameters(request, (const char *const[]){"after", "limit", NULL}) ||
-        !bf_request_number(request, "after", 0, INT64_MAX, 0, &after) ||
-        !bf_request_number(request, "limit", 1, EVENTS_MAX, EVENTS_DEFAULT, &limit))
+    if (!bf_http_parameters(request, (const char *const[]){"after", "limit", NULL}) ||
+        !bf_http_number(request, "after", 0, INT64_MAX, 0, &after) ||
+        !bf_http_number(request, "limit", 1, EVENTS_MAX, EVENTS_DEFAULT, &limit))
         return;
-    if (bf_request_wants(request, "text/event-stream")) {
-        bf_problem(request, BF_NOT_BUILT, "streaming events is not built yet; ask for application/json with `after`");
+    if (bf_http_wants(request, "text/event-stream")) {
+        bf_http_problem(request, BF_NOT_BUILT, "streaming events is not built yet; ask for application/json with `after`");
         return;
     }
-    const struct bf_job *job = of_job ? bf_request_job(request, false) : NULL;
+    const struct bf_job *job = of_job ? bf_http_job(request, false) : NULL;
     if (of_job && !job) return;
     const struct bf_store *store = request->http->store;
     store->read_events(store->context, job ? bf_job_record(job)->id : NULL, after, (size_t)limit, events_read,
-                       bf_wait_begin(request));
+                       bf_http_wait_begin(request));
 }
 
-void bf_handle_job_events(struct bf_request *request)
+void bf_handle_job_events(struct bf_http_request *request)
 {
     read_events(request, true);
 }
 
-void bf_handle_all_events(struct bf_request *request)
+void bf_handle_all_events(struct bf_http_request *request)
 {
     read_events(request, false);
 }

@@ -36,7 +36,7 @@ static void rearm(struct bf_http *http)
         uv_timer_stop(&http->timer);
 }
 
-static void suspend(struct bf_request *request)
+static void suspend(struct bf_http_request *request)
 {
     struct bf_http *http = request->http;
     request->suspended = true;
@@ -47,7 +47,7 @@ static void suspend(struct bf_request *request)
     MHD_suspend_connection(request->connection);
 }
 
-void bf_request_resume(struct bf_request *request)
+void bf_http_resume(struct bf_http_request *request)
 {
     struct bf_http *http = request->http;
     if (!request->suspended) return;
@@ -65,7 +65,7 @@ void bf_request_resume(struct bf_request *request)
 /* The first that is heard of a request: its undecoded target. */
 static void *on_target(void *argument, const char *text, struct MHD_Connection *connection)
 {
-    struct bf_request *request = BF_NEW(struct bf_request);
+    struct bf_http_request *request = BF_NEW(struct bf_http_request);
     request->http = argument;
     request->connection = connection;
     request->body.ceiling = BF_HTTP_BODY_MAX;
@@ -73,19 +73,19 @@ static void *on_target(void *argument, const char *text, struct MHD_Connection *
     return request;
 }
 
-static enum MHD_Result queue(struct bf_request *request)
+static enum MHD_Result queue(struct bf_http_request *request)
 {
     return MHD_queue_response(request->connection, (unsigned)request->status, request->response);
 }
 
-static void drop_body(struct bf_request *request)
+static void drop_body(struct bf_http_request *request)
 {
     request->http->body_bytes -= request->body.length;
     bf_buffer_clear(&request->body);
 }
 
 /* A part of the body. Without an answer being possible here, what is too large is read and thrown away, up to a limit. */
-static enum MHD_Result take(struct bf_request *request, const char *bytes, size_t *length)
+static enum MHD_Result take(struct bf_http_request *request, const char *bytes, size_t *length)
 {
     struct bf_http *http = request->http;
     request->received += *length;
@@ -93,9 +93,9 @@ static enum MHD_Result take(struct bf_request *request, const char *bytes, size_
     if (request->received > BF_HTTP_BODY_MAX || http->body_bytes + *length > BF_HTTP_BODIES_MAX) {
         drop_body(request);
         if (!request->response && request->received > BF_HTTP_BODY_MAX)
-            bf_problem(request, BF_TOO_LARGE, "a body has at most %d bytes", BF_HTTP_BODY_MAX);
+            bf_http_problem(request, BF_TOO_LARGE, "a body has at most %d bytes", BF_HTTP_BODY_MAX);
         else if (!request->response)
-            bf_problem(request, BF_BUSY, "too many large bodies are being received; try again");
+            bf_http_problem(request, BF_BUSY, "too many large bodies are being received; try again");
     } else if (!request->response) {
         bf_buffer_append(&request->body, bytes, *length);
         http->body_bytes += *length;
@@ -109,19 +109,19 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
                                   const char *method, const char *version, const char *bytes, size_t *length,
                                   void **context)
 {
-    struct bf_request *request = *context;
+    struct bf_http_request *request = *context;
     (void)argument;
     (void)connection;
     (void)url;
     (void)version;
     if (!request->begun) {
         request->begun = true;
-        return bf_request_check(request, method) ? MHD_YES : queue(request);
+        return bf_http_check(request, method) ? MHD_YES : queue(request);
     }
     if (*length > 0) return take(request, bytes, length);
     if (request->response) return queue(request);
     if (request->http->stopping)
-        bf_problem(request, BF_STOPPING, "the daemon is stopping");
+        bf_http_problem(request, BF_STOPPING, "the daemon is stopping");
     else
         request->route->handle(request);
     drop_body(request);
@@ -133,13 +133,13 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
 static void on_completed(void *argument, struct MHD_Connection *connection, void **context,
                          enum MHD_RequestTerminationCode how)
 {
-    struct bf_request *request = *context;
+    struct bf_http_request *request = *context;
     (void)argument;
     (void)connection;
     (void)how;
     if (!request) return;
     *context = NULL;
-    if (request->wait) bf_wait_forget(request);
+    if (request->wait) bf_http_wait_forget(request);
     drop_body(request);
     bf_uri_clear(&request->uri);
     if (request->response) MHD_destroy_response(request->response);
@@ -210,10 +210,10 @@ void bf_http_stop(struct bf_http *http)
     if (!http) return;
     http->stopping = true;
     while (http->suspended) {
-        struct bf_request *request = http->suspended;
-        bf_wait_forget(request);
-        bf_problem(request, BF_STOPPING, "the daemon is stopping; what was ordered may still take effect");
-        bf_request_resume(request);
+        struct bf_http_request *request = http->suspended;
+        bf_http_wait_forget(request);
+        bf_http_problem(request, BF_STOPPING, "the daemon is stopping; what was ordered may still take effect");
+        bf_http_resume(request);
     }
     /* A suspended connection would make MHD_stop_daemon panic: the first run resumes, the others let answers go out. */
     enum { RUNS = 4 };

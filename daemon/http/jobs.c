@@ -17,54 +17,54 @@ enum {
 
 static void submitted(void *argument, const struct bf_outcome_of_order *outcome)
 {
-    struct bf_request *request = bf_wait_end(argument);
+    struct bf_http_request *request = bf_http_wait_end(argument);
     if (!request) return;
     if (outcome->code != BF_OK || !outcome->job) {
-        bf_problem_of_order(request, outcome);
+        bf_http_problem_of_order(request, outcome);
         return;
     }
     char *location BF_AUTO_STRING = bf_format("/v1/jobs/%s", bf_job_record(outcome->job)->id);
-    bf_answer_with(request, 201, bf_job_view(outcome->job), "Location", location);
+    bf_http_answer_with(request, 201, bf_job_view(outcome->job), "Location", location);
 }
 
 static void planned(void *argument, const struct bf_outcome_of_order *outcome)
 {
-    struct bf_request *request = bf_wait_end(argument);
+    struct bf_http_request *request = bf_http_wait_end(argument);
     if (!request) return;
     const char *plan = outcome->job ? bf_job_record(outcome->job)->plan : NULL;
     json_t *view = plan ? json_loads(plan, 0, NULL) : NULL;
     if (outcome->code == BF_OK && view) {
-        bf_answer(request, 200, view);
+        bf_http_answer(request, 200, view);
         return;
     }
     json_decref(view);
     if (outcome->code == BF_OK)
-        bf_problem(request, BF_INTERNAL, "the document was accepted but its plan cannot be shown");
+        bf_http_problem(request, BF_INTERNAL, "the document was accepted but its plan cannot be shown");
     else
-        bf_problem_of_order(request, outcome);
+        bf_http_problem_of_order(request, outcome);
 }
 
-void bf_handle_submit(struct bf_request *request)
+void bf_handle_submit(struct bf_http_request *request)
 {
-    if (!bf_request_parameters(request, (const char *const[]){"dry_run", NULL})) return;
-    const char *dry = bf_request_parameter(request, "dry_run");
+    if (!bf_http_parameters(request, (const char *const[]){"dry_run", NULL})) return;
+    const char *dry = bf_http_parameter(request, "dry_run");
     if (dry && strcmp(dry, "true") != 0 && strcmp(dry, "false") != 0) {
-        bf_problem(request, BF_BAD_REQUEST, "dry_run is true or false, not %.40s", dry[0] ? dry : "empty");
+        bf_http_problem(request, BF_BAD_REQUEST, "dry_run is true or false, not %.40s", dry[0] ? dry : "empty");
         return;
     }
     if (request->body.length == 0) {
-        bf_problem(request, BF_NOT_JSON, "the body is empty; a job document is expected");
+        bf_http_problem(request, BF_NOT_JSON, "the body is empty; a job document is expected");
         return;
     }
     bool dry_run = dry && strcmp(dry, "true") == 0;
     bf_engine_submit(request->http->engine, request->body.text, request->body.length, NULL, BF_HTTP_ACTOR, dry_run,
-                     dry_run ? planned : submitted, bf_wait_begin(request));
+                     dry_run ? planned : submitted, bf_http_wait_begin(request));
 }
 
 /* ---- list ---- */
 
 /* A repeated `state` means any of them, a repeated `label` all of them. */
-static bool state_fits(const struct bf_request *request, const char *state)
+static bool state_fits(const struct bf_http_request *request, const char *state)
 {
     bool asked = false;
     for (size_t i = 0; i < request->uri.parameter_count; i++) {
@@ -87,7 +87,7 @@ static bool has_label(const struct bf_document *document, const char *name_and_v
     return false;
 }
 
-static bool labels_fit(const struct bf_request *request, const struct bf_document *document)
+static bool labels_fit(const struct bf_http_request *request, const struct bf_document *document)
 {
     for (size_t i = 0; i < request->uri.parameter_count; i++)
         if (strcmp(request->uri.parameters[i].name, "label") == 0 &&
@@ -96,25 +96,25 @@ static bool labels_fit(const struct bf_request *request, const struct bf_documen
     return true;
 }
 
-static bool job_fits(const struct bf_request *request, const struct bf_record *record)
+static bool job_fits(const struct bf_http_request *request, const struct bf_record *record)
 {
-    const char *target = bf_request_parameter(request, "target"), *name = bf_request_parameter(request, "name");
+    const char *target = bf_http_parameter(request, "target"), *name = bf_http_parameter(request, "name");
     return (!target || strcmp(target, record->document->target) == 0) &&
            (!name || strcmp(name, record->document->name) == 0) &&
            state_fits(request, bf_state_name(record->state)) && labels_fit(request, record->document);
 }
 
 /* Refuses filters that could never mean anything, instead of answering with an empty list. */
-static bool check_filters(struct bf_request *request)
+static bool check_filters(struct bf_http_request *request)
 {
     for (size_t i = 0; i < request->uri.parameter_count && !request->response; i++) {
         const struct bf_parameter *parameter = &request->uri.parameters[i];
         if (strcmp(parameter->name, "state") == 0 && bf_state_by_name(parameter->value) == BF_STATE_COUNT)
-            bf_problem(request, BF_BAD_REQUEST, "there is no state %.40s", parameter->value);
+            bf_http_problem(request, BF_BAD_REQUEST, "there is no state %.40s", parameter->value);
         else if (strcmp(parameter->name, "label") == 0 && !strchr(parameter->value, ':'))
-            bf_problem(request, BF_BAD_REQUEST, "label is NAME:VALUE, not %.100s", parameter->value);
+            bf_http_problem(request, BF_BAD_REQUEST, "label is NAME:VALUE, not %.100s", parameter->value);
         else if (strcmp(parameter->name, "after") == 0 && !bf_ulid_valid(parameter->value))
-            bf_problem(request, BF_BAD_REQUEST, "after is the id of a job, as `next` gave it, not %.40s",
+            bf_http_problem(request, BF_BAD_REQUEST, "after is the id of a job, as `next` gave it, not %.40s",
                        parameter->value);
     }
     return !request->response;
@@ -131,19 +131,19 @@ static const struct bf_job *first_after(const struct bf_engine *engine, const ch
     return job;
 }
 
-void bf_handle_list_jobs(struct bf_request *request)
+void bf_handle_list_jobs(struct bf_http_request *request)
 {
     static const char *const names[] = {"*state", "target", "name", "*label", "limit", "after", NULL};
     const struct bf_engine *engine = request->http->engine;
     int64_t limit;
-    if (!bf_request_parameters(request, names) || !check_filters(request) ||
-        !bf_request_number(request, "limit", 1, LIST_MAX, LIST_DEFAULT, &limit))
+    if (!bf_http_parameters(request, names) || !check_filters(request) ||
+        !bf_http_number(request, "limit", 1, LIST_MAX, LIST_DEFAULT, &limit))
         return;
     json_t *jobs = json_array();
     char last[BF_ULID_TEXT] = "";
     size_t bytes = 0;
     bool more = false;
-    const struct bf_job *job = first_after(engine, bf_request_parameter(request, "after"));
+    const struct bf_job *job = first_after(engine, bf_http_parameter(request, "after"));
     for (; job && !more; job = bf_engine_next_job(engine, job)) {
         const struct bf_record *record = bf_job_record(job);
         if (!job_fits(request, record)) continue;
@@ -156,41 +156,41 @@ void bf_handle_list_jobs(struct bf_request *request)
     json_t *body = json_object();
     json_object_set_new(body, "jobs", jobs);
     json_object_set_new(body, "next", more ? json_string(last) : json_null());
-    bf_answer(request, 200, body);
+    bf_http_answer(request, 200, body);
 }
 
 /* ---- one job ---- */
 
-const struct bf_job *bf_request_job(struct bf_request *request, bool changing)
+const struct bf_job *bf_http_job(struct bf_http_request *request, bool changing)
 {
     const struct bf_job *job = NULL;
     struct bf_error error = {0};
     enum bf_code code = bf_engine_find(request->http->engine, request->job, changing, &job, &error);
     if (code == BF_OK) return job;
-    bf_problem(request, code, "%s", error.text);
+    bf_http_problem(request, code, "%s", error.text);
     return NULL;
 }
 
-void bf_handle_show_job(struct bf_request *request)
+void bf_handle_show_job(struct bf_http_request *request)
 {
-    if (!bf_request_parameters(request, (const char *const[]){NULL})) return;
-    const struct bf_job *job = bf_request_job(request, false);
-    if (job) bf_answer(request, 200, bf_job_view(job));
+    if (!bf_http_parameters(request, (const char *const[]){NULL})) return;
+    const struct bf_job *job = bf_http_job(request, false);
+    if (job) bf_http_answer(request, 200, bf_job_view(job));
 }
 
-void bf_handle_show_plan(struct bf_request *request)
+void bf_handle_show_plan(struct bf_http_request *request)
 {
-    if (!bf_request_parameters(request, (const char *const[]){NULL})) return;
-    if (bf_request_wants(request, "text/plain")) {
-        bf_problem(request, BF_NOT_BUILT, "the card for people (text/plain) is not built yet; ask for application/json");
+    if (!bf_http_parameters(request, (const char *const[]){NULL})) return;
+    if (bf_http_wants(request, "text/plain")) {
+        bf_http_problem(request, BF_NOT_BUILT, "the card for people (text/plain) is not built yet; ask for application/json");
         return;
     }
-    const struct bf_job *job = bf_request_job(request, false);
+    const struct bf_job *job = bf_http_job(request, false);
     if (!job) return;
     const struct bf_record *record = bf_job_record(job);
     json_t *plan = record->plan ? json_loads(record->plan, 0, NULL) : NULL;
     if (plan)
-        bf_answer(request, 200, plan);
+        bf_http_answer(request, 200, plan);
     else
-        bf_problem(request, BF_NOT_FOUND, "job %s is %s and has no plan yet", record->id, bf_state_name(record->state));
+        bf_http_problem(request, BF_NOT_FOUND, "job %s is %s and has no plan yet", record->id, bf_state_name(record->state));
 }

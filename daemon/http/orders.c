@@ -71,13 +71,13 @@ static void check_field(const char *name, const json_t *value, enum bf_order ord
 }
 
 /* Owned object (empty where no body came), or NULL: answered. */
-static json_t *read_order(struct bf_request *request, enum bf_order order)
+static json_t *read_order(struct bf_http_request *request, enum bf_order order)
 {
     if (request->body.length == 0) return json_object();
     json_error_t fault;
     json_t *body = json_loadb(request->body.text, request->body.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
     if (!body) {
-        bf_problem(request, BF_NOT_JSON, "line %d, column %d: %.150s", fault.line, fault.column, fault.text);
+        bf_http_problem(request, BF_NOT_JSON, "line %d, column %d: %.150s", fault.line, fault.column, fault.text);
         return NULL;
     }
     struct bf_complaints complaints = {0};
@@ -89,7 +89,7 @@ static json_t *read_order(struct bf_request *request, enum bf_order order)
         bf_complain(&complaints, BF_INVALID, "", "the body has to be an object");
     }
     if (complaints.count > 0) {
-        bf_problem_complaints(request, &complaints);
+        bf_http_problem_complaints(request, &complaints);
         json_decref(body);
         body = NULL;
     }
@@ -99,51 +99,51 @@ static json_t *read_order(struct bf_request *request, enum bf_order order)
 
 static void ordered(void *argument, const struct bf_outcome_of_order *outcome)
 {
-    struct bf_request *request = bf_wait_end(argument);
+    struct bf_http_request *request = bf_http_wait_end(argument);
     if (!request) return;
     if (outcome->code != BF_OK || !outcome->job) {
-        bf_problem_of_order(request, outcome);
+        bf_http_problem_of_order(request, outcome);
         return;
     }
     json_t *view = bf_job_view(outcome->job);
     if (!outcome->durable) json_object_set_new(view, "durable", json_false());
     bool at_once = outcome->already || request->route->handle == bf_handle_approve;
-    bf_answer(request, at_once ? 200 : 202, view);
+    bf_http_answer(request, at_once ? 200 : 202, view);
 }
 
-static void give(struct bf_request *request, enum bf_order order)
+static void give(struct bf_http_request *request, enum bf_order order)
 {
-    if (!bf_request_parameters(request, (const char *const[]){NULL})) return;
+    if (!bf_http_parameters(request, (const char *const[]){NULL})) return;
     json_t *body = read_order(request, order);
     if (!body) return;
-    const struct bf_job *job = bf_request_job(request, true);
+    const struct bf_job *job = bf_http_job(request, true);
     if (job) {
         /* The job's record may change inside the call, so its id is copied first. */
         char id[BF_ULID_TEXT];
         memcpy(id, bf_job_record(job)->id, sizeof id);
         const char *words = json_string_value(json_object_get(body, order == BF_ORDER_APPROVE ? "comment" : "reason"));
         bf_engine_order(request->http->engine, id, order, BF_HTTP_ACTOR, words,
-                        json_string_value(json_object_get(body, "confirm")), ordered, bf_wait_begin(request));
+                        json_string_value(json_object_get(body, "confirm")), ordered, bf_http_wait_begin(request));
     }
     json_decref(body);
 }
 
-void bf_handle_approve(struct bf_request *request)
+void bf_handle_approve(struct bf_http_request *request)
 {
     give(request, BF_ORDER_APPROVE);
 }
 
-void bf_handle_pause(struct bf_request *request)
+void bf_handle_pause(struct bf_http_request *request)
 {
     give(request, BF_ORDER_PAUSE);
 }
 
-void bf_handle_resume(struct bf_request *request)
+void bf_handle_resume(struct bf_http_request *request)
 {
     give(request, BF_ORDER_RESUME);
 }
 
-void bf_handle_abort(struct bf_request *request)
+void bf_handle_abort(struct bf_http_request *request)
 {
     give(request, BF_ORDER_ABORT);
 }

@@ -11,7 +11,7 @@ static const struct bf_route routes[] = {
 };
 
 /* Does the decoded path fit the pattern? Sets job and target where the pattern has them. */
-static bool fits(const char *pattern, struct bf_request *request)
+static bool fits(const char *pattern, struct bf_http_request *request)
 {
     const struct bf_uri *uri = &request->uri;
     const char *job = NULL, *target = NULL;
@@ -41,7 +41,7 @@ static bool takes(const struct bf_route *route, const char *method)
     return strcmp(route->method, method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
 }
 
-enum bf_code bf_route_find(const char *method, struct bf_request *request, struct bf_buffer *allow)
+enum bf_code bf_route_find(const char *method, struct bf_http_request *request, struct bf_buffer *allow)
 {
     for (size_t i = 0; i < BF_ROUTE_COUNT; i++) {
         if (!fits(routes[i].path, request)) continue;
@@ -55,8 +55,8 @@ enum bf_code bf_route_find(const char *method, struct bf_request *request, struc
     return allow->length ? BF_METHOD_NOT_ALLOWED : BF_NOT_FOUND;
 }
 
-void bf_handle_not_built(struct bf_request *request)
+void bf_handle_not_built(struct bf_http_request *request)
 {
-    bf_problem(request, BF_NOT_BUILT, "%s %s (%s) is not built yet", request->route->method, request->route->path,
+    bf_http_problem(request, BF_NOT_BUILT, "%s %s (%s) is not built yet", request->route->method, request->route->path,
                request->route->summary);
 }

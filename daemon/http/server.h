@@ -2,7 +2,7 @@
  *
  * Life of a request: its target is parsed (uri), then its headers are checked before any body is read (check), its body
  * is collected, and its route's handler is called. The handler answers at once, or asks the engine or the store by a
- * `bf_wait`, whose callback answers; in between the connection is suspended. */
+ * `bf_http_wait`, whose callback answers; in between the connection is suspended. */
 #ifndef BF_HTTP_SERVER_H
 #define BF_HTTP_SERVER_H
 
@@ -33,14 +33,14 @@ enum {
     BF_HTTP_TIMEOUT = 10                          /* seconds without a byte, also between two requests */
 };
 
-struct bf_request;
-struct bf_wait;
+struct bf_http_request;
+struct bf_http_wait;
 
 struct bf_route {
     const char *method;
     const char *path;
     enum bf_role role;
-    void (*handle)(struct bf_request *request); /* bf_handle_not_built where that is so */
+    void (*handle)(struct bf_http_request *request); /* bf_handle_not_built where that is so */
     const char *summary;
 };
 
@@ -55,10 +55,10 @@ struct bf_http {
     int open_handles; /* of the loop; the last one that closes frees this */
     bool stopping;
     size_t body_bytes;            /* held by all requests */
-    struct bf_request *suspended; /* list */
+    struct bf_http_request *suspended; /* list */
 };
 
-struct bf_request {
+struct bf_http_request {
     struct bf_http *http;
     struct MHD_Connection *connection;
     struct bf_uri uri;
@@ -70,55 +70,55 @@ struct bf_request {
     size_t received;          /* bytes of body, kept or not */
     int status;
     struct MHD_Response *response; /* NULL: not answered yet */
-    struct bf_wait *wait;          /* NULL: waits for nobody */
+    struct bf_http_wait *wait;          /* NULL: waits for nobody */
     bool suspended;
-    struct bf_request *previous, *next; /* among the suspended ones */
+    struct bf_http_request *previous, *next; /* among the suspended ones */
 };
 
 /* check.c: true when a handler may see the request; else it is answered. Called once, with the headers. */
-bool bf_request_check(struct bf_request *request, const char *method);
-const char *bf_request_header(const struct bf_request *request, const char *name); /* NULL: not sent */
+bool bf_http_check(struct bf_http_request *request, const char *method);
+const char *bf_http_header(const struct bf_http_request *request, const char *name); /* NULL: not sent */
 /* The client asks for `type` and takes no JSON. */
-bool bf_request_wants(const struct bf_request *request, const char *type);
+bool bf_http_wants(const struct bf_http_request *request, const char *type);
 /* Refuses (answers and returns false) parameters that are not among `names`, a list that ends in NULL, and those given
  * twice, except where the name in the list begins with "*". */
-bool bf_request_parameters(struct bf_request *request, const char *const *names);
-const char *bf_request_parameter(const struct bf_request *request, const char *name); /* NULL: not there */
+bool bf_http_parameters(struct bf_http_request *request, const char *const *names);
+const char *bf_http_parameter(const struct bf_http_request *request, const char *name); /* NULL: not there */
 /* A parameter that is a number from `low` to `high`; answers and returns false when it is not. */
-bool bf_request_number(struct bf_request *request, const char *name, int64_t low, int64_t high, int64_t otherwise,
+bool bf_http_number(struct bf_http_request *request, const char *name, int64_t low, int64_t high, int64_t otherwise,
                        int64_t *ret_number);
 
 /* route.c: sets route and what its path holds. BF_OK, BF_NOT_FOUND, or BF_METHOD_NOT_ALLOWED with the list for Allow. */
-enum bf_code bf_route_find(const char *method, struct bf_request *request, struct bf_buffer *allow);
+enum bf_code bf_route_find(const char *method, struct bf_http_request *request, struct bf_buffer *allow);
 
 /* answer.c. All of these answer; a request is answered exactly once. */
-void bf_answer(struct bf_request *request, int status, json_t *body); /* takes over `body` */
-void bf_answer_with(struct bf_request *request, int status, json_t *body, const char *header, const char *value);
-void bf_problem(struct bf_request *request, enum bf_code code, const char *format, ...)
+void bf_http_answer(struct bf_http_request *request, int status, json_t *body); /* takes over `body` */
+void bf_http_answer_with(struct bf_http_request *request, int status, json_t *body, const char *header, const char *value);
+void bf_http_problem(struct bf_http_request *request, enum bf_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void bf_problem_allow(struct bf_request *request, const char *allow);
+void bf_http_problem_allow(struct bf_http_request *request, const char *allow);
 /* A problem with all complaints and, where there is a job, its id and state. */
-void bf_problem_of_order(struct bf_request *request, const struct bf_outcome_of_order *outcome);
-void bf_problem_complaints(struct bf_request *request, const struct bf_complaints *complaints);
+void bf_http_problem_of_order(struct bf_http_request *request, const struct bf_outcome_of_order *outcome);
+void bf_http_problem_complaints(struct bf_http_request *request, const struct bf_complaints *complaints);
 json_t *bf_json_text(const char *text);      /* NULL gives null; bytes that are not UTF-8 become "?" */
 json_t *bf_json_time(int64_t unix_milliseconds); /* 0 gives null */
 
 /* wait.c: a request waits for one callback. The object outlives the request where it has to. */
-struct bf_wait *bf_wait_begin(struct bf_request *request);
-struct bf_request *bf_wait_end(struct bf_wait *wait); /* frees it; NULL: the request is gone or answered */
-void bf_wait_forget(struct bf_request *request);       /* the callback will find no request */
+struct bf_http_wait *bf_http_wait_begin(struct bf_http_request *request);
+struct bf_http_request *bf_http_wait_end(struct bf_http_wait *wait); /* frees it; NULL: the request is gone or answered */
+void bf_http_wait_forget(struct bf_http_request *request);       /* the callback will find no request */
 
 /* http.c: an answered request that was suspended goes on; else does nothing. */
-void bf_request_resume(struct bf_request *request);
+void bf_http_resume(struct bf_http_request *request);
 
 /* job_view.c */
 json_t *bf_job_view(const struct bf_job *job);
 
 /* jobs.c: the job that the path names; NULL: answered. `changing`: an ambiguous name is refused. */
-const struct bf_job *bf_request_job(struct bf_request *request, bool changing);
+const struct bf_job *bf_http_job(struct bf_http_request *request, bool changing);
 
 /* One handler per built route. */
-#define X(constant, method, path, role, handler, summary) void bf_handle_##handler(struct bf_request *request);
+#define X(constant, method, path, role, handler, summary) void bf_handle_##handler(struct bf_http_request *request);
 BF_ROUTES(X)
 #undef X
 

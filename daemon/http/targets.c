@@ -37,27 +37,27 @@ static json_t *target_view(const struct bf_engine *engine, const struct bf_targe
     return view;
 }
 
-void bf_handle_list_targets(struct bf_request *request)
+void bf_handle_list_targets(struct bf_http_request *request)
 {
-    if (!bf_request_parameters(request, (const char *const[]){NULL})) return;
+    if (!bf_http_parameters(request, (const char *const[]){NULL})) return;
     const struct bf_engine *engine = request->http->engine;
     json_t *targets = json_array(), *body = json_object();
     const struct bf_target *target;
     for (size_t i = 0; (target = bf_engine_target(engine, i)); i++)
         json_array_append_new(targets, target_view(engine, target));
     json_object_set_new(body, "targets", targets);
-    bf_answer(request, 200, body);
+    bf_http_answer(request, 200, body);
 }
 
-void bf_handle_show_target(struct bf_request *request)
+void bf_handle_show_target(struct bf_http_request *request)
 {
-    if (!bf_request_parameters(request, (const char *const[]){NULL})) return;
+    if (!bf_http_parameters(request, (const char *const[]){NULL})) return;
     const struct bf_engine *engine = request->http->engine;
     const struct bf_target *target;
     for (size_t i = 0; (target = bf_engine_target(engine, i)); i++) {
         if (strcmp(target->name, request->target) != 0) continue;
-        bf_answer(request, 200, target_view(engine, target));
+        bf_http_answer(request, 200, target_view(engine, target));
         return;
     }
-    bf_problem(request, BF_NOT_FOUND, "no target is called %.100s", request->target);
+    bf_http_problem(request, BF_NOT_FOUND, "no target is called %.100s", request->target);
 }

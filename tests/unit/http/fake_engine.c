@@ -1,0 +1,212 @@
+#include "fake_engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "dialect.h"
+
+struct fake fake;
+
+struct waiting {
+    bf_ordered *ordered;
+    bf_store_events *read;
+    void *argument;
+};
+
+static struct waiting waiting[64];
+static size_t waiting_count;
+
+static const struct bf_dialect dialect = {.name = "postgresql"};
+static struct bf_database database = {.dialect = &dialect};
+static const struct bf_target targets[] = {
+    {.name = (char *)"shop", .database = &database, .max_jobs = 2, .require_approval = true},
+    {.name = (char *)"legacy", .database = &database, .max_jobs = 1},
+};
+
+static void add_job(const char *id, const char *name, const char *target, enum bf_state state)
+{
+    struct bf_job *job = &fake.jobs[fake.job_count++];
+    struct bf_document *document = BF_NEW(struct bf_document);
+    document->name = bf_copy_string(name);
+    document->target = bf_copy_string(target);
+    document->table = bf_copy_string("public.orders");
+    document->canonical = bf_format("{\"name\":\"%s\",\"set\":{\"status\":\"'archived'\"}}", name);
+    memcpy(job->record.id, id, BF_ULID_TEXT);
+    job->record.document = document;
+    job->record.state = state;
+    job->record.created_at = 1790000000000;
+    job->record.progress.rows_estimated = -1;
+    job->rate = -1;
+}
+
+void fake_begin(void)
+{
+    fake = (struct fake){0};
+    waiting_count = 0;
+    add_job(FAKE_RUNNING, "orders", "shop", BF_STATE_RUNNING);
+    add_job(FAKE_QUEUED, "orders", "shop", BF_STATE_QUEUED);
+    add_job(FAKE_COMPLETED, "users", "legacy", BF_STATE_COMPLETED);
+
+    struct bf_job *running = &fake.jobs[0];
+    running->activity = BF_ACTIVITY_BACKING_OFF;
+    running->rate = 1234.5;
+    running->flights = 77;
+    running->reason = (struct bf_reason){.code = BF_LOCK_CONFLICT, .since = 1790000000123};
+    snprintf(running->reason.text, sizeof running->reason.text, "rows are locked by session 4711");
+    running->record.started = true;
+    running->record.progress.rows_scanned = 500;
+    running->record.progress.rows_changed = 400;
+    running->record.progress.rows_estimated = 1000;
+    running->record.progress.through = bf_copy_string("[\"1000\"]");
+    running->record.progress.position = bf_copy_string("[\"500\"]");
+    running->record.plan = bf_copy_string("{\"risk\":\"yellow\",\"rows\":1000,\"findings\":[{\"text\":\"x\"}]}");
+    running->record.document->label_count = 1;
+    running->record.document->labels[0].name = bf_copy_string("campaign");
+    running->record.document->labels[0].value = bf_copy_string("gdpr:2026");
+
+    fake.outcome = (struct bf_outcome_of_order){.code = BF_OK, .durable = true, .job = running, .text = ""};
+    fake.events[0] = (struct bf_event){.id = 7, .at = 1790000000000, .type = "state", .from = "queued", .to = "running",
+                                       .actor = "daemon", .text = "the job's turn has come"};
+    fake.events[1] = (struct bf_event){.id = 8, .at = 1790000000001, .type = "note", .actor = "operator", .text = "ho\xff"};
+    memcpy(fake.events[0].job, FAKE_RUNNING, BF_ULID_TEXT);
+    memcpy(fake.events[1].job, FAKE_RUNNING, BF_ULID_TEXT);
+}
+
+static void call_back(const struct waiting *entry)
+{
+    if (entry->ordered)
+        entry->ordered(entry->argument, &fake.outcome);
+    else
+        entry->read(entry->argument, fake.events, fake.store_error.code == BF_OK ? BF_COUNT(fake.events) : 0,
+                    &fake.store_error);
+}
+
+static void enqueue(struct waiting entry)
+{
+    fake.calls++;
+    if (fake.mode == FAKE_INSIDE)
+        call_back(&entry);
+    else
+        waiting[waiting_count++] = entry;
+}
+
+size_t fake_waiting(void)
+{
+    return waiting_count;
+}
+
+void fake_finish(void)
+{
+    for (size_t i = 0; i < waiting_count; i++) call_back(&waiting[i]);
+    waiting_count = 0;
+}
+
+static void forget_asked(void)
+{
+    bf_free_string(&fake.body);
+    bf_free_string(&fake.words);
+    bf_free_string(&fake.confirm);
+    bf_free_string(&fake.actor);
+    bf_free_string(&fake.found);
+}
+
+void fake_end(void)
+{
+    fake_finish();
+    for (size_t i = 0; i < fake.job_count; i++) bf_record_clear(&fake.jobs[i].record);
+    forget_asked();
+}
+
+void bf_engine_submit(struct bf_engine *engine, const char *json, size_t length, const char *target_override,
+                      const char *actor, bool dry_run, bf_ordered *done, void *argument)
+{
+    (void)engine;
+    (void)target_override;
+    forget_asked();
+    fake.body = bf_copy_bytes(json, length);
+    fake.body_length = length;
+    fake.actor = bf_copy_string(actor);
+    fake.dry_run = dry_run;
+    enqueue((struct waiting){.ordered = done, .argument = argument});
+}
+
+void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order order, const char *actor,
+                     const char *reason, const char *confirm, bf_ordered *done, void *argument)
+{
+    (void)engine;
+    forget_asked();
+    snprintf(fake.job, sizeof fake.job, "%s", job_id);
+    fake.order = order;
+    fake.actor = bf_copy_string(actor);
+    fake.words = bf_copy_string(reason);
+    fake.confirm = bf_copy_string(confirm);
+    enqueue((struct waiting){.ordered = done, .argument = argument});
+}
+
+const struct bf_job *bf_engine_next_job(const struct bf_engine *engine, const struct bf_job *job)
+{
+    (void)engine;
+    const struct bf_job *next = job ? job + 1 : fake.jobs;
+    return next < fake.jobs + fake.job_count ? next : NULL;
+}
+
+enum bf_code bf_engine_find(const struct bf_engine *engine, const char *id_or_name, bool changing,
+                            const struct bf_job **ret_job, struct bf_error *error)
+{
+    (void)engine;
+    bf_free_string(&fake.found);
+    fake.found = bf_copy_string(id_or_name);
+    fake.changing = changing;
+    if (fake.find != BF_OK) return bf_fail(error, fake.find, "canned: %s", id_or_name);
+    for (size_t i = 0; i < fake.job_count; i++) {
+        struct bf_job *job = &fake.jobs[i];
+        if (strcmp(job->record.id, id_or_name) != 0 && strcmp(job->record.document->name, id_or_name) != 0) continue;
+        *ret_job = job;
+        return BF_OK;
+    }
+    return bf_fail(error, BF_NOT_FOUND, "there is no job %s", id_or_name);
+}
+
+const struct bf_target *bf_engine_target(const struct bf_engine *engine, size_t index)
+{
+    (void)engine;
+    return index < BF_COUNT(targets) ? &targets[index] : NULL;
+}
+
+const struct bf_record *bf_job_record(const struct bf_job *job)
+{
+    return &job->record;
+}
+
+enum bf_activity bf_job_activity(const struct bf_job *job)
+{
+    return job->activity;
+}
+
+struct bf_reason bf_job_reason(const struct bf_job *job)
+{
+    return job->reason;
+}
+
+double bf_job_rate(const struct bf_job *job)
+{
+    return job->rate;
+}
+
+int64_t bf_job_flights(const struct bf_job *job)
+{
+    return job->flights;
+}
+
+static void read_events(void *context, const char *job, int64_t after, size_t limit, bf_store_events *read,
+                        void *argument)
+{
+    (void)context;
+    snprintf(fake.event_job, sizeof fake.event_job, "%s", job ? job : "");
+    fake.event_after = after;
+    fake.event_limit = limit;
+    enqueue((struct waiting){.read = read, .argument = argument});
+}
+
+const struct bf_store fake_store = {.read_events = read_events};

@@ -1,0 +1,52 @@
+/* An engine and a store of canned answers behind the real headers, so that the HTTP interface is tested alone. */
+#ifndef FAKE_ENGINE_H
+#define FAKE_ENGINE_H
+
+#include "engine.h"
+
+struct bf_job {
+    struct bf_record record;
+    enum bf_activity activity;
+    struct bf_reason reason;
+    double rate;
+    int64_t flights;
+};
+
+enum fake_mode {
+    FAKE_INSIDE, /* the callback comes from inside the call */
+    FAKE_LATER   /* it comes when the test calls fake_finish */
+};
+
+struct fake {
+    struct bf_job jobs[8]; /* newest first */
+    size_t job_count;
+    enum fake_mode mode;
+    struct bf_outcome_of_order outcome; /* what the next submission or order is answered with */
+    enum bf_code find;                  /* what bf_engine_find says instead of looking; BF_OK: it looks */
+    struct bf_error store_error;
+    struct bf_event events[2];
+    /* what was asked last; texts are copies */
+    int calls;
+    char *body, *words, *confirm, *actor, *found;
+    size_t body_length;
+    bool dry_run, changing;
+    enum bf_order order;
+    char job[BF_ULID_TEXT];
+    char event_job[BF_ULID_TEXT];
+    int64_t event_after;
+    size_t event_limit;
+};
+
+extern struct fake fake;
+extern const struct bf_store fake_store;
+
+void fake_begin(void); /* three jobs, see fake_engine.c */
+void fake_finish(void); /* calls back what waits */
+size_t fake_waiting(void);
+void fake_end(void);
+
+#define FAKE_RUNNING "01JD5Z0000000000000000000C"
+#define FAKE_QUEUED "01JD5Z0000000000000000000B"
+#define FAKE_COMPLETED "01JD5Z0000000000000000000A"
+
+#endif

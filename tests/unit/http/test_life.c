@@ -1,0 +1,229 @@
+/* Answers that come later, clients that leave meanwhile, a stop with requests in flight, and where we listen. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "allocate.h"
+#include "client.h"
+#include "fake_engine.h"
+#include "listen.h"
+
+enum { MANY = 40 };
+
+static struct server server;
+
+static int begin(void **state)
+{
+    (void)state;
+    fake_begin();
+    fake.mode = FAKE_LATER;
+    server_start(&server, "127.0.0.1:0");
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    fake_end();
+    return 0;
+}
+
+static bool are_waiting(void *argument)
+{
+    return fake_waiting() == *(size_t *)argument;
+}
+
+/* Begins `count` requests (an order, then a look at the events, in turn) and waits until all are with the engine or the
+ * store. */
+static void begin_many(struct exchange *exchanges[], size_t count, char *texts[2])
+{
+    texts[0] = bf_format("POST /v1/jobs/orders/pause HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", server.host);
+    texts[1] = bf_format("GET /v1/events HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", server.host);
+    size_t expected = fake_waiting() + count;
+    for (size_t i = 0; i < count; i++) exchanges[i] = exchange_begin(&server, texts[i % 2], strlen(texts[i % 2]));
+    server_run_until(&server, are_waiting, &expected);
+}
+
+static void end_many(struct exchange *exchanges[], size_t count, char *texts[2], int order, int events)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct reply reply = exchange_end(exchanges[i]);
+        assert_int_equal(reply.status, i % 2 ? events : order);
+        reply_clear(&reply);
+    }
+    free(texts[0]);
+    free(texts[1]);
+}
+
+static void test_answered_later(void **state)
+{
+    struct exchange *exchanges[MANY];
+    char *texts[2];
+    (void)state;
+    begin_many(exchanges, MANY, texts);
+    for (size_t i = 0; i < MANY; i++) assert_int_equal(exchanges[i]->length, 0);
+    /* others are served while these wait */
+    struct reply reply = ask(&server, "GET", "/v1/jobs", "", NULL);
+    assert_int_equal(reply.status, 200);
+    reply_clear(&reply);
+    fake_finish();
+    end_many(exchanges, MANY, texts, 202, 200);
+    server_stop(&server);
+}
+
+static void test_clients_left(void **state)
+{
+    struct exchange *exchanges[MANY];
+    char *texts[2];
+    (void)state;
+    begin_many(exchanges, MANY, texts);
+    for (size_t i = 0; i < MANY; i++) exchange_leave(exchanges[i]);
+    free(texts[0]);
+    free(texts[1]);
+    fake_finish();
+    struct reply reply = ask(&server, "GET", "/healthz", "", NULL);
+    assert_int_equal(reply.status, 200);
+    reply_clear(&reply);
+    server_stop(&server);
+}
+
+static void test_stopped_in_flight(void **state)
+{
+    struct exchange *exchanges[MANY];
+    char *texts[2];
+    (void)state;
+    begin_many(exchanges, MANY, texts);
+    bf_http_stop(server.http);
+    end_many(exchanges, MANY, texts, 503, 503);
+    fake_finish(); /* finds nobody, touches nothing */
+    uv_run(&server.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&server.loop), 0);
+    bf_free_string(&server.host);
+}
+
+/* Half a request, and connections that say nothing. */
+static void test_stopped_half_way(void **state)
+{
+    char *text BF_AUTO_STRING = bf_format("POST /v1/jobs HTTP/1.1\r\nHost: %s\r\n" JSON_BODY "Content-Length: 9\r\n\r\n{",
+                                          server.host);
+    struct exchange *half = exchange_begin(&server, text, strlen(text)), *silent = exchange_begin(&server, "", 0);
+    (void)state;
+    struct reply reply = ask(&server, "GET", "/healthz", "", NULL);
+    reply_clear(&reply);
+    bf_http_stop(server.http);
+    reply = exchange_end(half);
+    assert_int_equal(reply.status, 0);
+    reply_clear(&reply);
+    reply = exchange_end(silent);
+    assert_int_equal(reply.status, 0);
+    reply_clear(&reply);
+    uv_run(&server.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&server.loop), 0);
+    bf_free_string(&server.host);
+}
+
+static bool has_two_answers(void *argument)
+{
+    const struct exchange *exchange = argument;
+    const char *first = exchange->text ? strstr(exchange->text, "HTTP/1.1 200") : NULL;
+    return first && strstr(first + 1, "HTTP/1.1 404");
+}
+
+/* Two requests in one packet on a kept connection; the first waits for the store. */
+static void test_pipelined(void **state)
+{
+    char *text BF_AUTO_STRING = bf_format("GET /v1/events HTTP/1.1\r\nHost: %s\r\n\r\nGET /none HTTP/1.1\r\nHost: %s\r\n\r\n",
+                                          server.host, server.host);
+    size_t one = 1;
+    (void)state;
+    struct exchange *exchange = exchange_begin(&server, text, strlen(text));
+    server_run_until(&server, are_waiting, &one);
+    fake_finish();
+    server_run_until(&server, has_two_answers, exchange);
+    exchange_leave(exchange);
+    server_stop(&server);
+}
+
+static void check_refused(const char *text, enum bf_code code)
+{
+    struct bf_listen made;
+    struct bf_error error = {0};
+    assert_int_equal(bf_listen_open(text, &made, &error), code);
+    if (code != BF_OK) assert_non_null(strstr(error.text, "listen = "));
+    if (code == BF_OK) close(made.socket);
+    bf_listen_clear(&made);
+}
+
+static void test_where_we_listen(void **state)
+{
+    static const char *const refused[] = {
+        "",          "8420",          ":8420",         "127.0.0.1",    "127.0.0.1:",    "127.0.0.1:x",
+        "0.0.0.0:0", "192.0.2.1:0",   "[::]:0",        "[2001:db8::1]:0", "localhost:99999", "example.org:80",
+        "unix:",     "unix:relative", "127.0.0.1:-1",
+    };
+    (void)state;
+    for (size_t i = 0; i < BF_COUNT(refused); i++) check_refused(refused[i], BF_BAD_REQUEST);
+    check_refused("localhost:0", BF_OK);
+    check_refused("127.0.0.2:0", BF_OK);
+    char *too_long BF_AUTO_STRING = bf_format("unix:/%0200d", 0);
+    check_refused(too_long, BF_BAD_REQUEST);
+
+    struct bf_listen first;
+    struct bf_error error = {0};
+    assert_int_equal(bf_listen_open("127.0.0.1:0", &first, &error), BF_OK);
+    check_refused(first.address + strlen("http://"), BF_BUSY);
+    close(first.socket);
+    bf_listen_clear(&first);
+}
+
+static void test_socket_files(void **state)
+{
+    struct bf_listen made, second;
+    struct bf_error error = {0};
+    struct stat status;
+    (void)state;
+    char directory[] = "/tmp/backfilld-test-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    char *path BF_AUTO_STRING = bf_format("%s/api.sock", directory), *text BF_AUTO_STRING = bf_format("unix:%s", path);
+    /* somebody's file stays */
+    int file = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    close(file);
+    check_refused(text, BF_BAD_REQUEST);
+    assert_int_equal(unlink(path), 0);
+    /* a living daemon's socket stays, a dead one's is replaced */
+    assert_int_equal(bf_listen_open(text, &made, &error), BF_OK);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0007, 0);
+    check_refused(text, BF_BUSY);
+    assert_int_equal(stat(path, &status), 0);
+    close(made.socket);
+    assert_int_equal(bf_listen_open(text, &second, &error), BF_OK);
+    close(second.socket);
+    bf_listen_clear(&second);
+    bf_listen_clear(&made);
+    assert_int_equal(rmdir(directory), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_answered_later, begin, end),
+        cmocka_unit_test_setup_teardown(test_clients_left, begin, end),
+        cmocka_unit_test_setup_teardown(test_stopped_in_flight, begin, end),
+        cmocka_unit_test_setup_teardown(test_stopped_half_way, begin, end),
+        cmocka_unit_test_setup_teardown(test_pipelined, begin, end),
+        cmocka_unit_test(test_where_we_listen),
+        cmocka_unit_test(test_socket_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
