@@ -1,0 +1,39 @@
+/* Records and events as rows of the store. Blocking; for this floor only. */
+#ifndef BF_ADAPTER_SQLITE_ROWS_H
+#define BF_ADAPTER_SQLITE_ROWS_H
+
+#include <sqlite3.h>
+#include <stddef.h>
+
+#include "record.h"
+#include "store.h"
+
+/* What a write takes along: the record with owned copies of its strings, the document as text. */
+struct bf_saved_job {
+    struct bf_record record; /* `document` is NULL */
+    char *name, *target, *document;
+};
+
+void bf_saved_job_copy(struct bf_saved_job *saved, const struct bf_record *record);
+void bf_saved_job_clear(struct bf_saved_job *saved);
+
+/* The prepared statements of one connection. */
+struct bf_rows {
+    sqlite3 *connection;
+    sqlite3_stmt *save, *append, *first_of_all, *first_of_job, *last_of_all, *last_of_job;
+};
+
+enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct bf_error *error);
+void bf_rows_clear(struct bf_rows *rows); /* leaves the connection open */
+
+/* All return false on failure; sqlite3_errmsg says why. */
+bool bf_rows_save(struct bf_rows *rows, const struct bf_saved_job *saved);
+bool bf_rows_append(struct bf_rows *rows, const struct bf_event *event);
+/* *ret_events is the caller's to free. */
+bool bf_rows_events(struct bf_rows *rows, const char *job, int64_t after, size_t limit, struct bf_event **ret_events,
+                    size_t *ret_count);
+
+/* Every job, oldest first. */
+enum bf_code bf_rows_load(struct bf_rows *rows, bf_store_loaded *loaded, void *argument, struct bf_error *error);
+
+#endif

@@ -1,0 +1,328 @@
+#include "sqlite_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "allocate.h"
+#include "sqlite_rows.h"
+#include "sqlite_schema.h"
+
+enum kind { WRITE, READ };
+
+/* One call, in the order of the calls. */
+struct item {
+    struct item *next;
+    enum kind kind;
+    struct bf_error error;
+    void *argument;
+    /* WRITE */
+    struct bf_saved_job saved;
+    bf_stored *stored;
+    /* READ */
+    char *job;
+    int64_t after;
+    size_t limit;
+    bf_store_events *read;
+    /* WRITE: what is appended. READ: what was found. */
+    struct bf_event *events;
+    size_t count;
+};
+
+struct list {
+    struct item *first, **last;
+};
+
+/* The loop's thread collects in `waiting`; one piece of work at a time is with the thread pool and carries out `working`.
+ * Nobody else touches `working` and the connection meanwhile, except `close`, which takes the mutex: it waits for work
+ * that has begun, and does itself what the pool has not begun. */
+struct store {
+    struct bf_store store; /* first: freed through it */
+    uv_loop_t *loop;
+    uv_work_t work;
+    bool busy; /* the work is with the pool, or its end is not yet told to the loop */
+    bool closed;
+    struct list waiting;
+    uv_mutex_t mutex; /* guards what follows */
+    struct list working;
+    bool done; /* `working` is carried out */
+    sqlite3 *connection;
+    struct bf_rows rows;
+    char *path;
+    int lock;
+};
+
+static void list_clear(struct list *list)
+{
+    list->first = NULL;
+    list->last = &list->first;
+}
+
+static void list_append(struct list *list, struct item *item)
+{
+    *list->last = item;
+    list->last = &item->next;
+}
+
+static void list_move(struct list *from, struct list *to)
+{
+    list_clear(to);
+    if (from->first)
+        *to = *from;
+    list_clear(from);
+}
+
+static void item_free(struct item *item)
+{
+    bf_saved_job_clear(&item->saved);
+    free(item->job);
+    free(item->events);
+    free(item);
+}
+
+static void list_free(struct list *list)
+{
+    for (struct item *item = list->first, *next; item; item = next) {
+        next = item->next;
+        item_free(item);
+    }
+    list_clear(list);
+}
+
+/* ---- on the thread pool, under the mutex ---- */
+
+static bool execute(struct store *store, const char *sql)
+{
+    return sqlite3_exec(store->connection, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static bool write_item(struct store *store, const struct item *item)
+{
+    if (!bf_rows_save(&store->rows, &item->saved))
+        return false;
+    for (size_t i = 0; i < item->count; i++)
+        if (!bf_rows_append(&store->rows, &item->events[i]))
+            return false;
+    return true;
+}
+
+/* The writes from `first` up to `end` as one transaction: all or none. */
+static bool write_together(struct store *store, const struct item *first, const struct item *end,
+                           struct bf_error *error)
+{
+    if (execute(store, "BEGIN IMMEDIATE")) {
+        const struct item *item = first;
+        while (item != end && write_item(store, item))
+            item = item->next;
+        if (item == end && execute(store, "COMMIT"))
+            return true;
+    }
+    bf_fail(error, BF_STORE_FAILED, "state store %s: %s", store->path, sqlite3_errmsg(store->connection));
+    /* Some errors (a full disk) end the transaction by themselves. */
+    if (!sqlite3_get_autocommit(store->connection))
+        execute(store, "ROLLBACK");
+    return false;
+}
+
+static void write_group(struct store *store, struct item *first, const struct item *end)
+{
+    struct bf_error error;
+
+    if (write_together(store, first, end, &error))
+        return;
+    if (first->next == end) {
+        first->error = error;
+        return;
+    }
+    for (struct item *item = first; item != end; item = item->next)
+        write_together(store, item, item->next, &item->error);
+}
+
+static void read_item(struct store *store, struct item *item)
+{
+    if (!bf_rows_events(&store->rows, item->job, item->after, item->limit, &item->events, &item->count))
+        bf_fail(&item->error, BF_STORE_FAILED, "state store %s: %s", store->path,
+                sqlite3_errmsg(store->connection));
+}
+
+/* Reads stay in order too: one sees what was written by the calls before it, and only what was committed. */
+static void carry_out(struct store *store, struct list *list)
+{
+    for (struct item *item = list->first; item;) {
+        if (item->kind == READ) {
+            read_item(store, item);
+            item = item->next;
+            continue;
+        }
+        struct item *end = item;
+        while (end && end->kind == WRITE)
+            end = end->next;
+        write_group(store, item, end);
+        item = end;
+    }
+}
+
+static void on_work(uv_work_t *work)
+{
+    struct store *store = work->data;
+
+    uv_mutex_lock(&store->mutex);
+    if (!store->done)
+        carry_out(store, &store->working);
+    store->done = true;
+    uv_mutex_unlock(&store->mutex);
+}
+
+/* ---- on the loop's thread ---- */
+
+static void begin_work(struct store *store);
+
+static void store_free(struct store *store)
+{
+    uv_mutex_destroy(&store->mutex);
+    free(store->path);
+    free(store);
+}
+
+static void tell(const struct item *item)
+{
+    if (item->kind == READ)
+        item->read(item->argument, item->events, item->count, &item->error);
+    else if (item->stored)
+        item->stored(item->argument, &item->error);
+}
+
+static void on_worked(uv_work_t *work, int status)
+{
+    struct store *store = work->data;
+    struct list told;
+
+    (void)status; /* it is never cancelled */
+    store->busy = false;
+    if (store->closed) {
+        store_free(store);
+        return;
+    }
+    list_move(&store->working, &told);
+    begin_work(store); /* the disk works while the callbacks do */
+    for (const struct item *item = told.first; item; item = item->next)
+        tell(item);
+    list_free(&told);
+}
+
+static void begin_work(struct store *store)
+{
+    if (store->busy || !store->waiting.first)
+        return;
+    list_move(&store->waiting, &store->working);
+    store->done = false;
+    store->busy = true;
+    store->work.data = store;
+    if (uv_queue_work(store->loop, &store->work, on_work, on_worked) != 0)
+        abort(); /* only for a work function that is NULL */
+}
+
+static void save(void *context, const struct bf_record *record, const struct bf_event *events, size_t count,
+                 bf_stored *stored, void *argument)
+{
+    struct store *store = context;
+    struct item *item = BF_NEW(struct item);
+
+    item->kind = WRITE;
+    bf_saved_job_copy(&item->saved, record);
+    if (count > 0) {
+        item->events = bf_allocate(count * sizeof *events);
+        memcpy(item->events, events, count * sizeof *events);
+    }
+    item->count = count;
+    item->stored = stored;
+    item->argument = argument;
+    list_append(&store->waiting, item);
+    begin_work(store);
+}
+
+static void read_events(void *context, const char *job, int64_t after, size_t limit, bf_store_events *read,
+                        void *argument)
+{
+    struct store *store = context;
+    struct item *item = BF_NEW(struct item);
+
+    item->kind = READ;
+    item->job = bf_copy_string(job);
+    item->after = after;
+    item->limit = limit < BF_STORE_EVENTS_MAX ? limit : BF_STORE_EVENTS_MAX;
+    item->read = read;
+    item->argument = argument;
+    list_append(&store->waiting, item);
+    begin_work(store);
+}
+
+static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument, struct bf_error *error)
+{
+    struct store *store = context;
+    BF_AUTO_STRING char *prefix = bf_format("state store %s", store->path);
+
+    uv_mutex_lock(&store->mutex);
+    enum bf_code code = bf_rows_load(&store->rows, loaded, argument, error);
+    uv_mutex_unlock(&store->mutex);
+    return code == BF_OK ? BF_OK : bf_prefix(error, prefix);
+}
+
+enum bf_code bf_sqlite_store_open(uv_loop_t *loop, const char *path, struct bf_store **ret_store,
+                                  struct bf_error *error)
+{
+    sqlite3 *connection = NULL;
+    struct bf_rows rows;
+    int lock = -1;
+    enum bf_code code = bf_schema_lock(path, &lock, error);
+
+    if (code != BF_OK)
+        return code;
+    code = bf_schema_open(path, &bf_store_steps, &connection, error);
+    if (code != BF_OK)
+        goto unlock;
+    code = bf_rows_prepare(&rows, connection, error);
+    if (code != BF_OK)
+        goto disconnect;
+
+    struct store *store = BF_NEW(struct store);
+    store->store = (struct bf_store){.context = store, .load = load, .save = save, .read_events = read_events};
+    store->loop = loop;
+    store->connection = connection;
+    store->rows = rows;
+    store->path = bf_copy_string(path);
+    store->lock = lock;
+    list_clear(&store->waiting);
+    list_clear(&store->working);
+    if (uv_mutex_init(&store->mutex) != 0)
+        abort(); /* out of memory */
+    *ret_store = &store->store;
+    return BF_OK;
+disconnect:
+    sqlite3_close(connection);
+unlock:
+    close(lock);
+    return code;
+}
+
+void bf_sqlite_store_close(struct bf_store *closing)
+{
+    if (!closing)
+        return;
+    struct store *store = closing->context;
+
+    uv_mutex_lock(&store->mutex);
+    if (store->busy && !store->done)
+        carry_out(store, &store->working);
+    store->done = true;
+    carry_out(store, &store->waiting);
+    list_free(&store->working);
+    list_free(&store->waiting);
+    bf_rows_clear(&store->rows);
+    sqlite3_close(store->connection);
+    uv_mutex_unlock(&store->mutex);
+    close(store->lock);
+    store->closed = true;
+    if (!store->busy)
+        store_free(store);
+}

@@ -1,0 +1,208 @@
+#include "uv_world.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "allocate.h"
+
+struct uv_world {
+    struct bf_world world; /* first: freed through it */
+    uv_loop_t *loop;
+    char owner[BF_OWNER_TEXT];
+};
+
+struct bf_timer {
+    uv_timer_t handle;
+    bf_timer_fired *fired;
+    void *argument;
+};
+
+/* A part of the owner text that cannot be read. It equals nothing, so that nobody is ever taken for gone by it. */
+static const char UNKNOWN[] = "unknown";
+
+static int64_t monotonic(void *context)
+{
+    (void)context;
+    return (int64_t)(uv_hrtime() / 1000000);
+}
+
+static int64_t unix_time(void *context)
+{
+    struct timespec now;
+
+    (void)context;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void random_bytes(void *context, void *bytes, size_t length)
+{
+    (void)context;
+    for (size_t done = 0; done < length;) {
+        ssize_t got = getrandom((char *)bytes + done, length - done, 0);
+        if (got > 0)
+            done += (size_t)got;
+        else if (errno != EINTR)
+            abort(); /* a kernel without getrandom(2); two jobs with one id would be worse */
+    }
+}
+
+static void on_timer(uv_timer_t *handle)
+{
+    struct bf_timer *timer = handle->data;
+
+    timer->fired(timer->argument);
+}
+
+static struct bf_timer *timer_new(void *context, bf_timer_fired *fired, void *argument)
+{
+    struct uv_world *world = context;
+    struct bf_timer *timer = BF_NEW(struct bf_timer);
+
+    uv_timer_init(world->loop, &timer->handle);
+    timer->handle.data = timer;
+    timer->fired = fired;
+    timer->argument = argument;
+    return timer;
+}
+
+static void timer_start(struct bf_timer *timer, int64_t milliseconds)
+{
+    /* libuv counts from the beginning of the loop's turn: a long turn would let the timer fire too early. */
+    uv_update_time(timer->handle.loop);
+    uv_timer_start(&timer->handle, on_timer, milliseconds > 0 ? (uint64_t)milliseconds : 0, 0);
+}
+
+static void timer_stop(struct bf_timer *timer)
+{
+    uv_timer_stop(&timer->handle);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void timer_free(struct bf_timer *timer)
+{
+    if (timer)
+        uv_close((uv_handle_t *)&timer->handle, on_timer_closed);
+}
+
+/* The first line of a small file, without what a "/" or white space would do to the owner text; UNKNOWN when it cannot be
+ * read or is empty. */
+static void read_word(const char *path, char *word, size_t size)
+{
+    FILE *file = fopen(path, "re");
+
+    word[0] = '\0';
+    if (file) {
+        if (!fgets(word, (int)size, file))
+            word[0] = '\0';
+        fclose(file);
+    }
+    word[strcspn(word, "/ \t\r\n")] = '\0';
+    if (!word[0])
+        snprintf(word, size, "%s", UNKNOWN);
+}
+
+/* State and start time (in ticks since boot) of a process. False: cannot be read. The name in parentheses may itself hold
+ * parentheses and spaces, so the fields are counted from the last ")". */
+static bool read_process(long pid, char *ret_state, uint64_t *ret_started)
+{
+    char path[64], line[1024];
+
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0)
+        return false;
+    ssize_t length = read(descriptor, line, sizeof line - 1);
+    close(descriptor);
+    if (length <= 0)
+        return false;
+    line[length] = '\0';
+    const char *behind = strrchr(line, ')');
+    return behind && sscanf(behind + 1,
+                            " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
+                            ret_state, ret_started) == 2;
+}
+
+/* "machine/boot/pid namespace": within it, a process id together with its start time means one process for ever. */
+static void format_place(char place[BF_OWNER_TEXT])
+{
+    char machine[65], boot[65];
+    struct stat status;
+
+    read_word("/etc/machine-id", machine, sizeof machine);
+    if (strcmp(machine, UNKNOWN) == 0) {
+        char host[65] = "";
+        if (gethostname(host, sizeof host - 1) == 0 && host[0])
+            snprintf(machine, sizeof machine, "%s", host);
+    }
+    read_word("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
+    if (stat("/proc/self/ns/pid", &status) == 0)
+        snprintf(place, BF_OWNER_TEXT, "%s/%s/%ju", machine, boot, (uintmax_t)status.st_ino);
+    else
+        snprintf(place, BF_OWNER_TEXT, "%s/%s/%s", machine, boot, UNKNOWN);
+}
+
+static bool owner_gone(void *context, const char *owner)
+{
+    char place[BF_OWNER_TEXT], state;
+    uint64_t started, started_then;
+    long pid;
+    int end = 0;
+
+    (void)context;
+    format_place(place);
+    size_t length = strlen(place);
+    if (strstr(place, UNKNOWN) || strncmp(owner, place, length) != 0 || owner[length] != '/')
+        return false;
+    if (sscanf(owner + length, "/%ld/%" SCNu64 "%n", &pid, &started_then, &end) != 2 || owner[length + (size_t)end] ||
+        pid <= 0)
+        return false;
+    /* Not the absence of /proc/PID: with hidepid= that only says that the process is another user's. */
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+        return true;
+    if (!read_process(pid, &state, &started))
+        return false;
+    return started != started_then || state == 'Z' || state == 'X';
+}
+
+struct bf_world *bf_uv_world_new(uv_loop_t *loop)
+{
+    struct uv_world *world = BF_NEW(struct uv_world);
+    char place[BF_OWNER_TEXT], state;
+    uint64_t started = 0;
+
+    format_place(place);
+    read_process((long)getpid(), &state, &started);
+    /* machine 64 + boot 64 + three numbers of at most 20 digits and four "/": fits. */
+    snprintf(world->owner, sizeof world->owner, "%.140s/%ld/%" PRIu64, place, (long)getpid(), started);
+    world->loop = loop;
+    world->world = (struct bf_world){.context = world,
+                                     .monotonic = monotonic,
+                                     .unix_time = unix_time,
+                                     .random = random_bytes,
+                                     .timer_new = timer_new,
+                                     .timer_start = timer_start,
+                                     .timer_stop = timer_stop,
+                                     .timer_free = timer_free,
+                                     .owner = world->owner,
+                                     .owner_gone = owner_gone};
+    return &world->world;
+}
+
+void bf_uv_world_free(struct bf_world *world)
+{
+    free(world);
+}
