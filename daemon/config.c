@@ -1,0 +1,318 @@
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "ini_file.h"
+#include "values.h"
+
+/* The section that is being read. */
+enum place { OUTSIDE, DAEMON, TARGET, IGNORED };
+
+enum { SETTINGS_MAX = 16, SECTIONS_MAX = BF_TARGETS_MAX + 2 };
+
+struct reader {
+    struct bf_config *config;
+    struct bf_faults *faults;
+    enum place place;
+    struct bf_target_config *target; /* of the section, in TARGET */
+    bool primary_given;              /* also when its value was at fault: one fault is enough */
+    int line;                        /* of what is being applied */
+    int set_at[SETTINGS_MAX];        /* line on which each setting of this section was given; 0: not yet */
+    struct {
+        char *name;
+        int line;
+    } sections[SECTIONS_MAX];
+    size_t section_count;
+};
+
+static char *set_listen(struct reader *reader, const char *value)
+{
+    char *fault = bf_value_listen(value);
+
+    if (!fault) {
+        free(reader->config->listen);
+        reader->config->listen = bf_copy_string(value);
+    }
+    return fault;
+}
+
+static char *set_state(struct reader *reader, const char *value)
+{
+    char *path = NULL;
+    char *fault = bf_value_state(value, &path);
+
+    if (!fault) {
+        free(reader->config->state);
+        reader->config->state = path;
+    }
+    return fault;
+}
+
+static char *set_primary(struct reader *reader, const char *value)
+{
+    reader->primary_given = true;
+    return bf_value_primary(value, &reader->target->primary);
+}
+
+static char *set_password_file(struct reader *reader, const char *value)
+{
+    return bf_value_password_file(value, &reader->target->password_file);
+}
+
+static char *set_max_jobs(struct reader *reader, const char *value)
+{
+    return bf_value_max_jobs(value, &reader->target->max_jobs);
+}
+
+static char *set_require_approval(struct reader *reader, const char *value)
+{
+    return bf_value_require_approval(value, &reader->target->require_approval);
+}
+
+static char *set_replicas(struct reader *reader, const char *value)
+{
+    (void)reader;
+    return bf_value_replicas(value);
+}
+
+/* A key that ends in "." stands for all that begin so. Without `set` the setting is known and not built yet. */
+static const struct {
+    struct bf_setting setting;
+    char *(*set)(struct reader *reader, const char *value);
+} settings[] = {
+    {{"daemon", "listen", "127.0.0.1:8420", true}, set_listen},
+    {{"daemon", "state", "sqlite:/var/lib/backfilld/state.db", true}, set_state},
+    {{"daemon", "jobs", NULL, false}, NULL},
+    {{"daemon", "tokens", NULL, false}, NULL},
+    {{"daemon", "keep_jobs", NULL, false}, NULL},
+    {{"daemon", "keep_undo", NULL, false}, NULL},
+    {{"target", "primary", NULL, true}, set_primary},
+    {{"target", "password_file", NULL, true}, set_password_file},
+    {{"target", "replicas", "none", true}, set_replicas},
+    {{"target", "max_jobs", "2", true}, set_max_jobs},
+    {{"target", "require_approval", "all", true}, set_require_approval},
+    {{"target", "two_person", NULL, false}, NULL},
+    {{"target", "webhook", NULL, false}, NULL},
+    {{"target", "limits.", NULL, false}, NULL},
+    {{"target", "ceiling.", NULL, false}, NULL},
+};
+_Static_assert(BF_COUNT(settings) <= SETTINGS_MAX, "set_at has a place for every setting");
+
+const struct bf_setting *bf_config_setting(size_t index)
+{
+    return index < BF_COUNT(settings) ? &settings[index].setting : NULL;
+}
+
+static void end_section(struct reader *reader)
+{
+    if (reader->place == TARGET && !reader->primary_given)
+        bf_faults_add(reader->faults, reader->target->line, "[target %s] has no \"primary\"", reader->target->name);
+    reader->place = IGNORED;
+    reader->target = NULL;
+    reader->primary_given = false;
+    memset(reader->set_at, 0, sizeof reader->set_at);
+}
+
+static bool is_second(struct reader *reader, int line, const char *name)
+{
+    for (size_t i = 0; i < reader->section_count; i++)
+        if (strcmp(reader->sections[i].name, name) == 0) {
+            bf_faults_add(reader->faults, line, "[%s] stands here again; the first is on line %d", name,
+                      reader->sections[i].line);
+            return true;
+        }
+    if (reader->section_count < SECTIONS_MAX) {
+        reader->sections[reader->section_count].name = bf_copy_string(name);
+        reader->sections[reader->section_count++].line = line;
+    }
+    return false;
+}
+
+static void begin_target(struct reader *reader, int line, const char *name)
+{
+    BF_AUTO_STRING char *fault = bf_value_target_name(name);
+
+    if (!fault && reader->config->target_count == BF_TARGETS_MAX)
+        fault = bf_format("there are too many targets (limit %d)", BF_TARGETS_MAX);
+    if (fault) {
+        bf_faults_add(reader->faults, line, "%s", fault);
+        return;
+    }
+    reader->target = &reader->config->targets[reader->config->target_count++];
+    *reader->target = (struct bf_target_config){
+        .name = bf_copy_string(name), .max_jobs = 2, .require_approval = true, .line = line};
+    reader->place = TARGET;
+}
+
+static void on_section(void *argument, int line, const char *name)
+{
+    struct reader *reader = argument;
+
+    end_section(reader);
+    if (is_second(reader, line, name))
+        return;
+    if (strcmp(name, "daemon") == 0)
+        reader->place = DAEMON;
+    else if (strcmp(name, "target") == 0 || strncmp(name, "target ", 7) == 0)
+        begin_target(reader, line, name[6] ? name + 7 + strspn(name + 7, " \t") : "");
+    else if (strcmp(name, "source") == 0 || strncmp(name, "source ", 7) == 0)
+        bf_faults_add(reader->faults, line, "[%s]: sources for triggers are not built yet", name);
+    else
+        bf_faults_add(reader->faults, line, "[%s] is not known; there are [daemon] and [target NAME]", name);
+}
+
+/* How many characters must be changed, added or taken away (Levenshtein); for words shorter than 32 bytes. */
+static size_t distance(const char *one, const char *other)
+{
+    size_t row[32], length = strlen(other);
+
+    if (strlen(one) >= BF_COUNT(row) || length >= BF_COUNT(row))
+        return BF_COUNT(row);
+    for (size_t j = 0; j <= length; j++)
+        row[j] = j;
+    for (size_t i = 1; one[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= length; j++) {
+            size_t change = diagonal + (one[i - 1] != other[j - 1]);
+            size_t step = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            diagonal = row[j];
+            row[j] = change < step ? change : step;
+        }
+    }
+    return row[length];
+}
+
+static void unknown_key(struct reader *reader, const char *section, const char *key)
+{
+    size_t best = strlen(key) / 2 < 4 ? strlen(key) / 2 : 4;
+    const char *nearest = NULL;
+
+    for (size_t i = 0; i < BF_COUNT(settings); i++) {
+        const struct bf_setting *setting = &settings[i].setting;
+        if (strcmp(setting->section, section) != 0 || !setting->built)
+            continue;
+        size_t away = distance(key, setting->key);
+        if (away <= best && (!nearest || away < best)) {
+            best = away;
+            nearest = setting->key;
+        }
+    }
+    if (nearest)
+        bf_faults_add(reader->faults, reader->line, "\"%s\" is not known in [%s]; did you mean \"%s\"?", key, section,
+                  nearest);
+    else
+        bf_faults_add(reader->faults, reader->line, "\"%s\" is not known in [%s]", key, section);
+}
+
+static size_t find_setting(const char *section, const char *key)
+{
+    for (size_t i = 0; i < BF_COUNT(settings); i++) {
+        const struct bf_setting *setting = &settings[i].setting;
+        size_t length = strlen(setting->key);
+
+        if (strcmp(setting->section, section) != 0)
+            continue;
+        if (setting->key[length - 1] == '.' ? strncmp(setting->key, key, length) == 0 : strcmp(setting->key, key) == 0)
+            return i;
+    }
+    return BF_COUNT(settings);
+}
+
+static void on_value(void *argument, int line, const char *key, const char *value)
+{
+    struct reader *reader = argument;
+    const char *section = reader->place == DAEMON ? "daemon" : "target";
+
+    reader->line = line;
+    if (reader->place == OUTSIDE)
+        bf_faults_add(reader->faults, line, "\"%s\" stands before the first section", key);
+    if (reader->place != DAEMON && reader->place != TARGET)
+        return; /* the section's own fault is said */
+    size_t index = find_setting(section, key);
+    if (index == BF_COUNT(settings)) {
+        unknown_key(reader, section, key);
+        return;
+    }
+    if (!settings[index].set) {
+        bf_faults_add(reader->faults, line, "\"%s\" is not built yet: take it out", key);
+        return;
+    }
+    if (reader->set_at[index]) {
+        bf_faults_add(reader->faults, line, "\"%s\" is set again; it is already set on line %d", key,
+                  reader->set_at[index]);
+        return;
+    }
+    reader->set_at[index] = line;
+    if (!*value) {
+        reader->primary_given = reader->primary_given || strcmp(key, "primary") == 0;
+        bf_faults_add(reader->faults, line, "\"%s\" has no value: give one, or take the line out", key);
+        return;
+    }
+    BF_AUTO_STRING char *fault = settings[index].set(reader, value);
+    if (fault)
+        bf_faults_add(reader->faults, line, "%s: %s", key, fault);
+}
+
+static void on_fault(void *argument, int line, const char *text)
+{
+    struct reader *reader = argument;
+
+    bf_faults_add(reader->faults, line, "%s", text);
+}
+
+bool bf_config_parse(const char *text, size_t length, struct bf_config **ret_config, struct bf_faults *faults)
+{
+    static const struct bf_ini_handler handler = {.section = on_section, .value = on_value, .fault = on_fault};
+    struct reader reader = {.config = BF_NEW(struct bf_config), .faults = faults, .place = OUTSIDE};
+
+    for (size_t i = 0; i < BF_COUNT(settings); i++)
+        if (strcmp(settings[i].setting.section, "daemon") == 0 && settings[i].setting.standard)
+            free(settings[i].set(&reader, settings[i].setting.standard));
+    bf_ini_parse(text, length, &handler, &reader);
+    end_section(&reader);
+    for (size_t i = 0; i < reader.section_count; i++)
+        free(reader.sections[i].name);
+    if (faults->total > 0) {
+        bf_config_free(reader.config);
+        return false;
+    }
+    *ret_config = reader.config;
+    return true;
+}
+
+bool bf_config_load(const char *path, struct bf_config **ret_config, struct bf_faults *faults)
+{
+    FILE *file = fopen(path, "re");
+
+    if (!file) {
+        bf_faults_add(faults, 0, "cannot be read: %s", strerror(errno));
+        return false;
+    }
+    BF_AUTO_STRING char *text = bf_allocate(BF_CONFIG_FILE_MAX + 1);
+    size_t length = fread(text, 1, BF_CONFIG_FILE_MAX + 1, file);
+    if (ferror(file))
+        bf_faults_add(faults, 0, "cannot be read: %s", strerror(errno));
+    else if (length > BF_CONFIG_FILE_MAX)
+        bf_faults_add(faults, 0, "is too large (limit 1 MiB)");
+    fclose(file);
+    return faults->total == 0 && bf_config_parse(text, length, ret_config, faults);
+}
+
+void bf_config_free(struct bf_config *config)
+{
+    if (!config)
+        return;
+    free(config->listen);
+    free(config->state);
+    for (size_t i = 0; i < config->target_count; i++) {
+        free(config->targets[i].name);
+        free(config->targets[i].primary);
+        free(config->targets[i].password_file);
+    }
+    free(config);
+}

@@ -1,0 +1,48 @@
+/* The daemon's configuration (docs/interface.md section 6): one INI file, checked as a whole. Every fault is named with
+ * its line, all at once. What is not built yet is refused, never accepted and ignored. */
+#ifndef BF_DAEMON_CONFIG_H
+#define BF_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "faults.h"
+
+enum {
+    BF_CONFIG_FILE_MAX = 1024 * 1024, /* bytes */
+    BF_TARGETS_MAX = 64,
+    BF_TARGET_JOBS_MAX = 64
+};
+
+struct bf_target_config {
+    char *name;
+    char *primary;       /* connection URL, without a password */
+    char *password_file; /* NULL: ~/.pgpass, or none needed */
+    int max_jobs;
+    bool require_approval;
+    int line; /* of its section */
+};
+
+struct bf_config {
+    char *listen; /* as written: an address of this machine alone and a port, or unix:/path */
+    char *state;  /* path of the SQLite store */
+    struct bf_target_config targets[BF_TARGETS_MAX];
+    size_t target_count;
+};
+
+/* True: no fault, *ret_config is the caller's. False: `faults` says why. `faults` must be zeroed before the call and be
+ * cleared after it. */
+bool bf_config_load(const char *path, struct bf_config **ret_config, struct bf_faults *faults);
+bool bf_config_parse(const char *text, size_t length, struct bf_config **ret_config, struct bf_faults *faults);
+void bf_config_free(struct bf_config *config); /* NULL is fine */
+
+/* Every setting there is; `standard` is the default as it stands in the sample, NULL where there is none. */
+struct bf_setting {
+    const char *section; /* "daemon" or "target" */
+    const char *key;
+    const char *standard;
+    bool built;
+};
+const struct bf_setting *bf_config_setting(size_t index); /* NULL past the end */
+
+#endif

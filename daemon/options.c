@@ -1,0 +1,84 @@
+#include "options.h"
+
+#include <getopt.h>
+#include <string.h>
+
+#include "allocate.h"
+
+static const struct {
+    char letter;
+    const char *name;
+    const char *argument; /* NULL: takes none */
+    const char *help;
+} table[] = {
+    {'c', "config", "FILE", "read FILE instead of " BF_DEFAULT_CONFIG},
+    {'t', "check-config", NULL, "name every fault of the configuration and exit: 0 none, 1 some"},
+    {'V', "version", NULL, "print the version and exit"},
+    {'h', "help", NULL, "print this and exit"},
+};
+
+void bf_options_help(FILE *stream)
+{
+    fputs("usage: backfilld [OPTION...]\nRuns backfills on live databases; backfillctl talks to it.\n\n", stream);
+    for (size_t i = 0; i < BF_COUNT(table); i++) {
+        char left[40];
+
+        snprintf(left, sizeof left, "-%c, --%s%s%s", table[i].letter, table[i].name, table[i].argument ? " " : "",
+                 table[i].argument ? table[i].argument : "");
+        fprintf(stream, "  %-22s %s\n", left, table[i].help);
+    }
+    fputs("\nSIGTERM lets running batches end, then exits (at most 10 s); SIGINT cancels them and exits; a second signal\n"
+          "exits at once. Jobs that were running go on at the next start.\n",
+          stream);
+}
+
+bool bf_options_parse(int argc, char **argv, struct bf_options *ret_options)
+{
+    struct bf_options options = {.config = BF_DEFAULT_CONFIG};
+    struct option names[BF_COUNT(table) + 1];
+    char letters[2 * BF_COUNT(table) + 1];
+    size_t length = 0;
+    int found;
+
+    memset(names, 0, sizeof names);
+    for (size_t i = 0; i < BF_COUNT(table); i++) {
+        names[i] = (struct option){.name = table[i].name,
+                                   .has_arg = table[i].argument ? required_argument : no_argument,
+                                   .val = table[i].letter};
+        letters[length++] = table[i].letter;
+        if (table[i].argument)
+            letters[length++] = ':';
+    }
+    letters[length] = '\0';
+    optind = 0; /* a fresh start, also when called again */
+    while ((found = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+        switch (found) {
+        case 'c':
+            options.config = optarg;
+            break;
+        case 't':
+            options.check_config = true;
+            break;
+        case 'V':
+            options.version = true;
+            break;
+        case 'h':
+            options.help = true;
+            break;
+        default:
+            fputs("try: backfilld --help\n", stderr);
+            return false;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "backfilld: no argument is expected, but there is \"%s\"\ntry: backfilld --help\n",
+                argv[optind]);
+        return false;
+    }
+    if (!*options.config) {
+        fputs("backfilld: -c needs the path of a file\n", stderr);
+        return false;
+    }
+    *ret_options = options;
+    return true;
+}

@@ -1,0 +1,21 @@
+/* The command line of backfilld. One table feeds parsing and help. */
+#ifndef BF_DAEMON_OPTIONS_H
+#define BF_DAEMON_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#define BF_DEFAULT_CONFIG "/etc/backfilld/backfilld.ini"
+
+struct bf_options {
+    const char *config; /* path; points into argv or is the default */
+    bool check_config;
+    bool version;
+    bool help;
+};
+
+/* False: a usage error, already said on stderr; the caller exits with 2. */
+bool bf_options_parse(int argc, char **argv, struct bf_options *ret_options);
+void bf_options_help(FILE *stream);
+
+#endif

@@ -1,0 +1,196 @@
+#include "values.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <libpq-fe.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "allocate.h"
+
+/* Decimal digits only; strtol alone would take " +7". False: not a number in the bounds. */
+static bool parse_number(const char *text, long least, long most, long *ret_number)
+{
+    char *end;
+
+    if (!isdigit((unsigned char)*text) || strlen(text) > 9)
+        return false;
+    long number = strtol(text, &end, 10);
+    if (*end || number < least || number > most)
+        return false;
+    *ret_number = number;
+    return true;
+}
+
+static char *check_socket_path(const char *path)
+{
+    if (*path != '/')
+        return bf_copy_string("the path of a Unix socket must begin with \"/\"");
+    if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path)
+        return bf_copy_string("the path of a Unix socket is limited to 107 bytes");
+    return NULL;
+}
+
+static bool is_loopback4(const struct in_addr *address)
+{
+    return ntohl(address->s_addr) >> 24 == 127;
+}
+
+char *bf_value_listen(const char *value)
+{
+    static const char form[] = "must be an address and a port such as 127.0.0.1:8420 or [::1]:8420, or unix:/path";
+    struct in6_addr address6;
+    struct in_addr address4;
+    bool loopback;
+    long port;
+
+    if (strncmp(value, "unix:", 5) == 0)
+        return check_socket_path(value + 5);
+    const char *colon = strrchr(value, ':');
+    if (!colon || colon == value)
+        return bf_copy_string(form);
+
+    size_t length = (size_t)(colon - value);
+    bool bracketed = length > 2 && value[0] == '[' && colon[-1] == ']';
+    BF_AUTO_STRING char *address = bracketed ? bf_copy_bytes(value + 1, length - 2) : bf_copy_bytes(value, length);
+    if (bracketed && inet_pton(AF_INET6, address, &address6) == 1)
+        loopback = IN6_IS_ADDR_LOOPBACK(&address6);
+    else if (!bracketed && strcmp(address, "localhost") == 0)
+        loopback = true;
+    else if (!bracketed && inet_pton(AF_INET, address, &address4) == 1)
+        loopback = is_loopback4(&address4);
+    else
+        return bf_copy_string(form);
+    if (!parse_number(colon + 1, 0, 65535, &port))
+        return bf_format("\"%s\" is not a port (0 to 65535; 0: any free one)", colon + 1);
+    if (!loopback)
+        return bf_format("%s can be reached from outside, and identities (tokens) are not built yet: listen on "
+                         "127.0.0.1, [::1] or a Unix socket",
+                         address);
+    return NULL;
+}
+
+char *bf_value_state(const char *value, char **ret_path)
+{
+    if (strncmp(value, "sqlite:", 7) != 0)
+        return bf_copy_string("must be sqlite: and the path of a file, such as sqlite:/var/lib/backfilld/state.db");
+    if (value[7] != '/')
+        return bf_copy_string("the path after sqlite: must begin with \"/\"");
+    *ret_path = bf_copy_string(value + 7);
+    return NULL;
+}
+
+char *bf_value_target_name(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t length = strlen(name);
+
+    if (length == 0)
+        return bf_copy_string("a target needs a name: [target NAME]");
+    if (length > 63 || strspn(name, allowed) != length || strchr("._-", name[0]))
+        return bf_copy_string("a target's name has 1 to 63 of a-z 0-9 . _ - and begins with a letter or a digit");
+    return NULL;
+}
+
+/* Before libpq sees the URL, because libpq's complaints quote parts of it: a password must be found first. */
+static bool holds_password(const char *url)
+{
+    static const char *const secret[] = {"password", "sslpassword", "passwd"};
+    const char *authority = strstr(url, "://") + 3;
+    const char *query = strchr(authority, '?');
+    const char *end = query ? query : authority + strlen(authority);
+    const char *at = memrchr(authority, '@', (size_t)(end - authority));
+
+    if (at && memchr(authority, ':', (size_t)(at - authority)))
+        return true;
+    /* A "?" inside a password hides the "@" behind it. */
+    if (query && strchr(query, '@') && memchr(authority, ':', (size_t)(end - authority)) && !at)
+        return true;
+    for (const char *part = query; part; part = strchr(part + 1, '&'))
+        for (size_t i = 0; i < BF_COUNT(secret); i++) {
+            size_t length = strlen(secret[i]);
+            if (strncasecmp(part + 1, secret[i], length) == 0 && part[1 + length] == '=')
+                return true;
+        }
+    return false;
+}
+
+char *bf_value_primary(const char *value, char **ret_url)
+{
+    char *message = NULL;
+
+    if (strncmp(value, "mysql://", 8) == 0 || strncmp(value, "mariadb://", 10) == 0)
+        return bf_copy_string("MySQL and MariaDB are not built yet: only postgresql:// is");
+    if (strncmp(value, "postgresql://", 13) != 0 && strncmp(value, "postgres://", 11) != 0)
+        return bf_copy_string("must be a URL such as postgresql://backfill@db1/shop");
+    if (holds_password(value))
+        return bf_copy_string("a password does not belong in the URL: put it into password_file or ~/.pgpass (an \"@\" "
+                              "that is not the end of a user name is written %40)");
+    PQconninfoOption *options = PQconninfoParse(value, &message);
+    if (!options) {
+        size_t length = message ? strcspn(message, "\n") : 0;
+        char *fault = bf_format("is not a URL that libpq understands: %.*s", (int)length, message ? message : "");
+        PQfreemem(message);
+        return fault;
+    }
+    bool secret = false;
+    for (const PQconninfoOption *option = options; option->keyword; option++)
+        if (option->val && *option->val && strchr(option->dispchar, '*'))
+            secret = true;
+    PQconninfoFree(options);
+    if (secret)
+        return bf_copy_string("a password does not belong in the URL: put it into password_file or ~/.pgpass");
+    *ret_url = bf_copy_string(value);
+    return NULL;
+}
+
+char *bf_value_password_file(const char *value, char **ret_path)
+{
+    struct stat status;
+
+    if (*value != '/')
+        return bf_copy_string("must be a path that begins with \"/\"");
+    if (stat(value, &status) < 0 || access(value, R_OK) < 0)
+        return bf_format("%s cannot be read: %s", value, strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return bf_format("%s is not a file", value);
+    if (status.st_mode & S_IRWXO)
+        return bf_format("%s is open to everyone (mode %04o): chmod 600 %s", value, (unsigned)status.st_mode & 07777U,
+                         value);
+    *ret_path = bf_copy_string(value);
+    return NULL;
+}
+
+char *bf_value_max_jobs(const char *value, int *ret_jobs)
+{
+    long jobs;
+
+    if (!parse_number(value, 1, BF_TARGET_JOBS_MAX, &jobs))
+        return bf_format("\"%s\" is not a whole number from 1 to %d", value, BF_TARGET_JOBS_MAX);
+    *ret_jobs = (int)jobs;
+    return NULL;
+}
+
+char *bf_value_require_approval(const char *value, bool *ret_require)
+{
+    if (strcmp(value, "yellow") == 0 || strcmp(value, "red") == 0)
+        return bf_format("\"%s\" is not built yet: \"all\" (every job waits for a person) or \"none\"", value);
+    if (strcmp(value, "all") != 0 && strcmp(value, "none") != 0)
+        return bf_format("\"%s\" is not one of: all, none", value);
+    *ret_require = strcmp(value, "all") == 0;
+    return NULL;
+}
+
+char *bf_value_replicas(const char *value)
+{
+    /* Accepting "auto" would promise that replicas are watched. */
+    if (strcmp(value, "none") != 0)
+        return bf_copy_string("watching replicas is not built yet: only \"none\" is, which says that nobody watches "
+                              "them");
+    return NULL;
+}

@@ -1,0 +1,19 @@
+/* The values of the configuration, one function for each kind. Each gives NULL and sets its result, or gives the fault as
+ * a text that the caller frees (and leaves the result alone). No text repeats what may be a secret. */
+#ifndef BF_DAEMON_VALUES_H
+#define BF_DAEMON_VALUES_H
+
+#include <stdbool.h>
+
+#include "config.h"
+
+char *bf_value_listen(const char *value);
+char *bf_value_state(const char *value, char **ret_path);
+char *bf_value_target_name(const char *name);
+char *bf_value_primary(const char *value, char **ret_url);
+char *bf_value_password_file(const char *value, char **ret_path);
+char *bf_value_max_jobs(const char *value, int *ret_jobs);
+char *bf_value_require_approval(const char *value, bool *ret_require);
+char *bf_value_replicas(const char *value);
+
+#endif

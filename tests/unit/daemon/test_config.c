@@ -1,0 +1,417 @@
+/* The configuration: every fault with its line, all at once; the sample is at the defaults; nothing tells a secret. */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "allocate.h"
+#include "config.h"
+#include "options.h"
+
+#define TARGET "[target shop]\nprimary = postgresql://backfill@db1/shop\n"
+
+static bool parse(const char *text, struct bf_config **ret_config, struct bf_faults *faults)
+{
+    memset(faults, 0, sizeof *faults);
+    *ret_config = NULL;
+    return bf_config_parse(text, strlen(text), ret_config, faults);
+}
+
+/* Exactly one fault, on that line, with that part in its text. */
+static void expect_fault(const char *text, int line, const char *part)
+{
+    struct bf_config *config;
+    struct bf_faults faults;
+
+    if (parse(text, &config, &faults))
+        fail_msg("no fault in:\n%s", text);
+    assert_null(config);
+    if (faults.total != 1 || faults.list[0].line != line || !strstr(faults.list[0].text, part)) {
+        bf_faults_print(&faults, "config", stderr);
+        fail_msg("expected one fault on line %d with \"%s\" in:\n%s", line, part, text);
+    }
+    bf_faults_clear(&faults);
+}
+
+static void each_fault_has_its_line(void **state)
+{
+    static const struct {
+        const char *text;
+        int line;
+        const char *part;
+    } table[] = {
+        /* form */
+        {"[daemon]\n\nnonsense\n", 3, "neither"},
+        {"[daemon\n", 1, "\"]\""},
+        {"[daemon] x = 1\n", 1, "may follow"},
+        {"listen = 127.0.0.1:1\n", 1, "before the first section"},
+        {"[daemon]\n; a comment\n# another\nlisten =\n", 4, "no value"},
+        {"[daemon]\nlisten = ; where\n", 2, "no value"},
+        {"[daemon]\nlisten = 127.0.0.1:1\nlisten = 127.0.0.1:2\n", 3, "line 2"},
+        {"[daemon]\n[daemon]\n", 2, "line 1"},
+        {TARGET TARGET, 3, "line 1"},
+        {"[deamon]\nlisten = 127.0.0.1:1\n", 1, "[deamon]"},
+        {"[daemon]\nlisten_on = 127.0.0.1:1\n", 2, "did you mean \"listen\""},
+        {TARGET "maxjobs = 2\n", 3, "did you mean \"max_jobs\""},
+        {TARGET "colour = red\n", 3, "\"colour\" is not known in [target]"},
+        {"[daemon]\nmax_jobs = 2\n", 2, "\"max_jobs\" is not known in [daemon]"},
+        /* listen */
+        {"[daemon]\nlisten = 8420\n", 2, "such as 127.0.0.1:8420"},
+        {"[daemon]\nlisten = :8420\n", 2, "such as"},
+        {"[daemon]\nlisten = localhos:8420\n", 2, "such as"},
+        {"[daemon]\nlisten = ::1:8420\n", 2, "such as"},
+        {"[daemon]\nlisten = [::1:8420\n", 2, "such as"},
+        {"[daemon]\nlisten = []:8420\n", 2, "such as"},
+        {"[daemon]\nlisten = 127.0.0.1:\n", 2, "not a port"},
+        {"[daemon]\nlisten = 127.0.0.1:65536\n", 2, "not a port"},
+        {"[daemon]\nlisten = 127.0.0.1:+1\n", 2, "not a port"},
+        {"[daemon]\nlisten = 0.0.0.0:8420\n", 2, "from outside"},
+        {"[daemon]\nlisten = 10.0.0.1:8420\n", 2, "from outside"},
+        {"[daemon]\nlisten = [::]:8420\n", 2, "from outside"},
+        {"[daemon]\nlisten = [2001:db8::1]:8420\n", 2, "from outside"},
+        {"[daemon]\nlisten = unix:run/api.sock\n", 2, "begin with"},
+        {"[daemon]\nlisten = unix:/123456789012345678901234567890123456789012345678901234567890"
+         "12345678901234567890123456789012345678901234567\n", 2, "107 bytes"},
+        /* state */
+        {"[daemon]\nstate = /var/lib/state.db\n", 2, "sqlite:"},
+        {"[daemon]\nstate = postgresql://db/state\n", 2, "sqlite:"},
+        {"[daemon]\nstate = sqlite:state.db\n", 2, "begin with"},
+        /* targets */
+        {"[target shop]\nmax_jobs = 2\n", 1, "no \"primary\""},
+        {"[target]\n", 1, "needs a name"},
+        {"[target Shop]\n", 1, "a-z"},
+        {"[target a b]\n", 1, "a-z"},
+        {"[target shop]\nprimary =\n", 2, "no value"},
+        {"[target shop]\nprimary = mysql://db/shop\n", 2, "not built yet"},
+        {"[target shop]\nprimary = host=db1 dbname=shop\n", 2, "postgresql://"},
+        {"[target shop]\nprimary = postgresql://db1/shop?no_such=1\n", 2, "no_such"},
+        {"[target shop]\nprimary = postgresql://db1/shop%zz\n", 2, "libpq"},
+        {TARGET "max_jobs = 0\n", 3, "1 to 64"},
+        {TARGET "max_jobs = 65\n", 3, "1 to 64"},
+        {TARGET "max_jobs = 2x\n", 3, "1 to 64"},
+        {TARGET "max_jobs = -1\n", 3, "1 to 64"},
+        {TARGET "max_jobs = 99999999999999999999\n", 3, "1 to 64"},
+        {TARGET "require_approval = some\n", 3, "all, none"},
+        {TARGET "password_file = pw\n", 3, "begins with"},
+        {TARGET "password_file = /nonexistent/pw\n", 3, "No such file"},
+        {TARGET "password_file = /\n", 3, "not a file"},
+        /* known, not built */
+        {"[daemon]\njobs = /etc/backfilld/jobs.d\n", 2, "not built yet"},
+        {"[daemon]\ntokens = /etc/backfilld/tokens\n", 2, "not built yet"},
+        {"[daemon]\nkeep_jobs = 180d\n", 2, "not built yet"},
+        {"[daemon]\nkeep_undo = 7d\n", 2, "not built yet"},
+        {TARGET "require_approval = yellow\n", 3, "not built yet"},
+        {TARGET "require_approval = red\n", 3, "not built yet"},
+        {TARGET "replicas = auto\n", 3, "not built yet"},
+        {TARGET "replicas = postgresql://db2/shop\n", 3, "not built yet"},
+        {TARGET "two_person = none\n", 3, "not built yet"},
+        {TARGET "webhook = https://ops.example/hook\n", 3, "not built yet"},
+        {TARGET "limits.replication_lag = 1s\n", 3, "not built yet"},
+        {TARGET "ceiling.replication_lag = 5s\n", 3, "not built yet"},
+        {"[source prometheus]\nurl = http://prom:9090\n", 1, "not built yet"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BF_COUNT(table); i++)
+        expect_fault(table[i].text, table[i].line, table[i].part);
+}
+
+static void all_faults_come_at_once_in_order(void **state)
+{
+    struct bf_config *config;
+    struct bf_faults faults;
+    BF_AUTO_STRING char *printed = NULL;
+    size_t length;
+    FILE *stream = open_memstream(&printed, &length);
+
+    (void)state;
+    assert_false(parse("[target one]\nmax_jobs = 99\n[daemon]\nlisten = 1\nstat = x\nnonsense", &config, &faults));
+    bf_faults_print(&faults, "b.ini", stream);
+    fclose(stream);
+    assert_int_equal(faults.total, 5);
+    static const char *const begin[] = {"b.ini:1: ", "b.ini:2: ", "b.ini:4: ", "b.ini:5: ", "b.ini:6: "};
+    char *line = printed;
+    for (size_t i = 0; i < BF_COUNT(begin); i++) {
+        assert_int_equal(strncmp(line, begin[i], strlen(begin[i])), 0);
+        line = strchr(line, '\n') + 1;
+    }
+    assert_string_equal(line, "");
+    bf_faults_clear(&faults);
+}
+
+static void too_many_faults_are_counted(void **state)
+{
+    struct bf_config *config;
+    struct bf_faults faults;
+    char text[64 + 200 * 4] = "[daemon]\n";
+    BF_AUTO_STRING char *printed = NULL;
+    size_t length;
+    FILE *stream = open_memstream(&printed, &length);
+
+    (void)state;
+    for (int i = 0; i < 150; i++)
+        memcpy(text + 9 + 4 * i, "x=1\n", 5);
+    assert_false(parse(text, &config, &faults));
+    assert_int_equal(faults.total, 150);
+    assert_int_equal(faults.count, BF_FAULTS_MAX);
+    bf_faults_print(&faults, "b.ini", stream);
+    fclose(stream);
+    assert_non_null(strstr(printed, "and 50 more"));
+    bf_faults_clear(&faults);
+}
+
+static void passwords_are_refused_and_not_shown(void **state)
+{
+    static const char *const urls[] = {
+        "postgresql://u:hunter2@db1/shop",        "postgresql://u:hun/hunter2@db1/shop",
+        "postgresql://u:hunter2%@db1/shop",       "postgresql://u:%zzhunter2@db1,db2/shop?connect_timeout=3",
+        "postgresql://db1/shop?password=hunter2", "postgresql://db1/shop?user=u&PassWord=hunter2",
+        "postgresql://u:hunter?hunter2@db1/shop", "postgresql://db1/shop?sslpassword=hunter2",
+        "postgresql://db1/shop?%70assword=hunter2", "postgres://u:hunter2@[::1]:5432/shop",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < BF_COUNT(urls); i++) {
+        BF_AUTO_STRING char *text = bf_format("[target shop]\nprimary = %s\n", urls[i]);
+        struct bf_config *config;
+        struct bf_faults faults;
+        if (parse(text, &config, &faults))
+            fail_msg("accepted: %s", urls[i]);
+        assert_int_equal(faults.total, 1);
+        assert_int_equal(faults.list[0].line, 2);
+        assert_null(strstr(faults.list[0].text, "hunter2"));
+        bf_faults_clear(&faults);
+    }
+}
+
+static void what_is_good_is_taken(void **state)
+{
+    static const char text[] = "\xef\xbb\xbf; comment\r\n[daemon]\r\n  listen = unix:/run/b/api.sock ; inline\r\n"
+                               "state: sqlite:/tmp/s.db\r\n"
+                               "[ignored comment follows below]\n";
+    struct bf_config *config;
+    struct bf_faults faults;
+    BF_AUTO_STRING char *good = bf_format("%.*s%s", (int)(strstr(text, "[ignored") - text), text,
+                                          "[target  a.b-c_9]\nprimary = postgresql:///shop?host=/tmp/x&port=5433\n"
+                                          "max_jobs = 64\nrequire_approval = none\nreplicas = none\n"
+                                          "[target two] ; the other\nprimary=postgres://u@h1:1,h2:2/db?target_session_attrs=read-write");
+
+    (void)state;
+    if (!parse(good, &config, &faults)) {
+        bf_faults_print(&faults, "good", stderr);
+        fail();
+    }
+    assert_string_equal(config->listen, "unix:/run/b/api.sock");
+    assert_string_equal(config->state, "/tmp/s.db");
+    assert_int_equal(config->target_count, 2);
+    assert_string_equal(config->targets[0].name, "a.b-c_9");
+    assert_string_equal(config->targets[0].primary, "postgresql:///shop?host=/tmp/x&port=5433");
+    assert_null(config->targets[0].password_file);
+    assert_int_equal(config->targets[0].max_jobs, 64);
+    assert_false(config->targets[0].require_approval);
+    assert_int_equal(config->targets[1].max_jobs, 2);
+    assert_true(config->targets[1].require_approval);
+    bf_config_free(config);
+}
+
+static void addresses_of_this_machine_are_taken(void **state)
+{
+    static const char *const good[] = {"127.0.0.1:0", "127.1.2.3:65535", "localhost:8420", "[::1]:8420", "unix:/x"};
+
+    (void)state;
+    for (size_t i = 0; i < BF_COUNT(good); i++) {
+        BF_AUTO_STRING char *text = bf_format("[daemon]\nlisten = %s\n", good[i]);
+        struct bf_config *config;
+        struct bf_faults faults;
+        assert_true(parse(text, &config, &faults));
+        assert_string_equal(config->listen, good[i]);
+        bf_config_free(config);
+    }
+}
+
+static void password_files_of_everyone_are_refused(void **state)
+{
+    char path[] = "/tmp/backfilld-password-XXXXXX";
+    int descriptor = mkstemp(path);
+    BF_AUTO_STRING char *text = bf_format(TARGET "password_file = %s\n", path);
+    struct bf_config *config;
+    struct bf_faults faults;
+
+    (void)state;
+    assert_true(descriptor >= 0);
+    assert_int_equal(fchmod(descriptor, 0644), 0);
+    expect_fault(text, 3, "chmod 600");
+    assert_int_equal(fchmod(descriptor, 0600), 0);
+    assert_true(parse(text, &config, &faults));
+    assert_string_equal(config->targets[0].password_file, path);
+    bf_config_free(config);
+    close(descriptor);
+    unlink(path);
+}
+
+static void odd_bytes_are_faults(void **state)
+{
+    static const char nul[] = "[daemon]\nlisten = 127.0.0.1:1\0x\n";
+    struct bf_config *config;
+    struct bf_faults faults = {0};
+    BF_AUTO_STRING char *text = bf_allocate(8192);
+
+    (void)state;
+    assert_false(bf_config_parse(nul, sizeof nul - 1, &config, &faults));
+    assert_int_equal(faults.total, 1);
+    assert_int_equal(faults.list[0].line, 2);
+    bf_faults_clear(&faults);
+
+    memset(text, 'x', 5000);
+    memcpy(text, "[daemon]\n", 9);
+    memcpy(text + 5000, "\nlisten = nowhere\n", 19);
+    assert_false(parse(text, &config, &faults));
+    assert_int_equal(faults.total, 2);
+    assert_int_equal(faults.list[0].line, 2);
+    assert_non_null(strstr(faults.list[0].text, "too long"));
+    assert_int_equal(faults.list[1].line, 3);
+    bf_faults_clear(&faults);
+
+    expect_fault("[daemon]\nli\x1b[31msten = 1\n", 2, "li?[31msten");
+}
+
+static void too_many_targets(void **state)
+{
+    BF_AUTO_STRING char *text = bf_allocate(65 * 80);
+    size_t length = 0;
+    struct bf_config *config;
+    struct bf_faults faults;
+
+    (void)state;
+    for (int i = 1; i <= 65; i++) {
+        if (i == 65) {
+            assert_true(parse(text, &config, &faults));
+            assert_int_equal(config->target_count, 64);
+            bf_config_free(config);
+        }
+        length += (size_t)snprintf(text + length, 80, "[target t%d]\nprimary = postgresql://db/t%d\n", i, i);
+    }
+    expect_fault(text, 129, "limit 64");
+}
+
+static void a_file_that_cannot_be_read(void **state)
+{
+    struct bf_config *config = NULL;
+    struct bf_faults faults = {0};
+
+    (void)state;
+    assert_false(bf_config_load("/nonexistent/b.ini", &config, &faults));
+    assert_int_equal(faults.list[0].line, 0);
+    assert_non_null(strstr(faults.list[0].text, "No such file"));
+    bf_faults_clear(&faults);
+    assert_false(bf_config_load("/tmp", &config, &faults));
+    assert_int_equal(faults.total, 1);
+    bf_faults_clear(&faults);
+    assert_false(bf_config_load("/dev/zero", &config, &faults));
+    assert_non_null(strstr(faults.list[0].text, "limit 1 MiB"));
+    bf_faults_clear(&faults);
+}
+
+/* Every built setting stands in the sample at its default, after a line that explains it; and the sample has no fault. */
+static void the_sample_is_at_the_defaults(void **state)
+{
+    struct bf_config *config = NULL;
+    struct bf_faults faults = {0};
+    const struct bf_setting *setting;
+    FILE *file = fopen(BF_SAMPLE, "r");
+    BF_AUTO_STRING char *text = bf_allocate(65536);
+
+    (void)state;
+    assert_non_null(file);
+    assert_true(fread(text, 1, 65535, file) > 0);
+    fclose(file);
+    if (!bf_config_load(BF_SAMPLE, &config, &faults)) {
+        bf_faults_print(&faults, BF_SAMPLE, stderr);
+        fail();
+    }
+    for (size_t i = 0; (setting = bf_config_setting(i)); i++) {
+        BF_AUTO_STRING char *line = setting->standard ? bf_format("\n%s = %s\n", setting->key, setting->standard)
+                                                      : bf_format("\n%s = ", setting->key);
+        BF_AUTO_STRING char *commented = bf_format("\n;%s = ", setting->key);
+        const char *at = strstr(text, line);
+        if (!at && !setting->standard)
+            at = strstr(text, commented);
+        if ((at != NULL) != setting->built)
+            fail_msg("%s: %s", setting->key, at ? "is not built, but in the sample" : "is not in the sample");
+        if (!at)
+            continue;
+        const char *before = at;
+        while (before > text && before[-1] != '\n')
+            before--;
+        assert_int_equal(before[0], ';');
+        assert_int_equal(before[1], ' ');
+    }
+    /* The defaults that are used when the key is absent. */
+    struct bf_config *bare;
+    assert_true(parse(TARGET, &bare, &faults));
+    assert_string_equal(bare->listen, config->listen);
+    assert_string_equal(bare->state, config->state);
+    assert_int_equal(bare->targets[0].max_jobs, config->targets[0].max_jobs);
+    assert_int_equal(bare->targets[0].require_approval, config->targets[0].require_approval);
+    bf_config_free(bare);
+    bf_config_free(config);
+}
+
+static bool options(struct bf_options *ret_options, char *one, char *two, char *three)
+{
+    char name[] = "backfilld";
+    char *argv[] = {name, one, two, three, NULL};
+    int argc = 1;
+
+    while (argv[argc])
+        argc++;
+    return bf_options_parse(argc, argv, ret_options);
+}
+
+static void the_command_line(void **state)
+{
+    char c[] = "-c", file[] = "b.ini", together[] = "-cb.ini", check[] = "--check-config", version[] = "--version",
+         help[] = "-h", unknown[] = "--chek", word[] = "start", empty[] = "";
+    struct bf_options parsed;
+    FILE *kept = stderr;
+
+    (void)state;
+    assert_true(options(&parsed, NULL, NULL, NULL));
+    assert_string_equal(parsed.config, BF_DEFAULT_CONFIG);
+    assert_false(parsed.check_config || parsed.version || parsed.help);
+    assert_true(options(&parsed, c, file, check));
+    assert_string_equal(parsed.config, "b.ini");
+    assert_true(parsed.check_config);
+    assert_true(options(&parsed, together, NULL, NULL));
+    assert_string_equal(parsed.config, "b.ini");
+    assert_true(options(&parsed, version, NULL, NULL) && parsed.version);
+    assert_true(options(&parsed, help, NULL, NULL) && parsed.help);
+    stderr = fopen("/dev/null", "w");
+    bool wrong = options(&parsed, unknown, NULL, NULL) || options(&parsed, c, NULL, NULL) ||
+                 options(&parsed, word, NULL, NULL) || options(&parsed, c, empty, NULL);
+    fclose(stderr);
+    stderr = kept;
+    assert_false(wrong);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_fault_has_its_line),
+        cmocka_unit_test(all_faults_come_at_once_in_order),
+        cmocka_unit_test(too_many_faults_are_counted),
+        cmocka_unit_test(passwords_are_refused_and_not_shown),
+        cmocka_unit_test(what_is_good_is_taken),
+        cmocka_unit_test(addresses_of_this_machine_are_taken),
+        cmocka_unit_test(password_files_of_everyone_are_refused),
+        cmocka_unit_test(odd_bytes_are_faults),
+        cmocka_unit_test(too_many_targets),
+        cmocka_unit_test(a_file_that_cannot_be_read),
+        cmocka_unit_test(the_sample_is_at_the_defaults),
+        cmocka_unit_test(the_command_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
