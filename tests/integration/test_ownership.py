@@ -1,0 +1,126 @@
+"""One owner: two daemons with copies of one store, and a store that is lost while the job runs."""
+import sqlite3
+
+from lab.counted import Writers, check, full_speed, make_table, slow_batches
+from lab.daemon import document, pace
+from lab.wait import until
+
+ROWS = 4000
+
+
+def the_job():
+    return document("public.counted", {"n": "n + 1"}, pace=pace(20))
+
+
+def copy_store(source, target):
+    with sqlite3.connect(source) as live, sqlite3.connect(target) as copy:
+        live.backup(copy)
+    live.close()
+    copy.close()
+
+
+def test_a_frozen_owner_is_fenced_when_it_comes_back(make_daemon, database):
+    """The first daemon's process is stopped; after 30 s of silence the second takes the job over. When the first goes
+    on, its next batch fails at the fence."""
+    make_table(database, ROWS)
+    slow_batches(database, 0.02)
+    first, second = make_daemon(database), make_daemon(database, start=False)
+    with Writers(database.url, ROWS) as writers:
+        job = first.submit(the_job())
+        first.wait_progress(job, 5)
+        copy_store(first.state, second.state)
+        second.start()
+        elsewhere = second.wait_reason(job, "owned_elsewhere")
+        assert elsewhere["state"] in ("running", "queued")
+        first.sigstop()
+        epoch = database.value("SELECT epoch FROM backfilld.checkpoint")
+        assert second.job(job)["reason"]["code"] == "owned_elsewhere", "the second took over from a living owner"
+        until(lambda: database.value("SELECT epoch FROM backfilld.checkpoint") > epoch, 60,
+              lambda _: f"the second daemon takes over: {second.job(job)}\n{second.log_tail()}", 0.1)
+        before = second.job(job)["progress"]["batches"]
+        second.wait_progress(job, before + 5)
+        first.sigcont()
+        fenced = first.wait(job, "paused")
+        assert fenced["reason"]["code"] == "fenced"
+        full_speed(database)
+        second.wait(job, "completed")
+        assert first.job(job)["state"] == "paused", "a fenced job must not take itself up"
+    check(database, ROWS, writers)
+
+
+def test_two_daemons_started_at_once_on_copies_of_one_store(make_daemon, database):
+    """Their predecessor is dead, so each may take over at once: only one does, the other waits or is fenced."""
+    make_table(database, ROWS)
+    slow_batches(database, 0.02)
+    first, second = make_daemon(database), make_daemon(database, start=False)
+    with Writers(database.url, ROWS) as writers:
+        job = first.submit(the_job())
+        first.wait_progress(job, 5)
+        first.kill9()
+        copy_store(first.state, second.state)
+        first.start(wait=False)
+        second.start(wait=False)
+        first.wait_up()
+        second.wait_up()
+
+        def one_waits():
+            reasons = [(daemon.job(job).get("reason") or {}).get("code") for daemon in (first, second)]
+            waiting = [reason in ("owned_elsewhere", "fenced") for reason in reasons]
+            return sum(waiting) == 1 and (second if waiting[0] else first)
+        owner = until(one_waits, 30, lambda _: f"one works, one waits: {first.job(job)}\n{second.job(job)}")
+        before = owner.job(job)["progress"]["batches"]
+        owner.wait_progress(job, before + 5)
+        full_speed(database)
+        owner.wait(job, "completed")
+    check(database, ROWS, writers)
+
+
+def test_the_store_is_lost_in_mid_run(make_daemon, database):
+    """The target's own record says what ran, and the same document is refused as already_done."""
+    make_table(database, ROWS)
+    slow_batches(database, 0.02)
+    daemon = make_daemon(database)
+    job = daemon.submit(the_job())
+    daemon.wait_progress(job, 5)
+    daemon.kill9()
+    for suffix in ("", "-wal", "-shm"):
+        daemon.state.with_name(daemon.state.name + suffix).unlink(missing_ok=True)
+    daemon.start()
+    assert daemon.get("/v1/jobs").json["jobs"] == []
+    known = database.row("SELECT id, name, state, document ->> 'table' FROM backfilld.job")
+    assert known == (job["id"], "job", "running", "public.counted")
+    count = database.value("SELECT sum(n) FROM counted")
+    assert 0 < count < ROWS
+    answer = daemon.post("/v1/jobs", the_job())
+    assert answer.status == 422 and answer.json["code"] == "already_done", answer.text
+    assert job["id"] in answer.text
+    assert database.value("SELECT sum(n) FROM counted") == count
+
+
+def test_a_lost_checkpoint_is_never_a_new_start(make_daemon, database):
+    make_table(database, ROWS)
+    slow_batches(database, 0.02)
+    daemon = make_daemon(database)
+    job = daemon.submit(the_job())
+    daemon.wait_progress(job, 5)
+    daemon.kill9()
+    count = database.value("SELECT sum(n) FROM counted")
+    database.execute("DELETE FROM backfilld.checkpoint")
+    daemon.start()
+    lost = daemon.wait_reason(job, "checkpoint_lost")
+    assert lost["state"] in ("paused", "failed")
+    assert database.value("SELECT sum(n) FROM counted") == count
+
+
+def test_another_table_under_the_same_name_pauses_the_job(make_daemon, database):
+    make_table(database, ROWS)
+    slow_batches(database, 0.02)
+    daemon = make_daemon(database)
+    job = daemon.submit(the_job())
+    daemon.wait_progress(job, 5)
+    daemon.kill9()
+    database.execute("DROP TABLE counted")
+    make_table(database, ROWS)
+    daemon.start()
+    assert daemon.wait_reason(job, "table_changed")["state"] == "paused"
+    assert database.value("SELECT max(n) FROM counted") == 0
