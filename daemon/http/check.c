@@ -2,6 +2,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <strings.h>
 
@@ -68,18 +69,27 @@ static bool is_json(const char *type)
     return length == strlen(BF_API_JSON) && strncasecmp(type, BF_API_JSON, length) == 0;
 }
 
-static bool check_body(struct bf_http_request *request)
+/* What Content-Length says; more than any limit where it is no number. */
+static unsigned long long announced(const struct bf_http_request *request)
 {
     const char *length = bf_http_header(request, "Content-Length");
+    if (!length) return 0;
+    errno = 0;
+    unsigned long long bytes = strtoull(length, NULL, 10);
+    return errno == 0 ? bytes : ULLONG_MAX / 2;
+}
+
+bool bf_http_has_body(const struct bf_http_request *request)
+{
+    return announced(request) > 0 || bf_http_header(request, "Transfer-Encoding");
+}
+
+static bool check_body(struct bf_http_request *request)
+{
     const char *type = bf_http_header(request, "Content-Type");
     const char *encoding = bf_http_header(request, "Content-Encoding");
-    unsigned long long bytes = 0;
-    if (length) {
-        errno = 0;
-        bytes = strtoull(length, NULL, 10);
-        if (errno != 0) bytes = BF_HTTP_BODY_MAX + 1ULL;
-    }
-    if (bytes == 0 && !bf_http_header(request, "Transfer-Encoding")) return true;
+    unsigned long long bytes = announced(request);
+    if (!bf_http_has_body(request)) return true;
     if (strcmp(request->route->method, "GET") == 0)
         bf_http_problem(request, BF_BAD_REQUEST, "GET takes no body");
     else if (!type || !is_json(type))
@@ -87,7 +97,7 @@ static bool check_body(struct bf_http_request *request)
     else if (encoding && strcasecmp(encoding, "identity") != 0)
         bf_http_problem(request, BF_WRONG_TYPE, "Content-Encoding is not supported: send the body as it is");
     else if (bytes > BF_HTTP_BODY_MAX)
-        bf_http_problem(request, BF_TOO_LARGE, "a body has at most %d bytes, this one has %.20s", BF_HTTP_BODY_MAX, length);
+        bf_http_problem(request, BF_TOO_LARGE, "a body has at most %d bytes, this one has %llu", BF_HTTP_BODY_MAX, bytes);
     else if (bytes + request->http->body_bytes > BF_HTTP_BODIES_MAX)
         bf_http_problem(request, BF_BUSY, "too many large bodies are being received; try again");
     return !request->response;

@@ -104,6 +104,26 @@ static enum MHD_Result take(struct bf_http_request *request, const char *bytes, 
     return MHD_YES;
 }
 
+/* Of a connection: it was answered although its client may still be sending. */
+static bool *unread_mark(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void on_connection(void *argument, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct bf_http *http = argument;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = BF_NEW(bool);
+        return;
+    }
+    bool *unread = *context;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (*unread && !http->stopping) bf_http_linger_begin(http, info->connect_fd);
+    free(unread);
+}
+
 /* Called with the headers, with every part of the body, at its end, and once more after a suspension. */
 static enum MHD_Result on_request(void *argument, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *bytes, size_t *length,
@@ -111,12 +131,14 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
 {
     struct bf_http_request *request = *context;
     (void)argument;
-    (void)connection;
     (void)url;
     (void)version;
     if (!request->begun) {
         request->begun = true;
-        return bf_http_check(request, method) ? MHD_YES : queue(request);
+        /* Answering now ends the connection after it, which is right only where a body would have to be read. */
+        if (bf_http_check(request, method) || !bf_http_has_body(request)) return MHD_YES;
+        *unread_mark(connection) = true;
+        return queue(request);
     }
     if (*length > 0) return take(request, bytes, length);
     if (request->response) return queue(request);
@@ -161,6 +183,7 @@ static struct MHD_Daemon *start_server(struct bf_http *http)
                             MHD_OPTION_LISTEN_SOCKET, http->listen.socket,
                             MHD_OPTION_URI_LOG_CALLBACK, on_target, http,
                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
                             MHD_OPTION_CONNECTION_LIMIT, (unsigned)BF_HTTP_CONNECTIONS_MAX,
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)BF_HTTP_TIMEOUT,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)BF_HTTP_CONNECTION_MEMORY,
@@ -218,6 +241,7 @@ void bf_http_stop(struct bf_http *http)
     /* A suspended connection would make MHD_stop_daemon panic: the first run resumes, the others let answers go out. */
     enum { RUNS = 4 };
     for (int i = 0; i < RUNS; i++) MHD_run(http->server);
+    bf_http_linger_end_all(http);
     uv_poll_stop(&http->poll);
     uv_timer_stop(&http->timer);
     MHD_stop_daemon(http->server); /* closes the listening socket too */

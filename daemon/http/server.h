@@ -56,6 +56,8 @@ struct bf_http {
     bool stopping;
     size_t body_bytes;            /* held by all requests */
     struct bf_http_request *suspended; /* list */
+    struct bf_http_linger *lingering;  /* list */
+    int lingering_count;
 };
 
 struct bf_http_request {
@@ -75,7 +77,12 @@ struct bf_http_request {
     struct bf_http_request *previous, *next; /* among the suspended ones */
 };
 
+/* linger.c: keeps a copy of the socket that is being closed until its client has stopped sending. */
+void bf_http_linger_begin(struct bf_http *http, int socket);
+void bf_http_linger_end_all(struct bf_http *http);
+
 /* check.c: true when a handler may see the request; else it is answered. Called once, with the headers. */
+bool bf_http_has_body(const struct bf_http_request *request);
 bool bf_http_check(struct bf_http_request *request, const char *method);
 const char *bf_http_header(const struct bf_http_request *request, const char *name); /* NULL: not sent */
 /* The client asks for `type` and takes no JSON. */

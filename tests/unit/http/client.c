@@ -66,7 +66,7 @@ static int connect_to(const struct server *server)
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct exchange *exchange = poll->data;
-    (void)status;
+    if (status != 0) events = UV_READABLE; /* the connection broke: what came before can still be read */
     if (events & UV_WRITABLE) {
         ssize_t sent = send(exchange->socket, exchange->out + exchange->sent, exchange->out_length - exchange->sent,
                             MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -82,7 +82,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
             memcpy(exchange->text + exchange->length, part, (size_t)received);
             exchange->length += (size_t)received;
             exchange->text[exchange->length] = '\0';
-        } else if (received == 0 || errno != EAGAIN) {
+            if (status != 0) uv_poll_start(poll, UV_READABLE, on_ready);
+        } else if (received == 0 || errno != EAGAIN || status != 0) {
             exchange->ended = true;
             uv_poll_stop(poll);
         }
