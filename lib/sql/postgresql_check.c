@@ -4,7 +4,7 @@
  * A CHECK without parameters is only prepared: that finds syntax, missing columns and functions, types that do not
  * fit, aggregates and set-returning functions where none may stand. A CHECK with parameters is executed: the bounds of
  * the range are cast by the server, and compared with each other by it. */
-#include "postgresql.h"
+#include "postgresql_dialect.h"
 
 #include "allocate.h"
 

@@ -1,5 +1,5 @@
 /* The statements on the control schema, which hold the protocol: fence, epoch, checkpoint. */
-#include "postgresql.h"
+#include "postgresql_dialect.h"
 
 #include <stddef.h>
 

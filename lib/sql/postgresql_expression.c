@@ -5,7 +5,7 @@
  * may come out, and the parse of `SELECT (<expression>)`, which is how it will stand. The parser is PostgreSQL's own
  * (libpg_query). It keeps its memory context per thread; every call here comes from the loop's thread and frees its
  * result. */
-#include "postgresql.h"
+#include "postgresql_dialect.h"
 
 #include <jansson.h>
 #include <pg_query.h>

@@ -1,5 +1,5 @@
 /* Key ranges as predicates: the legs of dialect.h, written once for every statement that walks a range. */
-#include "postgresql.h"
+#include "postgresql_dialect.h"
 
 void bf_postgresql_quote(struct bf_buffer *buffer, const char *name)
 {

@@ -4,7 +4,7 @@
  * is ordered and limited by itself and the whole is read leg by leg, so that no more rows are touched than asked for;
  * one ORDER BY over all would sort legs whose leading columns are fixed. Should the server ever read the legs in
  * another order, a boundary would be another key after low: a batch of another size, never a missed row. */
-#include "postgresql.h"
+#include "postgresql_dialect.h"
 
 #include "allocate.h"
 

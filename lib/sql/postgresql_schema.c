@@ -1,7 +1,7 @@
 /* The control schema on the target, version 1. Every statement may be run again; the advisory lock keeps two daemons
  * from making the same thing at the same moment, which IF NOT EXISTS alone does not. Changes to come are additive only,
  * so that a release runs on the schema of the one before; a version that is there already is never rewritten. */
-#include "postgresql.h"
+#include "postgresql_dialect.h"
 
 #include <stddef.h>
 

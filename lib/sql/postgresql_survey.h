@@ -2,7 +2,7 @@
 #ifndef BF_SQL_POSTGRESQL_SURVEY_H
 #define BF_SQL_POSTGRESQL_SURVEY_H
 
-#include "postgresql.h"
+#include "postgresql_dialect.h"
 
 /* The survey's steps, in order. */
 enum {

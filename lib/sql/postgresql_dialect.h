@@ -3,8 +3,8 @@
  * Parameters always travel as text: the adapter declares every one of them as `text` when it prepares a statement, so a
  * statement may leave some of its parameters unused, and casts them itself ($1::text::bigint). A statement of shape 0
  * has no low, so its parameters begin with those of high (or of through). */
-#ifndef BF_SQL_POSTGRESQL_H
-#define BF_SQL_POSTGRESQL_H
+#ifndef BF_SQL_POSTGRESQL_DIALECT_H
+#define BF_SQL_POSTGRESQL_DIALECT_H
 
 #include "buffer.h"
 #include "dialect.h"
