@@ -1,0 +1,116 @@
+/* One session, between the files of the PostgreSQL adapter:
+ * postgresql.c          the port's functions, the poll handle, closing
+ * postgresql_connect.c  host names, PQconnectPoll, the proof that the backend is ours
+ * postgresql_flight.c   a flight out, its answers in
+ * postgresql_cancel.c   PQcancel on the thread pool
+ *
+ *   resolving -> connecting -> proving -> idle <-> flying        (any of them -> lost)
+ *
+ * resolving waits for uv_getaddrinfo, connecting and proving and flying wait for the socket, idle for `execute`, lost
+ * for `close`. The struct lives until the last uv handle in it is closed: callbacks of the loop may still find it after
+ * `close`, and look at `closed`. */
+#ifndef BF_ADAPTER_POSTGRESQL_SESSION_H
+#define BF_ADAPTER_POSTGRESQL_SESSION_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "database.h"
+
+struct bf_postgresql {
+    struct bf_database database;
+    uv_loop_t *loop;
+    char *conninfo;
+    char *password_file; /* NULL: none */
+};
+
+enum bf_session_state {
+    BF_SESSION_RESOLVING,
+    BF_SESSION_CONNECTING,
+    BF_SESSION_PROVING,
+    BF_SESSION_IDLE,
+    BF_SESSION_FLYING,
+    BF_SESSION_LOST
+};
+
+/* What the server owes us, in order. */
+struct bf_expected {
+    enum { BF_EXPECT_PREPARED, BF_EXPECT_ANSWER, BF_EXPECT_SYNC } kind;
+    size_t step;     /* of the flight */
+    unsigned number; /* PREPARED: of the prepared statement */
+    bool seen;       /* its result came; the NULL that ends it has not */
+};
+
+struct bf_prepared {
+    const char *sql; /* the same address is the same text, see struct bf_step */
+    unsigned number; /* "s<number>" on the server */
+};
+
+struct bf_resolver;
+struct bf_cancel;
+
+struct bf_session {
+    uv_loop_t *loop;
+    char *conninfo, *password_file;
+    char *application_name;
+    struct bf_session_options options;
+    enum bf_session_state state;
+    bool closed;
+
+    PGconn *connection; /* NULL before connecting */
+    uv_poll_t *poll;    /* owned by the loop once closed; NULL: not watching */
+    int events;         /* what it watches for */
+    uv_timer_t timer;   /* the connect timeout; later the repetition of a cancel */
+    uv_timer_t soon;    /* carries what must not happen inside a call */
+    int handles;        /* of timer and soon: how many are not closed yet */
+
+    bf_connected *connected;
+    void *connected_argument;
+    struct bf_resolver *resolver; /* while resolving */
+
+    struct bf_flight *flight; /* the caller's; NULL: none */
+    bf_flight_done *done;
+    void *done_argument;
+    struct bf_answer *answers;
+    struct bf_expected *expected; /* the list of what is to come, and the next of it */
+    size_t expected_count, expected_next;
+
+    struct bf_prepared *prepared;
+    size_t prepared_count, prepared_size;
+    unsigned prepared_last; /* number given last */
+
+    struct bf_cancel *cancel; /* on its way to the server */
+    bool cancel_wanted;       /* repeat until the flight is over */
+
+    char fatal_sqlstate[6]; /* of a FATAL that came while nothing ran */
+    char *fatal_message;
+};
+
+/* postgresql.c */
+void bf_session_watch(struct bf_session *session, int events); /* UV_READABLE | UV_WRITABLE */
+void bf_session_unwatch(struct bf_session *session);
+void bf_session_soon(struct bf_session *session);
+void bf_session_unwatch_and_lose(struct bf_session *session); /* state LOST, no handle on the socket any more */
+
+/* postgresql_connect.c */
+void bf_session_begin(struct bf_session *session);        /* from the loop, once */
+void bf_session_connect_step(struct bf_session *session); /* the socket is ready, state CONNECTING */
+void bf_session_prove_step(struct bf_session *session);   /* the socket is ready, state PROVING */
+void bf_session_connect_timeout(struct bf_session *session);
+void bf_session_forget_resolver(struct bf_session *session);
+
+/* postgresql_flight.c */
+void bf_session_send(struct bf_session *session);   /* the flight is set; state IDLE becomes FLYING or LOST */
+void bf_session_receive(struct bf_session *session, bool readable); /* the socket is ready, state IDLE or FLYING */
+void bf_session_finish(struct bf_session *session); /* hands the answers over */
+void bf_session_drop_flight(struct bf_session *session);
+/* "message: detail; hint" of an error, without values of rows; the caller frees it. */
+char *bf_session_message(const PGresult *result);
+
+/* postgresql_cancel.c */
+void bf_session_cancel(struct bf_session *session);
+void bf_session_forget_cancel(struct bf_session *session);
+
+#endif
