@@ -1,0 +1,49 @@
+/* Polling jobs until each has come to where waiting for it ends; `watch`, `wait`, `--wait` and `submit --watch`. */
+#ifndef BF_CLIENT_FOLLOW_H
+#define BF_CLIENT_FOLLOW_H
+
+#include "client.h"
+#include "judge.h"
+#include "view.h"
+
+enum { BF_PATIENCE = 60000 }; /* milliseconds that a daemon may be away where no --timeout is given */
+
+struct bf_followed {
+    char *key;  /* owned: what the user named; the id once it is known, so that a newer job of that name is not taken */
+    char *body; /* owned: the last answer */
+    struct bf_view view;
+    int verdict; /* exit code, or BF_GO_ON */
+    int64_t printed_at; /* monotonic milliseconds of its last line */
+    char *printed;      /* owned: that line */
+};
+
+struct bf_follow {
+    struct bf_client *client;
+    struct bf_goal goal;
+    struct bf_followed *jobs;
+    size_t count;
+    bool show;        /* progress; else only how it ended */
+    int64_t patience; /* milliseconds without an answer, where no --timeout is given */
+    const char *left; /* a state that the job is just leaving, because an order to do so was taken: not judged for 2 s */
+    size_t drawn;     /* lines on the terminal that the next drawing replaces */
+    size_t *drawn_widths; /* their columns */
+};
+
+/* Everything from the first question to the last word. */
+enum bf_exit bf_follow(struct bf_follow *follow);
+/* One job, by id or name. */
+enum bf_exit bf_follow_one(struct bf_client *client, const char *job, struct bf_goal goal, bool show, const char *left);
+
+/* Drawing (draw.c). `notice` is one more line, or NULL. */
+void bf_draw(struct bf_follow *follow, const char *notice);
+/* One line at most a second for every job that changed; `all`: those that waited for their second too. */
+void bf_print_lines(struct bf_follow *follow, int64_t now, bool all);
+char *bf_job_line(const struct bf_view *view, size_t name_columns, size_t columns, bool colour);
+
+/* Ctrl-C, SIGTERM and SIGHUP only set the flag from here on. */
+void bf_stop_catch(void);
+extern volatile sig_atomic_t bf_stop;
+int64_t bf_now(void);                  /* monotonic milliseconds */
+void bf_sleep(int64_t milliseconds);   /* shorter when a signal comes */
+
+#endif

@@ -1,0 +1,112 @@
+/* approve, pause, resume, abort. */
+#include "orders.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "follow.h"
+#include "text.h"
+#include "view.h"
+
+enum { ORDER_TIMEOUT = 30000 };
+
+static void set_text(json_t *body, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    json_t *text = json_string(value);
+    if (text)
+        json_object_set_new(body, name, text);
+}
+
+static bool check_text(const struct bf_client *client, enum bf_option option)
+{
+    if (!client->values[option])
+        return true;
+    json_t *text = json_string(client->values[option]); /* NULL when it is not UTF-8 */
+    bool good = text != NULL;
+    json_decref(text);
+    if (!good)
+        bf_say("--%s: the text is not UTF-8", bf_options[option].name);
+    return good;
+}
+
+/* Gives the order; on success *ret_id is the job's id. */
+static enum bf_exit give(struct bf_client *client, enum bf_route_name route, const char *job, json_t *body, bool quiet,
+                         char **ret_id)
+{
+    struct bf_reply reply;
+    struct bf_view view = {0};
+    char *text BF_AUTO_STRING = json_dumps(body, JSON_COMPACT);
+    json_decref(body);
+    bf_http_ask(client->http, route, job, NULL, text, ORDER_TIMEOUT, &reply);
+    enum bf_exit code = BF_EXIT_DONE;
+    if (bf_reply_good(&reply)) {
+        bf_view_read(&view, reply.json);
+        char *state BF_AUTO_STRING = bf_view_state(&view);
+        if (client->json && !quiet)
+            printf("%s\n", reply.body);
+        else if (!quiet)
+            printf("%s is %s\n", view.name, state);
+        if (!view.durable)
+            bf_say("this is in effect, but the daemon could not store it: a restart may forget it");
+        *ret_id = bf_copy_string(json_string_value(json_object_get(reply.json, "id")));
+        if (!*ret_id)
+            *ret_id = bf_copy_string(job);
+    } else {
+        code = bf_reply_complain(client->http, &reply);
+        const char *problem = json_string_value(json_object_get(reply.json, "code"));
+        if (problem && strcmp(problem, "confirm") == 0)
+            bf_say_more("repeat the job's name: --confirm NAME");
+    }
+    bf_view_clear(&view);
+    bf_reply_clear(&reply);
+    return code;
+}
+
+enum bf_exit bf_approve(struct bf_client *client, const char *job, bool quiet)
+{
+    if (!check_text(client, BF_OPTION_CONFIRM) || !check_text(client, BF_OPTION_COMMENT))
+        return BF_EXIT_USAGE;
+    json_t *body = json_object();
+    set_text(body, "confirm", client->values[BF_OPTION_CONFIRM]);
+    set_text(body, "comment", client->values[BF_OPTION_COMMENT]);
+    char *id BF_AUTO_STRING = NULL;
+    return give(client, BF_ROUTE_APPROVE, job, body, quiet, &id);
+}
+
+enum bf_exit bf_run_approve(struct bf_client *client)
+{
+    return bf_approve(client, client->words[0], false);
+}
+
+/* The order, and with --wait until the job is in `state`; `left` is the state that a resume ends. */
+static enum bf_exit order(struct bf_client *client, const char *state, const char *left)
+{
+    if (!check_text(client, BF_OPTION_REASON))
+        return BF_EXIT_USAGE;
+    json_t *body = json_object();
+    set_text(body, "reason", client->values[BF_OPTION_REASON]);
+    char *id BF_AUTO_STRING = NULL;
+    bool waits = bf_given(client, BF_OPTION_WAIT);
+    enum bf_exit code = give(client, client->verb->route, client->words[0], body, waits, &id);
+    if (code != BF_EXIT_DONE || !waits)
+        return code;
+    return bf_follow_one(client, id, (struct bf_goal){.state = state, .stops = true}, false, left);
+}
+
+enum bf_exit bf_run_pause(struct bf_client *client)
+{
+    return order(client, "paused", NULL);
+}
+
+enum bf_exit bf_run_resume(struct bf_client *client)
+{
+    return order(client, "running", "paused");
+}
+
+enum bf_exit bf_run_abort(struct bf_client *client)
+{
+    return order(client, "aborted", "paused");
+}

@@ -1,0 +1,109 @@
+#include "plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "format.h"
+#include "text.h"
+
+enum { DEPTH_MAX = 8, INDENT = 2, LABEL_COLUMNS = 22 };
+
+static void print_value(const char *label, const json_t *value, int depth);
+
+/* "rows_estimated" reads as "rows estimated". */
+static char *label_of(const char *name)
+{
+    char *label = bf_text_safe(name);
+    for (char *at = label; *at; at++)
+        if (*at == '_')
+            *at = ' ';
+    return label;
+}
+
+/* Text of a single value, or NULL for lists, objects and texts of several lines. Owned. */
+static char *single(const json_t *value)
+{
+    if (json_is_string(value))
+        return strchr(json_string_value(value), '\n') ? NULL : bf_text_safe(json_string_value(value));
+    if (json_is_integer(value))
+        return json_integer_value(value) < 0 ? bf_format("%lld", (long long)json_integer_value(value))
+                                             : bf_format_number(json_integer_value(value));
+    if (json_is_real(value))
+        return bf_format("%.6g", json_real_value(value));
+    if (json_is_boolean(value))
+        return bf_copy_string(json_is_true(value) ? "yes" : "no");
+    return json_is_null(value) ? bf_copy_string("-") : NULL;
+}
+
+/* Columns of a key, and other short lists, stand on one line. */
+static char *short_list(const json_t *value)
+{
+    size_t index;
+    json_t *element;
+    char *list = bf_copy_string("");
+    json_array_foreach(value, index, element)
+    {
+        char *text BF_AUTO_STRING = single(element);
+        if (!text || bf_text_width(list) + bf_text_width(text) > 50) {
+            free(list);
+            return NULL;
+        }
+        char *longer = bf_format("%s%s%s", list, index ? ", " : "", text);
+        free(list);
+        list = longer;
+    }
+    return list;
+}
+
+static void print_lines(const char *text, int indent)
+{
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        char *line BF_AUTO_STRING = bf_copy_bytes(text, length), *safe BF_AUTO_STRING = bf_text_safe(line);
+        printf("%*s%s\n", indent, "", safe);
+        text += length + (text[length] == '\n');
+    }
+}
+
+static void print_members(const json_t *object, int depth)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)object, name, value)
+    {
+        char *label BF_AUTO_STRING = label_of(name);
+        print_value(label, value, depth);
+    }
+}
+
+static void print_value(const char *label, const json_t *value, int depth)
+{
+    int indent = depth * INDENT;
+    char *text BF_AUTO_STRING = json_is_array(value) ? short_list(value) : single(value);
+    if (text) {
+        printf("%*s%-*s  %s\n", indent, "", LABEL_COLUMNS - indent > 0 ? LABEL_COLUMNS - indent : 0, label,
+               text[0] ? text : "-");
+        return;
+    }
+    printf("%*s%s:\n", indent, "", label);
+    if (depth >= DEPTH_MAX)
+        printf("%*s...\n", indent + INDENT, "");
+    else if (json_is_object(value))
+        print_members(value, depth + 1);
+    else if (json_is_string(value))
+        print_lines(json_string_value(value), indent + INDENT);
+    size_t index;
+    json_t *element;
+    json_array_foreach(value, index, element)
+    {
+        char *number BF_AUTO_STRING = bf_format("%zu", index + 1);
+        if (depth < DEPTH_MAX)
+            print_value(number, element, depth + 1);
+    }
+}
+
+void bf_print_plan(const json_t *plan)
+{
+    print_members(plan, 0);
+}

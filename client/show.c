@@ -1,0 +1,85 @@
+/* show: one job on 60 columns. */
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "client.h"
+#include "format.h"
+#include "text.h"
+#include "view.h"
+
+enum { COLUMNS = 60, LABEL = 10, BAR = 36, SHOW_TIMEOUT = 30000 };
+
+static char *since(const struct bf_view *view)
+{
+    const char *time = view->reason_since[0] ? view->reason_since : view->ended_at[0] ? view->ended_at : view->updated_at;
+    if (time[0] == '\0')
+        return bf_copy_string("");
+    char *when BF_AUTO_STRING = bf_format_time(time), *ago BF_AUTO_STRING = bf_format_ago(time);
+    return bf_format("%s%s%s%s", when, ago[0] ? " (" : "", ago, ago[0] ? " ago)" : "");
+}
+
+static char *rows(const struct bf_view *view)
+{
+    char *scanned BF_AUTO_STRING = bf_format_number(view->rows_scanned);
+    char *changed BF_AUTO_STRING = bf_format_number(view->rows_changed);
+    char *estimated BF_AUTO_STRING = bf_format_number(view->rows_estimated);
+    return bf_format("%s changed, %s scanned%s%s", changed, scanned, view->rows_estimated >= 0 ? " of about " : "",
+                     view->rows_estimated >= 0 ? estimated : "");
+}
+
+static void print_progress(const struct bf_view *view, bool colour)
+{
+    char *percent BF_AUTO_STRING = bf_format_percent(view->fraction);
+    if (view->fraction >= 0) {
+        char *bar BF_AUTO_STRING = bf_format_bar(view->fraction, BAR);
+        const char *start = colour ? bf_colour_of_state(view->state) : "";
+        printf("%-*s%s%s%s %s\n", LABEL, "progress", start, bar, start[0] ? BF_COLOUR_END : "", percent);
+    }
+    char *counted BF_AUTO_STRING = rows(view), *rate BF_AUTO_STRING = bf_format_rate(view->rate);
+    char *eta BF_AUTO_STRING = bf_format_eta(view->eta_seconds);
+    char *batch BF_AUTO_STRING = bf_format_number(view->batch_rows), *batches BF_AUTO_STRING = bf_format_number(view->batches);
+    char *batch_line BF_AUTO_STRING = bf_format("%s rows, %s done", batch, batches);
+    if (view->rows_scanned >= 0)
+        bf_print_field("rows", counted, COLUMNS);
+    bf_print_field("rate", rate, COLUMNS);
+    bf_print_field("ETA", eta, COLUMNS);
+    if (view->batch_rows >= 0)
+        bf_print_field("batch", batch_line, COLUMNS);
+}
+
+static void print_job(const struct bf_view *view, bool colour)
+{
+    char *state BF_AUTO_STRING = bf_view_state(view), *when BF_AUTO_STRING = since(view);
+    char *place BF_AUTO_STRING = bf_format("%s %s", view->target, view->table);
+    const char *start = colour ? bf_colour_of_state(view->state) : "";
+    bf_print_field("job", view->name, COLUMNS);
+    printf("%-*s%s%.*s%s\n", LABEL, "state", start, (int)bf_text_fit(state, COLUMNS - LABEL), state,
+           start[0] ? BF_COLOUR_END : "");
+    bf_print_field("reason", view->reason, COLUMNS);
+    if (strcmp(view->direction, "back") == 0)
+        bf_print_field("direction", "back", COLUMNS);
+    print_progress(view, colour);
+    bf_print_field("since", when, COLUMNS);
+    bf_print_field("table", place, COLUMNS);
+    bf_print_field("id", view->id, COLUMNS);
+}
+
+enum bf_exit bf_run_show(struct bf_client *client)
+{
+    struct bf_reply reply;
+    struct bf_view view = {0};
+    bf_http_ask(client->http, BF_ROUTE_SHOW, client->words[0], NULL, NULL, SHOW_TIMEOUT, &reply);
+    enum bf_exit code = BF_EXIT_DONE;
+    if (!bf_reply_good(&reply)) {
+        code = bf_reply_complain(client->http, &reply);
+    } else if (client->json) {
+        printf("%s\n", reply.body);
+    } else {
+        bf_view_read(&view, reply.json);
+        print_job(&view, client->colour);
+    }
+    bf_view_clear(&view);
+    bf_reply_clear(&reply);
+    return code;
+}

@@ -1,0 +1,67 @@
+#include "verbs.h"
+
+#include <string.h>
+
+#include "allocate.h"
+#include "client.h"
+
+const struct bf_option_row bf_options[BF_OPTION_COUNT] = {
+#define X(constant, name, letter, argument, help) {name, letter, argument, help},
+    BF_OPTIONS(X)
+#undef X
+};
+
+#define ORDER (BF_BIT(REASON) | BF_BIT(WAIT) | BF_BIT(TIMEOUT))
+
+const struct bf_verb bf_verbs[] = {
+    {"plan", "FILE", 1, 1, BF_BIT(TARGET), "measure what a job document would do; nothing is kept or changed",
+     "FILE is a job document in JSON, - reads it from standard input.", BF_ROUTE_SUBMIT, bf_run_plan},
+    {"submit", "FILE", 1, 1, BF_BIT(TARGET) | BF_BIT(APPROVE) | BF_BIT(CONFIRM) | BF_BIT(WATCH),
+     "submit a job document",
+     "FILE is a job document in JSON, - reads it from standard input.\n"
+     "--target stands in for the document's own target.",
+     BF_ROUTE_SUBMIT, bf_run_submit},
+    {"list", "", 0, 0,
+     BF_BIT(STATE) | BF_BIT(TARGET) | BF_BIT(LABEL) | BF_BIT(NAME) | BF_BIT(LIMIT) | BF_BIT(ALL),
+     "list jobs, newest first", NULL, BF_ROUTE_LIST, bf_run_list},
+    {"show", "JOB", 1, 1, 0, "show one job", "JOB is a job's id, or a name: the newest job of that name.", BF_ROUTE_SHOW,
+     bf_run_show},
+    {"watch", "[JOB...]", 0, BF_MANY, 0, "follow jobs until each has ended, is paused or waits for approval",
+     "Without JOB: every job that is not at its end. Ctrl-C ends the watching, the jobs go on.\n"
+     "With --json: one line of JSON for every change, at most one a second.",
+     BF_ROUTE_SHOW, bf_run_watch},
+    {"wait", "JOB", 1, 1, BF_BIT(FOR) | BF_BIT(TIMEOUT), "wait for a job",
+     "The exit code says how the job ended; 0 is completed, or the state of --for.\n"
+     "While the daemon is away it is asked again until --timeout (without it: for 60 s).",
+     BF_ROUTE_SHOW, bf_run_wait},
+    {"approve", "JOB", 1, 1, BF_BIT(CONFIRM) | BF_BIT(COMMENT), "approve a job's plan", NULL, BF_ROUTE_APPROVE,
+     bf_run_approve},
+    {"pause", "JOB", 1, 1, ORDER, "stop a job; it can be resumed where it stopped", NULL, BF_ROUTE_PAUSE, bf_run_pause},
+    {"resume", "JOB", 1, 1, ORDER, "let a paused or failed job go on where it stopped",
+     "With --wait: until the job is running.", BF_ROUTE_RESUME, bf_run_resume},
+    {"abort", "JOB", 1, 1, ORDER, "stop a job for good; what is committed stays", NULL, BF_ROUTE_ABORT, bf_run_abort},
+    {"events", "JOB", 1, 1, BF_BIT(FOLLOW) | BF_BIT(LIMIT), "what happened to a job, oldest first", NULL,
+     BF_ROUTE_JOB_EVENTS, bf_run_events},
+    {"targets", "", 0, 0, 0, "the databases that the daemon knows", NULL, BF_ROUTE_TARGETS, bf_run_targets},
+    {"rollback", "JOB", 1, 1, BF_BIT(DRY_RUN) | ORDER, "restore what a job changed", NULL, BF_ROUTE_ROLLBACK, NULL},
+    {"tune", "JOB FIELD=VALUE...", 2, BF_MANY, 0, "change a job's pace or limits", NULL, BF_ROUTE_TUNE, NULL},
+    {"conflicts", "JOB", 1, 1, BF_BIT(LIMIT), "rows that a rollback left alone", NULL, BF_ROUTE_CONFLICTS, NULL},
+    {"bad-rows", "JOB", 1, 1, BF_BIT(LIMIT), "rows in quarantine", NULL, BF_ROUTE_BAD_ROWS, NULL},
+    {"forget", "JOB", 1, 1, BF_BIT(CONFIRM), "drop a job's way back early", NULL, BF_ROUTE_FORGET, NULL},
+    {"replica", "ignore|heed TARGET REPLICA", 3, 3, BF_BIT(FOR) | BF_BIT(REASON),
+     "leave a replica out of the lag limit, or heed it again", NULL, BF_ROUTE_IGNORE_REPLICA, NULL},
+    {"pause-all", "", 0, 0, BF_BIT(TARGET) | BF_BIT(LABEL) | BF_BIT(REASON), "pause every job, and keep all from starting",
+     NULL, BF_ROUTE_PAUSE_ALL, NULL},
+    {"resume-all", "", 0, 0, BF_BIT(TARGET) | BF_BIT(LABEL) | BF_BIT(REASON), "resume what pause-all had paused", NULL,
+     BF_ROUTE_RESUME_ALL, NULL},
+    {"help", "[VERB]", 0, 1, 0, "this overview, or the help of one verb", NULL, BF_ROUTE_COUNT, bf_run_help},
+};
+const size_t bf_verb_count = BF_COUNT(bf_verbs);
+
+const struct bf_verb *bf_verb_by_name(const char *name)
+{
+    for (size_t i = 0; i < bf_verb_count; i++)
+        if (strcmp(bf_verbs[i].name, name) == 0)
+            return &bf_verbs[i];
+    return NULL;
+}
