@@ -153,6 +153,8 @@ static void handle_closed(uv_handle_t *handle)
     free(session->conninfo);
     free(session->password_file);
     free(session->application_name);
+    for (size_t i = 0; i < session->prepared_count; i++)
+        free(session->prepared[i].sql);
     free(session->prepared);
     free(session->fatal_message);
     free(session);

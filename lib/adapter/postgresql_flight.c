@@ -24,11 +24,11 @@ static struct bf_expected *expect(struct bf_session *session, size_t step)
 static unsigned find_prepared(const struct bf_session *session, const char *sql)
 {
     for (size_t i = 0; i < session->prepared_count; i++)
-        if (session->prepared[i].sql == sql)
+        if (!strcmp(session->prepared[i].sql, sql))
             return session->prepared[i].number;
     for (size_t i = session->expected_count; i-- > 0 && session->expected[i].kind != BF_EXPECT_SYNC;)
         if (session->expected[i].kind == BF_EXPECT_PREPARED &&
-            session->flight->steps[session->expected[i].step].sql == sql)
+            !strcmp(session->flight->steps[session->expected[i].step].sql, sql))
             return session->expected[i].number;
     return 0;
 }
@@ -36,13 +36,13 @@ static unsigned find_prepared(const struct bf_session *session, const char *sql)
 static void remember_prepared(struct bf_session *session, const char *sql, unsigned number)
 {
     for (size_t i = 0; i < session->prepared_count; i++)
-        if (session->prepared[i].sql == sql)
-            return;
+        if (!strcmp(session->prepared[i].sql, sql))
+            return; /* by an earlier group of the same flight */
     if (session->prepared_count == session->prepared_size) {
         session->prepared_size = session->prepared_size ? 2 * session->prepared_size : 32;
         session->prepared = bf_reallocate(session->prepared, session->prepared_size * sizeof *session->prepared);
     }
-    session->prepared[session->prepared_count++] = (struct bf_prepared){sql, number};
+    session->prepared[session->prepared_count++] = (struct bf_prepared){bf_copy_string(sql), number};
 }
 
 static bool send_step(struct bf_session *session, size_t index)

@@ -44,7 +44,7 @@ struct bf_expected {
 };
 
 struct bf_prepared {
-    const char *sql; /* the same address is the same text, see struct bf_step */
+    char *sql;       /* a copy: an address may be used again for another text, and that must never run the wrong one */
     unsigned number; /* "s<number>" on the server */
 };
 

@@ -1,8 +1,8 @@
 /* The parts of the PostgreSQL dialect, known to each other and to nobody else. Pure.
  *
  * Parameters always travel as text: the adapter declares every one of them as `text` when it prepares a statement, so a
- * statement may leave some of its parameters unused, and casts them itself ($1::text::bigint). A statement of shape 0
- * has no low, so its parameters begin with those of high (or of through). */
+ * statement may leave some of its parameters unused, and casts them itself ($1::text::bigint). In shape 0 there is no low:
+ * its parameters keep their numbers, are NULL and are not looked at. */
 #ifndef BF_SQL_POSTGRESQL_DIALECT_H
 #define BF_SQL_POSTGRESQL_DIALECT_H
 

@@ -66,7 +66,7 @@ static char *update(const struct render *render, size_t split, size_t leg)
 {
     struct bf_buffer buffer = {0};
     const struct bf_document *document = render->document;
-    struct bf_range range = {render->table, split, 1, split ? render->table->key_count + 1 : 1};
+    struct bf_range range = {render->table, split, 1, render->table->key_count + 1};
 
     begin(render, &buffer);
     bf_buffer_format(&buffer, "UPDATE %s SET ", render->table->reference);
@@ -85,7 +85,7 @@ static char *boundary(const struct render *render, size_t shape)
 {
     struct bf_buffer buffer = {0};
     const struct bf_table *table = render->table;
-    size_t n = table->key_count, through = shape ? n + 1 : 1, count = through + n;
+    size_t n = table->key_count, through = n + 1, count = through + n;
 
     begin(render, &buffer);
     bf_buffer_text(&buffer, "SELECT ");
@@ -124,7 +124,7 @@ static char *cap(const struct render *render, size_t split)
     struct bf_buffer buffer = {0};
     const struct bf_table *table = render->table;
     size_t n = table->key_count;
-    struct bf_range range = {table, split, 1, split ? n + 1 : 1};
+    struct bf_range range = {table, split, 1, n + 1};
     size_t count = range.high + n, legs = bf_leg_count(split, n);
 
     begin(render, &buffer);
@@ -156,7 +156,7 @@ static char *recount(const struct render *render, size_t split)
 {
     struct bf_buffer buffer = {0};
     size_t n = render->table->key_count;
-    struct bf_range range = {render->table, split, 2, split ? n + 2 : 2};
+    struct bf_range range = {render->table, split, 2, n + 2};
 
     begin(render, &buffer);
     bf_buffer_text(&buffer, "SELECT count(*) FROM (");
@@ -168,7 +168,7 @@ static char *recount(const struct render *render, size_t split)
 static char *count(const struct render *render, size_t split)
 {
     struct bf_buffer buffer = {0};
-    struct bf_range range = {render->table, split, 1, split ? render->table->key_count + 1 : 1};
+    struct bf_range range = {render->table, split, 1, render->table->key_count + 1};
 
     begin(render, &buffer);
     bf_buffer_text(&buffer, "SELECT count(*) FROM (");
@@ -181,7 +181,7 @@ static char *probe(const struct render *render, size_t split)
 {
     struct bf_buffer buffer = {0};
     size_t n = render->table->key_count;
-    struct bf_range range = {render->table, split, 1, split ? n + 1 : 1};
+    struct bf_range range = {render->table, split, 1, n + 1};
 
     begin(render, &buffer);
     bf_buffer_text(&buffer, "SELECT count(*) FROM (SELECT 1 FROM (");
