@@ -117,7 +117,7 @@ static void out_of_memory_ends_the_process_with_a_line(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     /* A sanitizer's own allocator ends the process before ours can. */
     if (strstr(said, "Sanitizer")) {
-        assert_false(WIFEXITED(status) && WEXITSTATUS(status) <= 1 && !strstr(said, "allocation-size-too-big"));
+        assert_non_null(strstr(said, "allocation-size-too-big"));
         return;
     }
     assert_true(WIFSIGNALED(status));
