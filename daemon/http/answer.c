@@ -49,7 +49,8 @@ void bf_http_answer(struct bf_http_request *request, int status, json_t *body)
     answer(request, status, body, BF_API_JSON, NULL, NULL);
 }
 
-void bf_http_answer_with(struct bf_http_request *request, int status, json_t *body, const char *header, const char *value)
+void bf_http_answer_with(struct bf_http_request *request, int status, json_t *body, const char *header,
+                         const char *value)
 {
     answer(request, status, body, BF_API_JSON, header, value);
 }

@@ -97,7 +97,8 @@ static bool check_body(struct bf_http_request *request)
     else if (encoding && strcasecmp(encoding, "identity") != 0)
         bf_http_problem(request, BF_WRONG_TYPE, "Content-Encoding is not supported: send the body as it is");
     else if (bytes > BF_HTTP_BODY_MAX)
-        bf_http_problem(request, BF_TOO_LARGE, "a body has at most %d bytes, this one has %llu", BF_HTTP_BODY_MAX, bytes);
+        bf_http_problem(request, BF_TOO_LARGE, "a body has at most %d bytes, this one has %llu", BF_HTTP_BODY_MAX,
+                        bytes);
     else if (bytes + request->http->body_bytes > BF_HTTP_BODIES_MAX)
         bf_http_problem(request, BF_BUSY, "too many large bodies are being received; try again");
     return !request->response;
@@ -109,7 +110,8 @@ static bool check_unbuilt(struct bf_http_request *request)
     static const char *const headers[] = {"Idempotency-Key", "If-Match"};
     for (size_t i = 0; i < BF_COUNT(headers) && !request->response; i++)
         if (bf_http_header(request, headers[i]))
-            bf_http_problem(request, BF_NOT_BUILT, "the header %s is not built yet; send the request without it", headers[i]);
+            bf_http_problem(request, BF_NOT_BUILT, "the header %s is not built yet; send the request without it",
+                            headers[i]);
     return !request->response;
 }
 
@@ -165,7 +167,8 @@ bool bf_http_number(struct bf_http_request *request, const char *name, int64_t l
     }
     errno = 0;
     long long number = strtoll(text, NULL, 10);
-    if (text[0] != '\0' && strspn(text, "0123456789") == strlen(text) && errno == 0 && number >= low && number <= high) {
+    bool digits = text[0] != '\0' && strspn(text, "0123456789") == strlen(text);
+    if (digits && errno == 0 && number >= low && number <= high) {
         *ret_number = number;
         return true;
     }

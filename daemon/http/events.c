@@ -41,11 +41,13 @@ static void read_events(struct bf_http_request *request, bool of_job)
         !bf_http_number(request, "limit", 1, EVENTS_MAX, EVENTS_DEFAULT, &limit))
         return;
     if (bf_http_wants(request, "text/event-stream")) {
-        bf_http_problem(request, BF_NOT_BUILT, "streaming events is not built yet; ask for application/json with `after`");
+        bf_http_problem(request, BF_NOT_BUILT, "streaming is not built yet; ask for application/json with `after`");
         return;
     }
     const struct bf_job *job = of_job ? bf_http_job(request, false) : NULL;
     if (of_job && !job) return;
+    /* Ids rise from 1. To the store 0 means the newest ones, to a client that says it the first ones. */
+    if (after == 0 && bf_http_parameter(request, "after")) after = -1;
     const struct bf_store *store = request->http->store;
     store->read_events(store->context, job ? bf_job_record(job)->id : NULL, after, (size_t)limit, events_read,
                        bf_http_wait_begin(request));

@@ -84,7 +84,7 @@ static void drop_body(struct bf_http_request *request)
     bf_buffer_clear(&request->body);
 }
 
-/* A part of the body. Without an answer being possible here, what is too large is read and thrown away, up to a limit. */
+/* A part of the body. No answer can be given here, so what is too large is read and thrown away, up to a limit. */
 static enum MHD_Result take(struct bf_http_request *request, const char *bytes, size_t *length)
 {
     struct bf_http *http = request->http;
@@ -241,6 +241,7 @@ void bf_http_stop(struct bf_http *http)
     /* A suspended connection would make MHD_stop_daemon panic: the first run resumes, the others let answers go out. */
     enum { RUNS = 4 };
     for (int i = 0; i < RUNS; i++) MHD_run(http->server);
+    bf_http_probe_end(http);
     bf_http_linger_end_all(http);
     uv_poll_stop(&http->poll);
     uv_timer_stop(&http->timer);

@@ -1,6 +1,6 @@
-/* The HTTP interface, version 1 (docs/interface.md, section 4): libmicrohttpd driven by the daemon's one loop. It orders
- * and looks; it never decides anything about a job. Everything runs in the loop's thread. SIGPIPE has to be ignored by
- * the process. */
+/* The HTTP interface, version 1 (docs/interface.md, section 4): libmicrohttpd driven by the daemon's one loop. It
+ * orders and looks; it never decides anything about a job. Everything runs in the loop's thread. SIGPIPE has to be
+ * ignored by the process. */
 #ifndef BF_HTTP_H
 #define BF_HTTP_H
 
@@ -13,22 +13,22 @@
 struct bf_http;
 
 struct bf_http_options {
-    struct bf_engine *engine;     /* both stay the caller's and live until bf_http_stop */
+    struct bf_engine *engine; /* engine, its targets and the store stay the caller's and live until bf_http_stop */
     const struct bf_store *store;
     /* "127.0.0.1:8420", "localhost:8420", "[::1]:0" (0: any free port) or "unix:/path"; loopback only, because tokens
      * are not built yet. */
     const char *listen;
 };
 
-/* Listens. NULL and the reason in `error` when that fails; a socket file that nobody listens on any more is replaced. */
+/* Listens. NULL and the reason in `error` when that fails; a socket file that nobody listens on is replaced. */
 struct bf_http *bf_http_start(uv_loop_t *loop, const struct bf_http_options *options, struct bf_error *error);
 
 /* "http://127.0.0.1:43211" with the real port, or "unix:/path"; valid until bf_http_stop. */
 const char *bf_http_address(const struct bf_http *http);
 
 /* Ends listening and all connections; requests that still wait for the engine or the store are answered 503 `stopping`.
- * What these still call back afterwards does nothing (so it may come before or after bf_engine_free; orders in flight
- * whose callback never comes cost a few bytes). Memory is freed when the loop has run once more. NULL is fine. */
+ * What these still call back afterwards does nothing; an order in flight whose callback never comes costs a few bytes.
+ * Memory is freed when the loop has run once more. NULL is fine. */
 void bf_http_stop(struct bf_http *http);
 
 #endif

@@ -182,7 +182,7 @@ void bf_handle_show_plan(struct bf_http_request *request)
 {
     if (!bf_http_parameters(request, (const char *const[]){NULL})) return;
     if (bf_http_wants(request, "text/plain")) {
-        bf_http_problem(request, BF_NOT_BUILT, "the card for people (text/plain) is not built yet; ask for application/json");
+        bf_http_problem(request, BF_NOT_BUILT, "the card (text/plain) is not built yet; ask for application/json");
         return;
     }
     const struct bf_job *job = bf_http_job(request, false);
@@ -192,5 +192,6 @@ void bf_handle_show_plan(struct bf_http_request *request)
     if (plan)
         bf_http_answer(request, 200, plan);
     else
-        bf_http_problem(request, BF_NOT_FOUND, "job %s is %s and has no plan yet", record->id, bf_state_name(record->state));
+        bf_http_problem(request, BF_NOT_FOUND, "job %s is %s and has no plan yet", record->id,
+                        bf_state_name(record->state));
 }

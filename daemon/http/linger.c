@@ -1,6 +1,6 @@
-/* A request that is refused by its headers is answered before its body was read. Closing then would make the kernel send
- * a reset, and a client that is still sending would see that instead of the answer. So a duplicate of the socket stays
- * open for a while, and what comes is read and thrown away (nginx: lingering_close). */
+/* A request that is refused by its headers is answered before its body was read. Closing then would make the kernel
+ * send a reset, and a client that is still sending would see that instead of the answer. So a duplicate of the socket
+ * stays open for a while, and what comes is read and thrown away (nginx: lingering_close). */
 #include "server.h"
 
 #include <errno.h>

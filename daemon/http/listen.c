@@ -48,14 +48,16 @@ static enum bf_code remove_stale(const struct sockaddr_un *address, const char *
     close(probe);
     if (!nobody) return bf_fail(error, BF_BUSY, "listen = %s: another process listens there", text);
     if (unlink(address->sun_path) != 0)
-        return bf_fail(error, BF_INTERNAL, "listen = %s: the stale socket cannot be removed: %s", text, strerror(errno));
+        return bf_fail(error, BF_INTERNAL, "listen = %s: the stale socket cannot be removed: %s", text,
+                       strerror(errno));
     return BF_OK;
 }
 
 static enum bf_code open_unix(const char *text, const char *path, struct bf_listen *made, struct bf_error *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (path[0] != '/') return bf_fail(error, BF_BAD_REQUEST, "listen = %s: the socket's path has to begin with /", text);
+    if (path[0] != '/')
+        return bf_fail(error, BF_BAD_REQUEST, "listen = %s: the socket's path has to begin with /", text);
     if (strlen(path) >= sizeof address.sun_path)
         return bf_fail(error, BF_BAD_REQUEST, "listen = %s: the socket's path is longer than %zu bytes", text,
                        sizeof address.sun_path - 1);
@@ -82,6 +84,13 @@ static bool split_port(char *text, int *ret_port)
     return port <= 65535;
 }
 
+static enum bf_code refuse_public(const char *text, struct bf_error *error)
+{
+    return bf_fail(error, BF_BAD_REQUEST,
+                   "listen = %s: without tokens (not built yet) it has to be a loopback address or a unix socket",
+                   text);
+}
+
 static enum bf_code open_ipv4(const char *text, const char *host, int port, struct bf_listen *made,
                               struct bf_error *error)
 {
@@ -89,9 +98,7 @@ static enum bf_code open_ipv4(const char *text, const char *host, int port, stru
     if (inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &address.sin_addr) != 1)
         return bf_fail(error, BF_BAD_REQUEST, "listen = %s: %s is no IP address", text, host);
     if (ntohl(address.sin_addr.s_addr) >> 24 != 127)
-        return bf_fail(error, BF_BAD_REQUEST,
-                       "listen = %s: without tokens (not built yet) the daemon listens on loopback or a unix socket only",
-                       text);
+        return refuse_public(text, error);
     socklen_t length = sizeof address;
     enum bf_code code = open_socket((const struct sockaddr *)&address, length, 0, text, &made->socket, error);
     if (code != BF_OK) return code;
@@ -108,9 +115,7 @@ static enum bf_code open_ipv6(const char *text, const char *host, int port, stru
 {
     struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
     if (strcmp(host, "[::1]") != 0)
-        return bf_fail(error, BF_BAD_REQUEST,
-                       "listen = %s: without tokens (not built yet) the daemon listens on loopback or a unix socket only",
-                       text);
+        return refuse_public(text, error);
     address.sin6_addr = in6addr_loopback;
     socklen_t length = sizeof address;
     enum bf_code code = open_socket((const struct sockaddr *)&address, length, 0, text, &made->socket, error);

@@ -75,7 +75,8 @@ static json_t *read_order(struct bf_http_request *request, enum bf_order order)
 {
     if (request->body.length == 0) return json_object();
     json_error_t fault;
-    json_t *body = json_loadb(request->body.text, request->body.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
+    json_t *body =
+        json_loadb(request->body.text, request->body.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
     if (!body) {
         bf_http_problem(request, BF_NOT_JSON, "line %d, column %d: %.150s", fault.line, fault.column, fault.text);
         return NULL;

@@ -58,6 +58,7 @@ struct bf_http {
     struct bf_http_request *suspended; /* list */
     struct bf_http_linger *lingering;  /* list */
     int lingering_count;
+    struct bf_http_probe *probe; /* of the targets; NULL: nobody asked yet */
 };
 
 struct bf_http_request {
@@ -81,6 +82,9 @@ struct bf_http_request {
 void bf_http_linger_begin(struct bf_http *http, int socket);
 void bf_http_linger_end_all(struct bf_http *http);
 
+/* health.c: ends what /readyz has under way; every request was answered before. */
+void bf_http_probe_end(struct bf_http *http);
+
 /* check.c: true when a handler may see the request; else it is answered. Called once, with the headers. */
 bool bf_http_has_body(const struct bf_http_request *request);
 bool bf_http_check(struct bf_http_request *request, const char *method);
@@ -95,12 +99,13 @@ const char *bf_http_parameter(const struct bf_http_request *request, const char 
 bool bf_http_number(struct bf_http_request *request, const char *name, int64_t low, int64_t high, int64_t otherwise,
                        int64_t *ret_number);
 
-/* route.c: sets route and what its path holds. BF_OK, BF_NOT_FOUND, or BF_METHOD_NOT_ALLOWED with the list for Allow. */
+/* route.c: sets route and what its path holds. BF_OK, BF_NOT_FOUND, or BF_METHOD_NOT_ALLOWED and what Allow says. */
 enum bf_code bf_route_find(const char *method, struct bf_http_request *request, struct bf_buffer *allow);
 
 /* answer.c. All of these answer; a request is answered exactly once. */
 void bf_http_answer(struct bf_http_request *request, int status, json_t *body); /* takes over `body` */
-void bf_http_answer_with(struct bf_http_request *request, int status, json_t *body, const char *header, const char *value);
+void bf_http_answer_with(struct bf_http_request *request, int status, json_t *body, const char *header,
+                         const char *value);
 void bf_http_problem(struct bf_http_request *request, enum bf_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void bf_http_problem_allow(struct bf_http_request *request, const char *allow);
@@ -112,8 +117,9 @@ json_t *bf_json_time(int64_t unix_milliseconds); /* 0 gives null */
 
 /* wait.c: a request waits for one callback. The object outlives the request where it has to. */
 struct bf_http_wait *bf_http_wait_begin(struct bf_http_request *request);
-struct bf_http_request *bf_http_wait_end(struct bf_http_wait *wait); /* frees it; NULL: the request is gone or answered */
-void bf_http_wait_forget(struct bf_http_request *request);       /* the callback will find no request */
+/* Frees it; NULL: the request is gone or answered. */
+struct bf_http_request *bf_http_wait_end(struct bf_http_wait *wait);
+void bf_http_wait_forget(struct bf_http_request *request); /* the callback will find no request */
 
 /* http.c: an answered request that was suspended goes on; else does nothing. */
 void bf_http_resume(struct bf_http_request *request);

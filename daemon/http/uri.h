@@ -1,5 +1,5 @@
-/* A request's target, taken apart by strict rules: every segment and parameter is decoded once, is UTF-8 and has no control
- * character. "a%2Fb" is one segment. Nothing is normalised: "..", "//" and a final "/" fit no route. Pure. */
+/* A request's target, taken apart by strict rules: every segment and parameter is decoded once, is UTF-8 and has no
+ * control character. "a%2Fb" is one segment. Nothing is normalised: "..", "//" and a final "/" fit no route. Pure. */
 #ifndef BF_HTTP_URI_H
 #define BF_HTTP_URI_H
 

@@ -1,5 +1,5 @@
-/* The HTTP interface, version 1: every route once. The daemon's table, the client's paths and the test of all routes are
- * made from this list (docs/interface.md, section 4). */
+/* The HTTP interface, version 1: every route once. The daemon's table, the client's paths and the test of all routes
+ * are made from this list (docs/interface.md, section 4). */
 #ifndef BACKFILLD_API_H
 #define BACKFILLD_API_H
 
@@ -17,8 +17,8 @@
     X(APPROVER, approver) \
     X(ADMIN, admin)
 
-/* X(CONSTANT, method, path, role, handler, summary): {job}, {target} and {replica} stand for one path segment. The handler
- * `not_built` answers 501. */
+/* X(CONSTANT, method, path, role, handler, summary): {job}, {target} and {replica} stand for one path segment. The
+ * handler `not_built` answers 501. */
 #define BF_ROUTES(X)                                                                                            \
     X(SUBMIT, POST, "/v1/jobs", OPERATOR, submit, "submit a job; ?dry_run=true plans and forgets")              \
     X(LIST, GET, "/v1/jobs", VIEWER, list_jobs, "jobs, newest first")                                           \

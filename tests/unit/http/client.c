@@ -28,6 +28,7 @@ void server_start(struct server *server, const char *listen)
     signal(SIGPIPE, SIG_IGN);
     *server = (struct server){0};
     uv_loop_init(&server->loop);
+    fake.loop = &server->loop;
     server->http = bf_http_start(&server->loop, &options, &error);
     if (!server->http) fail_msg("%s", error.text);
     const char *address = bf_http_address(server->http);
@@ -71,7 +72,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
         ssize_t sent = send(exchange->socket, exchange->out + exchange->sent, exchange->out_length - exchange->sent,
                             MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent > 0) exchange->sent += (size_t)sent;
-        if (sent < 0 && errno != EAGAIN) exchange->sent = exchange->out_length; /* an answer may still be there to read */
+        /* When it broke, an answer may still be there to read. */
+        if (sent < 0 && errno != EAGAIN) exchange->sent = exchange->out_length;
         if (exchange->sent == exchange->out_length) uv_poll_start(poll, UV_READABLE, on_ready);
     }
     if (events & UV_READABLE) {

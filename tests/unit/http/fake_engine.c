@@ -17,8 +17,46 @@ struct waiting {
 static struct waiting waiting[64];
 static size_t waiting_count;
 
+/* A session that says after one turn of the loop what fake.connect_class says. */
+struct bf_session {
+    uv_timer_t timer;
+    bf_connected *connected;
+    void *argument;
+};
+
+static void on_session_timer(uv_timer_t *timer)
+{
+    struct bf_session *session = timer->data;
+    session->connected(session->argument, session, fake.connect_class, "canned words");
+}
+
+static struct bf_session *connect_session(void *context, const struct bf_session_options *options,
+                                          bf_connected *connected, void *argument)
+{
+    struct bf_session *session = BF_NEW(struct bf_session);
+    (void)context;
+    (void)options;
+    fake.connects++;
+    uv_timer_init(fake.loop, &session->timer);
+    session->timer.data = session;
+    session->connected = connected;
+    session->argument = argument;
+    if (!fake.connect_never) uv_timer_start(&session->timer, on_session_timer, 0, 0);
+    return session;
+}
+
+static void on_session_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void close_session(struct bf_session *session)
+{
+    uv_close((uv_handle_t *)&session->timer, on_session_closed);
+}
+
 static const struct bf_dialect dialect = {.name = "postgresql"};
-static struct bf_database database = {.dialect = &dialect};
+static struct bf_database database = {.dialect = &dialect, .connect = connect_session, .close = close_session};
 static const struct bf_target targets[] = {
     {.name = (char *)"shop", .database = &database, .max_jobs = 2, .require_approval = true},
     {.name = (char *)"legacy", .database = &database, .max_jobs = 1},
@@ -68,7 +106,8 @@ void fake_begin(void)
     fake.outcome = (struct bf_outcome_of_order){.code = BF_OK, .durable = true, .job = running, .text = ""};
     fake.events[0] = (struct bf_event){.id = 7, .at = 1790000000000, .type = "state", .from = "queued", .to = "running",
                                        .actor = "daemon", .text = "the job's turn has come"};
-    fake.events[1] = (struct bf_event){.id = 8, .at = 1790000000001, .type = "note", .actor = "operator", .text = "ho\xff"};
+    fake.events[1] = (struct bf_event){.id = 8, .at = 1790000000001, .type = "note", .actor = "operator",
+                                       .text = "ho\xff"};
     memcpy(fake.events[0].job, FAKE_RUNNING, BF_ULID_TEXT);
     memcpy(fake.events[1].job, FAKE_RUNNING, BF_ULID_TEXT);
 }

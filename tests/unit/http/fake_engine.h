@@ -2,6 +2,8 @@
 #ifndef FAKE_ENGINE_H
 #define FAKE_ENGINE_H
 
+#include <uv.h>
+
 #include "engine.h"
 
 struct bf_job {
@@ -24,6 +26,10 @@ struct fake {
     struct bf_outcome_of_order outcome; /* what the next submission or order is answered with */
     enum bf_code find;                  /* what bf_engine_find says instead of looking; BF_OK: it looks */
     struct bf_error store_error;
+    uv_loop_t *loop;
+    enum bf_error_class connect_class; /* what every connect ends with, unless it never ends */
+    bool connect_never;
+    int connects;
     struct bf_event events[2];
     /* what was asked last; texts are copies */
     int calls;

@@ -49,7 +49,8 @@ static char *filled(const char *pattern)
             bf_buffer_append(&path, part++, 1);
             continue;
         }
-        bf_buffer_text(&path, strncmp(part, "{job}", 5) == 0 ? FAKE_RUNNING : strncmp(part, "{target}", 8) == 0 ? "shop" : "r1");
+        bool job = strncmp(part, "{job}", 5) == 0, target = strncmp(part, "{target}", 8) == 0;
+        bf_buffer_text(&path, job ? FAKE_RUNNING : target ? "shop" : "r1");
         part = strchr(part, '}') + 1;
     }
     return bf_buffer_take(&path);

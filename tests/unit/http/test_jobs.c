@@ -273,6 +273,9 @@ static void test_events(void **state)
     assert_int_equal(fake.event_after, 0);
     assert_int_equal(fake.event_limit, 100);
     reply_clear(&reply);
+    reply = get("/v1/events?after=0");
+    assert_int_equal(fake.event_after, -1);
+    reply_clear(&reply);
     reply = get("/v1/jobs/none/events");
     assert_int_equal(reply.status, 404);
     reply_clear(&reply);
@@ -316,9 +319,26 @@ static void test_health(void **state)
     reply = get("/readyz");
     assert_int_equal(reply.status, 503);
     reply_clear(&reply);
+    assert_int_equal(fake.connects, 0);
     fake.store_error.code = BF_OK;
-    reply = get("/readyz");
-    assert_int_equal(reply.status, 200);
+    /* both targets are asked once, however often we are */
+    for (int i = 0; i < 5; i++) {
+        reply = get("/readyz");
+        assert_int_equal(reply.status, 200);
+        assert_int_equal(json_array_size(json_object_get(reply.json, "targets")), 2);
+        reply_clear(&reply);
+    }
+    assert_int_equal(fake.connects, 2);
+}
+
+static void test_target_down(void **state)
+{
+    (void)state;
+    fake.connect_class = BF_CLASS_UNREACHABLE;
+    struct reply reply = get("/readyz");
+    assert_int_equal(reply.status, 503);
+    assert_string_equal(reply_code(&reply), "target_down");
+    assert_string_equal(reply_text(&reply, "detail"), "target shop: canned words");
     reply_clear(&reply);
 }
 
@@ -336,6 +356,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_events, begin, end),
         cmocka_unit_test_setup_teardown(test_targets, begin, end),
         cmocka_unit_test_setup_teardown(test_health, begin, end),
+        cmocka_unit_test_setup_teardown(test_target_down, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

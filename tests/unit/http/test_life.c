@@ -111,11 +111,38 @@ static void test_stopped_in_flight(void **state)
     bf_free_string(&server.host);
 }
 
+/* Probes of the targets that never end, and a client of /readyz that waits for them. */
+static bool has_connects(void *argument)
+{
+    (void)argument;
+    return fake.connects > 0;
+}
+
+static void test_stopped_while_probing(void **state)
+{
+    (void)state;
+    fake.mode = FAKE_INSIDE;
+    fake.connect_never = true;
+    char *text BF_AUTO_STRING = bf_format("GET /readyz HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", server.host);
+    struct exchange *stays = exchange_begin(&server, text, strlen(text));
+    struct exchange *leaves = exchange_begin(&server, text, strlen(text));
+    server_run_until(&server, has_connects, NULL);
+    exchange_leave(leaves);
+    bf_http_stop(server.http);
+    struct reply reply = exchange_end(stays);
+    assert_int_equal(reply.status, 503);
+    assert_string_equal(reply_code(&reply), "stopping");
+    reply_clear(&reply);
+    uv_run(&server.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&server.loop), 0);
+    bf_free_string(&server.host);
+}
+
 /* Half a request, and connections that say nothing. */
 static void test_stopped_half_way(void **state)
 {
-    char *text BF_AUTO_STRING = bf_format("POST /v1/jobs HTTP/1.1\r\nHost: %s\r\n" JSON_BODY "Content-Length: 9\r\n\r\n{",
-                                          server.host);
+    char *text BF_AUTO_STRING = bf_format("POST /v1/jobs HTTP/1.1\r\nHost: %s\r\n" JSON_BODY
+                                          "Content-Length: 9\r\n\r\n{", server.host);
     struct exchange *half = exchange_begin(&server, text, strlen(text)), *silent = exchange_begin(&server, "", 0);
     (void)state;
     struct reply reply = ask(&server, "GET", "/healthz", "", NULL);
@@ -224,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_clients_left, begin, end),
         cmocka_unit_test_setup_teardown(test_stopped_in_flight, begin, end),
         cmocka_unit_test_setup_teardown(test_stopped_half_way, begin, end),
+        cmocka_unit_test_setup_teardown(test_stopped_while_probing, begin, end),
         cmocka_unit_test_setup_teardown(test_pipelined, begin, end),
         cmocka_unit_test(test_where_we_listen),
         cmocka_unit_test(test_socket_files),
