@@ -56,7 +56,7 @@ void bf_walk_close_session(struct bf_job *job)
         job->target->database->close(walk->session);
     walk->session = NULL;
     walk->flight_under_way = false;
-    walk->owner = false;
+    walk->owner = walk->recognised = walk->lost_ended = false;
     walk->have_next = false;
 }
 
@@ -181,6 +181,7 @@ static void recognised(struct bf_job *job)
     job->table = bf_copy_string(walk->table->display);
     bf_statements_free(walk->statements);
     walk->statements = dialect->render(job->record.id, job->record.document, walk->table);
+    walk->recognised = true;
     bool schema = bf_answer_value(server, 0, 4) != NULL;
     int64_t version = bf_answer_number(server, 0, 4);
     if (schema && version > dialect->schema_version)
@@ -398,6 +399,8 @@ static void backed_off(struct bf_job *job)
     struct bf_walk *walk = &job->walk;
     if (!walk->session)
         connect(job);
+    else if (!walk->recognised)
+        bf_walk_send_recognise(job);
     else if (walk->stopping && has_to_settle(job))
         bf_walk_send_one(job, BF_STATEMENT_END_LOST_SESSIONS, BF_PHASE_ENDING_LOST);
     else if (walk->owner)
@@ -427,10 +430,8 @@ static void stop_here(struct bf_job *job)
     struct bf_walk *walk = &job->walk;
     if (walk->session && walk->owner && !walk->without_release)
         bf_walk_send_flush(job, walk->done && walk->ending == BF_STATE_COMPLETED, true, BF_PHASE_RELEASING);
-    else if (has_to_settle(job) && walk->session)
-        bf_walk_send_one(job, BF_STATEMENT_END_LOST_SESSIONS, BF_PHASE_ENDING_LOST);
     else if (has_to_settle(job))
-        connect(job);
+        backed_off(job);
     else
         over(job);
 }
@@ -470,8 +471,10 @@ static bool stop_waiting(struct bf_job *job)
     default:
         break;
     }
-    if (walk->phase == BF_PHASE_RELEASING || walk->phase == BF_PHASE_TAKING_BACK ||
-        walk->phase == BF_PHASE_ENDING_LOST)
+    if (walk->phase == BF_PHASE_RELEASING || walk->phase == BF_PHASE_TAKING_BACK)
+        return false;
+    /* Settling is what the stop needs; only a raise that may wait for a lost session is in its way. */
+    if (has_to_settle(job) && (walk->phase != BF_PHASE_RAISING || walk->lost_ended))
         return false;
     if (time - walk->stop_since >= grace(job) && (!walk->cancelled_at || time - walk->cancelled_at >= CANCEL_AGAIN)) {
         walk->cancelled_at = time;
@@ -535,6 +538,20 @@ static void notice_stop(struct bf_job *job)
     }
 }
 
+/* A stop is a stop, whatever became of the release. But completed is only what the target was seen to keep. */
+static void released(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    bool good = !walk->lost && walk->answers[0].outcome == BF_OUTCOME_OK && walk->answers[0].affected == 1;
+    if (walk->ending != BF_STATE_COMPLETED || good) {
+        over(job);
+        return;
+    }
+    walk->ending = BF_STATE_PLANNING;
+    walk->stopping = false;
+    bf_walk_back_off(job, BF_LOST_SESSION, "the connection was lost before the end was confirmed: verifying again", true);
+}
+
 /* Something came: one function for what comes next. */
 static void arrived(struct bf_job *job)
 {
@@ -546,8 +563,10 @@ static void arrived(struct bf_job *job)
             bf_walk_send_peek(job);
         break;
     case BF_PHASE_ENDING_LOST:
-        if (bf_walk_fine(job, "end the job's lost sessions"))
+        if (bf_walk_fine(job, "end the job's lost sessions")) {
+            job->walk.lost_ended = true;
             bf_walk_send_peek(job);
+        }
         break;
     case BF_PHASE_PEEKING: peeked(job); break;
     case BF_PHASE_FINDING_END: end_found(job); break;
@@ -574,7 +593,7 @@ static void arrived(struct bf_job *job)
         break;
     case BF_PHASE_FLUSHING: bf_walk_flushed(job); break;
     case BF_PHASE_VERIFYING: bf_walk_verified(job); break;
-    case BF_PHASE_RELEASING: over(job); break;
+    case BF_PHASE_RELEASING: released(job); break;
     default: break;
     }
 }

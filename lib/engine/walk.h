@@ -85,6 +85,8 @@ struct bf_walk {
     char connect_text[BF_ERROR_TEXT_MAX];
     bool stored, store_failed;
 
+    bool recognised;             /* this session: table and statements are known */
+    bool lost_ended;             /* this session: the job's lost sessions were ended on the way to a stop */
     struct bf_table *table;
     struct bf_statements *statements;
     char server_started[64];

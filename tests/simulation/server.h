@@ -1,0 +1,57 @@
+/* Inside the simulated server. */
+#ifndef BF_SIMULATION_SERVER_H
+#define BF_SIMULATION_SERVER_H
+
+#include "sim.h"
+
+struct bf_session; /* the client's end */
+
+/* One flight as it arrived: a copy, because the client's may be gone. */
+struct sim_flight {
+    struct sim_flight *next;
+    struct bf_flight flight;          /* parameters are owned copies */
+    size_t order[BF_STEPS_MAX];       /* in which the steps are run (sabotage changes it) */
+    size_t arrived;                   /* steps that reached the server */
+    struct bf_answer *answers;        /* flight.count of them */
+    size_t at;                        /* next step, an index into order */
+    bool group_failed;
+};
+
+/* The server's end of a session: it lives on when the client is gone. */
+struct sim_server_session {
+    struct sim_server_session *next;
+    struct sim *sim;
+    struct bf_session *client;        /* NULL: gone (the server may not know yet) */
+    bool answers_vanish;              /* the network swallows what the server says */
+    bool client_closed;               /* end of file stands behind what was sent */
+    bool cancelled;                   /* a cancel arrived for the running statement */
+    char application[64];
+    struct sim_flight *first, *last;
+    struct sim_event *running;        /* the step that is being run, or waits for a lock */
+    bool waiting;
+    int64_t waiting_since;
+    int64_t lock_timeout, statement_timeout; /* microseconds */
+    /* the transaction */
+    bool open, failed;
+    bool writes_checkpoint, is_batch;
+    struct sim_checkpoint checkpoint; /* its own version */
+    struct sim_checkpoint read_before; /* for the sabotage read-before-raise */
+    uint8_t changes[SIM_ROWS_MAX];
+    int64_t transaction;
+    bool makes_schema, makes_job;
+    int64_t idle_since;
+    struct sim_event *idle;           /* idle_in_transaction_session_timeout */
+};
+
+enum sim_result { SIM_DONE, SIM_WAIT };
+
+/* Runs one step; SIM_WAIT: it waits for a lock and is tried again when one is released. */
+enum sim_result sim_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);
+void sim_session_commit(struct sim_server_session *session);
+void sim_session_roll_back(struct sim_server_session *session);
+void sim_session_end(struct sim_server_session *session, enum bf_error_class error_class);
+void sim_cancel_arrives(void *argument);
+void sim_error(struct bf_answer *answer, enum bf_error_class error_class, const char *message);
+int64_t sim_duration(struct sim_server_session *session, const struct bf_step *step); /* microseconds */
+
+#endif

@@ -1,0 +1,431 @@
+/* What each statement does in the simulated server: its contract in lib/sql/flight.h, and the locks that come with it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "server.h"
+
+static const char *parameter(const struct bf_step *step, size_t index)
+{
+    return index < step->parameter_count ? step->parameters[index] : NULL;
+}
+
+static int64_t number(const struct bf_step *step, size_t index)
+{
+    const char *text = parameter(step, index);
+    return text ? strtoll(text, NULL, 10) : 0;
+}
+
+/* A key alone ("17") or as JSON (["17"]). */
+static bool key(const struct bf_step *step, size_t index, int64_t *ret_key)
+{
+    const char *text = parameter(step, index);
+    if (!text)
+        return false;
+    *ret_key = strtoll(text + strspn(text, "[\""), NULL, 10);
+    return true;
+}
+
+static void row(struct bf_answer *answer, size_t columns)
+{
+    answer->rows = 1;
+    answer->columns = columns;
+    answer->values = bf_allocate(columns * sizeof *answer->values);
+}
+
+static void put(struct bf_answer *answer, size_t column, int64_t value)
+{
+    answer->values[column] = bf_format("%lld", (long long)value);
+}
+
+static void put_key(struct bf_answer *answer, size_t column, int64_t value)
+{
+    answer->values[column] = bf_format("[\"%lld\"]", (long long)value);
+}
+
+static void put_text(struct bf_answer *answer, size_t column, const char *text)
+{
+    answer->values[column] = bf_copy_string(text);
+}
+
+static void put_clock(struct bf_answer *answer, size_t column, int64_t now)
+{
+    answer->values[column] = bf_format("%lld.%06lld", (long long)(now / 1000000), (long long)(now % 1000000));
+}
+
+int64_t sim_duration(struct sim_server_session *session, const struct bf_step *step)
+{
+    struct sim *sim = session->sim;
+    if (step->statement == BF_STATEMENT_UPDATE) {
+        if (sim->faults && sim_chance(sim, 4))
+            return sim_between(sim, 100000, 2500000);
+        return sim_between(sim, 200, 5000);
+    }
+    if (step->statement == BF_STATEMENT_COMMIT && sim->faults && sim_chance(sim, 4))
+        return sim_between(sim, 5000, 500000);
+    return sim_between(sim, 20, 200);
+}
+
+/* Takes the lock on the checkpoint's row, as an UPDATE does; its own version begins as the newest committed one. */
+static enum sim_result lock_checkpoint(struct sim_server_session *session)
+{
+    struct sim_server *server = &session->sim->server;
+    if (server->checkpoint_locked_by && server->checkpoint_locked_by != session)
+        return SIM_WAIT;
+    server->checkpoint_locked_by = session;
+    if (!session->writes_checkpoint)
+        session->checkpoint = server->checkpoint;
+    return SIM_DONE;
+}
+
+static const struct sim_checkpoint *visible(const struct sim_server_session *session)
+{
+    return session->writes_checkpoint ? &session->checkpoint : &session->sim->server.checkpoint;
+}
+
+/* A statement outside a transaction commits itself. */
+static void autocommit(struct sim_server_session *session)
+{
+    if (!session->open)
+        sim_session_commit(session);
+}
+
+static enum sim_result peek(const struct sim_server_session *session, struct bf_answer *answer)
+{
+    const struct sim_checkpoint *checkpoint = visible(session);
+    if (!checkpoint->exists)
+        return SIM_DONE;
+    row(answer, 4);
+    put_text(answer, 0, checkpoint->owner);
+    put(answer, 1, checkpoint->epoch);
+    put(answer, 2, checkpoint->seq);
+    put(answer, 3, (session->sim->now - checkpoint->updated_at) / 1000000);
+    return SIM_DONE;
+}
+
+static void read_checkpoint(const struct sim_checkpoint *checkpoint, struct bf_answer *answer)
+{
+    if (!checkpoint->exists)
+        return;
+    row(answer, 18);
+    put(answer, 0, checkpoint->epoch);
+    put(answer, 1, checkpoint->seq);
+    put(answer, 2, 1);
+    if (checkpoint->has_position)
+        put_key(answer, 4, checkpoint->position);
+    if (checkpoint->has_low)
+        put_key(answer, 5, checkpoint->low);
+    put(answer, 6, checkpoint->split);
+    if (checkpoint->has_through)
+        put_key(answer, 7, checkpoint->through);
+    put(answer, 8, checkpoint->scanned);
+    put(answer, 9, checkpoint->changed);
+    put_text(answer, 10, checkpoint->counted ? "t" : "f");
+    put(answer, 11, checkpoint->batches);
+    put(answer, 12, checkpoint->batch_rows);
+    put_text(answer, 13, checkpoint->done ? "t" : "f");
+    put_text(answer, 15, "sim");
+    put_text(answer, 16, "definition");
+    put(answer, 17, checkpoint->transaction);
+}
+
+static enum sim_result raise_epoch(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
+{
+    if (lock_checkpoint(session) == SIM_WAIT)
+        return SIM_WAIT;
+    struct sim_checkpoint *checkpoint = &session->checkpoint;
+    bool silent = session->sim->now - checkpoint->updated_at > 30 * 1000000;
+    const char *expected = parameter(step, 3);
+    if (!checkpoint->exists || (*checkpoint->owner && strcmp(checkpoint->owner, expected ? expected : "") != 0 && !silent))
+        return SIM_DONE;
+    checkpoint->epoch++;
+    snprintf(checkpoint->owner, sizeof checkpoint->owner, "%s", parameter(step, 2));
+    checkpoint->updated_at = session->sim->now;
+    session->writes_checkpoint = true;
+    answer->affected = 1;
+    return SIM_DONE;
+}
+
+static enum sim_result fence(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
+{
+    if (lock_checkpoint(session) == SIM_WAIT)
+        return SIM_WAIT;
+    struct sim_server *server = &session->sim->server;
+    struct sim_checkpoint *checkpoint = &session->checkpoint;
+    bool ours = checkpoint->exists && checkpoint->epoch == number(step, 2) && checkpoint->seq == number(step, 3) &&
+                strcmp(server->goal, "run") == 0;
+    if (!ours && session->sim->sabotage != SABOTAGE_FENCE_SILENT) {
+        sim_error(answer, BF_CLASS_FENCE, "division by zero");
+        return SIM_DONE;
+    }
+    if (ours) {
+        checkpoint->seq++;
+        checkpoint->has_position = key(step, 4, &checkpoint->position);
+        checkpoint->has_low = key(step, 5, &checkpoint->low);
+        checkpoint->split = number(step, 6);
+        checkpoint->scanned = number(step, 7);
+        checkpoint->changed = number(step, 8);
+        checkpoint->batches = number(step, 9);
+        checkpoint->batch_rows = number(step, 10);
+        checkpoint->counted = false;
+        checkpoint->updated_at = session->sim->now;
+        checkpoint->transaction = session->transaction;
+        session->writes_checkpoint = true;
+    }
+    row(answer, 1);
+    put_clock(answer, 0, session->sim->now);
+    autocommit(session); /* only a sabotaged fence stands outside the transaction */
+    return SIM_DONE;
+}
+
+static enum sim_result update(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
+{
+    struct sim_server *server = &session->sim->server;
+    int64_t low = INT64_MIN, high = 0;
+    key(step, 0, &low);
+    key(step, 1, &high);
+    for (int i = 0; i < server->row_count; i++) {
+        struct sim_row *it = &server->rows[i];
+        if (it->key <= low || it->key > high || !it->match)
+            continue;
+        if (it->locked_by && it->locked_by != session)
+            return SIM_WAIT;
+    }
+    if (session->sim->faults && sim_chance(session->sim, 2)) {
+        sim_error(answer, BF_CLASS_SERIALIZATION, "could not serialize access");
+        return SIM_DONE;
+    }
+    session->is_batch = true;
+    for (int i = 0; i < server->row_count; i++) {
+        struct sim_row *it = &server->rows[i];
+        if (it->key <= low || it->key > high || !it->match)
+            continue;
+        it->locked_by = session;
+        session->changes[i]++;
+        answer->affected++;
+    }
+    return SIM_DONE;
+}
+
+static enum sim_result flush(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
+{
+    if (lock_checkpoint(session) == SIM_WAIT)
+        return SIM_WAIT;
+    struct sim_checkpoint *checkpoint = &session->checkpoint;
+    if (checkpoint->exists && checkpoint->epoch == number(step, 2) && checkpoint->seq == number(step, 3)) {
+        checkpoint->seq++;
+        checkpoint->has_position = key(step, 4, &checkpoint->position);
+        checkpoint->has_low = key(step, 5, &checkpoint->low);
+        checkpoint->split = number(step, 6);
+        checkpoint->scanned = number(step, 7);
+        checkpoint->changed = number(step, 8);
+        checkpoint->batches = number(step, 9);
+        checkpoint->batch_rows = number(step, 10);
+        checkpoint->counted = true;
+        checkpoint->done = parameter(step, 11)[0] == 't';
+        if (parameter(step, 12)[0] == 't')
+            checkpoint->owner[0] = '\0';
+        checkpoint->updated_at = session->sim->now;
+        session->writes_checkpoint = true;
+        answer->affected = 1;
+    }
+    autocommit(session);
+    return SIM_DONE;
+}
+
+/* Rows of (low, high]: all or those that match, of any writer (-1) or of one. */
+static int64_t count_rows(const struct sim_server *server, int64_t low, int64_t high, bool matching, int64_t writer)
+{
+    int64_t count = 0;
+    for (int i = 0; i < server->row_count; i++) {
+        const struct sim_row *it = &server->rows[i];
+        if (it->key > low && it->key <= high && (!matching || it->match) && (writer < 0 || it->writer == writer))
+            count++;
+    }
+    return count;
+}
+
+/* The n-th (from 0) row behind low; a row index, -1: there is none. */
+static int nth_row(const struct sim_server *server, int64_t low, int64_t n, bool matching)
+{
+    for (int i = 0; i < server->row_count; i++)
+        if (server->rows[i].key > low && (!matching || server->rows[i].match) && n-- == 0)
+            return i;
+    return -1;
+}
+
+static void boundary(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
+{
+    const struct sim_server *server = &session->sim->server;
+    int64_t low = INT64_MIN, through = INT64_MAX;
+    bool has_low = key(step, 0, &low);
+    key(step, 1, &through);
+    int found = nth_row(server, low, number(step, 2), false);
+    if (found < 0)
+        return;
+    row(answer, 4);
+    put(answer, 0, server->rows[found].key);
+    put(answer, 1, has_low ? 1 : 0);
+    put_text(answer, 2, server->rows[found].key >= through ? "t" : "f");
+    put_clock(answer, 3, session->sim->now);
+}
+
+static void look(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
+{
+    const struct sim_server *server = &session->sim->server;
+    size_t first = step->statement == BF_STATEMENT_RECOUNT ? 1 : 0;
+    int64_t low = INT64_MIN, high = INT64_MAX;
+    bool has_low = key(step, first, &low);
+    key(step, first + 1, &high);
+    int found;
+    switch (step->statement) {
+    case BF_STATEMENT_SPLIT:
+        row(answer, 2);
+        put(answer, 0, has_low ? 1 : 0);
+        put_text(answer, 1, high <= low ? "t" : "f");
+        break;
+    case BF_STATEMENT_COUNT:
+        row(answer, 1);
+        put(answer, 0, count_rows(server, low, high, false, -1));
+        break;
+    case BF_STATEMENT_PROBE: {
+        int64_t count = count_rows(server, low, high, true, -1), limit = number(step, 2);
+        row(answer, 1);
+        put(answer, 0, count < limit ? count : limit);
+        break;
+    }
+    case BF_STATEMENT_CAP:
+        found = nth_row(server, low, number(step, 2), true);
+        if (found < 0 || server->rows[found].key > high)
+            break;
+        row(answer, 2);
+        put(answer, 0, server->rows[found].key);
+        put(answer, 1, has_low ? 1 : 0);
+        break;
+    case BF_STATEMENT_RECOUNT:
+        row(answer, 1);
+        put(answer, 0, count_rows(server, low, high, true, number(step, 0)));
+        break;
+    case BF_STATEMENT_END:
+        if (server->row_count) {
+            row(answer, 1);
+            put(answer, 0, server->rows[server->row_count - 1].key);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static void register_checkpoint(struct sim_server_session *session, const struct bf_step *step)
+{
+    session->checkpoint = session->sim->server.checkpoint;
+    if (session->checkpoint.exists)
+        return;
+    session->checkpoint = (struct sim_checkpoint){.exists = true, .counted = true, .updated_at = session->sim->now};
+    session->checkpoint.has_through = key(step, 3, &session->checkpoint.through);
+    session->checkpoint.batch_rows = number(step, 6);
+    session->writes_checkpoint = true;
+}
+
+static void end_lost_sessions(struct sim_server_session *session, struct bf_answer *answer)
+{
+    int64_t ended = 0;
+    for (struct sim_server_session *other = session->sim->server.sessions, *next; other; other = next) {
+        next = other->next;
+        if (other != session && strcmp(other->application, session->application) == 0) {
+            sim_session_end(other, BF_CLASS_ENDED);
+            ended++;
+        }
+    }
+    row(answer, 1);
+    put(answer, 0, ended);
+}
+
+static void commit(struct sim_server_session *session, struct bf_answer *answer)
+{
+    if (session->failed || (session->sim->faults && session->is_batch && sim_chance(session->sim, 1))) {
+        answer->rolled_back = true; /* a failed transaction; or a deferred trigger that says no */
+        sim_session_roll_back(session);
+    } else {
+        sim_session_commit(session);
+    }
+}
+
+static void server_row(struct sim_server_session *session, struct bf_answer *answer)
+{
+    const struct sim_server *server = &session->sim->server;
+    row(answer, 5);
+    put_text(answer, 0, "sim");
+    put(answer, 1, server->started);
+    put_text(answer, 2, server->writable ? "t" : "f");
+    put_text(answer, 3, "simulated");
+    if (server->schema)
+        put_text(answer, 4, "1");
+}
+
+enum sim_result sim_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
+{
+    struct sim_server *server = &session->sim->server;
+    if (session->failed && step->statement != BF_STATEMENT_ROLLBACK && step->statement != BF_STATEMENT_COMMIT) {
+        sim_error(answer, BF_CLASS_TERMINAL, "current transaction is aborted");
+        return SIM_DONE;
+    }
+    if (!server->schema && step->statement >= BF_STATEMENT_FIND_DONE && step->statement <= BF_STATEMENT_READ_CONTROL) {
+        sim_error(answer, BF_CLASS_DEFINITION, "relation does not exist");
+        return SIM_DONE;
+    }
+    switch (step->statement) {
+    case BF_STATEMENT_BEGIN:
+        session->open = true;
+        session->transaction = ++server->transactions;
+        break;
+    case BF_STATEMENT_COMMIT: commit(session, answer); break;
+    case BF_STATEMENT_ROLLBACK: sim_session_roll_back(session); break;
+    case BF_STATEMENT_SERVER: server_row(session, answer); break;
+    case BF_STATEMENT_SCHEMA: session->makes_schema = true; break;
+    case BF_STATEMENT_REGISTER_JOB: session->makes_job = true; break;
+    case BF_STATEMENT_REGISTER_CHECKPOINT:
+        if (lock_checkpoint(session) == SIM_WAIT)
+            return SIM_WAIT;
+        register_checkpoint(session, step);
+        break;
+    case BF_STATEMENT_PEEK_OWNER: return peek(session, answer);
+    case BF_STATEMENT_RAISE_EPOCH:
+        if (!session->waiting)
+            session->read_before = server->checkpoint;
+        return raise_epoch(session, step, answer);
+    case BF_STATEMENT_READ_CHECKPOINT: {
+        struct sim_checkpoint checkpoint = *visible(session);
+        if (session->sim->sabotage == SABOTAGE_READ_BEFORE_RAISE && session->open) {
+            checkpoint = session->read_before;
+            checkpoint.epoch = visible(session)->epoch;
+            checkpoint.seq = visible(session)->seq;
+        }
+        read_checkpoint(&checkpoint, answer);
+        break;
+    }
+    case BF_STATEMENT_READ_CONTROL:
+        row(answer, 2);
+        put_text(answer, 0, server->goal);
+        put_text(answer, 1, "job");
+        break;
+    case BF_STATEMENT_FENCE: return fence(session, step, answer);
+    case BF_STATEMENT_UPDATE: return update(session, step, answer);
+    case BF_STATEMENT_BOUNDARY: boundary(session, step, answer); break;
+    case BF_STATEMENT_FLUSH: return flush(session, step, answer);
+    case BF_STATEMENT_TOUCH:
+        if (lock_checkpoint(session) == SIM_WAIT)
+            return SIM_WAIT;
+        if (session->checkpoint.epoch == number(step, 2)) {
+            session->checkpoint.updated_at = session->sim->now;
+            session->writes_checkpoint = true;
+            answer->affected = 1;
+        }
+        autocommit(session);
+        break;
+    case BF_STATEMENT_END_LOST_SESSIONS: end_lost_sessions(session, answer); break;
+    default: look(session, step, answer); break;
+    }
+    return SIM_DONE;
+}

@@ -1,0 +1,136 @@
+/* A world in which a whole job lives inside one test: virtual time, a database server with sessions that outlive their
+ * client, a store that can forget what was not yet durable, and a schedule of faults, all from one seed. */
+#ifndef BF_SIMULATION_SIM_H
+#define BF_SIMULATION_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "database.h"
+#include "dialect.h"
+#include "engine.h"
+#include "store.h"
+#include "world.h"
+
+/* Protocols broken on purpose: the simulation has to find each. X(CONSTANT, name, what is wrong) */
+#define SABOTAGES(X)                                                                                       \
+    X(NONE, none, "nothing")                                                                               \
+    X(FENCE_LAST, fence-last, "the fence runs behind the COMMIT instead of at the transaction's head")     \
+    X(READ_BEFORE_RAISE, read-before-raise, "the position is read before the epoch is raised")             \
+    X(FENCE_SILENT, fence-silent, "a fence that finds no row raises no error")
+
+enum sabotage {
+#define X(constant, name, wrong) SABOTAGE_##constant,
+    SABOTAGES(X)
+#undef X
+        SABOTAGE_COUNT
+};
+
+/* ---- virtual time (queue.c) ---- */
+struct sim;
+typedef void sim_run(void *argument);
+struct sim_event; /* opaque; valid until it ran or was cancelled */
+struct sim_event *sim_at(struct sim *sim, int64_t delay_microseconds, sim_run *run, void *argument);
+void sim_cancel(struct sim_event *event); /* NULL is fine */
+bool sim_step(struct sim *sim);           /* runs the next event; false: there is none */
+void sim_queue_free(struct sim *sim);
+uint64_t sim_random(struct sim *sim);
+int64_t sim_between(struct sim *sim, int64_t from, int64_t to); /* both included */
+bool sim_chance(struct sim *sim, int percent);
+
+/* ---- the server (server.c, server_statements.c) ---- */
+enum { SIM_ROWS_MAX = 96, SIM_LOG_MAX = 4096, SIM_SESSIONS_MAX = 256 };
+
+struct sim_checkpoint {
+    bool exists;
+    int64_t epoch, seq, position, low, split, through, scanned, changed, batches, batch_rows;
+    bool has_position, has_low, has_through, counted, done;
+    char owner[BF_OWNER_TEXT];
+    int64_t updated_at; /* microseconds */
+    int64_t transaction;
+};
+
+struct sim_row {
+    int64_t key;
+    int n;              /* how often it was changed */
+    bool match;         /* does `where` hold */
+    int64_t writer;     /* the transaction that changed it last */
+    struct sim_server_session *locked_by;
+};
+
+/* What one commit changed, to take it back when a fail-over loses it. */
+struct sim_commit {
+    struct sim_checkpoint before;
+    bool control_before_schema;
+    uint8_t changed[SIM_ROWS_MAX];
+};
+
+struct sim_server {
+    struct sim *sim;
+    struct sim_row rows[SIM_ROWS_MAX];
+    int row_count;
+    struct sim_checkpoint checkpoint;
+    struct sim_server_session *checkpoint_locked_by;
+    bool schema, job_there;
+    char goal[8];
+    bool writable;
+    int started;           /* which start of the server this is */
+    struct sim_commit *log;
+    int log_count;
+    struct sim_server_session *sessions;
+    int64_t transactions;
+    int64_t batch_commits;
+    bool lost_the_end;     /* a fail-over took back what was released as done: nobody can know */
+};
+
+struct bf_database *sim_database(struct sim *sim); /* the port; one for the whole world */
+void sim_server_fail_over(struct sim *sim, int lost_commits);
+void sim_server_restart(struct sim *sim);
+void sim_server_end_sessions(struct sim *sim); /* pg_terminate_backend on all */
+void sim_cut_sessions(struct sim *sim);        /* the network: one of three ways, per session */
+void sim_server_free(struct sim *sim);
+
+/* ---- the store (store.c) ---- */
+struct sim_disk; /* survives crashes; a copy of it makes a second daemon */
+struct sim_disk *sim_disk_new(struct sim *sim);
+struct sim_disk *sim_disk_copy(const struct sim_disk *disk);
+void sim_disk_free(struct sim_disk *disk);
+void sim_disk_crash(struct sim_disk *disk); /* what is under way is written or lost, in order */
+const struct bf_store *sim_disk_store(struct sim_disk *disk);
+
+/* ---- a daemon ---- */
+struct sim_daemon {
+    struct sim *sim;
+    struct bf_engine *engine; /* NULL: not running */
+    struct sim_disk *disk;
+    struct bf_world world;
+    struct bf_target target;
+    char owner[BF_OWNER_TEXT];
+    int process;
+};
+
+enum { SIM_DAEMONS = 2 };
+
+struct sim {
+    uint64_t seed, state;
+    int64_t now; /* microseconds */
+    uint64_t order;
+    struct sim_event **heap;
+    size_t heap_count, heap_capacity;
+    struct sim_server server;
+    struct bf_database database;
+    struct sim_daemon daemons[SIM_DAEMONS];
+    int processes;
+    enum sabotage sabotage;
+    bool verbose;
+    bool faults;      /* still injecting? */
+    bool rebooted;    /* owner_gone says no: another boot */
+    char violation[256];
+};
+
+void sim_violation(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Called at every commit on the server. */
+void sim_check_commit(struct sim *sim, bool batch, const char *application);
+
+#endif

@@ -1,0 +1,76 @@
+/* The simulated server knows statements by their kind: their texts say nothing. */
+#include "allocate.h"
+#include "sim.h"
+
+static void check_expressions(const struct bf_document *document, struct bf_complaints *complaints)
+{
+    (void)document, (void)complaints;
+}
+
+static const char *common(enum bf_statement statement)
+{
+    return bf_statement_name(statement);
+}
+
+static void survey(const struct bf_document *document, struct bf_flight *flight)
+{
+    (void)document;
+    bf_flight_add(flight, BF_STATEMENT_SURVEY, "survey");
+}
+
+static struct bf_table *read_survey(const struct bf_document *document, const struct bf_answer *server,
+                                    const struct bf_answer *answers, size_t count, struct bf_complaints *complaints)
+{
+    (void)server, (void)answers, (void)count, (void)complaints;
+    struct bf_table *table = BF_NEW(struct bf_table);
+    *table = (struct bf_table){.display = bf_copy_string(document->table),
+                               .reference = bf_copy_string(document->table),
+                               .target_identity = bf_copy_string("sim"),
+                               .definition = bf_copy_string("definition"),
+                               .key_count = 1,
+                               .rows_estimated = -1,
+                               .bytes = -1};
+    table->key[0].name = bf_copy_string("id");
+    table->key[0].type = bf_copy_string("bigint");
+    return table;
+}
+
+static void check(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
+                  char **ret_texts[], size_t *ret_count)
+{
+    (void)document, (void)table;
+    *ret_texts = NULL;
+    *ret_count = 0;
+    bf_flight_add(flight, BF_STATEMENT_CHECK, "check");
+}
+
+static void read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
+                        struct bf_complaints *complaints)
+{
+    (void)document, (void)answers, (void)count, (void)complaints;
+}
+
+static struct bf_statements *render(const char *job, const struct bf_document *document, const struct bf_table *table)
+{
+    (void)job, (void)document;
+    struct bf_statements *statements = BF_NEW(struct bf_statements);
+    statements->key_count = table->key_count;
+    for (int i = 0; i < BF_STATEMENT_KINDS; i++)
+        statements->text[i] = bf_copy_string(bf_statement_name((enum bf_statement)i));
+    for (int shape = 0; shape < 2; shape++)
+        statements->update[shape][0] = bf_copy_string("update");
+    return statements;
+}
+
+static const char *const schema_ddl[] = {"schema", NULL};
+
+const struct bf_dialect sim_dialect = {.name = "simulation",
+                                       .schema_version = 1,
+                                       .schema_ddl = schema_ddl,
+                                       .check_expressions = check_expressions,
+                                       .common = common,
+                                       .survey = survey,
+                                       .read_survey = read_survey,
+                                       .check = check,
+                                       .read_checks = read_checks,
+                                       .render = render};

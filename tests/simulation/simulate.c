@@ -1,0 +1,438 @@
+/* Runs whole jobs in the simulated world, one a seed, and looks after every commit on the server whether each row was
+ * changed exactly once and the checkpoint is where the rows are.
+ *
+ *   simulate [--seeds N] [--from SEED] [--sabotage NAME] [--verbose]
+ *
+ * Without --sabotage: exit 0 when all seeds hold; a seed that fails prints how to replay it. With --sabotage a protocol
+ * is broken on purpose: exit 0 when that is found. */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "allocate.h"
+#include "sim.h"
+
+enum {
+    FAULT_TIME = 20 * 1000000,   /* microseconds with faults */
+    PATIENCE = 900 * 1000000     /* microseconds without, until a job that is not over counts as stuck */
+};
+
+void sim_violation(struct sim *sim, const char *format, ...)
+{
+    if (sim->violation[0])
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sim->violation, sizeof sim->violation, format, arguments);
+    va_end(arguments);
+    sim_trace(sim, "VIOLATION: %s", sim->violation);
+}
+
+void sim_trace(struct sim *sim, const char *format, ...)
+{
+    if (!sim->verbose)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    printf("%10.6f  ", (double)sim->now / 1e6);
+    vprintf(format, arguments);
+    putchar('\n');
+    va_end(arguments);
+}
+
+static const struct bf_job *the_job(const struct sim_daemon *daemon)
+{
+    return daemon->engine ? bf_engine_next_job(daemon->engine, NULL) : NULL;
+}
+
+/* The invariant of P1: a row is changed exactly once when the checkpoint has passed it, and not at all before. */
+static void check_rows(struct sim *sim)
+{
+    const struct sim_server *server = &sim->server;
+    for (int i = 0; i < server->row_count; i++) {
+        const struct sim_row *row = &server->rows[i];
+        bool passed = server->checkpoint.has_position && row->key <= server->checkpoint.position;
+        int expected = row->match && passed ? 1 : 0;
+        if (row->n != expected)
+            sim_violation(sim, "row %lld was changed %d times, expected %d (position %lld)", (long long)row->key, row->n,
+                          expected, (long long)(server->checkpoint.has_position ? server->checkpoint.position : -1));
+    }
+}
+
+void sim_check_commit(struct sim *sim, bool batch, const char *application)
+{
+    if (sim->sabotage != SABOTAGE_FENCE_LAST || !batch)
+        check_rows(sim);
+    else
+        for (int i = 0; i < sim->server.row_count; i++)
+            if (sim->server.rows[i].n > 1)
+                sim_violation(sim, "row %lld was changed twice", (long long)sim->server.rows[i].key);
+    const struct bf_job *job = the_job(&sim->daemons[0]);
+    if (!batch || !job || sim->daemons[1].disk)
+        return;
+    enum bf_state state = bf_job_record(job)->state;
+    if (state == BF_STATE_PAUSED || state == BF_STATE_ABORTED)
+        sim_violation(sim, "a batch of %s was committed while the job was %s", application, bf_state_name(state));
+}
+
+/* ---- the world of one daemon ---- */
+
+struct bf_timer {
+    struct sim *sim;
+    struct sim_event *event;
+    bf_timer_fired *fired;
+    void *argument;
+};
+
+static int64_t monotonic(void *context)
+{
+    return ((struct sim_daemon *)context)->sim->now / 1000;
+}
+
+static int64_t unix_time(void *context)
+{
+    return 1700000000000 + ((struct sim_daemon *)context)->sim->now / 1000;
+}
+
+static void random_bytes(void *context, void *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        ((uint8_t *)bytes)[i] = (uint8_t)sim_random(((struct sim_daemon *)context)->sim);
+}
+
+static struct bf_timer *timer_new(void *context, bf_timer_fired *fired, void *argument)
+{
+    struct bf_timer *timer = BF_NEW(struct bf_timer);
+    *timer = (struct bf_timer){.sim = ((struct sim_daemon *)context)->sim, .fired = fired, .argument = argument};
+    return timer;
+}
+
+static void timer_run(void *argument)
+{
+    struct bf_timer *timer = argument;
+    timer->event = NULL;
+    timer->fired(timer->argument);
+}
+
+static void timer_stop(struct bf_timer *timer)
+{
+    if (!timer)
+        return;
+    sim_cancel(timer->event);
+    timer->event = NULL;
+}
+
+static void timer_start(struct bf_timer *timer, int64_t milliseconds)
+{
+    timer_stop(timer);
+    timer->event = sim_at(timer->sim, milliseconds * 1000 + 10, timer_run, timer);
+}
+
+static void timer_free(struct bf_timer *timer)
+{
+    timer_stop(timer);
+    free(timer);
+}
+
+static bool owner_gone(void *context, const char *owner)
+{
+    struct sim *sim = ((struct sim_daemon *)context)->sim;
+    if (sim->rebooted)
+        return false; /* another boot: nothing can be proven of its processes */
+    for (int i = 0; i < SIM_DAEMONS; i++)
+        if (sim->daemons[i].engine && strcmp(sim->daemons[i].owner, owner) == 0)
+            return false;
+    return true;
+}
+
+static void start_daemon(void *argument)
+{
+    struct sim_daemon *daemon = argument;
+    struct sim *sim = daemon->sim;
+    if (daemon->engine)
+        return;
+    daemon->process = ++sim->processes;
+    snprintf(daemon->owner, sizeof daemon->owner, "machine/boot/1/%d/0", daemon->process);
+    daemon->world = (struct bf_world){.context = daemon, .monotonic = monotonic, .unix_time = unix_time,
+                                      .random = random_bytes, .timer_new = timer_new, .timer_start = timer_start,
+                                      .timer_stop = timer_stop, .timer_free = timer_free, .owner = daemon->owner,
+                                      .owner_gone = owner_gone};
+    daemon->target = (struct bf_target){.name = "sim", .database = sim_database(sim), .max_jobs = 1,
+                                        .require_approval = (sim->seed & 1) != 0};
+    struct bf_engine_options options = {.world = &daemon->world, .store = sim_disk_store(daemon->disk),
+                                        .targets = &daemon->target, .target_count = 1};
+    daemon->engine = bf_engine_new(&options);
+    struct bf_error error;
+    sim_trace(sim, "daemon %d starts", daemon->process);
+    if (bf_engine_start(daemon->engine, &error) != BF_OK)
+        sim_violation(sim, "the daemon does not start: %s", error.text);
+}
+
+static void kill_daemon(struct sim_daemon *daemon)
+{
+    if (!daemon->engine)
+        return;
+    sim_trace(daemon->sim, "daemon %d is killed", daemon->process);
+    bf_engine_free(daemon->engine);
+    daemon->engine = NULL;
+    sim_disk_crash(daemon->disk);
+}
+
+/* ---- people ---- */
+
+static void answered(void *argument, const struct bf_outcome_of_order *outcome)
+{
+    sim_trace(argument, "answer: %s %s", bf_code_name(outcome->code), outcome->text);
+}
+
+static void order(struct sim *sim, struct sim_daemon *daemon, enum bf_order what)
+{
+    const struct bf_job *job = the_job(daemon);
+    if (job)
+        bf_engine_order(daemon->engine, bf_job_record(job)->id, what, "somebody", NULL, NULL, answered, sim);
+}
+
+static void submit(struct sim *sim, struct sim_daemon *daemon)
+{
+    char json[512];
+    uint64_t shape = sim->seed * 0x9e3779b97f4a7c15u;
+    snprintf(json, sizeof json,
+             "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":\"none\",%s"
+             "\"pace\":{\"batch_time\":\"20ms\",\"batch_rows\":{\"start\":%d,\"min\":1,\"max\":%d},\"nice\":%s},"
+             "\"limits\":{\"lock_timeout\":\"300ms\",\"statement_timeout\":\"2s\"}}",
+             shape >> 60 & 1 ? "\"where\":\"match\"," : "", 1 + (int)(shape >> 40 & 3), 4 + (int)(shape >> 44 & 7),
+             shape >> 50 & 1 ? "0" : "5");
+    bf_engine_submit(daemon->engine, json, strlen(json), NULL, "somebody", false, answered, sim);
+}
+
+/* Every half second: what an operator who wants the job to end would do. */
+static void supervise(void *argument)
+{
+    struct sim *sim = argument;
+    struct sim_daemon *daemon = &sim->daemons[0];
+    const struct bf_job *job = the_job(daemon);
+    if (daemon->engine && !job) {
+        submit(sim, daemon);
+    } else if (job) {
+        enum bf_state state = bf_job_record(job)->state;
+        const struct bf_job *other = the_job(&sim->daemons[1]);
+        bool elsewhere = other && bf_job_record(other)->state == BF_STATE_RUNNING;
+        if (state == BF_STATE_PAUSED && !elsewhere && sim_chance(sim, sim->faults ? 20 : 100)) {
+            snprintf(sim->server.goal, sizeof sim->server.goal, "run");
+            order(sim, daemon, BF_ORDER_RESUME);
+        } else if (state == BF_STATE_AWAITING_APPROVAL) {
+            order(sim, daemon, BF_ORDER_APPROVE);
+        }
+    }
+    sim_at(sim, 500000, supervise, sim);
+}
+
+static void fault(void *argument)
+{
+    struct sim *sim = argument;
+    struct sim_daemon *daemon = &sim->daemons[0], *second = &sim->daemons[1];
+    if (!sim->faults)
+        return;
+    switch (sim_between(sim, 0, 15)) {
+    case 0: case 1: case 2: case 3:
+        if (second->disk && sim_chance(sim, 50))
+            daemon = second;
+        kill_daemon(daemon);
+        sim_at(sim, sim_chance(sim, 70) ? sim_between(sim, 1000, 100000) : sim_between(sim, 100000, 5000000), start_daemon,
+               daemon);
+        break;
+    case 4: case 5: case 6:
+        sim_trace(sim, "the network is cut");
+        sim_cut_sessions(sim);
+        break;
+    case 7:
+        sim_trace(sim, "fail-over");
+        sim_server_fail_over(sim, (int)sim_between(sim, 0, 4));
+        break;
+    case 8:
+        sim_trace(sim, "the server restarts");
+        sim_server_restart(sim);
+        break;
+    case 9:
+        sim_trace(sim, "sessions are ended");
+        sim_server_end_sessions(sim);
+        break;
+    case 10: case 11: case 12:
+        sim_trace(sim, "somebody says pause");
+        order(sim, daemon, BF_ORDER_PAUSE);
+        break;
+    case 13:
+        sim_trace(sim, "backfilld.control says pause");
+        snprintf(sim->server.goal, sizeof sim->server.goal, "pause");
+        break;
+    case 14:
+        if (!sim_chance(sim, 15))
+            break;
+        sim_trace(sim, "somebody says abort");
+        order(sim, daemon, BF_ORDER_ABORT);
+        break;
+    default:
+        if (second->disk || !sim_chance(sim, 30))
+            break;
+        sim_trace(sim, "a second daemon with a copy of the store");
+        second->disk = sim_disk_copy(daemon->disk);
+        start_daemon(second);
+        break;
+    }
+}
+
+static void faults_end(void *argument)
+{
+    struct sim *sim = argument;
+    sim->faults = false;
+    sim_trace(sim, "no more faults");
+    snprintf(sim->server.goal, sizeof sim->server.goal, "run");
+}
+
+/* ---- one seed ---- */
+
+static void make_rows(struct sim *sim)
+{
+    struct sim_server *server = &sim->server;
+    int64_t key = 0;
+    bool sparse = sim_chance(sim, 30);
+    server->row_count = sim_chance(sim, 5) ? (int)sim_between(sim, 0, 1) : (int)sim_between(sim, 2, SIM_ROWS_MAX);
+    for (int i = 0; i < server->row_count; i++) {
+        key += sim_between(sim, 1, 9);
+        server->rows[i] = (struct sim_row){.key = key, .match = !sparse || sim_chance(sim, 15), .writer = -1};
+    }
+    server->log = bf_allocate(SIM_LOG_MAX * sizeof *server->log);
+    server->writable = true;
+    snprintf(server->goal, sizeof server->goal, "run");
+}
+
+static bool over(struct sim *sim)
+{
+    for (int i = 0; i < SIM_DAEMONS; i++) {
+        const struct bf_job *job = the_job(&sim->daemons[i]);
+        if (job && bf_state_final(bf_job_record(job)->state))
+            return true;
+    }
+    return false;
+}
+
+static void check_end(struct sim *sim)
+{
+    for (int i = 0; i < SIM_DAEMONS; i++) {
+        const struct bf_job *job = the_job(&sim->daemons[i]);
+        if (!job)
+            continue;
+        const struct bf_record *record = bf_job_record(job);
+        sim_trace(sim, "daemon %d ends with the job %s: %s", sim->daemons[i].process, bf_state_name(record->state),
+                  record->reason.text);
+        if (record->state == BF_STATE_FAILED && record->reason.code != BF_CHECKPOINT_LOST)
+            sim_violation(sim, "the job failed: %s", record->reason.text);
+        if (record->state != BF_STATE_COMPLETED || sim->server.lost_the_end)
+            continue;
+        for (int r = 0; r < sim->server.row_count; r++)
+            if (sim->server.rows[r].n != (sim->server.rows[r].match ? 1 : 0))
+                sim_violation(sim, "the job is completed and row %lld was changed %d times",
+                              (long long)sim->server.rows[r].key, sim->server.rows[r].n);
+    }
+}
+
+struct totals {
+    int64_t seeds, batches, completed;
+};
+
+static bool simulate(uint64_t seed, enum sabotage sabotage, bool verbose, struct totals *totals, char violation[256])
+{
+    struct sim *sim = BF_NEW(struct sim);
+    sim->seed = seed;
+    sim->state = seed * 0x2545f4914f6cdd1du + 1;
+    sim->sabotage = sabotage;
+    sim->verbose = verbose;
+    sim->faults = true;
+    sim->server.sim = sim;
+    sim->rebooted = seed % 7 == 0;
+    make_rows(sim);
+    sim->daemons[0].sim = sim->daemons[1].sim = sim;
+    sim->daemons[0].disk = sim_disk_new(sim);
+    start_daemon(&sim->daemons[0]);
+    supervise(sim);
+    /* Most jobs are over in a second or two of virtual time: most faults come early. */
+    for (int64_t count = sim_between(sim, 0, 14); count; count--)
+        sim_at(sim, sim_between(sim, 0, sim_chance(sim, 70) ? 1500000 : FAULT_TIME), fault, sim);
+    sim_at(sim, FAULT_TIME, faults_end, sim);
+    while (!sim->violation[0] && !over(sim) && sim_step(sim))
+        if (sim->now > FAULT_TIME + (int64_t)PATIENCE)
+            sim_violation(sim, "the job is not over after %lld s without faults", (long long)(PATIENCE / 1000000));
+    check_end(sim);
+    totals->seeds++;
+    totals->batches += sim->server.batch_commits;
+    memcpy(violation, sim->violation, sizeof sim->violation);
+    bool good = !sim->violation[0];
+    for (int i = 0; i < SIM_DAEMONS; i++) {
+        const struct bf_job *job = the_job(&sim->daemons[i]);
+        if (job && bf_job_record(job)->state == BF_STATE_COMPLETED)
+            totals->completed++;
+        bf_engine_free(sim->daemons[i].engine);
+        sim_disk_free(sim->daemons[i].disk);
+    }
+    sim_server_free(sim);
+    sim_queue_free(sim);
+    free(sim);
+    return good;
+}
+
+static const char *const sabotage_names[] = {
+#define X(constant, name, wrong) #name,
+    SABOTAGES(X)
+#undef X
+};
+
+static int usage(const char *text)
+{
+    fprintf(stderr, "simulate: %s\nusage: simulate [--seeds N] [--from SEED] [--sabotage NAME] [--verbose]\n", text);
+    return 2;
+}
+
+int main(int count, char **arguments)
+{
+    static const struct option options[] = {{"seeds", 1, NULL, 'n'}, {"from", 1, NULL, 'f'},
+                                            {"sabotage", 1, NULL, 's'}, {"verbose", 0, NULL, 'v'}, {0}};
+    uint64_t seeds = 10000, from = 1;
+    enum sabotage sabotage = SABOTAGE_NONE;
+    bool verbose = false;
+    for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
+        switch (option) {
+        case 'n': seeds = strtoull(optarg, NULL, 10); break;
+        case 'f': from = strtoull(optarg, NULL, 10); break;
+        case 'v': verbose = true; break;
+        case 's':
+            for (sabotage = 0; sabotage < SABOTAGE_COUNT && strcmp(sabotage_names[sabotage], optarg) != 0; sabotage++)
+                ;
+            if (sabotage == SABOTAGE_COUNT)
+                return usage("there is no sabotage of that name");
+            break;
+        default: return usage("unknown option");
+        }
+    }
+    struct totals totals = {0};
+    struct timespec start, end;
+    char violation[256];
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (uint64_t seed = from; seed < from + seeds; seed++)
+        if (!simulate(seed, sabotage, verbose, &totals, violation)) {
+            printf("seed %llu: %s\nreplay: simulate --seeds 1 --from %llu%s%s --verbose\n", (unsigned long long)seed,
+                   violation, (unsigned long long)seed, sabotage ? " --sabotage " : "",
+                   sabotage ? sabotage_names[sabotage] : "");
+            return sabotage ? 0 : 1;
+        }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    double seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+    printf("%lld seeds, %lld batches committed, %lld jobs completed, no violation; %.1f s, %.0f seeds a minute\n",
+           (long long)totals.seeds, (long long)totals.batches, (long long)totals.completed, seconds,
+           (double)totals.seeds / seconds * 60);
+    if (sabotage)
+        printf("the sabotage %s was not found\n", sabotage_names[sabotage]);
+    return sabotage ? 1 : 0;
+}
