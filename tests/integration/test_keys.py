@@ -9,7 +9,7 @@ from lab.wait import until
 TEXTS = ("(ARRAY['a', 'A', 'ä', 'Ä', 'z', 'Z', 'ß', 'ss', 'é', 'E', '', ' ', '''', '\"', '\\', E'\\t', '日本', '😀'])"
          "[1 + g % 18] || CASE WHEN g < 18 THEN '' ELSE (g / 18)::text END")
 KINDS = {
-    "bigint with gaps of 10^9 and negatives": ("k bigint", "(g - 100) * 1000000000"),
+    "bigint with gaps of 10^9 and negatives": ("k bigint", "(g - 100)::bigint * 1000000000"),
     "bigint at both ends": ("k bigint", "CASE WHEN g < 100 THEN -9223372036854775808 + g ELSE 9223372036854775807 - g END"),
     "smallint": ("k smallint", "g - 100"),
     "bigint, text": ("k1 bigint, k2 text", f"g % 3, {TEXTS}"),

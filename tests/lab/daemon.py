@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -231,15 +232,20 @@ class Daemon:
         return answer.json["events"]
 
     def wait(self, job, *states, seconds=60.0, every=0.01) -> dict:
-        """Waits for one of these states; another resting state ends the wait at once, as it would last."""
-        last = {}
+        """Waits for one of these states; another resting state that lasts ends the wait."""
+        last, resting_since = {}, None
 
         def reached():
+            nonlocal resting_since
             last.update(self.job(job))
             if last["state"] in states:
                 return True
-            # a job that was just ordered on may still show the state it rests in: only final ones cannot change
-            assert last["state"] not in FINAL, (
+            # what was ordered a moment ago may not show yet; after 3 s it rests for good
+            if last["state"] not in RESTING:
+                resting_since = None
+            elif resting_since is None:
+                resting_since = time.monotonic()
+            assert resting_since is None or time.monotonic() - resting_since < 3, (
                 f"the job is {last['state']}, not {' or '.join(states)}: {json.dumps(last.get('reason'))}\n"
                 f"{self.log_tail()}")
             return False
