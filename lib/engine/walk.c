@@ -547,8 +547,6 @@ static void released(struct bf_job *job)
         over(job);
         return;
     }
-    walk->ending = BF_STATE_PLANNING;
-    walk->stopping = false;
     bf_walk_back_off(job, BF_LOST_SESSION, "the connection was lost before the end was confirmed: verifying again", true);
 }
 

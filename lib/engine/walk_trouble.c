@@ -30,6 +30,10 @@ void bf_walk_back_off(struct bf_job *job, enum bf_code code, const char *text, b
         walk->reason.since = since;
     if (reconnect)
         bf_walk_close_session(job);
+    if (reconnect && walk->ending == BF_STATE_COMPLETED) {
+        walk->ending = BF_STATE_PLANNING; /* completed is believed only of a session that lasted to the end */
+        walk->stopping = false;
+    }
     walk->phase = BF_PHASE_BACKING_OFF;
     walk->sleep_until = now(job) + bf_retry_delay(walk->attempts, chance(job));
     if (fresh) /* one line for one trouble, not one for each try */

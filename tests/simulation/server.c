@@ -524,7 +524,7 @@ void sim_server_fail_over(struct sim *sim, int lost_commits)
     struct sim_server *server = &sim->server;
     end_all(sim, BF_CLASS_LOST);
     server->started++;
-    server->lost_the_end = lost_commits && server->checkpoint.done && !*server->checkpoint.owner;
+    server->lost_the_end |= lost_commits && server->checkpoint.done && !*server->checkpoint.owner;
     for (; lost_commits && server->log_count; lost_commits--) {
         const struct sim_commit *commit = &server->log[--server->log_count];
         server->checkpoint = commit->before;
