@@ -13,7 +13,8 @@ typedef void bf_stored(void *argument, const struct bf_error *error);
 
 /* Called once per job, oldest first; the callee takes over what the record owns. */
 typedef void bf_store_loaded(void *argument, struct bf_record *record);
-/* Newest `limit` events with id > after (after = 0: the newest), in rising order; valid during the call. */
+/* after = 0: the newest `limit` events; else the first `limit` whose id is higher, so that a reader who goes on from the
+ * last id misses none. In rising order; valid during the call. */
 typedef void bf_store_events(void *argument, const struct bf_event *events, size_t count,
                              const struct bf_error *error);
 
