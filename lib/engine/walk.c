@@ -232,7 +232,7 @@ static void store(struct bf_job *job)
 static bool right_target(struct bf_job *job, const struct bf_answer *checkpoint)
 {
     const struct bf_walk *walk = &job->walk;
-    const char *identity = bf_answer_value(checkpoint, 0, 15), *definition = bf_answer_value(checkpoint, 0, 16);
+    const char *identity = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_IDENTITY), *definition = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_DEFINITION);
     if (!identity || strcmp(identity, walk->table->target_identity) != 0)
         bf_walk_end(job, BF_STATE_PAUSED, BF_TARGET_CHANGED,
                     "the checkpoint on target %s belongs to another database: was it repointed, or is it a copy?",
@@ -308,33 +308,33 @@ static void take_over(struct bf_job *job, const struct bf_answer *checkpoint)
     walk->owner = true;
     walk->unsettled = false;
     walk->peeked_seq = -1;
-    walk->epoch = bf_answer_number(checkpoint, 0, 0);
-    walk->seq = bf_answer_number(checkpoint, 0, 1);
-    const char *after = bf_answer_value(checkpoint, 0, 3), *position = bf_answer_value(checkpoint, 0, 4);
+    walk->epoch = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH);
+    walk->seq = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SEQ);
+    const char *after = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_AFTER), *position = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION);
     bf_key_read(position ? position : after, keys, &walk->low);
-    bf_key_read(bf_answer_value(checkpoint, 0, 5), keys, &walk->batch_low);
-    walk->batch_split = (int)bf_answer_number(checkpoint, 0, 6);
-    bf_key_read(bf_answer_value(checkpoint, 0, 7), keys, &walk->through);
+    bf_key_read(bf_answer_value(checkpoint, 0, BF_CHECKPOINT_LOW), keys, &walk->batch_low);
+    walk->batch_split = (int)bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SPLIT);
+    bf_key_read(bf_answer_value(checkpoint, 0, BF_CHECKPOINT_THROUGH), keys, &walk->through);
     walk->through_known = bf_key_known(&walk->through);
-    int64_t rows = bf_answer_number(checkpoint, 0, 12);
+    int64_t rows = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCH_ROWS);
     if (rows >= walk->size.min && walk->size.history == 0)
         walk->size.rows = rows > walk->size.max ? walk->size.max : rows;
-    walk->done = bf_answer_true(checkpoint, 0, 13);
+    walk->done = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_DONE);
     walk->touched_at = now(job);
     walk->reason = (struct bf_reason){0};
-    progress->pass = bf_answer_number(checkpoint, 0, 2);
-    int64_t batches = bf_answer_number(checkpoint, 0, 11);
+    progress->pass = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_PASS);
+    int64_t batches = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCHES);
     if (batches < progress->batches)
         bf_job_note(job, "note", "the target remembers %lld batches of %lld: a fail-over lost the last ones, rows and "
                     "checkpoint together; they are done again", (long long)batches, (long long)progress->batches);
     progress->batches = batches;
-    progress->rows_scanned = bf_answer_number(checkpoint, 0, 8);
-    progress->rows_changed = bf_answer_number(checkpoint, 0, 9);
+    progress->rows_scanned = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_SCANNED);
+    progress->rows_changed = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_CHANGED);
     progress->batch_rows = walk->size.rows;
     progress->done = walk->done;
     copy_text(&progress->after, after);
     copy_text(&progress->position, position);
-    copy_text(&progress->through, bf_answer_value(checkpoint, 0, 7));
+    copy_text(&progress->through, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_THROUGH));
     if (batches > 0)
         progress->resumed++;
     job->record.epoch = walk->epoch;
@@ -352,8 +352,8 @@ static void raised(struct bf_job *job)
         walk->sleep_until = now(job) + RAISE_AGAIN;
         return;
     }
-    bool counted = bf_answer_true(checkpoint, 0, 10);
-    const char *transaction = bf_answer_value(checkpoint, 0, 17);
+    bool counted = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_COUNTED);
+    const char *transaction = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_TRANSACTION);
     take_over(job, checkpoint);
     bf_job_note(job, "epoch", "taken up at epoch %lld, position %s", (long long)walk->epoch,
                 job->record.progress.position ? job->record.progress.position : "start");

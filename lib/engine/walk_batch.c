@@ -296,9 +296,9 @@ void bf_walk_verified(struct bf_job *job)
     struct bf_walk *walk = &job->walk;
     const struct bf_answer *checkpoint = &walk->answers[1];
     struct bf_key position = {0};
-    bool good = bf_key_read(bf_answer_value(checkpoint, 0, 4), walk->table->key_count, &position) &&
-                bf_answer_true(checkpoint, 0, 13) && bf_answer_number(checkpoint, 0, 0) == walk->epoch &&
-                bf_answer_number(checkpoint, 0, 1) == walk->seq &&
+    bool good = bf_key_read(bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION), walk->table->key_count, &position) &&
+                bf_answer_true(checkpoint, 0, BF_CHECKPOINT_DONE) && bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH) == walk->epoch &&
+                bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SEQ) == walk->seq &&
                 bf_key_equal_text(&position, &walk->low, walk->table->key_count);
     bf_key_clear(&position);
     if (!good) {

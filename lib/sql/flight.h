@@ -87,6 +87,28 @@ enum bf_statement {
 const char *bf_statement_name(enum bf_statement statement);
 const char *bf_error_class_name(enum bf_error_class error_class);
 
+/* The columns that READ_CHECKPOINT answers with, in order. */
+enum bf_checkpoint_column {
+    BF_CHECKPOINT_EPOCH,
+    BF_CHECKPOINT_SEQ,
+    BF_CHECKPOINT_PASS,
+    BF_CHECKPOINT_AFTER,
+    BF_CHECKPOINT_POSITION,
+    BF_CHECKPOINT_LOW,
+    BF_CHECKPOINT_SPLIT,
+    BF_CHECKPOINT_THROUGH,
+    BF_CHECKPOINT_ROWS_SCANNED,
+    BF_CHECKPOINT_ROWS_CHANGED,
+    BF_CHECKPOINT_COUNTED,
+    BF_CHECKPOINT_BATCHES,
+    BF_CHECKPOINT_BATCH_ROWS,
+    BF_CHECKPOINT_DONE,
+    BF_CHECKPOINT_IDENTITY,
+    BF_CHECKPOINT_DEFINITION,
+    BF_CHECKPOINT_TRANSACTION,
+    BF_CHECKPOINT_COLUMNS
+};
+
 enum {
     BF_PARAMETERS_MAX = 24, /* 2 x BF_KEY_COLUMNS_MAX and some */
     BF_STEPS_MAX = 96       /* legs of an update (2 x BF_KEY_COLUMNS_MAX - 1), or checks of BF_SET_COLUMNS_MAX columns and bounds */

@@ -107,26 +107,26 @@ static void read_checkpoint(const struct sim_checkpoint *checkpoint, struct bf_a
 {
     if (!checkpoint->exists)
         return;
-    row(answer, 18);
-    put(answer, 0, checkpoint->epoch);
-    put(answer, 1, checkpoint->seq);
-    put(answer, 2, 1);
+    row(answer, BF_CHECKPOINT_COLUMNS);
+    put(answer, BF_CHECKPOINT_EPOCH, checkpoint->epoch);
+    put(answer, BF_CHECKPOINT_SEQ, checkpoint->seq);
+    put(answer, BF_CHECKPOINT_PASS, 1);
     if (checkpoint->has_position)
-        put_key(answer, 4, checkpoint->position);
+        put_key(answer, BF_CHECKPOINT_POSITION, checkpoint->position);
     if (checkpoint->has_low)
-        put_key(answer, 5, checkpoint->low);
-    put(answer, 6, checkpoint->split);
+        put_key(answer, BF_CHECKPOINT_LOW, checkpoint->low);
+    put(answer, BF_CHECKPOINT_SPLIT, checkpoint->split);
     if (checkpoint->has_through)
-        put_key(answer, 7, checkpoint->through);
-    put(answer, 8, checkpoint->scanned);
-    put(answer, 9, checkpoint->changed);
-    put_text(answer, 10, checkpoint->counted ? "t" : "f");
-    put(answer, 11, checkpoint->batches);
-    put(answer, 12, checkpoint->batch_rows);
-    put_text(answer, 13, checkpoint->done ? "t" : "f");
-    put_text(answer, 15, "sim");
-    put_text(answer, 16, "definition");
-    put(answer, 17, checkpoint->transaction);
+        put_key(answer, BF_CHECKPOINT_THROUGH, checkpoint->through);
+    put(answer, BF_CHECKPOINT_ROWS_SCANNED, checkpoint->scanned);
+    put(answer, BF_CHECKPOINT_ROWS_CHANGED, checkpoint->changed);
+    put_text(answer, BF_CHECKPOINT_COUNTED, checkpoint->counted ? "t" : "f");
+    put(answer, BF_CHECKPOINT_BATCHES, checkpoint->batches);
+    put(answer, BF_CHECKPOINT_BATCH_ROWS, checkpoint->batch_rows);
+    put_text(answer, BF_CHECKPOINT_DONE, checkpoint->done ? "t" : "f");
+    put_text(answer, BF_CHECKPOINT_IDENTITY, "sim");
+    put_text(answer, BF_CHECKPOINT_DEFINITION, "definition");
+    put(answer, BF_CHECKPOINT_TRANSACTION, checkpoint->transaction);
 }
 
 static enum sim_result raise_epoch(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
