@@ -1,0 +1,313 @@
+"""backfillctl while it waits and watches, against a daemon made of scripted answers; watch in a real pseudo-terminal."""
+import copy
+import json
+import os
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+from lab.fake_daemon import ID, STATES, ctl, fake, job, problem, reason  # noqa: F401
+from lab.terminal import Screen, Terminal
+from lab.wait import until
+
+
+# ---- wait, and orders with --wait ----
+
+ENDS = {"completed": 0, "failed": 10, "aborted": 11, "rolled_back": 12, "awaiting_approval": 13, "paused": 14, "refused": 15}
+
+
+@pytest.mark.parametrize("state", ENDS)
+@pytest.mark.parametrize("verb", ["wait", "watch"])
+def test_how_a_job_ends(ctl, fake, state, verb):
+    fake.show("planning", "queued", state, reason=reason("told so"))
+    done = ctl(verb, "orders", code=ENDS[state])
+    text = done.stdout if state == "completed" else done.stderr
+    assert state in text or (state == "awaiting_approval" and "backfillctl approve orders" in text)
+    assert fake.connections == 1, "the connection is kept"
+
+
+@pytest.mark.parametrize("wanted, states, code", [
+    ("running", ["queued", "running"], 0), ("running", ["queued", "verifying"], 0), ("running", ["queued", "completed"], 0),
+    ("queued", ["planning", "running"], 0), ("completed", ["running", "paused", "running", "completed"], 0),
+    ("paused", ["running", "pausing", "paused"], 0), ("paused", ["running", "completed"], 4), ("paused", ["failed"], 10),
+    ("running", ["awaiting_approval", "refused"], 15), ("running", ["queued", "aborted"], 11), ("failed", ["failed"], 0),
+    ("aborted", ["aborting", "aborted"], 0), ("completed", ["rolling_back", "rolled_back"], 12),
+    ("awaiting_approval", ["planning", "awaiting_approval"], 0), ("failed", ["completed"], 4)])
+def test_wait_for(ctl, fake, wanted, states, code):
+    fake.show(*states)
+    done = ctl("wait", "orders", "--for", wanted, code=code)
+    assert (done.stdout == "") == (code != 0) and (done.stderr == "") == (code == 0)
+
+
+@pytest.mark.parametrize("state", [state for state in STATES if state not in ENDS])
+def test_time_is_up(ctl, fake, state):
+    fake.show(state)
+    began = time.monotonic()
+    done = ctl("wait", "orders", "--timeout", "300ms", code=7)
+    assert 0.3 <= time.monotonic() - began < 3
+    assert done.stderr == f"backfillctl: orders is not there yet, the time is up; it is {state}\n"
+
+
+def test_time_is_up_while_the_daemon_is_silent(ctl, fake):
+    release = threading.Event()
+
+    def silent(_):
+        release.wait(20)
+        return 200, job()
+    fake.answers[("GET", "/v1/jobs/orders")] = (200, job())
+    fake.answers[("GET", f"/v1/jobs/{ID}")] = silent
+    began = time.monotonic()
+    ctl("wait", "orders", "--timeout", "700ms", code=7)
+    release.set()
+    assert 0.7 <= time.monotonic() - began < 3
+
+
+def test_wait_follows_the_id_not_a_newer_job_of_the_name(ctl, fake):
+    fake.answers[("GET", "/v1/jobs/orders")] = [(200, job("running")), (200, job("completed", id="another"))]
+    fake.answers[("GET", f"/v1/jobs/{ID}")] = [(200, job("running")), (200, job("failed"))]
+    ctl("wait", "orders", code=10)
+
+
+def test_wait_json_prints_the_job_once(ctl, fake):
+    fake.show("running", "completed")
+    lines = ctl("--json", "wait", "orders", code=0).stdout.splitlines()
+    assert [json.loads(line)["state"] for line in lines] == ["completed"]
+
+
+@pytest.mark.parametrize("verb, states, code", [
+    ("pause", ["pausing", "paused"], 0), ("pause", ["pausing", "failed"], 10), ("pause", ["verifying", "completed"], 4),
+    ("pause", ["pausing", "aborting", "aborted"], 11), ("resume", ["paused", "queued", "running"], 0),
+    ("resume", ["queued", "awaiting_approval"], 13), ("resume", ["queued", "paused"], 14), ("resume", ["queued", "completed"], 0),
+    ("abort", ["aborting", "aborted"], 0), ("abort", ["paused", "aborting", "aborted"], 0), ("abort", ["failed"], 10)])
+def test_orders_wait(ctl, fake, verb, states, code):
+    fake.answers[("POST", f"/v1/jobs/orders/{verb}")] = (202, job(states[0]))
+    fake.show(*states)
+    done = ctl(verb, "orders", "--wait", "--timeout", "20s", code=code)
+    assert (done.stdout == "") == (code != 0)
+
+
+def test_order_wait_times_out(ctl, fake):
+    fake.answers[("POST", "/v1/jobs/orders/pause")] = (202, job("pausing"))
+    fake.show("pausing")
+    ctl("pause", "orders", "--wait", "--timeout", "300ms", code=7)
+
+
+def started(ctl, fake, *line):
+    """The client, once it has asked at least twice for the job."""
+    process = ctl.start(*line)
+    until(lambda: len(fake.requests) >= 2, 20, lambda _: "the client asks")
+    return process
+
+
+@pytest.mark.parametrize("verb", ["wait", "watch"])
+def test_a_restarted_daemon_is_found_again(ctl, fake, verb):
+    fake.show("running")
+    process = started(ctl, fake, verb, "orders")
+    fake.stop()
+    first = process.stderr.readline()
+    assert first.startswith("backfillctl: daemon unreachable, trying again: ")
+    fake.show("running", "completed")
+    fake.start()
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0 and err == "backfillctl: the daemon answers again\n" and "completed" in out
+
+
+def test_a_daemon_that_only_says_503_is_asked_again(ctl, fake):
+    fake.answers[("GET", "/v1/jobs/orders")] = (200, job())
+    fake.answers[("GET", f"/v1/jobs/{ID}")] = [problem(503, "stopping"), problem(500, "internal"), (200, job("completed"))]
+    assert "trying again" in ctl("wait", "orders", code=0).stderr
+
+
+def test_a_daemon_that_stays_away_ends_at_the_timeout(ctl, fake):
+    fake.show("running")
+    process = started(ctl, fake, "wait", "orders", "--timeout", "3s")
+    fake.stop()
+    process.communicate(timeout=30)
+    assert process.returncode == 7
+
+
+def test_a_daemon_that_stays_away_ends_after_a_minute(ctl, fake, campaign):
+    if not campaign:
+        pytest.skip("takes a minute: --campaign")
+    fake.show("running")
+    process = started(ctl, fake, "watch", "orders")
+    fake.stop()
+    began = time.monotonic()
+    process.communicate(timeout=100)
+    assert process.returncode == 5 and 58 < time.monotonic() - began < 70
+
+
+def test_a_job_that_is_gone_ends_the_waiting(ctl, fake):
+    fake.answers[("GET", "/v1/jobs/orders")] = (200, job())
+    ctl("wait", "orders", code=3)
+
+
+@pytest.mark.parametrize("verb", ["wait", "watch"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(ctl, fake, verb, number):
+    fake.show("running")
+    process = started(ctl, fake, verb, "orders")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130 and "orders goes on" in err
+    assert [request for request in fake.requests if request["method"] != "GET"] == []
+
+
+# ---- watch without a terminal ----
+
+def moving(fake, seconds, **more):
+    """The job's progress is another one at every look; it completes after so many seconds."""
+    began = time.monotonic()
+
+    def look(_):
+        done = (time.monotonic() - began) / seconds
+        if done >= 1:
+            return 200, job("completed", fraction=1, **more)
+        made = copy.deepcopy(job("running", fraction=done * 0.999, **more))
+        made["progress"]["rows_scanned"] = int(done * 1000000)
+        return 200, made
+    fake.answers[("GET", "/v1/jobs/orders")] = fake.answers[("GET", f"/v1/jobs/{ID}")] = look
+
+
+def test_plain_lines_at_most_one_a_second(ctl, fake):
+    moving(fake, 2.5)
+    process = ctl.start("watch", "orders")
+    times, lines = [], []
+    for line in process.stdout:
+        times.append(time.monotonic())
+        lines.append(line)
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert 3 <= len(lines) <= 5 and not re.search(r"[\x1b\r]", "".join(lines))
+    assert re.fullmatch(r"orders: running  \d+\.\d %  18,230 rows/s  batch 1,500  ETA 3 min 12 s\n", lines[0])
+    assert lines[-1] == "orders: completed  100.0 %  420,000 rows changed\n"
+    gaps = [b - a for a, b in zip(times, times[1:-1])]  # the last line may come at once
+    assert min(gaps) > 0.9
+    asked = [request["at"] for request in fake.requests]
+    assert 8 <= len(asked) <= 16, "about five looks a second"
+
+
+def test_lines_of_json(ctl, fake):
+    moving(fake, 1.5)
+    lines = ctl("--json", "watch", "orders", code=0).stdout.splitlines()
+    states = [json.loads(line)["state"] for line in lines]
+    assert 2 <= len(states) <= 4 and states[-1] == "completed" and set(states[:-1]) == {"running"}
+    fake.answers[("GET", "/v1/jobs/orders")] = (200, json.dumps(job("completed"), indent=1).encode() + b"\n")
+    line, = ctl("--json", "watch", "orders", code=0).stdout.splitlines()
+    assert json.loads(line) == job("completed")
+
+
+def test_nothing_changes_nothing_is_printed(ctl, fake):
+    began = time.monotonic()
+    fake.answers[("GET", "/v1/jobs/orders")] = fake.answers[("GET", f"/v1/jobs/{ID}")] = lambda _: (
+        200, job("running" if time.monotonic() - began < 2.5 else "completed"))
+    assert len(ctl("watch", "orders", code=0).stdout.splitlines()) == 2
+
+
+def test_watch_several(ctl, fake):
+    for name, states in (("a", ["running", "completed"]), ("b", ["running", "running", "failed"]), ("c", ["paused"])):
+        answers = [(200, job(state, name, id=f"id-{name}")) for state in states]
+        fake.answers[("GET", f"/v1/jobs/{name}")] = fake.answers[("GET", f"/v1/jobs/id-{name}")] = answers
+    done = ctl("watch", "a", "b", "c", code=10)
+    assert "b is failed" in done.stderr and "c is paused" in done.stderr and "a: completed" in done.stdout
+    ctl("watch", "a", "c", code=14)
+    ctl("watch", "a", code=0)
+
+
+def test_watch_all_that_is_unfinished(ctl, fake):
+    fake.answers[("GET", "/v1/jobs")] = (200, {"jobs": [job("running", "a", id="id-a"), job("failed", "b", id="id-b")]})
+    fake.answers[("GET", "/v1/jobs/id-a")] = [(200, job("running", "a", id="id-a")), (200, job("completed", "a", id="id-a"))]
+    done = ctl("watch", code=0)
+    assert "a: completed" in done.stdout and "b" not in {line.split(":")[0] for line in done.stdout.splitlines()}
+    fake.answers[("GET", "/v1/jobs")] = (200, {"jobs": [job("failed")]})
+    assert "no unfinished job" in ctl("watch", code=0).stderr
+
+
+# ---- watch on a terminal ----
+
+def test_watch_on_a_terminal(ctl, fake):
+    moving(fake, 2)
+    terminal = Terminal(ctl, "watch", "orders")
+    terminal.until(lambda: "batching" in terminal.raw)
+    line, = terminal.screen.text
+    assert re.match(r"orders  batching +[█▉▊▋▌▍▎▏░]{6,28} +\d+\.\d %  +18,230 rows/s  batch 1,500    ETA 3 min 12 s$", line), line
+    assert terminal.finish() == 0
+    line, = terminal.screen.text  # one line, drawn again and again
+    assert re.match(r"orders  completed +█{20,28}  100\.0 %  420,000 rows changed", line), line
+    assert terminal.raw.count("\x1b[1A") >= 7 and terminal.screen.colours > 0 and terminal.screen.folded == 0
+
+
+@pytest.mark.parametrize("environment, bar, colours, cursor", [
+    ({"LC_ALL": "C"}, "#", True, True), ({"NO_COLOR": "1"}, "█", False, True), ({"TERM": "dumb"}, None, False, False)])
+def test_plainer_terminals(ctl, fake, environment, bar, colours, cursor):
+    fake.show("running", "running", "completed", fraction=0.5)
+    terminal = Terminal(ctl, "watch", "orders", **environment)
+    assert terminal.finish() == 0
+    assert bar is None or bar in terminal.raw
+    assert (terminal.screen.colours > 0) == colours and ("\x1b[1A" in terminal.raw) == cursor
+    assert environment.get("LC_ALL") != "C" or terminal.raw.isascii()
+
+
+@pytest.mark.parametrize("columns", [5, 20, 40, 60, 80, 109, 110, 132, 250])
+def test_no_line_is_wider_than_the_terminal(ctl, fake, columns):
+    long = reason("replica-2 is 4.2 s behind (limit 1.5 s) and the größe of this text goes on " * 4)
+    fake.show(job("running", activity="backing_off", reason=long), job("running"), job("paused", reason=long),
+              name="orders")
+    terminal = Terminal(ctl, "watch", "orders", columns=columns)
+    terminal.until(lambda: "backfillctl: " in terminal.raw)
+    drawn = terminal.raw.split("backfillctl: ")[0]
+    screen = Screen(columns)
+    screen.feed(drawn)
+    assert screen.folded == 0 and len(screen.text) == 1
+    assert columns < 110 or "replica-2 is 4.2 s behind (limit 1.5 s)" in screen.text[0]
+    assert terminal.finish() == 14
+
+
+def test_resize(ctl, fake):
+    moving(fake, 3)
+    terminal = Terminal(ctl, "watch", "orders", columns=120)
+    terminal.until(lambda: len(terminal.screen.text[0:1] and terminal.screen.text[0]) > 90)
+    mark = len(terminal.raw)
+    terminal.resize(50)
+    terminal.until(lambda: terminal.raw.count("orders", mark) >= 3)
+    # the line of before, 100 and more columns wide, takes two or three on the narrower screen
+    assert re.search(r"\r\x1b\[[23]A", terminal.raw[mark:])
+    newest = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", terminal.raw[mark:].split("\r")[-2]).strip()
+    assert 20 < len(newest) < 50
+    assert terminal.finish() == 0
+
+
+def test_more_jobs_than_lines(ctl, fake):
+    names = [f"job-{number}" for number in range(12)]
+    for name in names:
+        fake.answers[("GET", f"/v1/jobs/{name}")] = fake.answers[("GET", f"/v1/jobs/id-{name}")] = [
+            (200, job("running", name, id=f"id-{name}")), (200, job("completed", name, id=f"id-{name}"))]
+    terminal = Terminal(ctl, "watch", *names, rows=6)
+    assert terminal.finish() == 0
+    assert len(terminal.screen.text) == 5 and terminal.screen.text[-1].startswith("and 8 more")
+
+
+def test_ctrl_c_ends_the_watching_only(ctl, fake):
+    fake.show("running")
+    terminal = Terminal(ctl, "watch", "orders")
+    terminal.until(lambda: "42.1 %" in terminal.raw)
+    os.write(terminal.master, b"\x03")
+    assert terminal.finish() == 130
+    assert "orders goes on" in terminal.raw
+    assert [request for request in fake.requests if request["method"] != "GET"] == []
+
+
+def test_terminal_shows_that_the_daemon_is_away(ctl, fake):
+    fake.show("running")
+    terminal = Terminal(ctl, "watch", "orders", columns=70)
+    terminal.until(lambda: "42.1 %" in terminal.raw)
+    fake.stop()
+    terminal.until(lambda: len(terminal.screen.text) == 2)
+    assert terminal.screen.text[1].startswith("daemon unreachable, trying again")
+    fake.show("completed")
+    fake.start()
+    assert terminal.finish() == 0
+    assert len(terminal.screen.text) == 1 and terminal.screen.folded == 0
