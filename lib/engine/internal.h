@@ -82,6 +82,7 @@ struct bf_job *bf_engine_by_id(const struct bf_engine *engine, const char *id);
 const char *bf_engine_name_user(const struct bf_engine *engine, const char *name);
 
 /* machine.c */
+int64_t bf_job_now(const struct bf_job *job); /* monotonic milliseconds */
 void bf_job_tick(struct bf_job *job);
 /* The one setter. Moves as the table allows, writes the event and stores both; takes effect at once. `reason` (may be
  * NULL) becomes the record's reason, else the reason is cleared. `request` (may be NULL) is answered when stored. */

@@ -8,6 +8,11 @@
 #include "allocate.h"
 #include "internal.h"
 
+int64_t bf_job_now(const struct bf_job *job)
+{
+    return job->engine->world->monotonic(job->engine->world->context);
+}
+
 struct bf_reason bf_reason_make(const struct bf_job *job, enum bf_code code, const char *text)
 {
     struct bf_reason reason = {.code = code, .since = job->engine->world->unix_time(job->engine->world->context)};

@@ -7,16 +7,6 @@
 #include "allocate.h"
 #include "internal.h"
 
-enum {
-    CONNECT_TIMEOUT = 5000,   /* milliseconds */
-    PAUSE_GRACE = 500,        /* a pause lets the running batch end for so long, then cancels it */
-    CANCEL_AGAIN = 300,       /* a cancel may come between two statements: say it again */
-    STOP_WATCHDOG = 5000,     /* a server that does not answer a stop: give the session up, settle with a new one */
-    OWNED_ELSEWHERE_POLL = 1000,
-    RAISE_AGAIN = 200,
-    OWNER_SILENT = 30         /* seconds; P3 */
-};
-
 const char *bf_phase_name(enum bf_phase phase)
 {
     static const char *const names[] = {
@@ -40,11 +30,6 @@ enum bf_activity bf_walk_activity(const struct bf_walk *walk)
 bool bf_walk_over(const struct bf_job *job)
 {
     return job->walk.phase == BF_PHASE_OFF || job->walk.phase == BF_PHASE_OVER;
-}
-
-static int64_t now(const struct bf_job *job)
-{
-    return job->engine->world->monotonic(job->engine->world->context);
 }
 
 /* ---- life ---- */
@@ -93,458 +78,13 @@ void bf_walk_reset(struct bf_job *job, bool unsettled)
     bf_size_start(&walk->size, pace->batch_time, pace->batch_rows_start, pace->batch_rows_min, pace->batch_rows_max);
 }
 
-static void on_timer(void *argument)
-{
-    bf_engine_mark(argument);
-}
-
-/* ---- the way in ---- */
-
-static void on_connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
-{
-    (void)session;
-    struct bf_job *job = argument;
-    job->walk.connect_class = error_class;
-    snprintf(job->walk.connect_text, sizeof job->walk.connect_text, "%s", text ? text : "");
-    job->walk.arrived = true;
-    bf_engine_mark(job);
-}
-
-static void connect(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    char name[64];
-    snprintf(name, sizeof name, "backfilld %s", job->record.id);
-    struct bf_session_options options = {.application_name = name,
-                                         .lock_timeout = job->record.document->limits.lock_timeout,
-                                         .statement_timeout = job->record.document->limits.statement_timeout,
-                                         .connect_timeout = CONNECT_TIMEOUT};
-    const struct bf_database *database = job->target->database;
-    walk->phase = BF_PHASE_CONNECTING;
-    walk->arrived = false;
-    walk->session = database->connect(database->context, &options, on_connected, job);
-}
-
-static void connected(struct bf_job *job)
-{
-    if (job->walk.connect_class != BF_CLASS_NONE)
-        bf_walk_connect_failed(job);
-    else
-        bf_walk_send_recognise(job);
-}
-
-/* Someone ended our session while the server stayed up: once may be an accident, twice in 10 minutes is a word (P10). */
-static bool ended_by_person(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    if (!walk->count_ended)
-        return false;
-    walk->count_ended = false;
-    if (strcmp(walk->ended_server, walk->server_started) != 0)
-        return false;
-    bool again = walk->ended_at != 0 && now(job) - walk->ended_at < 10 * 60 * 1000;
-    walk->ended_at = now(job);
-    bf_job_note(job, "note", "someone ended the job's session while the server stayed up");
-    return again;
-}
-
-static void recognised(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    const struct bf_dialect *dialect = job->target->database->dialect;
-    if (!bf_walk_fine(job, "recognise the server"))
-        return;
-    const struct bf_answer *server = &walk->answers[0];
-    const char *started = bf_answer_value(server, 0, 1);
-    snprintf(walk->server_started, sizeof walk->server_started, "%s", started ? started : "");
-    if (!bf_answer_true(server, 0, 2)) {
-        bf_walk_back_off(job, BF_NOT_PRIMARY, "the server is read-only: waiting for the primary", true);
-        return;
-    }
-    if (ended_by_person(job)) {
-        bf_walk_end(job, BF_STATE_PAUSED, BF_ENDED_BY_DBA,
-                    "someone ended the job's sessions twice within 10 minutes; resume it when that was not meant");
-        return;
-    }
-    struct bf_complaints complaints = {0};
-    bf_table_free(walk->table);
-    walk->table = dialect->read_survey(job->record.document, server, walk->answers + 1, walk->answer_count - 1,
-                                       &complaints);
-    if (!walk->table) {
-        bf_walk_end(job, job->record.started ? BF_STATE_PAUSED : BF_STATE_FAILED, BF_TABLE_CHANGED, "%s",
-                    complaints.count ? complaints.list[0].detail : "the table cannot be described");
-        bf_complaints_clear(&complaints);
-        return;
-    }
-    bf_complaints_clear(&complaints);
-    free(job->table);
-    job->table = bf_copy_string(walk->table->display);
-    bf_statements_free(walk->statements);
-    walk->statements = dialect->render(job->record.id, job->record.document, walk->table);
-    walk->recognised = true;
-    bool schema = bf_answer_value(server, 0, 4) != NULL;
-    int64_t version = bf_answer_number(server, 0, 4);
-    if (schema && version > dialect->schema_version)
-        bf_walk_end(job, BF_STATE_FAILED, BF_SCHEMA_NEWER,
-                    "the schema backfilld on the target is version %lld, this daemon knows %d: use the newer release",
-                    (long long)version, dialect->schema_version);
-    else if (!schema || version < dialect->schema_version)
-        bf_walk_send_schema(job);
-    else if (walk->stopping && walk->unsettled)
-        bf_walk_send_one(job, BF_STATEMENT_END_LOST_SESSIONS, BF_PHASE_ENDING_LOST);
-    else
-        bf_walk_send_peek(job);
-}
-
-static void find_end_or_register(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    const struct bf_document *document = job->record.document;
-    if (document->through_count == 0) {
-        bf_walk_send_one(job, BF_STATEMENT_END, BF_PHASE_FINDING_END);
-        return;
-    }
-    for (size_t i = 0; i < document->through_count; i++)
-        walk->through.text[i] = bf_copy_string(document->through[i]);
-    bf_walk_send_register(job);
-}
-
-static void end_found(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "find the end of the table"))
-        return;
-    const struct bf_answer *end = &walk->answers[0];
-    bf_key_clear(&walk->through);
-    for (size_t i = 0; end->rows && i < walk->table->key_count; i++)
-        walk->through.text[i] = bf_copy_string(bf_answer_value(end, 0, i));
-    bf_walk_send_register(job);
-}
-
-static void store(struct bf_job *job)
-{
-    job->walk.phase = BF_PHASE_STORING;
-    job->walk.arrived = false;
-    bf_job_save(job, true);
-}
-
-/* The row is there: is it this target's, and this table's? P4. */
-static bool right_target(struct bf_job *job, const struct bf_answer *checkpoint)
-{
-    const struct bf_walk *walk = &job->walk;
-    const char *identity = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_IDENTITY), *definition = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_DEFINITION);
-    if (!identity || strcmp(identity, walk->table->target_identity) != 0)
-        bf_walk_end(job, BF_STATE_PAUSED, BF_TARGET_CHANGED,
-                    "the checkpoint on target %s belongs to another database: was it repointed, or is it a copy?",
-                    job->target->name);
-    else if (!definition || strcmp(definition, walk->table->definition) != 0)
-        bf_walk_end(job, BF_STATE_PAUSED, BF_TABLE_CHANGED,
-                    "the definition of %s changed since the job began; abort it and submit it anew if it still applies",
-                    walk->table->display);
-    else
-        return true;
-    return false;
-}
-
-/* P3: who owns the checkpoint, and may we take it? */
-static void peeked(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    const struct bf_world *world = job->engine->world;
-    if (!bf_walk_fine(job, "look at the checkpoint's owner"))
-        return;
-    const struct bf_answer *peek = &walk->answers[0];
-    if (peek->rows == 0) {
-        if (!job->record.started)
-            find_end_or_register(job);
-        else
-            bf_walk_end(job, BF_STATE_FAILED, BF_CHECKPOINT_LOST,
-                        "the job's row in backfilld.checkpoint is gone from target %s; how far it came is not known, so it "
-                        "never starts again by itself", job->target->name);
-        return;
-    }
-    if (!right_target(job, &walk->answers[1]))
-        return;
-    if (!job->record.started) {
-        job->record.started = true;
-        store(job);
-        return;
-    }
-    const char *owner = bf_answer_value(peek, 0, 0);
-    int64_t epoch = bf_answer_number(peek, 0, 1), seq = bf_answer_number(peek, 0, 2);
-    int64_t silent = bf_answer_number(peek, 0, 3);
-    if (!owner)
-        owner = "";
-    if (!*owner || strcmp(owner, world->owner) == 0 || world->owner_gone(world->context, owner) ||
-        silent >= OWNER_SILENT) {
-        bf_walk_send_raise(job, owner);
-        return;
-    }
-    bool moved = walk->peeked_seq >= 0 && walk->peeked_seq != seq;
-    if (moved || (job->record.epoch != 0 && job->record.epoch != epoch)) {
-        walk->without_release = true;
-        bf_walk_end(job, BF_STATE_PAUSED, BF_FENCED,
-                    "another daemon (%.100s) works on this job; resume it here only when that one is stopped", owner);
-        return;
-    }
-    walk->peeked_seq = seq;
-    bf_walk_back_off(job, BF_OWNED_ELSEWHERE, "another daemon may still own the job: waiting until its checkpoint was "
-                     "silent for 30 s", false);
-    walk->sleep_until = now(job) + OWNED_ELSEWHERE_POLL;
-}
-
-static void copy_text(char **to, const char *text)
-{
-    free(*to);
-    *to = bf_copy_string(text);
-}
-
-/* We hold the epoch: from here on what READ_CHECKPOINT said is the truth. */
-static void take_over(struct bf_job *job, const struct bf_answer *checkpoint)
-{
-    struct bf_walk *walk = &job->walk;
-    struct bf_progress *progress = &job->record.progress;
-    size_t keys = walk->table->key_count;
-    walk->owner = true;
-    walk->unsettled = false;
-    walk->peeked_seq = -1;
-    walk->epoch = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH);
-    walk->seq = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SEQ);
-    const char *after = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_AFTER), *position = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION);
-    bf_key_read(position ? position : after, keys, &walk->low);
-    bf_key_read(bf_answer_value(checkpoint, 0, BF_CHECKPOINT_LOW), keys, &walk->batch_low);
-    walk->batch_split = (int)bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SPLIT);
-    bf_key_read(bf_answer_value(checkpoint, 0, BF_CHECKPOINT_THROUGH), keys, &walk->through);
-    walk->through_known = bf_key_known(&walk->through);
-    int64_t rows = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCH_ROWS);
-    if (rows >= walk->size.min && walk->size.history == 0)
-        walk->size.rows = rows > walk->size.max ? walk->size.max : rows;
-    walk->done = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_DONE);
-    walk->touched_at = now(job);
-    walk->reason = (struct bf_reason){0};
-    progress->pass = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_PASS);
-    int64_t batches = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCHES);
-    if (batches < progress->batches)
-        bf_job_note(job, "note", "the target remembers %lld batches of %lld: a fail-over lost the last ones, rows and "
-                    "checkpoint together; they are done again", (long long)batches, (long long)progress->batches);
-    progress->batches = batches;
-    progress->rows_scanned = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_SCANNED);
-    progress->rows_changed = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_CHANGED);
-    progress->batch_rows = walk->size.rows;
-    progress->done = walk->done;
-    copy_text(&progress->after, after);
-    copy_text(&progress->position, position);
-    copy_text(&progress->through, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_THROUGH));
-    if (batches > 0)
-        progress->resumed++;
-    job->record.epoch = walk->epoch;
-    job->sample_count = job->sample_next = 0;
-}
-
-static void raised(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "take the checkpoint"))
-        return;
-    const struct bf_answer *raise = &walk->answers[1], *checkpoint = &walk->answers[2];
-    if (raise->affected != 1 || checkpoint->rows != 1) {
-        bf_walk_back_off(job, BF_OWNED_ELSEWHERE, "the checkpoint's owner changed just now", false);
-        walk->sleep_until = now(job) + RAISE_AGAIN;
-        return;
-    }
-    bool counted = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_COUNTED);
-    const char *transaction = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_TRANSACTION);
-    take_over(job, checkpoint);
-    bf_job_note(job, "epoch", "taken up at epoch %lld, position %s", (long long)walk->epoch,
-                job->record.progress.position ? job->record.progress.position : "start");
-    if (!counted && transaction && job->record.progress.position && !walk->stopping)
-        bf_walk_send_recount(job, transaction, &walk->batch_low, walk->batch_split);
-    else
-        store(job);
-}
-
-/* How many rows the last batch of the former life changed is known to the rows alone. Not worth failing for. */
-static void recounted(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    if (!walk->lost && walk->answers[0].outcome == BF_OUTCOME_OK)
-        job->record.progress.rows_changed += bf_answer_number(&walk->answers[0], 0, 0);
-    else if (!bf_walk_fine(job, "count the rows of the last batch"))
-        return;
-    store(job);
-}
-
-static void stored(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    if (walk->store_failed && !walk->owner) {
-        job->record.started = false;
-        bf_walk_back_off(job, BF_STORE_FAILED, "the state store cannot be written; see the daemon's log", false);
-    } else if (walk->owner) {
-        walk->phase = BF_PHASE_READY;
-    } else {
-        bf_walk_send_peek(job);
-    }
-}
-
-/* A stop has to find out first whether a lost session of ours is still at work on the target. */
-static bool has_to_settle(const struct bf_job *job)
-{
-    const struct bf_walk *walk = &job->walk;
-    return walk->unsettled && !walk->owner && !walk->without_release && !job->engine->draining;
-}
-
-static void backed_off(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    if (!walk->session)
-        connect(job);
-    else if (!walk->recognised)
-        bf_walk_send_recognise(job);
-    else if (walk->stopping && has_to_settle(job))
-        bf_walk_send_one(job, BF_STATEMENT_END_LOST_SESSIONS, BF_PHASE_ENDING_LOST);
-    else if (walk->owner)
-        walk->phase = BF_PHASE_READY;
-    else
-        bf_walk_send_peek(job);
-}
-
-/* ---- the way out ---- */
-
-static bool stop_wanted(const struct bf_job *job)
-{
-    return job->walk.ending != BF_STATE_PLANNING || job->record.state == BF_STATE_PAUSING ||
-           job->record.state == BF_STATE_ABORTING || job->engine->draining;
-}
-
-static void over(struct bf_job *job)
-{
-    bf_walk_close_session(job);
-    job->engine->world->timer_stop(job->walk.timer);
-    job->walk.phase = BF_PHASE_OVER;
-}
-
-/* Nothing is under way: release what is ours, settle what may still be at work, or be over. */
-static void stop_here(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    if (walk->session && walk->owner && !walk->without_release)
-        bf_walk_send_flush(job, walk->done && walk->ending == BF_STATE_COMPLETED, true, BF_PHASE_RELEASING);
-    else if (has_to_settle(job))
-        backed_off(job);
-    else
-        over(job);
-}
-
-/* How long the running flight may still go on before it is cancelled; milliseconds since the stop. */
-static int64_t grace(const struct bf_job *job)
-{
-    if (job->engine->draining)
-        return job->engine->drain_cancel ? 0 : INT32_MAX;
-    if (job->record.state == BF_STATE_ABORTING)
-        return 0;
-    /* What waits for a lock or only reads is no work that a pause would lose. */
-    return job->walk.phase == BF_PHASE_BATCHING ? PAUSE_GRACE : 0;
-}
-
-/* A stop is wanted and something is under way. Returns true when the walk went on. */
-static bool stop_waiting(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    int64_t time = now(job);
-    switch (walk->phase) {
-    case BF_PHASE_SLEEPING:
-        stop_here(job);
-        return true;
-    case BF_PHASE_BACKING_OFF:
-        if (has_to_settle(job))
-            return false;
-        stop_here(job);
-        return true;
-    case BF_PHASE_CONNECTING:
-        if (has_to_settle(job))
-            return false;
-        over(job);
-        return true;
-    case BF_PHASE_STORING:
-        return false;
-    default:
-        break;
-    }
-    if (walk->phase == BF_PHASE_RELEASING || walk->phase == BF_PHASE_TAKING_BACK)
-        return false;
-    /* Settling is what the stop needs; only a raise that may wait for a lost session is in its way. */
-    if (has_to_settle(job) && (walk->phase != BF_PHASE_RAISING || walk->lost_ended))
-        return false;
-    if (time - walk->stop_since >= grace(job) && (!walk->cancelled_at || time - walk->cancelled_at >= CANCEL_AGAIN)) {
-        walk->cancelled_at = time;
-        job->target->database->cancel(walk->session);
-    }
-    return false;
-}
-
-/* An answer that never comes: the session is given up, what it did is found out by taking up anew (P2). */
-static bool watchdog(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    if (!walk->flight_under_way)
-        return false;
-    int64_t sent = now(job) - walk->flight_sent;
-    int64_t limit = 2 * job->record.document->limits.statement_timeout + 5000;
-    bool stop = walk->stopping && walk->cancelled_at && now(job) - walk->stop_since >= grace(job) + STOP_WATCHDOG;
-    bool hurried = walk->stopping && (walk->phase == BF_PHASE_RELEASING || walk->phase == BF_PHASE_TAKING_BACK);
-    if (hurried)
-        limit = STOP_WATCHDOG;
-    if (!stop && sent < limit)
-        return false;
-    bf_walk_back_off(job, BF_SERVER_UNREACHABLE, "the server does not answer", true);
-    return true;
-}
-
-/* Wakes the job when the next thing is due that is not an answer. */
-static void arm(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    const struct bf_world *world = job->engine->world;
-    int64_t due = INT64_MAX, time = now(job);
-    if (walk->phase == BF_PHASE_SLEEPING || walk->phase == BF_PHASE_BACKING_OFF) {
-        due = walk->sleep_until;
-        /* The owner of a long sleep shows that it lives. */
-        if (walk->phase == BF_PHASE_SLEEPING && walk->touched_at + BF_TOUCH_EVERY + 1 < due)
-            due = walk->touched_at + BF_TOUCH_EVERY + 1;
-    } else if (walk->flight_under_way) {
-        due = walk->flight_sent + 2 * job->record.document->limits.statement_timeout + 5000;
-        if (walk->stopping) {
-            int64_t cancel = walk->cancelled_at ? walk->cancelled_at + CANCEL_AGAIN : walk->stop_since + grace(job);
-            if (cancel < due)
-                due = cancel;
-            if (walk->flight_sent + STOP_WATCHDOG < due)
-                due = walk->flight_sent + STOP_WATCHDOG;
-        }
-    }
-    if (due == INT64_MAX)
-        return;
-    if (!walk->timer)
-        walk->timer = world->timer_new(world->context, on_timer, job);
-    world->timer_start(walk->timer, due > time ? due - time : 1);
-}
-
-static void notice_stop(struct bf_job *job)
-{
-    struct bf_walk *walk = &job->walk;
-    if (!walk->stopping && stop_wanted(job)) {
-        walk->stopping = true;
-        walk->stop_since = now(job);
-    }
-}
-
 /* A stop is a stop, whatever became of the release. But completed is only what the target was seen to keep. */
 static void released(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
     bool good = !walk->lost && walk->answers[0].outcome == BF_OUTCOME_OK && walk->answers[0].affected == 1;
     if (walk->ending != BF_STATE_COMPLETED || good) {
-        over(job);
+        bf_walk_leave(job);
         return;
     }
     bf_walk_back_off(job, BF_LOST_SESSION, "the connection was lost before the end was confirmed: verifying again", true);
@@ -554,8 +94,8 @@ static void released(struct bf_job *job)
 static void arrived(struct bf_job *job)
 {
     switch (job->walk.phase) {
-    case BF_PHASE_CONNECTING: connected(job); break;
-    case BF_PHASE_RECOGNISING: recognised(job); break;
+    case BF_PHASE_CONNECTING: bf_walk_connected(job); break;
+    case BF_PHASE_RECOGNISING: bf_walk_recognised(job); break;
     case BF_PHASE_MAKING_SCHEMA:
         if (bf_walk_fine(job, "make the control schema"))
             bf_walk_send_peek(job);
@@ -566,15 +106,15 @@ static void arrived(struct bf_job *job)
             bf_walk_send_peek(job);
         }
         break;
-    case BF_PHASE_PEEKING: peeked(job); break;
-    case BF_PHASE_FINDING_END: end_found(job); break;
+    case BF_PHASE_PEEKING: bf_walk_peeked(job); break;
+    case BF_PHASE_FINDING_END: bf_walk_end_found(job); break;
     case BF_PHASE_REGISTERING:
         if (bf_walk_fine(job, "register the job on the target"))
             bf_walk_send_peek(job);
         break;
-    case BF_PHASE_STORING: stored(job); break;
-    case BF_PHASE_RAISING: raised(job); break;
-    case BF_PHASE_RECOUNTING: recounted(job); break;
+    case BF_PHASE_STORING: bf_walk_stored(job); break;
+    case BF_PHASE_RAISING: bf_walk_raised(job); break;
+    case BF_PHASE_RECOUNTING: bf_walk_recounted(job); break;
     case BF_PHASE_BOUNDING: bf_walk_bounded(job); break;
     case BF_PHASE_SPLITTING: bf_walk_split_known(job); break;
     case BF_PHASE_COUNTING: bf_walk_counted(job); break;
@@ -585,7 +125,7 @@ static void arrived(struct bf_job *job)
     case BF_PHASE_ASKING: bf_walk_asked(job); break;
     case BF_PHASE_TOUCHING:
         if (bf_walk_fine(job, "touch the checkpoint")) {
-            job->walk.touched_at = now(job);
+            job->walk.touched_at = bf_job_now(job);
             job->walk.phase = BF_PHASE_READY;
         }
         break;
@@ -600,35 +140,35 @@ static void arrived(struct bf_job *job)
 static bool advance(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    notice_stop(job);
+    bf_walk_notice_stop(job);
     switch (walk->phase) {
     case BF_PHASE_OVER:
         return false;
     case BF_PHASE_OFF:
         if (walk->stopping)
-            stop_here(job);
+            bf_walk_stop_here(job);
         else
-            connect(job);
+            bf_walk_connect(job);
         return true;
     case BF_PHASE_READY:
         if (walk->stopping)
-            stop_here(job);
+            bf_walk_stop_here(job);
         else
             bf_walk_ready(job);
         return true;
     case BF_PHASE_SLEEPING:
         if (walk->stopping)
-            return stop_waiting(job);
-        if (now(job) < walk->sleep_until && now(job) - walk->touched_at <= BF_TOUCH_EVERY)
+            return bf_walk_stop_waiting(job);
+        if (bf_job_now(job) < walk->sleep_until && bf_job_now(job) - walk->touched_at <= BF_TOUCH_EVERY)
             return false;
         walk->phase = BF_PHASE_READY;
         return true;
     case BF_PHASE_BACKING_OFF:
-        if (walk->stopping && stop_waiting(job))
+        if (walk->stopping && bf_walk_stop_waiting(job))
             return true;
-        if (now(job) < walk->sleep_until)
+        if (bf_job_now(job) < walk->sleep_until)
             return false;
-        backed_off(job);
+        bf_walk_backed_off(job);
         return true;
     default:
         break;
@@ -638,14 +178,14 @@ static bool advance(struct bf_job *job)
         arrived(job);
         return true;
     }
-    if (walk->stopping && stop_waiting(job))
+    if (walk->stopping && bf_walk_stop_waiting(job))
         return true;
-    return watchdog(job);
+    return bf_walk_watchdog(job);
 }
 
 void bf_walk_step(struct bf_job *job)
 {
     while (advance(job))
         ;
-    arm(job);
+    bf_walk_arm(job);
 }

@@ -140,6 +140,26 @@ bool bf_walk_over(const struct bf_job *job);
 enum bf_activity bf_walk_activity(const struct bf_walk *walk);
 const char *bf_phase_name(enum bf_phase phase);
 
+/* walk_begin.c: the way in; the functions take up what their phase has brought */
+void bf_walk_connect(struct bf_job *job);
+void bf_walk_connected(struct bf_job *job);
+void bf_walk_recognised(struct bf_job *job);
+void bf_walk_peeked(struct bf_job *job);
+void bf_walk_end_found(struct bf_job *job);
+void bf_walk_raised(struct bf_job *job);
+void bf_walk_recounted(struct bf_job *job);
+void bf_walk_stored(struct bf_job *job);
+void bf_walk_backed_off(struct bf_job *job); /* the back-off is over: where does the walk go on? */
+
+/* walk_stop.c: the way out */
+void bf_walk_notice_stop(struct bf_job *job);
+bool bf_walk_has_to_settle(const struct bf_job *job);
+void bf_walk_stop_here(struct bf_job *job);    /* nothing is under way: release, settle, or leave */
+bool bf_walk_stop_waiting(struct bf_job *job); /* something is under way; true when the walk went on */
+bool bf_walk_watchdog(struct bf_job *job);     /* true when an answer is given up */
+void bf_walk_arm(struct bf_job *job);          /* wakes the job when something is due that is not an answer */
+void bf_walk_leave(struct bf_job *job);        /* the walk is over */
+
 /* walk_flights.c: what is said in each phase */
 void bf_walk_send(struct bf_job *job, enum bf_phase phase); /* sends walk->flight, waits in `phase` */
 void bf_walk_send_recognise(struct bf_job *job);

@@ -9,11 +9,6 @@ enum {
     EMPTY_CHECKPOINT = 1000 /* milliseconds: empty ranges share one checkpoint a second */
 };
 
-static int64_t now(const struct bf_job *job)
-{
-    return job->engine->world->monotonic(job->engine->world->context);
-}
-
 void bf_walk_range_text(const struct bf_job *job, char *text, size_t size)
 {
     const struct bf_walk *walk = &job->walk;
@@ -25,7 +20,7 @@ void bf_walk_range_text(const struct bf_job *job, char *text, size_t size)
 
 static void take_sample(struct bf_job *job)
 {
-    int64_t time = now(job);
+    int64_t time = bf_job_now(job);
     size_t newest = (job->sample_next + BF_RATE_SAMPLES - 1) % BF_RATE_SAMPLES;
     if (job->sample_count && time - job->samples[newest].at < 1000)
         return;
@@ -45,11 +40,11 @@ static bool is_sparse(const struct bf_job *job)
 void bf_walk_ready(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    if (now(job) - walk->touched_at > BF_TOUCH_EVERY) {
+    if (bf_job_now(job) - walk->touched_at > BF_TOUCH_EVERY) {
         bf_walk_send_one(job, BF_STATEMENT_TOUCH, BF_PHASE_TOUCHING);
         return;
     }
-    if (now(job) < walk->sleep_until) {
+    if (bf_job_now(job) < walk->sleep_until) {
         walk->phase = BF_PHASE_SLEEPING;
         return;
     }
@@ -68,7 +63,7 @@ void bf_walk_ready(struct bf_job *job)
     else if (!walk->next.probed && is_sparse(job))
         bf_walk_send_probe(job);
     else {
-        walk->batch_started = now(job);
+        walk->batch_started = bf_job_now(job);
         bf_walk_send_batch(job);
     }
 }
@@ -139,12 +134,12 @@ void bf_walk_probed(struct bf_job *job)
         return;
     }
     walk->phase = BF_PHASE_READY;
-    if (matches > 0 || walk->next.last || now(job) - walk->touched_at > EMPTY_CHECKPOINT)
+    if (matches > 0 || walk->next.last || bf_job_now(job) - walk->touched_at > EMPTY_CHECKPOINT)
         return;
     /* Nothing to change here: go on, the next checkpoint covers it. */
     bf_key_set(&walk->low, &walk->next.high);
     job->record.progress.rows_scanned += walk->next.rows;
-    bf_size_batch(&walk->size, walk->next.rows, 0, (now(job) - walk->flight_sent + 1) * 1000);
+    bf_size_batch(&walk->size, walk->next.rows, 0, (bf_job_now(job) - walk->flight_sent + 1) * 1000);
     job->record.progress.batch_rows = walk->size.rows;
     walk->have_next = false;
 }
@@ -181,7 +176,7 @@ static int64_t batch_time(const struct bf_job *job, const struct bf_answer *fenc
                 return (int64_t)time;
         }
     }
-    return (now(job) - job->walk.batch_started) * 1000;
+    return (bf_job_now(job) - job->walk.batch_started) * 1000;
 }
 
 static void committed(struct bf_job *job, int64_t changed, int64_t time)
@@ -196,7 +191,7 @@ static void committed(struct bf_job *job, int64_t changed, int64_t time)
     walk->batch_split = walk->next.split;
     bf_key_set(&walk->low, &walk->next.high);
     walk->done = walk->next.last;
-    walk->touched_at = now(job);
+    walk->touched_at = bf_job_now(job);
     progress->rows_scanned += walk->next.rows;
     progress->rows_changed += changed;
     progress->batches++;
@@ -204,9 +199,9 @@ static void committed(struct bf_job *job, int64_t changed, int64_t time)
     progress->position = bf_key_json(&walk->low, walk->table->key_count);
     progress->batch_rows = bf_size_batch(&walk->size, walk->next.rows, changed, time);
     int64_t sleep = walk->done ? 0 : bf_sleep(job->record.document->pace.nice, time, changed) / 1000;
-    walk->sleep_until = now(job) + sleep;
+    walk->sleep_until = bf_job_now(job) + sleep;
     take_sample(job);
-    if (now(job) - job->saved_at > BF_PROGRESS_SAVE)
+    if (bf_job_now(job) - job->saved_at > BF_PROGRESS_SAVE)
         bf_job_save(job, false);
 }
 
@@ -236,7 +231,7 @@ void bf_walk_batch_answered(struct bf_job *job)
     walk->have_next = false;
     if (boundary && boundary->outcome == BF_OUTCOME_OK) {
         bool found = read_boundary(job, boundary, rows);
-        if (!found && !walk->stopping && now(job) >= walk->sleep_until) {
+        if (!found && !walk->stopping && bf_job_now(job) >= walk->sleep_until) {
             bf_walk_send_split(job);
             return;
         }

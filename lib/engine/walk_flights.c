@@ -105,7 +105,7 @@ void bf_walk_send(struct bf_job *job, enum bf_phase phase)
     walk->phase = phase;
     walk->arrived = false;
     walk->flight_under_way = true;
-    walk->flight_sent = job->engine->world->monotonic(job->engine->world->context);
+    walk->flight_sent = bf_job_now(job);
     walk->cancelled_at = 0;
     walk->flights++;
     job->target->database->execute(walk->session, &walk->flight, on_done, job);

@@ -7,11 +7,6 @@
 #include "allocate.h"
 #include "internal.h"
 
-static int64_t now(const struct bf_job *job)
-{
-    return job->engine->world->monotonic(job->engine->world->context);
-}
-
 static double chance(const struct bf_job *job)
 {
     uint32_t bits = 0;
@@ -35,7 +30,7 @@ void bf_walk_back_off(struct bf_job *job, enum bf_code code, const char *text, b
         walk->stopping = false;
     }
     walk->phase = BF_PHASE_BACKING_OFF;
-    walk->sleep_until = now(job) + bf_retry_delay(walk->attempts, chance(job));
+    walk->sleep_until = bf_job_now(job) + bf_retry_delay(walk->attempts, chance(job));
     if (fresh) /* one line for one trouble, not one for each try */
         bf_job_note(job, "retry", "backing off: %s", text);
 }

@@ -1,0 +1,166 @@
+/* The way out: let the running batch end or cancel it, settle what a lost session may still do, release the checkpoint. */
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+enum {
+    PAUSE_GRACE = 500,   /* milliseconds: a pause lets the running batch end for so long, then cancels it */
+    CANCEL_AGAIN = 300,  /* a cancel may come between two statements: say it again */
+    STOP_WATCHDOG = 5000 /* a server that does not answer a stop: give the session up, settle with a new one */
+};
+
+/* A stop has to find out first whether a lost session of ours is still at work on the target. */
+bool bf_walk_has_to_settle(const struct bf_job *job)
+{
+    const struct bf_walk *walk = &job->walk;
+    return walk->unsettled && !walk->owner && !walk->without_release && !job->engine->draining;
+}
+
+void bf_walk_backed_off(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!walk->session)
+        bf_walk_connect(job);
+    else if (!walk->recognised)
+        bf_walk_send_recognise(job);
+    else if (walk->stopping && bf_walk_has_to_settle(job))
+        bf_walk_send_one(job, BF_STATEMENT_END_LOST_SESSIONS, BF_PHASE_ENDING_LOST);
+    else if (walk->owner)
+        walk->phase = BF_PHASE_READY;
+    else
+        bf_walk_send_peek(job);
+}
+
+static bool stop_wanted(const struct bf_job *job)
+{
+    return job->walk.ending != BF_STATE_PLANNING || job->record.state == BF_STATE_PAUSING ||
+           job->record.state == BF_STATE_ABORTING || job->engine->draining;
+}
+
+void bf_walk_leave(struct bf_job *job)
+{
+    bf_walk_close_session(job);
+    job->engine->world->timer_stop(job->walk.timer);
+    job->walk.phase = BF_PHASE_OVER;
+}
+
+/* Nothing is under way: release what is ours, settle what may still be at work, or be over. */
+void bf_walk_stop_here(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (walk->session && walk->owner && !walk->without_release)
+        bf_walk_send_flush(job, walk->done && walk->ending == BF_STATE_COMPLETED, true, BF_PHASE_RELEASING);
+    else if (bf_walk_has_to_settle(job))
+        bf_walk_backed_off(job);
+    else
+        bf_walk_leave(job);
+}
+
+/* How long the running flight may still go on before it is cancelled; milliseconds since the stop. */
+static int64_t grace(const struct bf_job *job)
+{
+    if (job->engine->draining)
+        return job->engine->drain_cancel ? 0 : INT32_MAX;
+    if (job->record.state == BF_STATE_ABORTING)
+        return 0;
+    /* What waits for a lock or only reads is no work that a pause would lose. */
+    return job->walk.phase == BF_PHASE_BATCHING ? PAUSE_GRACE : 0;
+}
+
+/* A stop is wanted and something is under way. Returns true when the walk went on. */
+bool bf_walk_stop_waiting(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    int64_t time = bf_job_now(job);
+    switch (walk->phase) {
+    case BF_PHASE_SLEEPING:
+        bf_walk_stop_here(job);
+        return true;
+    case BF_PHASE_BACKING_OFF:
+        if (bf_walk_has_to_settle(job))
+            return false;
+        bf_walk_stop_here(job);
+        return true;
+    case BF_PHASE_CONNECTING:
+        if (bf_walk_has_to_settle(job))
+            return false;
+        bf_walk_leave(job);
+        return true;
+    case BF_PHASE_STORING:
+        return false;
+    default:
+        break;
+    }
+    if (walk->phase == BF_PHASE_RELEASING || walk->phase == BF_PHASE_TAKING_BACK)
+        return false;
+    /* Settling is what the stop needs; only a raise that may wait for a lost session is in its way. */
+    if (bf_walk_has_to_settle(job) && (walk->phase != BF_PHASE_RAISING || walk->lost_ended))
+        return false;
+    if (time - walk->stop_since >= grace(job) && (!walk->cancelled_at || time - walk->cancelled_at >= CANCEL_AGAIN)) {
+        walk->cancelled_at = time;
+        job->target->database->cancel(walk->session);
+    }
+    return false;
+}
+
+/* An answer that never comes: the session is given up, what it did is found out by taking up anew (P2). */
+bool bf_walk_watchdog(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!walk->flight_under_way)
+        return false;
+    int64_t sent = bf_job_now(job) - walk->flight_sent;
+    int64_t limit = 2 * job->record.document->limits.statement_timeout + 5000;
+    bool stop = walk->stopping && walk->cancelled_at && bf_job_now(job) - walk->stop_since >= grace(job) + STOP_WATCHDOG;
+    bool hurried = walk->stopping && (walk->phase == BF_PHASE_RELEASING || walk->phase == BF_PHASE_TAKING_BACK);
+    if (hurried)
+        limit = STOP_WATCHDOG;
+    if (!stop && sent < limit)
+        return false;
+    bf_walk_back_off(job, BF_SERVER_UNREACHABLE, "the server does not answer", true);
+    return true;
+}
+
+static void on_timer(void *argument)
+{
+    bf_engine_mark(argument);
+}
+
+/* Wakes the job when the next thing is due that is not an answer. */
+void bf_walk_arm(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_world *world = job->engine->world;
+    int64_t due = INT64_MAX, time = bf_job_now(job);
+    if (walk->phase == BF_PHASE_SLEEPING || walk->phase == BF_PHASE_BACKING_OFF) {
+        due = walk->sleep_until;
+        /* The owner of a long sleep shows that it lives. */
+        if (walk->phase == BF_PHASE_SLEEPING && walk->touched_at + BF_TOUCH_EVERY + 1 < due)
+            due = walk->touched_at + BF_TOUCH_EVERY + 1;
+    } else if (walk->flight_under_way) {
+        due = walk->flight_sent + 2 * job->record.document->limits.statement_timeout + 5000;
+        if (walk->stopping) {
+            int64_t cancel = walk->cancelled_at ? walk->cancelled_at + CANCEL_AGAIN : walk->stop_since + grace(job);
+            if (cancel < due)
+                due = cancel;
+            if (walk->flight_sent + STOP_WATCHDOG < due)
+                due = walk->flight_sent + STOP_WATCHDOG;
+        }
+    }
+    if (due == INT64_MAX)
+        return;
+    if (!walk->timer)
+        walk->timer = world->timer_new(world->context, on_timer, job);
+    world->timer_start(walk->timer, due > time ? due - time : 1);
+}
+
+void bf_walk_notice_stop(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!walk->stopping && stop_wanted(job)) {
+        walk->stopping = true;
+        walk->stop_since = bf_job_now(job);
+    }
+}
+
