@@ -9,6 +9,7 @@
 
 #include "allocate.h"
 #include "config.h"
+#include "dialect.h"
 #include "engine.h"
 #include "http.h"
 #include "log.h"
@@ -236,6 +237,15 @@ static int run(struct bf_config *config)
     return exit_code;
 }
 
+static int print_schema(void)
+{
+    puts("BEGIN;");
+    for (const char *const *ddl = bf_dialect_postgresql.schema_ddl; *ddl; ddl++)
+        printf("%s;\n", *ddl);
+    puts("COMMIT;");
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     struct bf_options options;
@@ -251,6 +261,8 @@ int main(int argc, char **argv)
             puts("backfilld " BF_VERSION);
         return EXIT_SUCCESS;
     }
+    if (options.print_schema)
+        return print_schema();
     if (!bf_config_load(options.config, &config, &faults)) {
         bf_faults_print(&faults, options.config, stderr);
         fprintf(stderr, "%zu %s in the configuration\n", faults.total, faults.total == 1 ? "fault" : "faults");

@@ -13,6 +13,7 @@ static const struct {
 } table[] = {
     {'c', "config", "FILE", "read FILE instead of " BF_DEFAULT_CONFIG},
     {'t', "check-config", NULL, "name every fault of the configuration and exit: 0 none, 1 some"},
+    {'s', "print-schema", NULL, "print the control schema's DDL, for a DBA to run where the daemon's role may not, and exit"},
     {'V', "version", NULL, "print the version and exit"},
     {'h', "help", NULL, "print this and exit"},
 };
@@ -58,6 +59,9 @@ bool bf_options_parse(int argc, char **argv, struct bf_options *ret_options)
             break;
         case 't':
             options.check_config = true;
+            break;
+        case 's':
+            options.print_schema = true;
             break;
         case 'V':
             options.version = true;

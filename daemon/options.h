@@ -10,6 +10,7 @@
 struct bf_options {
     const char *config; /* path; points into argv or is the default */
     bool check_config;
+    bool print_schema;
     bool version;
     bool help;
 };

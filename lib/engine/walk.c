@@ -97,7 +97,7 @@ static void arrived(struct bf_job *job)
     case BF_PHASE_CONNECTING: bf_walk_connected(job); break;
     case BF_PHASE_RECOGNISING: bf_walk_recognised(job); break;
     case BF_PHASE_MAKING_SCHEMA:
-        if (bf_walk_fine(job, "make the control schema"))
+        if (bf_walk_fine(job, BF_DOING_SCHEMA))
             bf_walk_send_peek(job);
         break;
     case BF_PHASE_ENDING_LOST:

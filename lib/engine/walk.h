@@ -191,6 +191,8 @@ void bf_walk_flushed(struct bf_job *job);
 void bf_walk_verified(struct bf_job *job);
 void bf_walk_range_text(const struct bf_job *job, char *text, size_t size); /* of the next batch, for people */
 
+#define BF_DOING_SCHEMA "make the control schema"
+
 /* walk_trouble.c: P10, one exit for everything that goes wrong */
 /* Looks at the answers of a flight; true when all steps of it went well. Else it has decided what comes next. */
 bool bf_walk_fine(struct bf_job *job, const char *doing);

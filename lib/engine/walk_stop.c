@@ -41,7 +41,8 @@ static bool stop_wanted(const struct bf_job *job)
 void bf_walk_leave(struct bf_job *job)
 {
     bf_walk_close_session(job);
-    job->engine->world->timer_stop(job->walk.timer);
+    if (job->walk.timer)
+        job->engine->world->timer_stop(job->walk.timer);
     job->walk.phase = BF_PHASE_OVER;
 }
 

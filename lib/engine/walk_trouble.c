@@ -151,7 +151,11 @@ static void decide(struct bf_job *job, const struct bf_answer *answer, const cha
     default:
         break;
     }
-    bf_walk_end(job, BF_STATE_FAILED, BF_STATEMENT_FAILED, "%s", text);
+    if (!walk->owner && strcmp(doing, BF_DOING_SCHEMA) == 0)
+        bf_walk_end(job, BF_STATE_FAILED, BF_SCHEMA_MISSING,
+                    "%s; let a DBA run what `backfilld --print-schema` prints, then resume the job", text);
+    else
+        bf_walk_end(job, BF_STATE_FAILED, BF_STATEMENT_FAILED, "%s", text);
 }
 
 bool bf_walk_fine(struct bf_job *job, const char *doing)
