@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,6 +15,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from lab.daemon import Client, Daemon  # noqa: E402
 from lab.postgres import Cluster  # noqa: E402
+from lab.wait import until  # noqa: E402
 
 _numbers = itertools.count(1)
 
@@ -75,7 +77,12 @@ class Database:
         return self._connection
 
     def execute(self, sql, parameters=None):
-        return self.connection.execute(sql, parameters)
+        try:
+            return self.connection.execute(sql, parameters)
+        except psycopg.OperationalError:
+            if not self._connection.closed:
+                raise
+            return self.connection.execute(sql, parameters)  # the server was restarted since the last statement
 
     def rows(self, sql, parameters=None) -> list:
         return self.execute(sql, parameters).fetchall()
@@ -85,6 +92,11 @@ class Database:
 
     def value(self, sql, parameters=None):
         return self.row(sql, parameters)[0]
+
+    def wait_quiet(self):
+        """Until no session of a killed daemon works here any more: it ends what it had begun."""
+        until(lambda: self.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'backfilld %'") == 0,
+              30, "no session of the daemon is left")
 
     def close(self):
         if self._connection is not None:

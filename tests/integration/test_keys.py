@@ -72,14 +72,14 @@ def test_a_job_goes_on_from_such_a_key_after_a_kill(kind, daemon, database):
 
 
 def test_quoted_reserved_and_foreign_identifiers(daemon, database):
+    table, key, word = '"Größe; --"."select"', '"Id ""x""", "表"', '"Wert\'s"'
     database.execute('CREATE SCHEMA "Größe; --"')
-    database.execute('CREATE TABLE "Größe; --"."select" ("Id ""x""" bigint, "表" text, "order" integer NOT NULL DEFAULT 0, '
-                     '"Wert''s" text, PRIMARY KEY ("Id ""x""", "表"))')
-    database.execute('INSERT INTO "Größe; --"."select" SELECT g / 10, \'k\' || g FROM generate_series(1, 100) g')
-    run_to_completion(daemon, '"Größe; --"."select"', {"order": '"order" + 1', "Wert's": "'it''s'"},
-                      where='"表" <> \'k50\'')
-    assert database.row('SELECT count(*) FILTER (WHERE "order" = 1 AND "Wert''s" = \'it\'\'s\'), max("order") '
-                        'FROM "Größe; --"."select"') == (99, 1)
+    database.execute(f'CREATE TABLE {table} ("Id ""x""" bigint, "表" text, "order" integer NOT NULL DEFAULT 0, {word} text, '
+                     f"PRIMARY KEY ({key}))")
+    database.execute(f"INSERT INTO {table} SELECT g / 10, 'k' || g FROM generate_series(1, 100) g")
+    run_to_completion(daemon, table, {"order": '"order" + 1', "Wert's": "'it''s'"}, where="\"表\" <> 'k50'")
+    assert database.row(f"""SELECT count(*) FILTER (WHERE "order" = 1 AND {word} = 'it''s'), max("order") FROM {table}"""
+                        ) == (99, 1)
 
 
 @pytest.mark.parametrize("by", ["RANGE", "HASH"])
@@ -131,7 +131,7 @@ REFUSED = {
     "no key": (["CREATE TABLE t (id bigint, n int)"], "t", None, "primary key", "/"),
     "key without an index": (["CREATE TABLE t (id bigint PRIMARY KEY, c int NOT NULL, n int)"], "t", ["c"], "unique", "/key"),
     "partial unique key": (["CREATE TABLE t (id bigint NOT NULL, n int)", "CREATE UNIQUE INDEX ON t (id) WHERE n > 0"],
-                           "t", ["id"], "unique", "/key"),
+                           "t", ["id"], "partial", "/key"),
     "key column that is not there": (["CREATE TABLE t (id bigint PRIMARY KEY, n int)"], "t", ["nope"], "nope", "/key"),
     "key column that is set": (["CREATE TABLE t (n bigint PRIMARY KEY)"], "t", None, "key", "/set/n"),
     "view": (["CREATE TABLE b (id bigint PRIMARY KEY, n int)", "CREATE VIEW t AS SELECT * FROM b"], "t", None, "view", "/table"),
