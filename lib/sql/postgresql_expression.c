@@ -219,7 +219,8 @@ static bool check_tree(const struct place *place)
         return false;
     }
     json_t *tree = json_loads(result.parse_tree, JSON_ALLOW_NUL, NULL);
-    fault = tree ? tree_fault(tree) : "the parser's answer is not understood";
+    /* jansson reads some 2,000 levels, which are several hundred operators in a row. */
+    fault = tree ? tree_fault(tree) : "it is nested too deeply, or it is a row of too many operators";
     json_decref(tree);
     pg_query_free_parse_result(result);
     if (fault)

@@ -1,0 +1,122 @@
+/* The shapes of ranges, and that every statement is there and says whose it is. What they do is tested on a server. */
+#include "unit.h"
+
+#include <string.h>
+
+#include "allocate.h"
+#include "dialect.h"
+#include "document.h"
+
+static struct bf_table table_of(size_t key_count)
+{
+    static char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    static char type[] = "bigint", reference[] = "ONLY \"s\".\"t\"";
+    struct bf_table table = {.reference = reference, .key_count = key_count};
+    for (size_t i = 0; i < key_count; i++)
+        table.key[i] = (struct bf_column){.name = names[i], .type = type};
+    return table;
+}
+
+static struct bf_document document(void)
+{
+    static char name[] = "n\"", value[] = "n + 1", where[] = "x OR y";
+    struct bf_document document = {.set_count = 1, .where = where};
+    document.set[0] = (struct bf_pair){name, value};
+    return document;
+}
+
+static void legs(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t split, keys, legs;
+    } cases[] = {{0, 1, 1}, {1, 1, 1}, {0, 2, 2}, {1, 2, 3}, {2, 2, 1}, {1, 3, 5}, {2, 3, 3}, {1, 8, 15}, {8, 8, 1}};
+    for (size_t i = 0; i < BF_COUNT(cases); i++)
+        assert_int_equal(bf_leg_count(cases[i].split, cases[i].keys), cases[i].legs);
+}
+
+/* dialect.h's own words for two columns, as SQL. */
+static void two_columns(void **state)
+{
+    (void)state;
+#define HEAD "/* backfilld J */ UPDATE ONLY \"s\".\"t\" SET \"n\"\"\" = (n + 1) WHERE "
+#define TAIL " AND (x OR y)"
+    static const struct {
+        size_t split, leg;
+        const char *text;
+    } cases[] = {
+        {0, 0, HEAD "\"a\" < $3::text::bigint" TAIL},
+        {0, 1, HEAD "\"a\" = $3::text::bigint AND \"b\" <= $4::text::bigint" TAIL},
+        {1, 0, HEAD "\"a\" = $1::text::bigint AND \"b\" > $2::text::bigint" TAIL},
+        {1, 1, HEAD "\"a\" > $1::text::bigint AND \"a\" < $3::text::bigint" TAIL},
+        {1, 2, HEAD "\"a\" = $3::text::bigint AND \"b\" <= $4::text::bigint" TAIL},
+        {2, 0, HEAD "\"a\" = $1::text::bigint AND \"b\" > $2::text::bigint AND \"b\" <= $4::text::bigint" TAIL},
+    };
+    struct bf_table table = table_of(2);
+    struct bf_document text = document();
+    struct bf_statements *statements = bf_dialect_postgresql.render("J", &text, &table);
+    for (size_t i = 0; i < BF_COUNT(cases); i++)
+        assert_string_equal(statements->update[cases[i].split][cases[i].leg], cases[i].text);
+    assert_null(statements->update[1][3]);
+    bf_statements_free(statements);
+}
+
+static void tagged(const char *text)
+{
+    assert_non_null(text);
+    assert_int_equal(strncmp(text, "/* backfilld J */ ", 18), 0);
+}
+
+static void every_statement(void **state)
+{
+    (void)state;
+    for (size_t keys = 1; keys <= BF_KEY_COLUMNS_MAX; keys++) {
+        struct bf_table table = table_of(keys);
+        struct bf_document text = document();
+        struct bf_statements *statements = bf_dialect_postgresql.render("J", &text, &table);
+        assert_int_equal(statements->key_count, keys);
+        for (enum bf_statement statement = 0; statement < BF_STATEMENT_COUNT; statement++)
+            switch (statement) {
+            case BF_STATEMENT_SURVEY:
+            case BF_STATEMENT_CHECK:
+            case BF_STATEMENT_SCHEMA:
+            case BF_STATEMENT_RECOUNT:
+            case BF_STATEMENT_UPDATE:
+            case BF_STATEMENT_BOUNDARY:
+            case BF_STATEMENT_SPLIT:
+            case BF_STATEMENT_COUNT:
+            case BF_STATEMENT_PROBE:
+            case BF_STATEMENT_CAP:
+                assert_null(statements->text[statement]);
+                break;
+            default:
+                tagged(statements->text[statement]);
+            }
+        for (size_t split = 0; split <= keys; split++) {
+            for (size_t leg = 0; leg < bf_leg_count(split, keys); leg++)
+                tagged(statements->update[split][leg]);
+            tagged(statements->recount[split]);
+            tagged(statements->count[split]);
+            tagged(statements->probe[split]);
+            tagged(statements->cap[split]);
+        }
+        for (size_t shape = 0; shape < 2; shape++) {
+            tagged(statements->boundary[shape]);
+            tagged(statements->split[shape]);
+        }
+        bf_statements_free(statements);
+    }
+    bf_statements_free(NULL);
+    bf_table_free(NULL);
+    static const enum bf_statement common[] = {BF_STATEMENT_BEGIN, BF_STATEMENT_COMMIT, BF_STATEMENT_ROLLBACK,
+                                               BF_STATEMENT_SERVER, BF_STATEMENT_FIND_DONE};
+    for (size_t i = 0; i < BF_COUNT(common); i++)
+        assert_non_null(bf_dialect_postgresql.common(common[i]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(legs), cmocka_unit_test(two_columns),
+                                       cmocka_unit_test(every_statement)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
