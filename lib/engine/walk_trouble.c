@@ -210,7 +210,7 @@ void bf_walk_connect_failed(struct bf_job *job)
         bf_walk_back_off(job, BF_NOT_PRIMARY, walk->connect_text, true);
         return;
     default:
-        bf_walk_back_off(job, walk->unsettled ? BF_LOST_SESSION : BF_SERVER_UNREACHABLE, walk->connect_text, true);
+        bf_walk_back_off(job, BF_SERVER_UNREACHABLE, walk->connect_text, true);
         return;
     }
 }
