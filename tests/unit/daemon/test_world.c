@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -127,6 +128,7 @@ static pid_t make_owner(char *ret_owner)
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a check of the test fails */
         uv_loop_t loop;
         uv_loop_init(&loop);
         const char *owner = bf_uv_world_new(&loop)->owner;
