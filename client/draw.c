@@ -11,7 +11,7 @@
 #include "format.h"
 #include "text.h"
 
-enum { GAP = 2, STATE_COLUMNS = 17, STATE_COLUMNS_WIDE = 21, PERCENT_COLUMNS = 7, NAME_COLUMNS_MAX = 28 };
+enum { GAP = 2, STATE_COLUMNS_LEAST = 11, PERCENT_COLUMNS = 7, NAME_COLUMNS_MAX = 28, WIDE = 110 };
 
 static bool is(const struct bf_view *view, const char *state)
 {
@@ -82,32 +82,54 @@ static void put_state(struct bf_buffer *line, const struct bf_view *view, const 
         bf_buffer_text(line, BF_COLOUR_END);
 }
 
-char *bf_job_line(const struct bf_view *view, size_t name_columns, size_t columns, bool colour)
+/* On a wide line the state and what the job does; else the one of them that says more. Owned. */
+static char *state_text(const struct bf_view *view, size_t columns)
 {
-    enum { RATE = 14, BATCH = 13, ETA = 15, BAR_LEAST = 6, BAR_MOST = 28, REASON_LEAST = 24 };
-    bool wide = columns >= 110, running = works(view);
-    char *name BF_AUTO_STRING = bf_text_cut(view->name, name_columns);
-    char *full BF_AUTO_STRING = bf_view_state(view);
-    const char *state = wide ? full : is(view, "running") && view->activity[0] ? view->activity : view->state;
-    size_t state_columns = wide ? STATE_COLUMNS_WIDE : STATE_COLUMNS;
+    if (columns >= WIDE)
+        return bf_view_state(view);
+    return bf_copy_string(is(view, "running") && view->activity[0] ? view->activity : view->state);
+}
+
+static char *rate_text(const struct bf_view *view, size_t columns)
+{
+    if (columns >= WIDE || !(view->rate >= 0))
+        return bf_format_rate(view->rate);
+    char *number BF_AUTO_STRING = bf_format_number((int64_t)(view->rate + 0.5));
+    return bf_format("%s/s", number);
+}
+
+char *bf_job_line(const struct bf_view *view, struct bf_line_widths widths, size_t columns, bool colour)
+{
+    enum { BATCH = 13, ETA = 15, BAR_LEAST = 10, BAR_MOST = 28, REASON_LEAST = 24 };
+    bool running = works(view);
+    char *name BF_AUTO_STRING = bf_text_cut(view->name, widths.name);
+    char *state BF_AUTO_STRING = state_text(view, columns);
     char *share BF_AUTO_STRING = share_done(view), *tail BF_AUTO_STRING = tail_text(view);
-    char *rate BF_AUTO_STRING = bf_format_rate(view->rate), *batch BF_AUTO_STRING = batch_text(view);
+    char *rate BF_AUTO_STRING = rate_text(view, columns), *batch BF_AUTO_STRING = batch_text(view);
     char *eta BF_AUTO_STRING = eta_text(view);
     size_t share_columns = view->fraction >= 0 ? PERCENT_COLUMNS : bf_text_width(share);
-    size_t used = name_columns + state_columns + share_columns + 2 * GAP;
+    size_t used = widths.name + widths.state + share_columns + 2 * GAP;
     struct bf_buffer line = {0};
     if (used > columns) { /* hardly any room: the beginning of what there is to say */
         char *text BF_AUTO_STRING = bf_format("%s  %s  %s", name, share, state);
         return bf_text_cut(text, columns);
     }
+    /* why it does not work comes before how well it works; what is left makes the bar longer */
     size_t left = columns - used, tail_columns = bf_text_width(tail);
     size_t tail_kept = take(&left, tail_columns < REASON_LEAST ? tail_columns : REASON_LEAST);
-    size_t eta_kept = running ? take(&left, ETA) : 0, rate_kept = running ? take(&left, RATE) : 0;
+    size_t bar_kept = take(&left, BAR_LEAST);
+    size_t more = tail_kept == 0 ? 0 : tail_columns - tail_kept < left ? tail_columns - tail_kept : left;
+    left -= more;
+    tail_kept += more;
+    size_t eta_kept = running ? take(&left, ETA) : 0;
+    size_t rate_kept = running ? take(&left, columns >= WIDE ? 14 : 10) : 0;
     size_t batch_kept = running ? take(&left, BATCH) : 0;
-    size_t bar_kept = left < BAR_LEAST + GAP ? 0 : take(&left, left - GAP < BAR_MOST ? left - GAP : BAR_MOST);
+    size_t longer = bar_kept == 0 ? 0 : left < BAR_MOST - BAR_LEAST ? left : BAR_MOST - BAR_LEAST;
+    left -= longer;
+    bar_kept += longer;
 
-    put(&line, name, name_columns, false);
-    put_state(&line, view, state, state_columns, colour);
+    put(&line, name, widths.name, false);
+    put_state(&line, view, state, widths.state, colour);
     if (bar_kept > 0) {
         char *bar BF_AUTO_STRING = bf_format_bar(view->fraction, bar_kept);
         put(&line, bar, bar_kept, false);
@@ -128,15 +150,24 @@ char *bf_job_line(const struct bf_view *view, size_t name_columns, size_t column
     return bf_buffer_take(&line);
 }
 
-static size_t widest_name(const struct bf_follow *follow)
+/* Columns that all lines share. */
+static struct bf_line_widths widths_of(const struct bf_follow *follow, size_t columns)
 {
-    size_t widest = 0;
+    struct bf_line_widths widest = {.state = STATE_COLUMNS_LEAST};
     for (size_t i = 0; i < follow->count; i++) {
-        size_t width = bf_text_width(follow->jobs[i].view.name);
-        if (width > widest)
-            widest = width;
+        const struct bf_view *view = &follow->jobs[i].view;
+        if (!follow->jobs[i].body)
+            continue;
+        char *state BF_AUTO_STRING = state_text(view, columns);
+        size_t name_columns = bf_text_width(view->name), state_columns = bf_text_width(state);
+        if (name_columns > widest.name)
+            widest.name = name_columns;
+        if (state_columns > widest.state)
+            widest.state = state_columns;
     }
-    return widest < NAME_COLUMNS_MAX ? widest : NAME_COLUMNS_MAX;
+    if (widest.name > NAME_COLUMNS_MAX)
+        widest.name = NAME_COLUMNS_MAX;
+    return widest;
 }
 
 /* Adds a line to the drawing, remembering how wide it is: a terminal made narrower folds it. */
@@ -169,11 +200,15 @@ void bf_draw(struct bf_follow *follow, const char *notice)
     follow->drawn = 0;
     if (!follow->drawn_widths)
         follow->drawn_widths = bf_allocate((follow->count + 2) * sizeof *follow->drawn_widths);
-    size_t room = rows - 1 - (notice ? 1 : 0), name_columns = widest_name(follow);
+    struct bf_line_widths widths = widths_of(follow, columns - 1);
+    size_t room = rows - 1 - (notice ? 1 : 0);
     size_t shown = follow->count <= room ? follow->count : room - (room > 1 ? 1 : 0);
     for (size_t i = 0; i < shown; i++) {
-        char *line BF_AUTO_STRING = bf_job_line(&follow->jobs[i].view, name_columns, columns - 1, follow->client->colour);
-        add_line(follow, &out, line);
+        const struct bf_followed *job = &follow->jobs[i];
+        char *line BF_AUTO_STRING = job->body ? bf_job_line(&job->view, widths, columns - 1, follow->client->colour)
+                                              : bf_text_safe(job->key); /* not heard of yet */
+        char *cut BF_AUTO_STRING = job->body ? bf_copy_string(line) : bf_text_cut(line, columns - 1);
+        add_line(follow, &out, cut);
     }
     if (shown < follow->count && room > 1) {
         char *more BF_AUTO_STRING = bf_format("and %zu more", follow->count - shown);

@@ -14,7 +14,8 @@ enum { EVENTS_TIMEOUT = 30000, EVENTS_INTERVAL = 500, EVENTS_PAGE = 500 };
 
 static int by_id(const void *one, const void *other)
 {
-    int64_t first = bf_member_integer(*(json_t *const *)one, "id"), second = bf_member_integer(*(json_t *const *)other, "id");
+    int64_t first = bf_member_integer(*(json_t *const *)one, "id");
+    int64_t second = bf_member_integer(*(json_t *const *)other, "id");
     return (first > second) - (first < second);
 }
 

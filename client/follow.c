@@ -104,12 +104,14 @@ static int ask_all(struct bf_follow *follow, int64_t deadline, bool judge_left, 
             bool leaving = !judge_left && follow->left && strcmp(job->view.state, follow->left) == 0;
             job->verdict = leaving ? BF_GO_ON : bf_judge(&follow->goal, job->view.state);
             outage->since = -1;
+        } else if (reply.reached == BF_STOPPED || (passing && deadline && bf_now() >= deadline)) {
+            /* cut off by us: that says nothing of the daemon */
         } else if (passing && job->body) {
             if (outage->since < 0)
                 outage->since = now;
             snprintf(outage->text, sizeof outage->text, "%s",
                      reply.reached == BF_REACHED ? "it answers with an error" : reply.text);
-        } else if (reply.reached != BF_STOPPED && !(passing && deadline && bf_now() >= deadline)) {
+        } else {
             end = bf_reply_complain(client->http, &reply); /* never heard of, or a plain no */
         }
         bf_reply_clear(&reply);

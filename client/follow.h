@@ -38,7 +38,11 @@ enum bf_exit bf_follow_one(struct bf_client *client, const char *job, struct bf_
 void bf_draw(struct bf_follow *follow, const char *notice);
 /* One line at most a second for every job that changed; `all`: those that waited for their second too. */
 void bf_print_lines(struct bf_follow *follow, int64_t now, bool all);
-char *bf_job_line(const struct bf_view *view, size_t name_columns, size_t columns, bool colour);
+struct bf_line_widths {
+    size_t name, state;
+};
+/* One job on at most so many columns (colours not counted). Owned. */
+char *bf_job_line(const struct bf_view *view, struct bf_line_widths widths, size_t columns, bool colour);
 
 /* Ctrl-C, SIGTERM and SIGHUP only set the flag from here on. */
 void bf_stop_catch(void);

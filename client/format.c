@@ -46,6 +46,8 @@ char *bf_format_eta(int64_t seconds)
     char text[BF_DURATION_TEXT];
     if (seconds < 0 || seconds > INT64_MAX / 1000)
         return bf_copy_string("");
+    if (seconds < 60) /* whole seconds: more would not be known */
+        return bf_format("%lld s", (long long)seconds);
     return bf_copy_string(bf_duration_format(seconds * 1000, text));
 }
 
@@ -87,13 +89,12 @@ char *bf_format_time(const char *time)
 char *bf_format_ago(const char *time_text)
 {
     int64_t milliseconds;
-    char text[BF_DURATION_TEXT];
     struct timespec now;
     if (!bf_time_parse(time_text, &milliseconds))
         return bf_copy_string("");
     clock_gettime(CLOCK_REALTIME, &now);
     int64_t ago = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - milliseconds;
-    return bf_copy_string(bf_duration_format(ago > 0 ? ago / 1000 * 1000 : 0, text));
+    return bf_format_eta(ago > 0 ? ago / 1000 : 0);
 }
 
 const char *bf_colour_of_state(const char *state)
@@ -101,13 +102,14 @@ const char *bf_colour_of_state(const char *state)
     static const struct {
         const char *state, *colour;
     } colours[] = {
-        {"running", "\033[32m"}, {"verifying", "\033[32m"},   {"completed", "\033[1;32m"},    {"pausing", "\033[33m"},
-        {"paused", "\033[33m"},  {"queued", "\033[36m"},      {"awaiting_approval", "\033[1;33m"}, {"failed", "\033[1;31m"},
-        {"refused", "\033[31m"}, {"aborted", "\033[31m"},     {"aborting", "\033[31m"},       {"rolling_back", "\033[35m"},
+        {"running", "\033[32m"},      {"verifying", "\033[32m"},      {"completed", "\033[1;32m"},
+        {"pausing", "\033[33m"},      {"paused", "\033[33m"},         {"awaiting_approval", "\033[1;33m"},
+        {"queued", "\033[36m"},       {"failed", "\033[1;31m"},       {"refused", "\033[31m"},
+        {"aborted", "\033[31m"},      {"aborting", "\033[31m"},       {"rolling_back", "\033[35m"},
         {"rolled_back", "\033[35m"},
     };
     for (size_t i = 0; i < BF_COUNT(colours); i++)
-        if (strncmp(colours[i].state, state, strlen(colours[i].state)) == 0)
+        if (strcmp(colours[i].state, state) == 0)
             return colours[i].colour;
     return "";
 }

@@ -36,22 +36,40 @@ static char *single(const json_t *value)
     return json_is_null(value) ? bf_copy_string("-") : NULL;
 }
 
-/* Columns of a key, and other short lists, stand on one line. */
-static char *short_list(const json_t *value)
+enum { SHORT_COLUMNS = 56 };
+
+/* Appends ", text"; false, and the list is gone, when there is no text or the line would be long. */
+static bool append(char **list, const char *name, const char *text)
+{
+    char *longer = !text ? NULL
+                         : bf_format("%s%s%s%s%s", *list, (*list)[0] ? ", " : "", name, name[0] ? " " : "", text);
+    free(*list);
+    *list = longer;
+    if (longer && bf_text_width(longer) > SHORT_COLUMNS) {
+        free(longer);
+        *list = NULL;
+    }
+    return *list != NULL;
+}
+
+/* Lists and objects of a few single values stand on one line. NULL: they have to be spread out. Owned. */
+static char *on_one_line(const json_t *value)
 {
     size_t index;
+    const char *name;
     json_t *element;
     char *list = bf_copy_string("");
     json_array_foreach(value, index, element)
     {
         char *text BF_AUTO_STRING = single(element);
-        if (!text || bf_text_width(list) + bf_text_width(text) > 50) {
-            free(list);
+        if (!append(&list, "", text))
             return NULL;
-        }
-        char *longer = bf_format("%s%s%s", list, index ? ", " : "", text);
-        free(list);
-        list = longer;
+    }
+    json_object_foreach((json_t *)(uintptr_t)value, name, element)
+    {
+        char *text BF_AUTO_STRING = single(element), *label BF_AUTO_STRING = label_of(name);
+        if (!append(&list, label, text))
+            return NULL;
     }
     return list;
 }
@@ -80,7 +98,7 @@ static void print_members(const json_t *object, int depth)
 static void print_value(const char *label, const json_t *value, int depth)
 {
     int indent = depth * INDENT;
-    char *text BF_AUTO_STRING = json_is_array(value) ? short_list(value) : single(value);
+    char *text BF_AUTO_STRING = json_is_array(value) || json_is_object(value) ? on_one_line(value) : single(value);
     if (text) {
         printf("%*s%-*s  %s\n", indent, "", LABEL_COLUMNS - indent > 0 ? LABEL_COLUMNS - indent : 0, label,
                text[0] ? text : "-");

@@ -1,5 +1,6 @@
 /* What an answer means for the exit code, and how a problem (RFC 9457) is told. */
 #include <string.h>
+#include <strings.h>
 
 #include "http.h"
 #include "text.h"
@@ -11,7 +12,8 @@ bool bf_reply_good(const struct bf_reply *reply)
 
 bool bf_reply_passing(const struct bf_reply *reply)
 {
-    return reply->reached == BF_UNREACHABLE || (reply->reached == BF_REACHED && reply->status >= 500 && reply->status != 501);
+    return reply->reached == BF_UNREACHABLE ||
+           (reply->reached == BF_REACHED && reply->status >= 500 && reply->status != 501);
 }
 
 static const char *member(const struct bf_reply *reply, const char *name)
@@ -63,7 +65,8 @@ enum bf_exit bf_reply_complain(const struct bf_http *http, const struct bf_reply
     }
     const char *title = member(reply, "title"), *detail = member(reply, "detail");
     const json_t *errors = json_object_get(reply->json, "errors");
-    bf_say("%s%s%s", *title ? title : "refused", *detail ? ": " : "", detail);
+    bool says_more = *detail && strcasecmp(detail, title) != 0;
+    bf_say("%s%s%s", *title ? title : "refused", says_more ? ": " : "", says_more ? detail : "");
     complain_each(errors);
     json_int_t total = json_integer_value(json_object_get(reply->json, "errors_total"));
     if (total > (json_int_t)json_array_size(errors))

@@ -5,6 +5,7 @@
 #include "allocate.h"
 #include "client.h"
 #include "format.h"
+#include "judge.h"
 #include "text.h"
 #include "view.h"
 
@@ -12,7 +13,11 @@ enum { COLUMNS = 60, LABEL = 10, BAR = 36, SHOW_TIMEOUT = 30000 };
 
 static char *since(const struct bf_view *view)
 {
-    const char *time = view->reason_since[0] ? view->reason_since : view->ended_at[0] ? view->ended_at : view->updated_at;
+    bool works = strcmp(view->state, "running") == 0 || strcmp(view->state, "verifying") == 0;
+    const char *time = view->reason_since[0]           ? view->reason_since
+                       : view->ended_at[0]             ? view->ended_at
+                       : works && view->started_at[0]  ? view->started_at
+                                                       : view->updated_at;
     if (time[0] == '\0')
         return bf_copy_string("");
     char *when BF_AUTO_STRING = bf_format_time(time), *ago BF_AUTO_STRING = bf_format_ago(time);
@@ -38,13 +43,17 @@ static void print_progress(const struct bf_view *view, bool colour)
     }
     char *counted BF_AUTO_STRING = rows(view), *rate BF_AUTO_STRING = bf_format_rate(view->rate);
     char *eta BF_AUTO_STRING = bf_format_eta(view->eta_seconds);
-    char *batch BF_AUTO_STRING = bf_format_number(view->batch_rows), *batches BF_AUTO_STRING = bf_format_number(view->batches);
+    char *batch BF_AUTO_STRING = bf_format_number(view->batch_rows);
+    char *batches BF_AUTO_STRING = bf_format_number(view->batches);
     char *batch_line BF_AUTO_STRING = bf_format("%s rows, %s done", batch, batches);
     if (view->rows_scanned >= 0)
         bf_print_field("rows", counted, COLUMNS);
-    bf_print_field("rate", rate, COLUMNS);
-    bf_print_field("ETA", eta, COLUMNS);
-    if (view->batch_rows >= 0)
+    bool ended = bf_state_at_end(view->state);
+    if (!ended) {
+        bf_print_field("rate", rate, COLUMNS);
+        bf_print_field("ETA", eta, COLUMNS);
+    }
+    if (view->batch_rows >= 0 && view->batches >= 0)
         bf_print_field("batch", batch_line, COLUMNS);
 }
 

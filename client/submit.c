@@ -62,14 +62,15 @@ static char *read_document(const struct bf_client *client, enum bf_exit *ret_cod
     free(text);
     text = NULL;
     *ret_code = BF_EXIT_REFUSED;
-    if (!document) {
+    if (!document)
         bf_say("%s is not JSON: line %d, column %d: %s", path, fault.line, fault.column, fault.text);
-        json_decref(value);
-    } else if (!json_is_object(document) || json_object_set_new(document, "target", value) != 0) {
-        bf_say(json_is_object(document) ? "--target: the text is not UTF-8" : "the document is not a JSON object");
-    } else {
+    else if (!json_is_object(document))
+        bf_say("%s is not a job document: it is not a JSON object", path);
+    else if (!value)
+        bf_say("--target: the text is not UTF-8");
+    else if (json_object_set(document, "target", value) == 0)
         text = json_dumps(document, JSON_COMPACT);
-    }
+    json_decref(value);
     json_decref(document);
     return text;
 }

@@ -266,7 +266,7 @@ def test_target_stands_in_for_the_documents_own(ctl, fake):
     assert json.loads(fake.requests[-1]["body"]) == {"name": "x", "target": "staging", "pace": {"nice": 0.5}}
     done = ctl("submit", "-", "--target", "staging", input='{"name": "x",\n "target" "shop"}', code=1)
     assert "line 2, column" in done.stderr and len(fake.requests) == 1
-    assert "not a JSON object" in ctl("submit", "-", "--target", "staging", input="[]", code=1).stderr
+    assert "- is not a job document" in ctl("submit", "-", "--target", "staging", input="[]", code=1).stderr
 
 
 @pytest.mark.parametrize("text, said", [("", "is empty"), ("{\0}", "NUL byte"), (" " * (4 * 1024 * 1024 + 1), "larger than 4 MiB")],
@@ -276,15 +276,15 @@ def test_what_is_no_document(ctl, fake, text, said):
 
 
 def test_plan_is_readable_and_keeps_nothing_back(ctl, fake):
-    plan = {"table": "public.orders", "key": ["id"], "rows_estimated": 1000000, "risk": "RED", "approval_needed": True,
+    plan = {"table": "public.orders", "key": ["id", "n"], "rows_estimated": 1000000, "risk": "RED", "approval_needed": True,
             "range": {"after": None, "through": ["5000000"]}, "findings": [{"code": "irreversible", "text": "no undo\x1b[2J"}],
             "statements": ["UPDATE t\nSET a = 1", "SELECT 1"]}
     fake.answers[("POST", "/v1/jobs")] = (200, plan)
     done = ctl("plan", "-", input="{}", code=0)
     assert fake.requests[-1]["query"] == {"dry_run": ["true"]}
     lines = [re.sub(r"\s+", " ", line.strip()) for line in done.stdout.splitlines()]
-    for line in ("table public.orders", "key id", "rows estimated 1,000,000", "risk RED", "approval needed yes", "range:",
-                 "after -", "through 5000000", "text no undo\\x1b[2J", "UPDATE t", "SET a = 1", "2 SELECT 1"):
+    for line in ("table public.orders", "key id, n", "rows estimated 1,000,000", "risk RED", "approval needed yes", "range:",
+                 "after -", "through 5000000", "1 code irreversible, text no undo\\x1b[2J", "UPDATE t", "SET a = 1", "2 SELECT 1"):
         assert line in lines, (line, done.stdout)
     assert json.loads(ctl("--json", "plan", "-", input="{}", code=0).stdout) == plan
     fake.answers[("POST", "/v1/jobs")] = problem(422)
