@@ -192,6 +192,13 @@ static void tell(const struct item *item)
         item->stored(item->argument, &item->error);
 }
 
+static void tell_all(struct list *list)
+{
+    for (const struct item *item = list->first; item; item = item->next)
+        tell(item);
+    list_free(list);
+}
+
 static void on_worked(uv_work_t *work, int status)
 {
     struct store *store = work->data;
@@ -205,14 +212,12 @@ static void on_worked(uv_work_t *work, int status)
     }
     list_move(&store->working, &told);
     begin_work(store); /* the disk works while the callbacks do */
-    for (const struct item *item = told.first; item; item = item->next)
-        tell(item);
-    list_free(&told);
+    tell_all(&told);
 }
 
 static void begin_work(struct store *store)
 {
-    if (store->busy || !store->waiting.first)
+    if (store->busy || store->closed || !store->waiting.first)
         return;
     list_move(&store->waiting, &store->working);
     store->done = false;
@@ -311,18 +316,24 @@ void bf_sqlite_store_close(struct bf_store *closing)
         return;
     struct store *store = closing->context;
 
+    struct list told;
+
+    store->closed = true; /* nothing goes to the thread pool any more */
     uv_mutex_lock(&store->mutex);
     if (store->busy && !store->done)
         carry_out(store, &store->working);
     store->done = true;
-    carry_out(store, &store->waiting);
-    list_free(&store->working);
-    list_free(&store->waiting);
+    list_move(&store->working, &told);
+    tell_all(&told);
+    while (store->waiting.first) { /* a callback may have saved something, too */
+        list_move(&store->waiting, &told);
+        carry_out(store, &told);
+        tell_all(&told);
+    }
     bf_rows_clear(&store->rows);
     sqlite3_close(store->connection);
     uv_mutex_unlock(&store->mutex);
     close(store->lock);
-    store->closed = true;
     if (!store->busy)
         store_free(store);
 }

@@ -4,7 +4,8 @@
  * one transaction, so that many jobs share one fsync. Callbacks come in the order of the calls.
  * Failure: the whole transaction is taken back and its writes are tried again, each in a transaction of its own, so that
  * one bad row does not fail the others; each caller hears its own result.
- * On close: outstanding writes are carried out before it returns; their callbacks do not come any more. */
+ * On close: whatever is outstanding is carried out and its callbacks are called, in order, before it returns: every
+ * call is answered once, so that whoever waits can free what it keeps for the answer. */
 #ifndef BF_ADAPTER_SQLITE_STORE_H
 #define BF_ADAPTER_SQLITE_STORE_H
 

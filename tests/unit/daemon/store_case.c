@@ -137,7 +137,7 @@ void forget(struct loaded *loaded)
         bf_record_clear(&loaded->list[i]);
 }
 
-static void on_events(void *argument, const struct bf_event *events, size_t count, const struct bf_error *error)
+void on_events(void *argument, const struct bf_event *events, size_t count, const struct bf_error *error)
 {
     struct found *found = argument;
 

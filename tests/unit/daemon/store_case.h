@@ -59,6 +59,7 @@ void save(struct fixture *fixture, const struct bf_record *record, const struct 
 void on_loaded(void *argument, struct bf_record *record);
 void load(struct fixture *fixture, struct loaded *loaded);
 void forget(struct loaded *loaded);
+void on_events(void *argument, const struct bf_event *events, size_t count, const struct bf_error *error);
 /* Runs the loop until the answer is there. */
 void read_events(struct fixture *fixture, const char *job, int64_t after, size_t limit, struct found *found);
 void add_event(struct fixture *fixture, struct bf_record *record, const char *text);

@@ -248,27 +248,39 @@ static void event_fields_come_back_and_a_read_sees_earlier_writes(void **state)
     bf_record_clear(&record);
 }
 
-/* Also when the thread pool has not even begun, and without a callback. */
-static void close_writes_what_waits(void **state)
+/* Also what the thread pool has not even begun. */
+static void close_writes_what_waits_and_answers_every_call(void **state)
 {
     struct fixture *fixture = *state;
     struct bf_record record = make_record(ULID("FVQ"));
     struct heard heard = {0};
-    struct call call = {.heard = &heard};
+    struct call calls[12];
+    struct found *found = BF_NEW(struct found);
     struct loaded loaded;
 
     open_store(fixture);
-    for (int64_t i = 1; i <= 50; i++) {
+    for (int i = 0; i < (int)BF_COUNT(calls); i++) {
         record.epoch = i;
-        save(fixture, &record, NULL, 0, &call);
+        calls[i] = (struct call){.heard = &heard, .number = i};
+        save(fixture, &record, NULL, 0, &calls[i]);
     }
-    close_store(fixture);
-    assert_int_equal(heard.count, 0);
+    fixture->store->read_events(fixture->store->context, NULL, 0, 1, on_events, found);
+    bf_sqlite_store_close(fixture->store); /* the loop has not run yet */
+    fixture->store = NULL;
+    assert_int_equal(found->calls, 1);
+    assert_int_equal(heard.count, BF_COUNT(calls));
+    uv_run(&fixture->loop, UV_RUN_DEFAULT);
+    assert_int_equal(heard.count, BF_COUNT(calls));
+    for (int i = 0; i < (int)BF_COUNT(calls); i++) {
+        assert_int_equal(heard.order[i], i);
+        assert_int_equal(heard.code[i], BF_OK);
+    }
     open_store(fixture);
     load(fixture, &loaded);
     assert_int_equal(loaded.count, 1);
-    assert_int_equal(loaded.list[0].epoch, 50);
+    assert_int_equal(loaded.list[0].epoch, 11);
     forget(&loaded);
+    free(found);
     bf_record_clear(&record);
 }
 
@@ -282,7 +294,7 @@ int main(void)
         TEST(many_writes_share_a_transaction),
         TEST(events_by_job_and_place),
         TEST(event_fields_come_back_and_a_read_sees_earlier_writes),
-        TEST(close_writes_what_waits),
+        TEST(close_writes_what_waits_and_answers_every_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
