@@ -37,16 +37,6 @@ static void hash_document(json_t *root, struct bf_document *document)
     bf_hash(text, strlen(text), document->hash);
 }
 
-static struct bf_document *new_document(void)
-{
-    struct bf_document *document = BF_NEW(struct bf_document);
-    document->undo = BF_UNDO_NONE;
-    document->pace = (struct bf_pace){
-        .batch_time = 250, .batch_rows_start = 500, .batch_rows_min = 10, .batch_rows_max = 50000, .nice = 0.5};
-    document->limits = (struct bf_limits){.lock_timeout = 1000, .statement_timeout = 10000};
-    return document;
-}
-
 enum bf_code bf_document_parse(const char *json, size_t length, const char *target_override,
                                struct bf_document **ret_document, struct bf_complaints *complaints,
                                struct bf_error *error)
@@ -61,7 +51,8 @@ enum bf_code bf_document_parse(const char *json, size_t length, const char *targ
         json_t *target = json_string(target_override);
         json_object_set_new(root, "target", target ? target : json_string(""));
     }
-    struct bf_document *document = new_document();
+    struct bf_document *document = BF_NEW(struct bf_document);
+    bf_document_defaults(document);
     bf_document_read(root, document, complaints);
     enum bf_code code = bf_complaints_code(complaints);
     if (code == BF_OK) {

@@ -3,25 +3,11 @@
 #include "allocate.h"
 #include "document_reader.h"
 
-enum {
-    TABLE_MAX = 255,  /* bytes: schema and table, quoted */
-    COLUMN_MAX = 255, /* bytes; the server's own limit (PostgreSQL: 63) is the survey's to check */
-    BOUND_MAX = 8192, /* bytes of one value of a range; no engine's index entries are longer */
-    LABEL_MAX = 63,
-    OWNER_MAX = 128,
-    DESCRIPTION_MAX = 4096,
-    ROWS_MAX = 1000000
-};
-
-#define SMALL_LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyz0123456789"
-#define NAME_REST SMALL_LETTERS_AND_DIGITS "._-"
-#define TARGET_ALL NAME_REST "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-static const struct bf_section range_section, batch_rows_section, pace_section, limits_section;
-
-static void read_section_of(struct bf_reader *reader, const struct bf_section *section, const json_t *value)
+/* An object of its own: the fields of its section. */
+static void read_section(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    if (bf_check_object(reader, section->pointer, value))
+    const struct bf_section *section = reader->field->section;
+    if (bf_check_object(reader, pointer, value))
         bf_read_section(reader, section, value);
 }
 
@@ -30,36 +16,35 @@ static void read_section_of(struct bf_reader *reader, const struct bf_section *s
 static void read_name(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     reader->document->name =
-        bf_read_name(reader, pointer, value, SMALL_LETTERS_AND_DIGITS, NAME_REST,
+        bf_read_name(reader, pointer, value,
                      "must be 1 to 63 of a-z, 0-9, \".\", \"_\" and \"-\", the first one a letter or a digit");
 }
 
 static void read_target(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     reader->document->target =
-        bf_read_name(reader, pointer, value, TARGET_ALL, TARGET_ALL,
+        bf_read_name(reader, pointer, value,
                      "must be the name of a target: 1 to 63 of A-Z, a-z, 0-9, \".\", \"_\" and \"-\"");
 }
 
 static void read_table(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    reader->document->table = bf_read_line(reader, pointer, value, TABLE_MAX);
+    reader->document->table = bf_read_line(reader, pointer, value, (size_t)reader->field->max);
 }
 
 static void read_owner(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    reader->document->owner = bf_read_line(reader, pointer, value, OWNER_MAX);
+    reader->document->owner = bf_read_line(reader, pointer, value, (size_t)reader->field->max);
 }
 
 static void read_description(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    reader->document->description = bf_read_text(reader, pointer, value, DESCRIPTION_MAX);
+    reader->document->description = bf_read_text(reader, pointer, value, (size_t)reader->field->max);
 }
 
 static void read_labels(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    reader->document->label_count = bf_read_pairs(reader, pointer, value, BF_LABELS_MAX, LABEL_MAX, LABEL_MAX,
-                                                  bf_read_line, reader->document->labels);
+    reader->document->label_count = bf_read_pairs(reader, pointer, value, bf_read_line, reader->document->labels);
 }
 
 static void read_again(struct bf_reader *reader, const char *pointer, const json_t *value)
@@ -75,11 +60,11 @@ static void read_again(struct bf_reader *reader, const char *pointer, const json
 static void read_key(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     struct bf_document *document = reader->document;
-    if (!bf_check_list(reader, pointer, value, BF_KEY_COLUMNS_MAX, "column names"))
+    if (!bf_check_list(reader, pointer, value, "column names"))
         return;
     for (size_t i = 0; i < json_array_size(value); i++) {
         BF_AUTO_STRING char *at = bf_format("%s/%zu", pointer, i);
-        char *column = bf_read_line(reader, at, json_array_get(value, i), COLUMN_MAX);
+        char *column = bf_read_line(reader, at, json_array_get(value, i), (size_t)reader->field->entry_max);
         if (!column)
             continue;
         for (size_t k = 0; k < document->key_count; k++)
@@ -94,7 +79,7 @@ static void read_key(struct bf_reader *reader, const char *pointer, const json_t
 static void read_bounds(struct bf_reader *reader, const char *pointer, const json_t *value, char **bounds,
                         size_t *count)
 {
-    if (!bf_check_list(reader, pointer, value, BF_KEY_COLUMNS_MAX, "strings, one for each key column"))
+    if (!bf_check_list(reader, pointer, value, "strings, one for each key column"))
         return;
     for (size_t i = 0; i < json_array_size(value); i++) {
         BF_AUTO_STRING char *at = bf_format("%s/%zu", pointer, i);
@@ -103,8 +88,9 @@ static void read_bounds(struct bf_reader *reader, const char *pointer, const jso
         if (!text)
             bf_reader_invalid(reader, at, "must be a string (numbers too, as in \"5000000\"), not %s",
                               bf_json_type(item));
-        else if (strlen(text) > BOUND_MAX)
-            bf_reader_invalid(reader, at, "has %zu bytes; %d are the limit", strlen(text), BOUND_MAX);
+        else if (strlen(text) > (size_t)reader->field->entry_max)
+            bf_reader_invalid(reader, at, "has %zu bytes; %lld are the limit", strlen(text),
+                              (long long)reader->field->entry_max);
         /* The empty text is good: for a text key it is a value. A bad bound keeps its place, for the count's sake. */
         bounds[(*count)++] = bf_copy_string(text ? text : "");
     }
@@ -120,28 +106,21 @@ static void read_through(struct bf_reader *reader, const char *pointer, const js
     read_bounds(reader, pointer, value, reader->document->through, &reader->document->through_count);
 }
 
-static void read_range(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    (void)pointer;
-    read_section_of(reader, &range_section, value);
-}
-
 static void read_where(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    reader->document->where = bf_read_text(reader, pointer, value, BF_EXPRESSION_MAX);
+    reader->document->where = bf_read_text(reader, pointer, value, (size_t)reader->field->max);
 }
 
 /* ---- what is done to them ---- */
 
 static void read_set(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    reader->document->set_count = bf_read_pairs(reader, pointer, value, BF_SET_COLUMNS_MAX, COLUMN_MAX,
-                                                BF_EXPRESSION_MAX, bf_read_text, reader->document->set);
+    reader->document->set_count = bf_read_pairs(reader, pointer, value, bf_read_text, reader->document->set);
 }
 
 static void read_undo(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    const char *text = json_string_value(value);
+    const char *text = json_string_value(value), *word = reader->field->word;
     if (json_is_object(value))
         bf_complain(reader->complaints, BF_UNSUPPORTED, pointer,
                     "an inverse as `undo` is not built yet; \"none\" says that the job cannot be undone");
@@ -149,35 +128,35 @@ static void read_undo(struct bf_reader *reader, const char *pointer, const json_
         bf_complain(reader->complaints, BF_UNSUPPORTED, pointer,
                     "the undo journal is not built yet; \"none\" says that the job cannot be undone");
     else if (!text)
-        bf_reader_invalid(reader, pointer, "must be \"none\", not %s", bf_json_type(value));
-    else if (strcmp(text, "none") == 0)
+        bf_reader_invalid(reader, pointer, "must be \"%s\", not %s", word, bf_json_type(value));
+    else if (strcmp(text, word) == 0)
         reader->document->undo = BF_UNDO_NONE;
     else
-        bf_reader_invalid(reader, pointer, "must be \"none\"");
+        bf_reader_invalid(reader, pointer, "must be \"%s\"", word);
 }
 
 /* ---- how fast ---- */
 
 static void read_batch_time(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    bf_read_duration(reader, pointer, value, 1, 60 * 1000, &reader->document->pace.batch_time);
+    bf_read_duration(reader, pointer, value, &reader->document->pace.batch_time);
 }
 
 static void read_start(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     reader->start_said = true;
-    bf_read_integer(reader, pointer, value, 1, ROWS_MAX, &reader->document->pace.batch_rows_start);
+    bf_read_integer(reader, pointer, value, &reader->document->pace.batch_rows_start);
 }
 
 static void read_min(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     reader->min_said = true;
-    bf_read_integer(reader, pointer, value, 1, ROWS_MAX, &reader->document->pace.batch_rows_min);
+    bf_read_integer(reader, pointer, value, &reader->document->pace.batch_rows_min);
 }
 
 static void read_max(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    bf_read_integer(reader, pointer, value, 1, ROWS_MAX, &reader->document->pace.batch_rows_max);
+    bf_read_integer(reader, pointer, value, &reader->document->pace.batch_rows_max);
 }
 
 /* Defaults of start and min give way to what is written: {"max": 100} alone is a whole answer. */
@@ -185,7 +164,7 @@ static void read_batch_rows(struct bf_reader *reader, const char *pointer, const
 {
     struct bf_pace *pace = &reader->document->pace;
     size_t complaints = reader->complaints->total;
-    read_section_of(reader, &batch_rows_section, value);
+    read_section(reader, pointer, value);
     if (reader->complaints->total != complaints)
         return;
     if (!reader->start_said && pace->batch_rows_start > pace->batch_rows_max)
@@ -202,63 +181,126 @@ static void read_batch_rows(struct bf_reader *reader, const char *pointer, const
 
 static void read_nice(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
+    const struct bf_field *field = reader->field;
+    double number = json_number_value(value);
     if (!json_is_number(value))
         bf_reader_invalid(reader, pointer, "must be a number, not %s", bf_json_type(value));
-    else if (!(json_number_value(value) >= 0 && json_number_value(value) <= 100))
-        bf_reader_invalid(reader, pointer, "must be from 0 to 100: sleep as a multiple of the batch's own time");
+    else if (!(number >= (double)field->min && number <= (double)field->max))
+        bf_reader_invalid(reader, pointer, "must be from %lld to %lld: sleep as a multiple of the batch's own time",
+                          (long long)field->min, (long long)field->max);
     else
-        reader->document->pace.nice = json_number_value(value);
-}
-
-static void read_pace(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    (void)pointer;
-    read_section_of(reader, &pace_section, value);
+        reader->document->pace.nice = number;
 }
 
 static void read_lock_timeout(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    bf_read_duration(reader, pointer, value, 1, 3600 * 1000, &reader->document->limits.lock_timeout);
+    bf_read_duration(reader, pointer, value, &reader->document->limits.lock_timeout);
 }
 
 static void read_statement_timeout(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    bf_read_duration(reader, pointer, value, 1, 24 * 3600 * 1000, &reader->document->limits.statement_timeout);
+    bf_read_duration(reader, pointer, value, &reader->document->limits.statement_timeout);
 }
 
-static void read_limits(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    (void)pointer;
-    read_section_of(reader, &limits_section, value);
-}
+/* ---- the tables: every field of docs/interface.md section 2 ---- */
 
-/* ---- the tables: every field of docs/interface.md section 2; without a function: not built yet ---- */
-
-static const struct bf_field document_fields[] = {
-    {"name", read_name},     {"target", read_target}, {"table", read_table},
-    {"key", read_key},       {"range", read_range},   {"set", read_set},
-    {"where", read_where},   {"remaining", NULL},     {"undo", read_undo},
-    {"pace", read_pace},     {"limits", read_limits}, {"signals", NULL},
-    {"triggers", NULL},      {"alerts", NULL},        {"canary", NULL},
-    {"checks", NULL},        {"accept", NULL},        {"owner", read_owner},
-    {"labels", read_labels}, {"again", read_again},   {"description", read_description},
-};
-static const struct bf_field range_fields[] = {{"after", read_after}, {"through", read_through}};
-static const struct bf_field pace_fields[] = {
-    {"batch_time", read_batch_time}, {"batch_rows", read_batch_rows}, {"nice", read_nice}, {"slices", NULL},
-    {"max_rows_per_second", NULL},   {"max_log_bytes_per_second", NULL}, {"window", NULL},
-};
-static const struct bf_field batch_rows_fields[] = {{"start", read_start}, {"min", read_min}, {"max", read_max}};
-static const struct bf_field limits_fields[] = {
-    {"replication_lag", NULL}, {"yield_after", NULL}, {"lock_timeout", read_lock_timeout},
-    {"statement_timeout", read_statement_timeout}, {"active_sessions", NULL}, {"bad_rows", NULL},
+enum {
+    TABLE_MAX = 255,  /* bytes: schema and table, quoted */
+    COLUMN_MAX = 255, /* bytes; the server's own limit (PostgreSQL: 63) is the survey's to check */
+    BOUND_MAX = 8192, /* bytes of one value of a range; no engine's index entries are longer */
+    LABEL_MAX = 63,
+    OWNER_MAX = 128,
+    DESCRIPTION_MAX = 4096,
+    ROWS_MAX = 1000000,
+    SECOND = 1000,
+    HOUR = 3600 * SECOND
 };
 
 #define SECTION(at, list) {.pointer = at, .fields = list, .count = BF_COUNT(list)}
+
+static const struct bf_field range_fields[] = {
+    {"after", read_after, BF_FIELD_VALUES, .min = 1, .max = BF_KEY_COLUMNS_MAX, .entry_max = BOUND_MAX,
+     .help = "Begin behind this key: one string for each key column, cast on the server to the column's type"},
+    {"through", read_through, BF_FIELD_VALUES, .min = 1, .max = BF_KEY_COLUMNS_MAX, .entry_max = BOUND_MAX,
+     .help = "End with this key. Without it the range ends where the table ends when the job begins"},
+};
 static const struct bf_section range_section = SECTION("/range", range_fields);
-static const struct bf_section pace_section = SECTION("/pace", pace_fields);
+
+static const struct bf_field batch_rows_fields[] = {
+    {"start", read_start, BF_FIELD_INTEGER, .min = 1, .max = ROWS_MAX, .standard = "500",
+     .help = "Rows of the first batch. Where it is not given it gives way to min and max"},
+    {"min", read_min, BF_FIELD_INTEGER, .min = 1, .max = ROWS_MAX, .standard = "10",
+     .help = "No batch is made smaller than this. Where it is not given it gives way to start and max"},
+    {"max", read_max, BF_FIELD_INTEGER, .min = 1, .max = ROWS_MAX, .standard = "50000",
+     .help = "No batch is made larger than this. min <= start <= max"},
+};
 static const struct bf_section batch_rows_section = SECTION("/pace/batch_rows", batch_rows_fields);
+
+static const struct bf_field pace_fields[] = {
+    {"batch_time", read_batch_time, BF_FIELD_DURATION, .min = 1, .max = 60 * SECOND, .standard = "\"250ms\"",
+     .help = "How long a batch should take on the server; the number of rows follows"},
+    {"batch_rows", read_batch_rows, BF_FIELD_SECTION, .section = &batch_rows_section,
+     .help = "The bounds within which the number of rows follows"},
+    {"nice", read_nice, BF_FIELD_NUMBER, .min = 0, .max = 100, .standard = "0.5",
+     .help = "How long to sleep after a batch, as a multiple of the batch's own time"},
+    {"slices", .help = "Into how many contiguous parts the key space is cut that run side by side"},
+    {"max_rows_per_second", .help = "A ceiling for the rows that are changed in a second"},
+    {"max_log_bytes_per_second", .help = "A ceiling for the bytes of log that are written in a second"},
+    {"window", .help = "When the job may write"},
+};
+static const struct bf_section pace_section = SECTION("/pace", pace_fields);
+
+static const struct bf_field limits_fields[] = {
+    {"replication_lag", .help = "From which replication lag on nothing is written"},
+    {"yield_after", .help = "How long another session may wait for our locks before the batch gives way"},
+    {"lock_timeout", read_lock_timeout, BF_FIELD_DURATION, .min = 1, .max = HOUR, .standard = "\"1s\"",
+     .help = "How long a batch may wait for a lock before it is taken back and tried again"},
+    {"statement_timeout", read_statement_timeout, BF_FIELD_DURATION, .min = 1, .max = 24 * HOUR,
+     .standard = "\"10s\"",
+     .help = "How long a batch may run before it is taken back and tried again with fewer rows. Not under "
+             "pace.batch_time"},
+    {"active_sessions", .help = "From how many active sessions on nothing is written"},
+    {"bad_rows", .help = "How many rows that cannot be changed are set aside before the job fails"},
+};
 static const struct bf_section limits_section = SECTION("/limits", limits_fields);
+
+static const struct bf_field document_fields[] = {
+    {"name", read_name, BF_FIELD_NAME, .required = true, .min = 1, .max = BF_NAME_MAX, .first = "a-z0-9",
+     .rest = "a-z0-9._-",
+     .help = "What people call the job. In use until the job is completed, refused, aborted or rolled back"},
+    {"target", read_target, BF_FIELD_NAME, .required = true, .min = 1, .max = BF_NAME_MAX, .first = "a-zA-Z0-9._-",
+     .rest = "a-zA-Z0-9._-", .help = "The database, by its name in the daemon's configuration"},
+    {"table", read_table, BF_FIELD_LINE, .required = true, .min = 1, .max = TABLE_MAX,
+     .help = "The table, with its schema or found by the search path; quoted as in SQL where it has to be"},
+    {"key", read_key, BF_FIELD_LINES, .min = 1, .max = BF_KEY_COLUMNS_MAX, .entry_max = COLUMN_MAX,
+     .help = "The columns whose order the backfill walks: those of a unique key that are all NOT NULL. Without it: the "
+             "primary key"},
+    {"range", read_section, BF_FIELD_SECTION, .section = &range_section,
+     .help = "Only rows whose key is behind after, up to and with through. Without it: every row"},
+    {"set", read_set, BF_FIELD_TEXT_OF, .required = true, .min = 1, .max = BF_SET_COLUMNS_MAX, .name_max = COLUMN_MAX,
+     .entry_max = BF_EXPRESSION_MAX,
+     .help = "Each column and the SQL expression over the row that it is set to. A key column cannot be written"},
+    {"where", read_where, BF_FIELD_TEXT, .min = 1, .max = BF_EXPRESSION_MAX,
+     .help = "Only rows for which this SQL predicate holds"},
+    {"remaining", .help = "Which rows are still to be done"},
+    {"undo", read_undo, BF_FIELD_WORD, .required = true, .word = "none",
+     .help = "The way back. Until the undo journal is built this has to be there and to say that there is none"},
+    {"pace", read_section, BF_FIELD_SECTION, .section = &pace_section, .help = "How fast"},
+    {"limits", read_section, BF_FIELD_SECTION, .section = &limits_section, .help = "What the job may cost others"},
+    {"signals", .help = "Measured pressures of the author's own"},
+    {"triggers", .help = "Conditions that pause, abort or roll back the job by themselves"},
+    {"alerts", .help = "What an alert of others may do to the job"},
+    {"canary", .help = "How many rows to change first, and look"},
+    {"checks", .help = "What has to hold before, after the canary, and after"},
+    {"accept", .help = "Measured exceptions that a person takes on"},
+    {"owner", read_owner, BF_FIELD_LINE, .min = 1, .max = OWNER_MAX, .help = "Whose job this is"},
+    {"labels", read_labels, BF_FIELD_LINE_OF, .min = 1, .max = BF_LABELS_MAX, .name_max = LABEL_MAX,
+     .entry_max = LABEL_MAX, .help = "Names and values to find jobs by"},
+    {"again", read_again, BF_FIELD_BOOLEAN, .standard = "false",
+     .help = "Run although the same document has changed rows on this target before"},
+    {"description", read_description, BF_FIELD_TEXT, .min = 1, .max = DESCRIPTION_MAX,
+     .help = "Why, and where the runbook is"},
+};
 static const struct bf_section sections[] = {
     SECTION("", document_fields),
     SECTION("/range", range_fields),
@@ -266,6 +308,28 @@ static const struct bf_section sections[] = {
     SECTION("/pace/batch_rows", batch_rows_fields),
     SECTION("/limits", limits_fields),
 };
+
+const struct bf_section *bf_document_section(size_t index)
+{
+    return index < BF_COUNT(sections) ? &sections[index] : NULL;
+}
+
+void bf_document_defaults(struct bf_document *document)
+{
+    struct bf_complaints complaints = {0};
+    struct bf_reader reader = {.document = document, .complaints = &complaints};
+    for (size_t s = 0; s < BF_COUNT(sections); s++)
+        for (size_t i = 0; i < sections[s].count; i++) {
+            reader.field = &sections[s].fields[i];
+            if (!reader.field->standard)
+                continue;
+            json_t *value = json_loads(reader.field->standard, JSON_DECODE_ANY, NULL);
+            reader.field->read(&reader, sections[s].pointer, value);
+            json_decref(value);
+        }
+    if (complaints.total > 0)
+        abort(); /* a default of the tables is against the tables */
+}
 
 /* ---- what no field can say alone ---- */
 
@@ -293,7 +357,6 @@ static void check_key_and_range(struct bf_reader *reader)
 
 void bf_document_read(const json_t *root, struct bf_document *document, struct bf_complaints *complaints)
 {
-    static const char *const required[] = {"name", "target", "table", "set"};
     struct bf_reader reader = {.document = document,
                                .complaints = complaints,
                                .sections = sections,
@@ -302,14 +365,17 @@ void bf_document_read(const json_t *root, struct bf_document *document, struct b
         bf_reader_invalid(&reader, "", "a job document is an object, not %s", bf_json_type(root));
         return;
     }
-    for (size_t i = 0; i < BF_COUNT(required); i++)
-        if (!json_object_get(root, required[i])) {
-            BF_AUTO_STRING char *at = bf_child_pointer("", required[i]);
-            bf_reader_invalid(&reader, at, "`%s` is required", required[i]);
-        }
-    if (!json_object_get(root, "undo"))
-        bf_reader_invalid(&reader, "/undo", "nothing is irreversible by silence: until the undo journal is built, "
-                                            "say \"undo\": \"none\"");
+    for (size_t i = 0; i < BF_COUNT(document_fields); i++) {
+        const char *name = document_fields[i].name;
+        if (!document_fields[i].required || json_object_get(root, name))
+            continue;
+        BF_AUTO_STRING char *at = bf_child_pointer("", name);
+        if (document_fields[i].kind == BF_FIELD_WORD)
+            bf_reader_invalid(&reader, at, "nothing is irreversible by silence: until the undo journal is built, "
+                                           "say \"%s\": \"%s\"", name, document_fields[i].word);
+        else
+            bf_reader_invalid(&reader, at, "`%s` is required", name);
+    }
     bf_read_section(&reader, &sections[0], root);
     check_key_and_range(&reader);
     if (document->limits.statement_timeout < document->pace.batch_time)

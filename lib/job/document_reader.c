@@ -106,22 +106,38 @@ char *bf_read_line(struct bf_reader *reader, const char *pointer, const json_t *
     return NULL;
 }
 
-char *bf_read_name(struct bf_reader *reader, const char *pointer, const json_t *value, const char *first,
-                   const char *rest, const char *rule)
+/* `set` as in a regular expression's brackets: "a-z0-9._-", with "-" itself at the end. */
+static bool is_in(char character, const char *set)
 {
+    for (; *set; set++) {
+        bool range = set[1] == '-' && set[2] != '\0';
+        if (range ? character >= set[0] && character <= set[2] : character == *set)
+            return true;
+        if (range)
+            set += 2;
+    }
+    return false;
+}
+
+char *bf_read_name(struct bf_reader *reader, const char *pointer, const json_t *value, const char *rule)
+{
+    const struct bf_field *field = reader->field;
     const char *text = string_of(reader, pointer, value);
     if (!text)
         return NULL;
     size_t length = strlen(text);
-    if (length >= 1 && length <= BF_NAME_MAX && strchr(first, text[0]) && strspn(text + 1, rest) == length - 1)
+    bool good = length >= (size_t)field->min && length <= (size_t)field->max;
+    for (size_t i = 0; i < length && good; i++)
+        good = is_in(text[i], i == 0 ? field->first : field->rest);
+    if (good)
         return bf_copy_string(text);
     bf_reader_invalid(reader, pointer, "%s", rule);
     return NULL;
 }
 
-void bf_read_duration(struct bf_reader *reader, const char *pointer, const json_t *value, int64_t min, int64_t max,
-                      int64_t *ret)
+void bf_read_duration(struct bf_reader *reader, const char *pointer, const json_t *value, int64_t *ret)
 {
+    int64_t min = reader->field->min, max = reader->field->max;
     char quoted[QUOTE_TEXT], low[BF_DURATION_TEXT], high[BF_DURATION_TEXT];
     int64_t milliseconds;
     if (!json_is_string(value))
@@ -137,20 +153,17 @@ void bf_read_duration(struct bf_reader *reader, const char *pointer, const json_
         *ret = milliseconds;
 }
 
-bool bf_read_integer(struct bf_reader *reader, const char *pointer, const json_t *value, int64_t min, int64_t max,
-                     int64_t *ret)
+void bf_read_integer(struct bf_reader *reader, const char *pointer, const json_t *value, int64_t *ret)
 {
+    int64_t min = reader->field->min, max = reader->field->max;
     if (json_is_real(value))
         bf_reader_invalid(reader, pointer, "must be a whole number without fraction or exponent");
     else if (!json_is_integer(value))
         bf_reader_invalid(reader, pointer, "must be a whole number, not %s", bf_json_type(value));
     else if (json_integer_value(value) < min || json_integer_value(value) > max)
         bf_reader_invalid(reader, pointer, "must be from %" PRId64 " to %" PRId64, min, max);
-    else {
+    else
         *ret = json_integer_value(value);
-        return true;
-    }
-    return false;
 }
 
 bool bf_check_object(struct bf_reader *reader, const char *pointer, const json_t *value)
@@ -164,8 +177,9 @@ bool bf_check_object(struct bf_reader *reader, const char *pointer, const json_t
     return false;
 }
 
-bool bf_check_list(struct bf_reader *reader, const char *pointer, const json_t *value, size_t max, const char *of)
+bool bf_check_list(struct bf_reader *reader, const char *pointer, const json_t *value, const char *of)
 {
+    size_t max = (size_t)reader->field->max;
     if (!json_is_array(value))
         bf_reader_invalid(reader, pointer, "must be a list of %s, not %s", of, bf_json_type(value));
     else if (json_array_size(value) == 0)
@@ -190,10 +204,11 @@ static bool check_pair_name(struct bf_reader *reader, const char *pointer, const
     return false;
 }
 
-size_t bf_read_pairs(struct bf_reader *reader, const char *pointer, const json_t *value, size_t max, size_t name_max,
-                     size_t value_max, char *(*read)(struct bf_reader *, const char *, const json_t *, size_t),
-                     struct bf_pair *pairs)
+size_t bf_read_pairs(struct bf_reader *reader, const char *pointer, const json_t *value,
+                     char *(*read)(struct bf_reader *, const char *, const json_t *, size_t), struct bf_pair *pairs)
 {
+    const struct bf_field *field = reader->field;
+    size_t max = (size_t)field->max;
     if (!bf_check_object(reader, pointer, value))
         return 0;
     if (json_object_size(value) > max) {
@@ -205,8 +220,8 @@ size_t bf_read_pairs(struct bf_reader *reader, const char *pointer, const json_t
     json_t *item;
     json_object_foreach ((json_t *)value, name, item) {
         BF_AUTO_STRING char *at = bf_child_pointer(pointer, name);
-        bool good = check_pair_name(reader, at, name, name_max);
-        char *text = read(reader, at, item, value_max);
+        bool good = check_pair_name(reader, at, name, (size_t)field->name_max);
+        char *text = read(reader, at, item, (size_t)field->entry_max);
         if (good && text)
             pairs[count++] = (struct bf_pair){.name = bf_copy_string(name), .value = text};
         else
@@ -281,6 +296,7 @@ void bf_read_section(struct bf_reader *reader, const struct bf_section *section,
         size_t i = 0;
         while (i < section->count && strcmp(section->fields[i].name, name) != 0)
             i++;
+        reader->field = &section->fields[i];
         if (i == section->count)
             complain_unknown(reader, section, pointer, name);
         else if (section->fields[i].read)

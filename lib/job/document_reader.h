@@ -7,27 +7,14 @@
 
 #include "complaints.h"
 #include "document.h"
-
-struct bf_reader;
-
-/* A field of one object of the document; without a function it is known and not built. */
-struct bf_field {
-    const char *name;
-    void (*read)(struct bf_reader *reader, const char *pointer, const json_t *value);
-};
-
-/* The fields of one object, and the pointer of that object ("" or "/pace"). */
-struct bf_section {
-    const char *pointer;
-    const struct bf_field *fields;
-    size_t count;
-};
+#include "document_table.h"
 
 struct bf_reader {
     struct bf_document *document;
     struct bf_complaints *complaints;
     const struct bf_section *sections; /* all there are, for "did you mean" */
     size_t section_count;
+    const struct bf_field *field; /* that is being read: its bounds */
     bool start_said, min_said; /* batch_rows: which are not defaults */
 };
 
@@ -41,31 +28,29 @@ char *bf_child_pointer(const char *pointer, const char *name); /* the caller fre
  * without control characters. */
 char *bf_read_text(struct bf_reader *reader, const char *pointer, const json_t *value, size_t max);
 char *bf_read_line(struct bf_reader *reader, const char *pointer, const json_t *value, size_t max);
-/* A name of `first` and then `rest` characters, 1 to BF_NAME_MAX in all; `rule` is the sentence of the complaint. */
-char *bf_read_name(struct bf_reader *reader, const char *pointer, const json_t *value, const char *first,
-                   const char *rest, const char *rule);
+/* A name of the field's characters; `rule` is the sentence of the complaint. */
+char *bf_read_name(struct bf_reader *reader, const char *pointer, const json_t *value, const char *rule);
 
-/* These set *ret only when the value is good. Bounds are inclusive. */
-void bf_read_duration(struct bf_reader *reader, const char *pointer, const json_t *value, int64_t min, int64_t max,
-                      int64_t *ret);
-bool bf_read_integer(struct bf_reader *reader, const char *pointer, const json_t *value, int64_t min, int64_t max,
-                     int64_t *ret);
+/* These set *ret only when the value is good. Bounds are the field's, and inclusive. */
+void bf_read_duration(struct bf_reader *reader, const char *pointer, const json_t *value, int64_t *ret);
+void bf_read_integer(struct bf_reader *reader, const char *pointer, const json_t *value, int64_t *ret);
 
 /* True when it is an object that says something. */
 bool bf_check_object(struct bf_reader *reader, const char *pointer, const json_t *value);
-/* True when it is a list of 1 to `max` entries; `of` says of what. */
-bool bf_check_list(struct bf_reader *reader, const char *pointer, const json_t *value, size_t max, const char *of);
+/* True when it is a list of as many entries as the field may have; `of` says of what. */
+bool bf_check_list(struct bf_reader *reader, const char *pointer, const json_t *value, const char *of);
 
-/* An object of names (lines of up to `name_max` bytes) and values (as `read` reads them); returns how many are good. */
-size_t bf_read_pairs(struct bf_reader *reader, const char *pointer, const json_t *value, size_t max, size_t name_max,
-                     size_t value_max, char *(*read)(struct bf_reader *, const char *, const json_t *, size_t),
-                     struct bf_pair *pairs);
+/* An object of names (lines) and values (as `read` reads them), as many and as long as the field says; returns how many
+ * are good. */
+size_t bf_read_pairs(struct bf_reader *reader, const char *pointer, const json_t *value,
+                     char *(*read)(struct bf_reader *, const char *, const json_t *, size_t), struct bf_pair *pairs);
 
 /* Calls the function of each field that is there; complains about those that are unknown or not built. */
 void bf_read_section(struct bf_reader *reader, const struct bf_section *section, const json_t *object);
 
-/* In document_fields.c. Fills `document` from `root`; what is in it already (the defaults) stays where the root says
- * nothing. */
+/* In document_fields.c. The first sets every default of the tables; the second fills `document` from `root` and leaves
+ * what is in it where the root says nothing. */
+void bf_document_defaults(struct bf_document *document);
 void bf_document_read(const json_t *root, struct bf_document *document, struct bf_complaints *complaints);
 
 #endif
