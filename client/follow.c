@@ -112,7 +112,7 @@ static int ask_all(struct bf_follow *follow, int64_t deadline, bool judge_left, 
             snprintf(outage->text, sizeof outage->text, "%s",
                      reply.reached == BF_REACHED ? "it answers with an error" : reply.text);
         } else {
-            end = bf_reply_complain(client->http, &reply); /* never heard of, or a plain no */
+            end = (int)bf_reply_complain(client->http, &reply); /* never heard of, or a plain no */
         }
         bf_reply_clear(&reply);
         if (end != BF_GO_ON || outage->since >= 0)

@@ -205,7 +205,7 @@ int bf_options_read(struct bf_client *client, int count, char **words)
     }
     if (client->count == 0) {
         if (bf_given(client, BF_OPTION_HELP))
-            return bf_help_general();
+            return (int)bf_help_general();
         bf_say("a verb is missing");
         return usage(NULL);
     }
@@ -215,7 +215,7 @@ int bf_options_read(struct bf_client *client, int count, char **words)
     client->words++;
     client->count--;
     if (bf_given(client, BF_OPTION_HELP))
-        return bf_help_verb(verb);
+        return (int)bf_help_verb(verb);
     if (!verb->run) {
         bf_say("%s is not built yet", verb->name);
         return BF_EXIT_REFUSED;

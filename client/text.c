@@ -124,7 +124,7 @@ char *bf_text_cut(const char *text, size_t columns)
     return bf_format("%.*s%s", (int)bf_text_fit(text, columns - 1), text, bf_text_utf8() ? "…" : "~");
 }
 
-static void say(const char *head, const char *format, va_list arguments)
+static void __attribute__((format(printf, 2, 0))) say(const char *head, const char *format, va_list arguments)
 {
     char *text = NULL;
     if (vasprintf(&text, format, arguments) < 0)
