@@ -79,26 +79,43 @@ static char *set_replicas(struct reader *reader, const char *value)
     return bf_value_replicas(value);
 }
 
-/* A key that ends in "." stands for all that begin so. Without `set` the setting is known and not built yet. */
+/* Without `set` the setting is known and not built yet. */
 static const struct {
     struct bf_setting setting;
     char *(*set)(struct reader *reader, const char *value);
 } settings[] = {
-    {{"daemon", "listen", "127.0.0.1:8420", true}, set_listen},
-    {{"daemon", "state", "sqlite:/var/lib/backfilld/state.db", true}, set_state},
-    {{"daemon", "jobs", NULL, false}, NULL},
-    {{"daemon", "tokens", NULL, false}, NULL},
-    {{"daemon", "keep_jobs", NULL, false}, NULL},
-    {{"daemon", "keep_undo", NULL, false}, NULL},
-    {{"target", "primary", NULL, true}, set_primary},
-    {{"target", "password_file", NULL, true}, set_password_file},
-    {{"target", "replicas", "none", true}, set_replicas},
-    {{"target", "max_jobs", "2", true}, set_max_jobs},
-    {{"target", "require_approval", "all", true}, set_require_approval},
-    {{"target", "two_person", NULL, false}, NULL},
-    {{"target", "webhook", NULL, false}, NULL},
-    {{"target", "limits.", NULL, false}, NULL},
-    {{"target", "ceiling.", NULL, false}, NULL},
+    {{"daemon", "listen", "127.0.0.1:8420", true,
+      "Where the HTTP interface listens: 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; nothing that can be "
+      "reached from outside."},
+     set_listen},
+    {{"daemon", "state", "sqlite:/var/lib/backfilld/state.db", true,
+      "The state store, a SQLite file; its directory must exist and belong to the user that runs backfilld."},
+     set_state},
+    {{"daemon", "jobs", NULL, false, NULL}, NULL},
+    {{"daemon", "tokens", NULL, false, NULL}, NULL},
+    {{"daemon", "keep_jobs", NULL, false, NULL}, NULL},
+    {{"daemon", "keep_undo", NULL, false, NULL}, NULL},
+    {{"target", "primary", NULL, true,
+      "The connection to the primary, without a password; several hosts are tried in turn. (There is no "
+      "default.)"},
+     set_primary},
+    {{"target", "password_file", NULL, true,
+      "A file with the password alone, read at each connect; mode 0600. (No default: ~/.pgpass, or no "
+      "password.)"},
+     set_password_file},
+    {{"target", "replicas", "none", true,
+      "Whether replicas are watched: \"none\" says that nobody watches them."},
+     set_replicas},
+    {{"target", "max_jobs", "2", true,
+      "How many jobs run at once on this target (1 to 64); the others wait in order."},
+     set_max_jobs},
+    {{"target", "require_approval", "all", true,
+      "Which jobs a person must approve before they run: all or none."},
+     set_require_approval},
+    {{"target", "two_person", NULL, false, NULL}, NULL},
+    {{"target", "webhook", NULL, false, NULL}, NULL},
+    {{"target", "limits.", NULL, false, NULL}, NULL},
+    {{"target", "ceiling.", NULL, false, NULL}, NULL},
 };
 _Static_assert(BF_COUNT(settings) <= SETTINGS_MAX, "set_at has a place for every setting");
 

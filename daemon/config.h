@@ -36,12 +36,13 @@ bool bf_config_load(const char *path, struct bf_config **ret_config, struct bf_f
 bool bf_config_parse(const char *text, size_t length, struct bf_config **ret_config, struct bf_faults *faults);
 void bf_config_free(struct bf_config *config); /* NULL is fine */
 
-/* Every setting there is; `standard` is the default as it stands in the sample, NULL where there is none. */
+/* Every setting there is; backfilld.ini(5) is made from these rows. */
 struct bf_setting {
-    const char *section; /* "daemon" or "target" */
-    const char *key;
-    const char *standard;
+    const char *section;  /* "daemon" or "target" */
+    const char *key;      /* one that ends in "." stands for all that begin so */
+    const char *standard; /* the default as it stands in the sample; NULL where there is none */
     bool built;
+    const char *help;     /* the sample's line of explanation; NULL where it is not built */
 };
 const struct bf_setting *bf_config_setting(size_t index); /* NULL past the end */
 

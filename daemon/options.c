@@ -5,18 +5,18 @@
 
 #include "allocate.h"
 
-static const struct {
-    char letter;
-    const char *name;
-    const char *argument; /* NULL: takes none */
-    const char *help;
-} table[] = {
+static const struct bf_option_row table[] = {
     {'c', "config", "FILE", "read FILE instead of " BF_DEFAULT_CONFIG},
     {'t', "check-config", NULL, "name every fault of the configuration and exit: 0 none, 1 some"},
     {'s', "print-schema", NULL, "print the control schema's DDL, for a DBA to run where the daemon's role may not, and exit"},
     {'V', "version", NULL, "print the version and exit"},
     {'h', "help", NULL, "print this and exit"},
 };
+
+const struct bf_option_row *bf_option(size_t index)
+{
+    return index < BF_COUNT(table) ? &table[index] : NULL;
+}
 
 void bf_options_help(FILE *stream)
 {

@@ -1,4 +1,4 @@
-/* The command line of backfilld. One table feeds parsing and help. */
+/* The command line of backfilld. One table feeds parsing, help and the man page. */
 #ifndef BF_DAEMON_OPTIONS_H
 #define BF_DAEMON_OPTIONS_H
 
@@ -18,5 +18,14 @@ struct bf_options {
 /* False: a usage error, already said on stderr; the caller exits with 2. */
 bool bf_options_parse(int argc, char **argv, struct bf_options *ret_options);
 void bf_options_help(FILE *stream);
+
+/* The rows of the table, for backfilld(8). */
+struct bf_option_row {
+    char letter;
+    const char *name;
+    const char *argument; /* NULL: takes none */
+    const char *help;
+};
+const struct bf_option_row *bf_option(size_t index); /* NULL past the end */
 
 #endif
