@@ -3,8 +3,6 @@
 
 #include "allocate.h"
 
-enum { EVENTS_DEFAULT = 100, EVENTS_MAX = 500 };
-
 static json_t *event_view(const struct bf_event *event)
 {
     json_t *view = json_object();
@@ -35,21 +33,18 @@ static void events_read(void *argument, const struct bf_event *events, size_t co
 
 static void read_events(struct bf_http_request *request, bool of_job)
 {
-    int64_t after, limit;
-    if (!bf_http_parameters(request, (const char *const[]){"after", "limit", NULL}) ||
-        !bf_http_number(request, "after", 0, INT64_MAX, 0, &after) ||
-        !bf_http_number(request, "limit", 1, EVENTS_MAX, EVENTS_DEFAULT, &limit))
-        return;
     if (bf_http_wants(request, "text/event-stream")) {
         bf_http_problem(request, BF_NOT_BUILT, "streaming is not built yet; ask for application/json with `after`");
         return;
     }
     const struct bf_job *job = of_job ? bf_http_job(request, false) : NULL;
     if (of_job && !job) return;
-    /* Ids rise from 1. To the store 0 means the newest ones, to a client that says it the first ones. */
-    if (after == 0 && bf_http_parameter(request, "after")) after = -1;
+    int64_t after = bf_http_number(request, "after");
+    /* Ids rise from 1. To the store 0 means the newest ones and -1 the first ones; to a client that says it, 0 means the
+     * first ones. */
+    if (after <= 0) after = after == 0 ? -1 : 0;
     const struct bf_store *store = request->http->store;
-    store->read_events(store->context, job ? bf_job_record(job)->id : NULL, after, (size_t)limit, events_read,
+    store->read_events(store->context, job ? bf_job_record(job)->id : NULL, after, (size_t)bf_http_number(request, "limit"), events_read,
                        bf_http_wait_begin(request));
 }
 

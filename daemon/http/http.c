@@ -144,7 +144,7 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
     if (request->response) return queue(request);
     if (request->http->stopping)
         bf_http_problem(request, BF_STOPPING, "the daemon is stopping");
-    else
+    else if (bf_http_check_query(request))
         request->route->handle(request);
     drop_body(request);
     if (request->response) return queue(request);

@@ -4,14 +4,9 @@
 #include <string.h>
 
 #include "allocate.h"
-#include "identifier.h"
 #include "state.h"
 
-enum {
-    LIST_DEFAULT = 100,
-    LIST_MAX = 500,
-    LIST_BYTES_MAX = 8 * 1024 * 1024 /* of documents in one page: `next` goes on where a page was cut */
-};
+enum { LIST_BYTES_MAX = 8 * 1024 * 1024 }; /* of documents in one page: `next` goes on where a page was cut */
 
 /* ---- submit ---- */
 
@@ -46,17 +41,11 @@ static void planned(void *argument, const struct bf_outcome_of_order *outcome)
 
 void bf_handle_submit(struct bf_http_request *request)
 {
-    if (!bf_http_parameters(request, (const char *const[]){"dry_run", NULL})) return;
-    const char *dry = bf_http_parameter(request, "dry_run");
-    if (dry && strcmp(dry, "true") != 0 && strcmp(dry, "false") != 0) {
-        bf_http_problem(request, BF_BAD_REQUEST, "dry_run is true or false, not %.40s", dry[0] ? dry : "empty");
-        return;
-    }
     if (request->body.length == 0) {
         bf_http_problem(request, BF_NOT_JSON, "the body is empty; a job document is expected");
         return;
     }
-    bool dry_run = dry && strcmp(dry, "true") == 0;
+    bool dry_run = bf_http_flag(request, "dry_run");
     bf_engine_submit(request->http->engine, request->body.text, request->body.length, NULL, BF_HTTP_ACTOR, dry_run,
                      dry_run ? planned : submitted, bf_http_wait_begin(request));
 }
@@ -104,22 +93,6 @@ static bool job_fits(const struct bf_http_request *request, const struct bf_reco
            state_fits(request, bf_state_name(record->state)) && labels_fit(request, record->document);
 }
 
-/* Refuses filters that could never mean anything, instead of answering with an empty list. */
-static bool check_filters(struct bf_http_request *request)
-{
-    for (size_t i = 0; i < request->uri.parameter_count && !request->response; i++) {
-        const struct bf_parameter *parameter = &request->uri.parameters[i];
-        if (strcmp(parameter->name, "state") == 0 && bf_state_by_name(parameter->value) == BF_STATE_COUNT)
-            bf_http_problem(request, BF_BAD_REQUEST, "there is no state %.40s", parameter->value);
-        else if (strcmp(parameter->name, "label") == 0 && !strchr(parameter->value, ':'))
-            bf_http_problem(request, BF_BAD_REQUEST, "label is NAME:VALUE, not %.100s", parameter->value);
-        else if (strcmp(parameter->name, "after") == 0 && !bf_ulid_valid(parameter->value))
-            bf_http_problem(request, BF_BAD_REQUEST, "after is the id of a job, as `next` gave it, not %.40s",
-                       parameter->value);
-    }
-    return !request->response;
-}
-
 /* The first job behind `after` (NULL: of all). A job that is gone from the record is passed by its id's time. */
 static const struct bf_job *first_after(const struct bf_engine *engine, const char *after)
 {
@@ -133,12 +106,8 @@ static const struct bf_job *first_after(const struct bf_engine *engine, const ch
 
 void bf_handle_list_jobs(struct bf_http_request *request)
 {
-    static const char *const names[] = {"*state", "target", "name", "*label", "limit", "after", NULL};
     const struct bf_engine *engine = request->http->engine;
-    int64_t limit;
-    if (!bf_http_parameters(request, names) || !check_filters(request) ||
-        !bf_http_number(request, "limit", 1, LIST_MAX, LIST_DEFAULT, &limit))
-        return;
+    int64_t limit = bf_http_number(request, "limit");
     json_t *jobs = json_array();
     char last[BF_ULID_TEXT] = "";
     size_t bytes = 0;
@@ -173,14 +142,12 @@ const struct bf_job *bf_http_job(struct bf_http_request *request, bool changing)
 
 void bf_handle_show_job(struct bf_http_request *request)
 {
-    if (!bf_http_parameters(request, (const char *const[]){NULL})) return;
     const struct bf_job *job = bf_http_job(request, false);
     if (job) bf_http_answer(request, 200, bf_job_view(job));
 }
 
 void bf_handle_show_plan(struct bf_http_request *request)
 {
-    if (!bf_http_parameters(request, (const char *const[]){NULL})) return;
     if (bf_http_wants(request, "text/plain")) {
         bf_http_problem(request, BF_NOT_BUILT, "the card (text/plain) is not built yet; ask for application/json");
         return;

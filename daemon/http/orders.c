@@ -114,7 +114,6 @@ static void ordered(void *argument, const struct bf_outcome_of_order *outcome)
 
 static void give(struct bf_http_request *request, enum bf_order order)
 {
-    if (!bf_http_parameters(request, (const char *const[]){NULL})) return;
     json_t *body = read_order(request, order);
     if (!body) return;
     const struct bf_job *job = bf_http_job(request, true);

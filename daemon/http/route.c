@@ -5,7 +5,7 @@
 
 static const struct bf_route routes[] = {
 #define X(constant, method, path, role, handler, summary) \
-    {#method, path, BF_ROLE_##role, bf_handle_##handler, summary},
+    {BF_ROUTE_##constant, #method, path, BF_ROLE_##role, bf_handle_##handler, summary},
     BF_ROUTES(X)
 #undef X
 };

@@ -19,6 +19,7 @@
 #include "engine.h"
 #include "http.h"
 #include "listen.h"
+#include "query.h"
 #include "uri.h"
 
 /* Who orders, as events name it: identities are not built yet. */
@@ -37,6 +38,7 @@ struct bf_http_request;
 struct bf_http_wait;
 
 struct bf_route {
+    enum bf_route_name name;
     const char *method;
     const char *path;
     enum bf_role role;
@@ -91,13 +93,6 @@ bool bf_http_check(struct bf_http_request *request, const char *method);
 const char *bf_http_header(const struct bf_http_request *request, const char *name); /* NULL: not sent */
 /* The client asks for `type` and takes no JSON. */
 bool bf_http_wants(const struct bf_http_request *request, const char *type);
-/* Refuses (answers and returns false) parameters that are not among `names`, a list that ends in NULL, and those given
- * twice, except where the name in the list begins with "*". */
-bool bf_http_parameters(struct bf_http_request *request, const char *const *names);
-const char *bf_http_parameter(const struct bf_http_request *request, const char *name); /* NULL: not there */
-/* A parameter that is a number from `low` to `high`; answers and returns false when it is not. */
-bool bf_http_number(struct bf_http_request *request, const char *name, int64_t low, int64_t high, int64_t otherwise,
-                       int64_t *ret_number);
 
 /* route.c: sets route and what its path holds. BF_OK, BF_NOT_FOUND, or BF_METHOD_NOT_ALLOWED and what Allow says. */
 enum bf_code bf_route_find(const char *method, struct bf_http_request *request, struct bf_buffer *allow);

@@ -39,7 +39,6 @@ static json_t *target_view(const struct bf_engine *engine, const struct bf_targe
 
 void bf_handle_list_targets(struct bf_http_request *request)
 {
-    if (!bf_http_parameters(request, (const char *const[]){NULL})) return;
     const struct bf_engine *engine = request->http->engine;
     json_t *targets = json_array(), *body = json_object();
     const struct bf_target *target;
@@ -51,7 +50,6 @@ void bf_handle_list_targets(struct bf_http_request *request)
 
 void bf_handle_show_target(struct bf_http_request *request)
 {
-    if (!bf_http_parameters(request, (const char *const[]){NULL})) return;
     const struct bf_engine *engine = request->http->engine;
     const struct bf_target *target;
     for (size_t i = 0; (target = bf_engine_target(engine, i)); i++) {
