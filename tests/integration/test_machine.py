@@ -164,6 +164,17 @@ def test_sigterm_lets_the_batch_end_and_the_next_start_goes_on(daemon, database)
     check(database, 1000)
 
 
+def test_a_restart_knows_the_job_whatever_the_order_of_its_fields(daemon, database):
+    make_table(database, 1000)
+    slow_batches(database, 0.02)
+    job = daemon.submit(document("public.counted", {"payload": "'new'", "n": "n + 1", "other": "7"}, pace=pace(20)))
+    daemon.wait_progress(job, 3)
+    daemon.restart()
+    full_speed(database)
+    daemon.wait(job, "completed")
+    assert database.row("SELECT min(n), max(n), min(other), min(payload) FROM counted") == (1, 1, 7, "new")
+
+
 def test_a_value_that_does_not_fit_fails_the_job_and_names_the_range(daemon, database):
     make_table(database, 200)
     database.execute("ALTER TABLE counted ADD CHECK (n = 0 OR id < 1000)")
