@@ -249,6 +249,24 @@ static void cancel_a_statement(void **state)
     client_free(client);
 }
 
+/* A cancel can be without effect: here a function swallows the first. It is repeated until the flight is over. */
+static void cancel_is_repeated(void **state)
+{
+    struct server *server = *state;
+    struct client *client = client_new(server, "backfilld again");
+    side(server, "CREATE FUNCTION swallow() RETURNS int LANGUAGE plpgsql AS 'BEGIN BEGIN PERFORM pg_sleep(15); "
+         "EXCEPTION WHEN query_canceled THEN NULL; END; PERFORM pg_sleep(15); RETURN 1; END'");
+    bf_flight_add(&client->flight, BF_STATEMENT_COUNT, "SELECT swallow()");
+    client_send(client);
+    server->database->cancel(client->session);
+    uint64_t begun = uv_hrtime();
+    client_wait(client);
+    assert_int_equal(client->answers[0].error_class, BF_CLASS_CANCELLED);
+    assert_true(uv_hrtime() - begun < 10000000000u);
+    client_free(client);
+    side(server, "DROP FUNCTION swallow");
+}
+
 /* A flight that was asked to stop before the earlier cancel had arrived is not sent at all. */
 static void cancel_before_sending(void **state)
 {
@@ -419,6 +437,7 @@ int test_sessions(void)
         cmocka_unit_test(groups_fail_alone),     cmocka_unit_test(null_and_values),
         cmocka_unit_test(commit_that_rolls_back), cmocka_unit_test(a_large_flight),
         cmocka_unit_test(cancel_a_statement),    cmocka_unit_test(cancel_before_sending),
+        cmocka_unit_test(cancel_is_repeated),   
         cmocka_unit_test(cancel_then_close),     cmocka_unit_test(terminated_in_a_flight),
         cmocka_unit_test(terminated_while_idle), cmocka_unit_test(killed_session),
         cmocka_unit_test(close_with_a_commit_under_way), cmocka_unit_test(used_inside_its_callbacks),
