@@ -21,6 +21,7 @@ struct bf_session {
     struct bf_flight *flight;
     bf_flight_done *done;
     void *done_argument;
+    struct cancel_request *cancelling; /* on its way: the next flight waits for it, as the real port has it */
     struct sim_flight *underway;  /* sent, not yet at the server */
     struct sim_event *delivery;
     struct sim_event *answer;     /* on its way back */
@@ -388,11 +389,13 @@ static void execute(struct bf_session *client, struct bf_flight *flight, bf_flig
     copy->answers = bf_allocate((flight->count + 1) * sizeof *copy->answers);
     sabotage_order(sim, copy);
     client->underway = copy;
-    client->delivery = sim_at(sim, latency(sim), deliver_all, client);
+    if (!client->cancelling)
+        client->delivery = sim_at(sim, latency(sim), deliver_all, client);
 }
 
 struct cancel_request {
     struct sim *sim;
+    struct bf_session *client; /* NULL: closed */
     struct sim_server_session *session;
 };
 
@@ -405,15 +408,21 @@ void sim_cancel_arrives(void *argument)
             sim_cancel(session->running);
             session->running = sim_at(request->sim, 50, run_step, session);
         }
+    struct bf_session *client = request->client;
+    if (client) {
+        client->cancelling = NULL;
+        if (client->underway && !client->delivery)
+            client->delivery = sim_at(client->sim, latency(client->sim), deliver_all, client);
+    }
     free(request);
 }
 
 static void cancel(struct bf_session *client)
 {
-    if (!client->server || client->unreachable)
+    if (!client->server || client->unreachable || client->cancelling)
         return;
-    struct cancel_request *request = BF_NEW(struct cancel_request);
-    *request = (struct cancel_request){client->sim, client->server};
+    struct cancel_request *request = client->cancelling = BF_NEW(struct cancel_request);
+    *request = (struct cancel_request){client->sim, client, client->server};
     sim_at(client->sim, 2 * latency(client->sim), sim_cancel_arrives, request);
 }
 
@@ -425,6 +434,12 @@ static void close_session(struct bf_session *client)
     sim_cancel(client->connecting);
     sim_cancel(client->answer);
     sim_cancel(client->delivery);
+    if (client->cancelling)
+        client->cancelling->client = NULL;
+    if (client->underway && !client->delivery) { /* it had not left */
+        free_flight(client->underway);
+        client->underway = NULL;
+    }
     if (client->underway) {
         size_t count = client->underway->flight.count;
         deliver(client, sim_chance(sim, 50) ? count : (size_t)sim_between(sim, 0, (int64_t)count));
@@ -452,6 +467,24 @@ struct bf_database *sim_database(struct sim *sim)
     sim->database = (struct bf_database){.context = sim, .dialect = &sim_dialect, .connect = connect_session,
                                          .execute = execute, .cancel = cancel, .close = close_session};
     return &sim->database;
+}
+
+/* ---- other people's transactions ---- */
+
+static void row_unlocked(void *argument)
+{
+    struct sim_row *row = argument;
+    row->locked_by = NULL;
+    wake_waiters(row->sim);
+}
+
+void sim_server_lock_row(struct sim *sim, int row, int64_t microseconds)
+{
+    static struct sim_server_session application;
+    if (sim->server.rows[row].locked_by)
+        return;
+    sim->server.rows[row].locked_by = &application;
+    sim_at(sim, microseconds, row_unlocked, &sim->server.rows[row]);
 }
 
 /* ---- faults ---- */

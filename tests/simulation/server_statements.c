@@ -57,7 +57,7 @@ int64_t sim_duration(struct sim_server_session *session, const struct bf_step *s
 {
     struct sim *sim = session->sim;
     if (step->statement == BF_STATEMENT_UPDATE) {
-        if (sim->faults && sim_chance(sim, 4))
+        if ((sim->faults || (sim->calm && sim->seed % 4 != 0)) && sim_chance(sim, 4))
             return sim_between(sim, 100000, 2500000);
         return sim_between(sim, 200, 5000);
     }
@@ -190,6 +190,10 @@ static enum sim_result update(struct sim_server_session *session, const struct b
             continue;
         if (it->locked_by && it->locked_by != session)
             return SIM_WAIT;
+    }
+    if (server->poison >= 0 && server->rows[server->poison].key > low && server->rows[server->poison].key <= high) {
+        sim_error(answer, BF_CLASS_DATA, "value too long");
+        return SIM_DONE;
     }
     if (session->sim->faults && sim_chance(session->sim, 2)) {
         sim_error(answer, BF_CLASS_SERIALIZATION, "could not serialize access");

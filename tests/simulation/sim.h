@@ -56,6 +56,7 @@ struct sim_row {
     bool match;         /* does `where` hold */
     int64_t writer;     /* the transaction that changed it last */
     struct sim_server_session *locked_by;
+    struct sim *sim;
 };
 
 /* What one commit changed, to take it back when a fail-over loses it. */
@@ -80,6 +81,7 @@ struct sim_server {
     struct sim_server_session *sessions;
     int64_t transactions;
     int64_t batch_commits;
+    int poison;            /* the row that cannot hold the value; -1: none */
     bool lost_the_end;     /* a fail-over took back what was released as done: nobody can know */
 };
 
@@ -88,6 +90,7 @@ void sim_server_fail_over(struct sim *sim, int lost_commits);
 void sim_server_restart(struct sim *sim);
 void sim_server_end_sessions(struct sim *sim); /* pg_terminate_backend on all */
 void sim_cut_sessions(struct sim *sim);        /* the network: one of three ways, per session */
+void sim_server_lock_row(struct sim *sim, int row, int64_t microseconds); /* an application's transaction */
 void sim_server_free(struct sim *sim);
 
 /* ---- the store (store.c) ---- */
@@ -96,6 +99,7 @@ struct sim_disk *sim_disk_new(struct sim *sim);
 struct sim_disk *sim_disk_copy(const struct sim_disk *disk);
 void sim_disk_free(struct sim_disk *disk);
 void sim_disk_crash(struct sim_disk *disk); /* what is under way is written or lost, in order */
+void sim_disk_close(struct sim_disk *disk); /* what is under way is written */
 const struct bf_store *sim_disk_store(struct sim_disk *disk);
 
 /* ---- a daemon ---- */
@@ -107,6 +111,8 @@ struct sim_daemon {
     struct bf_target target;
     char owner[BF_OWNER_TEXT];
     int process;
+    bool draining, drain_cancel, drained;
+    int64_t drain_since; /* microseconds */
 };
 
 enum { SIM_DAEMONS = 2 };
@@ -123,10 +129,28 @@ struct sim {
     int processes;
     enum sabotage sabotage;
     bool verbose;
+    bool calm;        /* nothing goes wrong: then every promise of time holds */
     bool faults;      /* still injecting? */
+    bool over;        /* nobody does anything more */
+    bool has_where;
+    int orders_sent, orders_answered; /* submissions too */
+    int64_t stop_since; /* microseconds; 0: no stop is under way */
     bool rebooted;    /* owner_gone says no: another boot */
     char violation[256];
 };
+
+/* ---- simulate.c ---- */
+const struct bf_job *sim_job(const struct sim_daemon *daemon); /* NULL: there is none */
+void sim_daemon_start(void *daemon);
+void sim_daemon_kill(struct sim_daemon *daemon);
+void sim_daemon_end(struct sim_daemon *daemon); /* after it has drained */
+
+/* ---- people.c ---- */
+void sim_supervise(void *sim); /* every half second: what an operator who wants the job to end would do */
+void sim_fault(void *sim);
+void sim_storm(struct sim *sim);        /* orders of a hundred clients */
+void sim_applications(struct sim *sim); /* hold row locks */
+void sim_calm_day(struct sim *sim);     /* pauses, an abort, a restart, but no fault */
 
 void sim_violation(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));

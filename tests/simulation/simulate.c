@@ -1,7 +1,10 @@
 /* Runs whole jobs in the simulated world, one a seed, and looks after every commit on the server whether each row was
  * changed exactly once and the checkpoint is where the rows are.
  *
- *   simulate [--seeds N] [--from SEED] [--sabotage NAME] [--verbose]
+ *   simulate [--seeds N] [--from SEED] [--calm] [--sabotage NAME] [--verbose]
+ *
+ * --calm: without faults, but with pauses, restarts in order and applications that hold row locks; then stops are in
+ * effect within a second and a batch is one round trip.
  *
  * Without --sabotage: exit 0 when all seeds hold; a seed that fails prints how to replay it. With --sabotage a protocol
  * is broken on purpose: exit 0 when that is found. */
@@ -17,7 +20,9 @@
 
 enum {
     FAULT_TIME = 20 * 1000000,   /* microseconds with faults */
-    PATIENCE = 900 * 1000000     /* microseconds without, until a job that is not over counts as stuck */
+    PATIENCE = 900 * 1000000,    /* microseconds without, until a job that is not over counts as stuck */
+    STOP_LIMIT = 1000000,        /* microseconds from the order to its effect, when nothing is wrong */
+    OTHER_FLIGHTS = 14           /* round trips of a job that are no batches */
 };
 
 void sim_violation(struct sim *sim, const char *format, ...)
@@ -43,7 +48,7 @@ void sim_trace(struct sim *sim, const char *format, ...)
     va_end(arguments);
 }
 
-static const struct bf_job *the_job(const struct sim_daemon *daemon)
+const struct bf_job *sim_job(const struct sim_daemon *daemon)
 {
     return daemon->engine ? bf_engine_next_job(daemon->engine, NULL) : NULL;
 }
@@ -70,12 +75,47 @@ void sim_check_commit(struct sim *sim, bool batch, const char *application)
         for (int i = 0; i < sim->server.row_count; i++)
             if (sim->server.rows[i].n > 1)
                 sim_violation(sim, "row %lld was changed twice", (long long)sim->server.rows[i].key);
-    const struct bf_job *job = the_job(&sim->daemons[0]);
+    const struct bf_job *job = sim_job(&sim->daemons[0]);
     if (!batch || !job || sim->daemons[1].disk)
         return;
     enum bf_state state = bf_job_record(job)->state;
     if (state == BF_STATE_PAUSED || state == BF_STATE_ABORTED)
         sim_violation(sim, "a batch of %s was committed while the job was %s", application, bf_state_name(state));
+}
+
+/* A data error names the range of the batch, and nothing of that batch is committed. */
+static void check_failed(struct sim *sim, const struct bf_record *record)
+{
+    const struct sim_server *server = &sim->server;
+    int64_t poison = server->rows[server->poison].key;
+    const char *through = strstr(record->reason.text, " through [\"");
+    if (record->reason.code == BF_CHECKPOINT_LOST)
+        return;
+    if (record->reason.code != BF_DATA_ERROR || !through || strtoll(through + 11, NULL, 10) < poison)
+        sim_violation(sim, "row %lld cannot be changed, and the job failed: %s", (long long)poison, record->reason.text);
+    if (server->checkpoint.has_position && server->checkpoint.position >= poison)
+        sim_violation(sim, "the checkpoint passed the row %lld that cannot be changed", (long long)poison);
+}
+
+/* Every event of a daemon: a state may only follow another as the table of moves has it. */
+static void on_event(void *argument, const struct bf_record *record, const struct bf_event *event)
+{
+    struct sim *sim = argument;
+    if (strcmp(event->type, "state") != 0)
+        return;
+    if (!bf_move_sentence(bf_state_by_name(event->from), bf_state_by_name(event->to)))
+        sim_violation(sim, "the job moved from %s to %s", event->from, event->to);
+    enum bf_state to = bf_state_by_name(event->to);
+    if (to == BF_STATE_FAILED && sim->server.poison >= 0)
+        check_failed(sim, record);
+    if (to == BF_STATE_PAUSING || to == BF_STATE_ABORTING) {
+        if (!sim->stop_since)
+            sim->stop_since = sim->now;
+    } else {
+        if (sim->calm && sim->stop_since && sim->now - sim->stop_since > STOP_LIMIT)
+            sim_violation(sim, "the stop took %lld ms", (long long)(sim->now - sim->stop_since) / 1000);
+        sim->stop_since = 0;
+    }
 }
 
 /* ---- the world of one daemon ---- */
@@ -148,7 +188,7 @@ static bool owner_gone(void *context, const char *owner)
     return true;
 }
 
-static void start_daemon(void *argument)
+void sim_daemon_start(void *argument)
 {
     struct sim_daemon *daemon = argument;
     struct sim *sim = daemon->sim;
@@ -163,7 +203,8 @@ static void start_daemon(void *argument)
     daemon->target = (struct bf_target){.name = "sim", .database = sim_database(sim), .max_jobs = 1,
                                         .require_approval = (sim->seed & 1) != 0};
     struct bf_engine_options options = {.world = &daemon->world, .store = sim_disk_store(daemon->disk),
-                                        .targets = &daemon->target, .target_count = 1};
+                                        .targets = &daemon->target, .target_count = 1,
+                                        .event = on_event, .argument = sim};
     daemon->engine = bf_engine_new(&options);
     struct bf_error error;
     sim_trace(sim, "daemon %d starts", daemon->process);
@@ -171,117 +212,32 @@ static void start_daemon(void *argument)
         sim_violation(sim, "the daemon does not start: %s", error.text);
 }
 
-static void kill_daemon(struct sim_daemon *daemon)
+/* Orders under way are not answered any more. */
+static void forget_orders(struct sim *sim)
+{
+    sim->orders_sent = sim->orders_answered = 0;
+    sim->stop_since = 0;
+}
+
+void sim_daemon_kill(struct sim_daemon *daemon)
 {
     if (!daemon->engine)
         return;
     sim_trace(daemon->sim, "daemon %d is killed", daemon->process);
     bf_engine_free(daemon->engine);
     daemon->engine = NULL;
+    daemon->draining = false;
     sim_disk_crash(daemon->disk);
+    forget_orders(daemon->sim);
 }
 
-/* ---- people ---- */
-
-static void answered(void *argument, const struct bf_outcome_of_order *outcome)
+void sim_daemon_end(struct sim_daemon *daemon)
 {
-    sim_trace(argument, "answer: %s %s", bf_code_name(outcome->code), outcome->text);
-}
-
-static void order(struct sim *sim, struct sim_daemon *daemon, enum bf_order what)
-{
-    const struct bf_job *job = the_job(daemon);
-    if (job)
-        bf_engine_order(daemon->engine, bf_job_record(job)->id, what, "somebody", NULL, NULL, answered, sim);
-}
-
-static void submit(struct sim *sim, struct sim_daemon *daemon)
-{
-    char json[512];
-    uint64_t shape = sim->seed * 0x9e3779b97f4a7c15u;
-    snprintf(json, sizeof json,
-             "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":\"none\",%s"
-             "\"pace\":{\"batch_time\":\"20ms\",\"batch_rows\":{\"start\":%d,\"min\":1,\"max\":%d},\"nice\":%s},"
-             "\"limits\":{\"lock_timeout\":\"300ms\",\"statement_timeout\":\"2s\"}}",
-             shape >> 60 & 1 ? "\"where\":\"match\"," : "", 1 + (int)(shape >> 40 & 3), 4 + (int)(shape >> 44 & 7),
-             shape >> 50 & 1 ? "0" : "5");
-    bf_engine_submit(daemon->engine, json, strlen(json), NULL, "somebody", false, answered, sim);
-}
-
-/* Every half second: what an operator who wants the job to end would do. */
-static void supervise(void *argument)
-{
-    struct sim *sim = argument;
-    struct sim_daemon *daemon = &sim->daemons[0];
-    const struct bf_job *job = the_job(daemon);
-    if (daemon->engine && !job) {
-        submit(sim, daemon);
-    } else if (job) {
-        enum bf_state state = bf_job_record(job)->state;
-        const struct bf_job *other = the_job(&sim->daemons[1]);
-        bool elsewhere = other && bf_job_record(other)->state == BF_STATE_RUNNING;
-        if (state == BF_STATE_PAUSED && !elsewhere && sim_chance(sim, sim->faults ? 20 : 100)) {
-            snprintf(sim->server.goal, sizeof sim->server.goal, "run");
-            order(sim, daemon, BF_ORDER_RESUME);
-        } else if (state == BF_STATE_AWAITING_APPROVAL) {
-            order(sim, daemon, BF_ORDER_APPROVE);
-        }
-    }
-    sim_at(sim, 500000, supervise, sim);
-}
-
-static void fault(void *argument)
-{
-    struct sim *sim = argument;
-    struct sim_daemon *daemon = &sim->daemons[0], *second = &sim->daemons[1];
-    if (!sim->faults)
-        return;
-    switch (sim_between(sim, 0, 15)) {
-    case 0: case 1: case 2: case 3:
-        if (second->disk && sim_chance(sim, 50))
-            daemon = second;
-        kill_daemon(daemon);
-        sim_at(sim, sim_chance(sim, 70) ? sim_between(sim, 1000, 100000) : sim_between(sim, 100000, 5000000), start_daemon,
-               daemon);
-        break;
-    case 4: case 5: case 6:
-        sim_trace(sim, "the network is cut");
-        sim_cut_sessions(sim);
-        break;
-    case 7:
-        sim_trace(sim, "fail-over");
-        sim_server_fail_over(sim, (int)sim_between(sim, 0, 4));
-        break;
-    case 8:
-        sim_trace(sim, "the server restarts");
-        sim_server_restart(sim);
-        break;
-    case 9:
-        sim_trace(sim, "sessions are ended");
-        sim_server_end_sessions(sim);
-        break;
-    case 10: case 11: case 12:
-        sim_trace(sim, "somebody says pause");
-        order(sim, daemon, BF_ORDER_PAUSE);
-        break;
-    case 13:
-        sim_trace(sim, "backfilld.control says pause");
-        snprintf(sim->server.goal, sizeof sim->server.goal, "pause");
-        break;
-    case 14:
-        if (!sim_chance(sim, 15))
-            break;
-        sim_trace(sim, "somebody says abort");
-        order(sim, daemon, BF_ORDER_ABORT);
-        break;
-    default:
-        if (second->disk || !sim_chance(sim, 30))
-            break;
-        sim_trace(sim, "a second daemon with a copy of the store");
-        second->disk = sim_disk_copy(daemon->disk);
-        start_daemon(second);
-        break;
-    }
+    bf_engine_free(daemon->engine);
+    daemon->engine = NULL;
+    daemon->draining = false;
+    sim_disk_close(daemon->disk);
+    forget_orders(daemon->sim);
 }
 
 static void faults_end(void *argument)
@@ -302,7 +258,12 @@ static void make_rows(struct sim *sim)
     server->row_count = sim_chance(sim, 5) ? (int)sim_between(sim, 0, 1) : (int)sim_between(sim, 2, SIM_ROWS_MAX);
     for (int i = 0; i < server->row_count; i++) {
         key += sim_between(sim, 1, 9);
-        server->rows[i] = (struct sim_row){.key = key, .match = !sparse || sim_chance(sim, 15), .writer = -1};
+        server->rows[i] = (struct sim_row){.key = key, .match = !sparse || sim_chance(sim, 15), .writer = -1, .sim = sim};
+    }
+    server->poison = -1;
+    if (server->row_count && sim->seed % 11 == 0) {
+        server->poison = (int)sim_between(sim, 0, server->row_count - 1);
+        server->rows[server->poison].match = true;
     }
     server->log = bf_allocate(SIM_LOG_MAX * sizeof *server->log);
     server->writable = true;
@@ -312,26 +273,37 @@ static void make_rows(struct sim *sim)
 static bool over(struct sim *sim)
 {
     for (int i = 0; i < SIM_DAEMONS; i++) {
-        const struct bf_job *job = the_job(&sim->daemons[i]);
-        if (job && bf_state_final(bf_job_record(job)->state))
+        const struct bf_job *job = sim_job(&sim->daemons[i]);
+        /* A data error is repaired, then the job goes on. */
+        if (job && bf_state_final(bf_job_record(job)->state) && bf_job_record(job)->reason.code != BF_DATA_ERROR)
             return true;
     }
     return false;
 }
 
+/* Nobody gives orders, nothing is locked, every batch is dense: then a batch is one round trip. */
+static bool quiet(const struct sim *sim)
+{
+    return sim->calm && sim->seed % 4 == 0 && sim->seed % 11 != 0 && !sim->has_where;
+}
+
 static void check_end(struct sim *sim)
 {
     for (int i = 0; i < SIM_DAEMONS; i++) {
-        const struct bf_job *job = the_job(&sim->daemons[i]);
+        const struct bf_job *job = sim_job(&sim->daemons[i]);
         if (!job)
             continue;
         const struct bf_record *record = bf_job_record(job);
         sim_trace(sim, "daemon %d ends with the job %s: %s", sim->daemons[i].process, bf_state_name(record->state),
                   record->reason.text);
-        if (record->state == BF_STATE_FAILED && record->reason.code != BF_CHECKPOINT_LOST)
+        if (record->state == BF_STATE_FAILED && record->reason.code != BF_CHECKPOINT_LOST &&
+            record->reason.code != BF_DATA_ERROR) /* that one was looked at when it came */
             sim_violation(sim, "the job failed: %s", record->reason.text);
         if (record->state != BF_STATE_COMPLETED || sim->server.lost_the_end)
             continue;
+        if (quiet(sim) && bf_job_flights(job) > record->progress.batches + OTHER_FLIGHTS)
+            sim_violation(sim, "%lld round trips for %lld batches", (long long)bf_job_flights(job),
+                          (long long)record->progress.batches);
         for (int r = 0; r < sim->server.row_count; r++)
             if (sim->server.rows[r].n != (sim->server.rows[r].match ? 1 : 0))
                 sim_violation(sim, "the job is completed and row %lld was changed %d times",
@@ -343,35 +315,57 @@ struct totals {
     int64_t seeds, batches, completed;
 };
 
-static bool simulate(uint64_t seed, enum sabotage sabotage, bool verbose, struct totals *totals, char violation[256])
+/* What is going to happen. */
+static void make_day(struct sim *sim)
+{
+    if (sim->calm && sim->seed % 4 == 0)
+        return;
+    if (sim->seed % 5 == 0)
+        sim_storm(sim);
+    sim_applications(sim);
+    if (sim->calm) {
+        sim_calm_day(sim);
+        return;
+    }
+    /* Most jobs are over in a second or two of virtual time: most faults come early. */
+    for (int64_t count = sim_between(sim, 0, 14); count; count--)
+        sim_at(sim, sim_between(sim, 0, sim_chance(sim, 70) ? 1500000 : FAULT_TIME), sim_fault, sim);
+    sim_at(sim, FAULT_TIME, faults_end, sim);
+}
+
+static bool simulate(uint64_t seed, enum sabotage sabotage, bool calm, bool verbose, struct totals *totals,
+                     char violation[256])
 {
     struct sim *sim = BF_NEW(struct sim);
     sim->seed = seed;
     sim->state = seed * 0x2545f4914f6cdd1du + 1;
     sim->sabotage = sabotage;
     sim->verbose = verbose;
-    sim->faults = true;
+    sim->calm = calm;
+    sim->faults = !calm;
     sim->server.sim = sim;
-    sim->rebooted = seed % 7 == 0;
+    sim->rebooted = seed % 7 == 0 && !calm;
     make_rows(sim);
     sim->daemons[0].sim = sim->daemons[1].sim = sim;
     sim->daemons[0].disk = sim_disk_new(sim);
-    start_daemon(&sim->daemons[0]);
-    supervise(sim);
-    /* Most jobs are over in a second or two of virtual time: most faults come early. */
-    for (int64_t count = sim_between(sim, 0, 14); count; count--)
-        sim_at(sim, sim_between(sim, 0, sim_chance(sim, 70) ? 1500000 : FAULT_TIME), fault, sim);
-    sim_at(sim, FAULT_TIME, faults_end, sim);
+    sim_daemon_start(&sim->daemons[0]);
+    sim_supervise(sim);
+    make_day(sim);
     while (!sim->violation[0] && !over(sim) && sim_step(sim))
         if (sim->now > FAULT_TIME + (int64_t)PATIENCE)
             sim_violation(sim, "the job is not over after %lld s without faults", (long long)(PATIENCE / 1000000));
+    sim->over = true;
+    for (int64_t end = sim->now + 100000; !sim->violation[0] && sim->now < end && sim_step(sim);)
+        ; /* answers that are still under way */
+    if (sim->orders_answered != sim->orders_sent && sim->daemons[0].engine && !sim->daemons[1].disk)
+        sim_violation(sim, "of %d orders %d were answered", sim->orders_sent, sim->orders_answered);
     check_end(sim);
     totals->seeds++;
     totals->batches += sim->server.batch_commits;
     memcpy(violation, sim->violation, sizeof sim->violation);
     bool good = !sim->violation[0];
     for (int i = 0; i < SIM_DAEMONS; i++) {
-        const struct bf_job *job = the_job(&sim->daemons[i]);
+        const struct bf_job *job = sim_job(&sim->daemons[i]);
         if (job && bf_job_record(job)->state == BF_STATE_COMPLETED)
             totals->completed++;
         bf_engine_free(sim->daemons[i].engine);
@@ -391,22 +385,25 @@ static const char *const sabotage_names[] = {
 
 static int usage(const char *text)
 {
-    fprintf(stderr, "simulate: %s\nusage: simulate [--seeds N] [--from SEED] [--sabotage NAME] [--verbose]\n", text);
+    fprintf(stderr, "simulate: %s\nusage: simulate [--seeds N] [--from SEED] [--calm] [--sabotage NAME] "
+            "[--verbose]\n", text);
     return 2;
 }
 
 int main(int count, char **arguments)
 {
     static const struct option options[] = {{"seeds", 1, NULL, 'n'}, {"from", 1, NULL, 'f'},
-                                            {"sabotage", 1, NULL, 's'}, {"verbose", 0, NULL, 'v'}, {0}};
+                                            {"sabotage", 1, NULL, 's'}, {"verbose", 0, NULL, 'v'},
+                                            {"calm", 0, NULL, 'c'}, {0}};
     uint64_t seeds = 10000, from = 1;
     enum sabotage sabotage = SABOTAGE_NONE;
-    bool verbose = false;
+    bool verbose = false, calm = false;
     for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
         switch (option) {
         case 'n': seeds = strtoull(optarg, NULL, 10); break;
         case 'f': from = strtoull(optarg, NULL, 10); break;
         case 'v': verbose = true; break;
+        case 'c': calm = true; break;
         case 's':
             for (sabotage = 0; sabotage < SABOTAGE_COUNT && strcmp(sabotage_names[sabotage], optarg) != 0; sabotage++)
                 ;
@@ -421,9 +418,9 @@ int main(int count, char **arguments)
     char violation[256];
     clock_gettime(CLOCK_MONOTONIC, &start);
     for (uint64_t seed = from; seed < from + seeds; seed++)
-        if (!simulate(seed, sabotage, verbose, &totals, violation)) {
-            printf("seed %llu: %s\nreplay: simulate --seeds 1 --from %llu%s%s --verbose\n", (unsigned long long)seed,
-                   violation, (unsigned long long)seed, sabotage ? " --sabotage " : "",
+        if (!simulate(seed, sabotage, calm, verbose, &totals, violation)) {
+            printf("seed %llu: %s\nreplay: simulate --seeds 1 --from %llu%s%s%s --verbose\n", (unsigned long long)seed,
+                   violation, (unsigned long long)seed, calm ? " --calm" : "", sabotage ? " --sabotage " : "",
                    sabotage ? sabotage_names[sabotage] : "");
             return sabotage ? 0 : 1;
         }

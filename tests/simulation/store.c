@@ -104,14 +104,15 @@ static void save(void *context, const struct bf_record *record, const struct bf_
     arm(disk);
 }
 
-void sim_disk_crash(struct sim_disk *disk)
+/* The writer ends. What is under way is written to its end, or lost at some point. */
+static void end_writes(struct sim_disk *disk, bool crash)
 {
     bool lost = false;
     sim_cancel(disk->next_write);
     disk->next_write = NULL;
     for (struct write *write = disk->first, *next; write; write = next) {
         next = write->next;
-        lost = lost || sim_chance(disk->sim, 40);
+        lost = lost || (crash && sim_chance(disk->sim, 40));
         if (!lost && !write->fails)
             apply(disk, &write->stored);
         /* The writer is gone: it frees what it holds, it hears nothing that matters. */
@@ -123,6 +124,16 @@ void sim_disk_crash(struct sim_disk *disk)
         free(write);
     }
     disk->first = disk->last = NULL;
+}
+
+void sim_disk_crash(struct sim_disk *disk)
+{
+    end_writes(disk, true);
+}
+
+void sim_disk_close(struct sim_disk *disk)
+{
+    end_writes(disk, false);
 }
 
 static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument, struct bf_error *error)

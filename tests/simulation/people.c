@@ -1,0 +1,235 @@
+/* What happens to a job from outside: people, faults, and the applications that hold row locks. */
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "sim.h"
+
+enum {
+    CLIENTS = 100,             /* of a storm: one order each */
+    DRAIN_PATIENCE = 5000000,  /* microseconds; then what still runs is cancelled, as the daemon does */
+    DRAIN_LIMIT = 4000000,     /* microseconds for a drain while nothing is wrong: the slowest batch, and a lock */
+    CANCEL_LIMIT = 1000000
+};
+
+static void answered(void *argument, const struct bf_outcome_of_order *outcome)
+{
+    struct sim *sim = argument;
+    sim->orders_answered++;
+    sim_trace(sim, "answer: %s %s", bf_code_name(outcome->code), outcome->text);
+}
+
+static void order(struct sim *sim, struct sim_daemon *daemon, enum bf_order what)
+{
+    const struct bf_job *job = sim_job(daemon);
+    if (!job || sim->over || daemon->draining) /* HTTP is closed first */
+        return;
+    sim->orders_sent++;
+    bf_engine_order(daemon->engine, bf_job_record(job)->id, what, "somebody", NULL, NULL, answered, sim);
+}
+
+static void submit(struct sim *sim, struct sim_daemon *daemon)
+{
+    char json[512];
+    uint64_t shape = sim->seed * 0x9e3779b97f4a7c15u;
+    sim->has_where = shape >> 60 & 1;
+    sim->orders_sent++;
+    snprintf(json, sizeof json,
+             "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":\"none\",%s"
+             "\"pace\":{\"batch_time\":\"20ms\",\"batch_rows\":{\"start\":%d,\"min\":1,\"max\":%d},\"nice\":%s},"
+             "\"limits\":{\"lock_timeout\":\"300ms\",\"statement_timeout\":\"2s\"}}",
+             sim->has_where ? "\"where\":\"match\"," : "", 1 + (int)(shape >> 40 & 3), 4 + (int)(shape >> 44 & 7),
+             shape >> 50 & 1 ? "0" : "5");
+    bf_engine_submit(daemon->engine, json, strlen(json), NULL, "somebody", false, answered, sim);
+}
+
+/* Every half second: what an operator who wants the job to end would do. */
+void sim_supervise(void *argument)
+{
+    struct sim *sim = argument;
+    struct sim_daemon *daemon = &sim->daemons[0];
+    const struct bf_job *job = sim_job(daemon);
+    if (daemon->engine && !job) {
+        submit(sim, daemon);
+    } else if (job) {
+        enum bf_state state = bf_job_record(job)->state;
+        const struct bf_job *other = sim_job(&sim->daemons[1]);
+        bool elsewhere = other && bf_job_record(other)->state == BF_STATE_RUNNING;
+        if (state == BF_STATE_PAUSED && !elsewhere && sim_chance(sim, sim->faults ? 20 : 100)) {
+            snprintf(sim->server.goal, sizeof sim->server.goal, "run");
+            order(sim, daemon, BF_ORDER_RESUME);
+        } else if (state == BF_STATE_FAILED && bf_job_record(job)->reason.code == BF_DATA_ERROR) {
+            sim_trace(sim, "somebody repairs the row");
+            sim->server.poison = -1;
+            order(sim, daemon, BF_ORDER_RESUME);
+        } else if (state == BF_STATE_AWAITING_APPROVAL) {
+            order(sim, daemon, BF_ORDER_APPROVE);
+        }
+    }
+    sim_at(sim, 500000, sim_supervise, sim);
+}
+
+/* ---- a stop of the daemon in order ---- */
+
+static void drained(void *argument)
+{
+    struct sim_daemon *daemon = argument;
+    daemon->drained = true;
+}
+
+static void drain_look(void *argument)
+{
+    struct sim_daemon *daemon = argument;
+    struct sim *sim = daemon->sim;
+    if (!daemon->engine || !daemon->draining)
+        return; /* killed meanwhile */
+    int64_t taken = sim->now - daemon->drain_since;
+    if (daemon->drained) {
+        sim_trace(sim, "daemon %d has drained", daemon->process);
+        if (sim->calm && sim->server.checkpoint.exists && strcmp(sim->server.checkpoint.owner, daemon->owner) == 0)
+            sim_violation(sim, "the daemon has drained and still owns the checkpoint");
+        sim_daemon_end(daemon);
+        sim_at(sim, sim_between(sim, 1000, 500000), sim_daemon_start, daemon);
+        return;
+    }
+    if (sim->calm && taken > (daemon->drain_cancel ? CANCEL_LIMIT : DRAIN_LIMIT))
+        sim_violation(sim, "the drain takes %lld ms", (long long)taken / 1000);
+    if (taken > 2 * DRAIN_PATIENCE) {
+        sim_daemon_kill(daemon);
+        sim_at(sim, 1000, sim_daemon_start, daemon);
+        return;
+    }
+    if (taken > DRAIN_PATIENCE && !daemon->drain_cancel) {
+        daemon->drain_cancel = true;
+        bf_engine_drain(daemon->engine, true, drained, daemon);
+    }
+    sim_at(sim, 5000, drain_look, daemon);
+}
+
+static void drain(void *argument)
+{
+    struct sim_daemon *daemon = argument;
+    struct sim *sim = daemon->sim;
+    if (!daemon->engine || daemon->draining || sim->over)
+        return;
+    daemon->draining = true;
+    daemon->drained = false;
+    daemon->drain_since = sim->now;
+    daemon->drain_cancel = sim_chance(sim, 50);
+    sim->stop_since = 0; /* the daemon's own end goes first */
+    sim_trace(sim, "daemon %d drains%s", daemon->process, daemon->drain_cancel ? ", cancelling" : "");
+    bf_engine_drain(daemon->engine, daemon->drain_cancel, drained, daemon);
+    sim_at(sim, 5000, drain_look, daemon);
+}
+
+static bool stops(const struct sim_daemon *daemon)
+{
+    const struct bf_job *job = sim_job(daemon);
+    enum bf_state state = job ? bf_job_record(job)->state : BF_STATE_PAUSED;
+    return state == BF_STATE_PAUSING || state == BF_STATE_ABORTING;
+}
+
+void sim_fault(void *argument)
+{
+    struct sim *sim = argument;
+    struct sim_daemon *daemon = &sim->daemons[0], *second = &sim->daemons[1];
+    if (!sim->faults || sim->over)
+        return;
+    switch (sim_between(sim, 0, 17)) {
+    case 0: case 1: case 2: case 3:
+        if (second->disk && sim_chance(sim, 50))
+            daemon = second;
+        sim_daemon_kill(daemon);
+        sim_at(sim, sim_chance(sim, 70) ? sim_between(sim, 1000, 100000) : sim_between(sim, 100000, 5000000), sim_daemon_start,
+               daemon);
+        break;
+    case 4: case 5: case 6:
+        sim_trace(sim, "the network is cut");
+        sim_cut_sessions(sim);
+        break;
+    case 7:
+        sim_trace(sim, "fail-over");
+        sim_server_fail_over(sim, (int)sim_between(sim, 0, 4));
+        break;
+    case 8:
+        sim_trace(sim, "the server restarts");
+        sim_server_restart(sim);
+        break;
+    case 9:
+        sim_trace(sim, "sessions are ended");
+        sim_server_end_sessions(sim);
+        break;
+    case 10: case 11: case 12:
+        sim_trace(sim, "somebody says pause");
+        order(sim, daemon, BF_ORDER_PAUSE);
+        break;
+    case 13:
+        sim_trace(sim, "backfilld.control says pause");
+        snprintf(sim->server.goal, sizeof sim->server.goal, "pause");
+        break;
+    case 14:
+        if (!sim_chance(sim, 15))
+            break;
+        sim_trace(sim, "somebody says abort");
+        order(sim, daemon, BF_ORDER_ABORT);
+        break;
+    case 15: case 16:
+        if (!stops(daemon))
+            drain(daemon);
+        break;
+    default:
+        if (second->disk || !sim_chance(sim, 30))
+            break;
+        sim_trace(sim, "a second daemon with a copy of the store");
+        second->disk = sim_disk_copy(daemon->disk);
+        sim_daemon_start(second);
+        break;
+    }
+}
+
+/* ---- a storm, and a day on which nothing is wrong ---- */
+
+static void somebody_orders(void *argument)
+{
+    struct sim *sim = argument;
+    int dice = (int)sim_between(sim, 1, 100);
+    if (sim->daemons[0].engine)
+        order(sim, &sim->daemons[0], dice <= 45   ? BF_ORDER_PAUSE
+                                     : dice <= 90 ? BF_ORDER_RESUME
+                                     : dice <= 97 ? BF_ORDER_APPROVE
+                                     : dice <= 99 ? BF_ORDER_ROLLBACK
+                                                  : BF_ORDER_ABORT);
+}
+
+void sim_storm(struct sim *sim)
+{
+    for (int client = 0; client < CLIENTS; client++)
+        sim_at(sim, sim_between(sim, 0, 1000000), somebody_orders, sim);
+}
+
+static void application_locks(void *argument)
+{
+    struct sim *sim = argument;
+    if (sim->server.row_count)
+        sim_server_lock_row(sim, (int)sim_between(sim, 0, sim->server.row_count - 1), sim_between(sim, 1000, 1500000));
+}
+
+void sim_applications(struct sim *sim)
+{
+    for (int64_t count = sim_between(sim, 0, 3); count; count--)
+        sim_at(sim, sim_between(sim, 0, 800000), application_locks, sim);
+}
+
+static void pause_it(void *argument)
+{
+    struct sim *sim = argument;
+    order(sim, &sim->daemons[0], sim_chance(sim, 5) ? BF_ORDER_ABORT : BF_ORDER_PAUSE);
+}
+
+void sim_calm_day(struct sim *sim)
+{
+    for (int64_t count = sim_between(sim, 1, 4); count; count--)
+        sim_at(sim, sim_between(sim, 0, 1500000), pause_it, sim);
+    if (sim_chance(sim, 40))
+        sim_at(sim, sim_between(sim, 0, 800000), drain, &sim->daemons[0]);
+}
