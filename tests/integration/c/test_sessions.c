@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "impostor.h"
 #include "server.h"
 #include "test_postgresql.h"
 
@@ -93,6 +94,38 @@ static void connecting(void **state)
              port);
     assert_int_equal(connecting_to(server, conninfo, 5000, "not in hot standby mode"), BF_CLASS_UNREACHABLE);
     close(listener);
+}
+
+/* A pooler, look-alikes, a server too old, one that goes away: found before anything is asked of them. */
+static void who_answers(void **state)
+{
+    static const char debian[] = "PostgreSQL 15.8 (Debian 15.8-0+deb12u1) on x86_64-pc-linux-gnu";
+    static const struct {
+        const char *server_version;
+        int login_pid, asked_pid;
+        const char *version;
+        enum bf_error_class error_class;
+        const char *word;
+    } cases[] = {
+        {"15.8", 100, 100, debian, BF_CLASS_NONE, ""},
+        {"15.8", 100, 101, debian, BF_CLASS_PROXY, "a connection pooler stands between"},
+        {"13.0.0", 100, 100, "CockroachDB CCL v23.1.2 (x86_64-pc-linux-gnu)", BF_CLASS_TERMINAL, "Cockroach"},
+        {"15.2", 100, 100, "PostgreSQL 15.2-YB-2.25.0.0-b0 on x86_64", BF_CLASS_TERMINAL, "-YB-"},
+        {"12.12", 100, 100, "PostgreSQL 12.12 (Greenplum Database 7.1.0) on x86_64", BF_CLASS_TERMINAL, "Greenplum"},
+        {"14.0", 100, 100, "MyDB 1.0", BF_CLASS_TERMINAL, "another server"},
+        {"11.22", 100, 100, "PostgreSQL 11.22", BF_CLASS_TERMINAL, "PostgreSQL 12 is the oldest"},
+        {"9.6.24", 100, 100, "PostgreSQL 9.6.24", BF_CLASS_TERMINAL, "version 9.6"},
+        {"15.8", 100, 100, NULL, BF_CLASS_UNREACHABLE, ""},
+    };
+    for (size_t i = 0; i < BF_COUNT(cases); i++) {
+        struct impostor impostor = {.server_version = cases[i].server_version, .login_pid = cases[i].login_pid,
+                                    .asked_pid = cases[i].asked_pid, .version = cases[i].version};
+        char conninfo[128];
+        impostor_start(&impostor);
+        snprintf(conninfo, sizeof conninfo, "host=127.0.0.1 port=%d user=x gssencmode=disable", impostor.port);
+        assert_int_equal(connecting_to(*state, conninfo, 5000, cases[i].word), cases[i].error_class);
+        impostor_stop(&impostor);
+    }
 }
 
 static void ignore_connected(void *argument, struct bf_session *session, enum bf_error_class error_class,
@@ -433,6 +466,7 @@ int test_sessions(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings_of_a_session), cmocka_unit_test(connecting),
+        cmocka_unit_test(who_answers),
         cmocka_unit_test(closed_while_connecting), cmocka_unit_test(password_file),
         cmocka_unit_test(groups_fail_alone),     cmocka_unit_test(null_and_values),
         cmocka_unit_test(commit_that_rolls_back), cmocka_unit_test(a_large_flight),
