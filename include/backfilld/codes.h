@@ -19,6 +19,7 @@
     X(WRONG_TYPE, wrong_media_type, 415, "Bodies are application/json")                    \
     X(INVALID, invalid, 422, "The document is not valid")                                  \
     X(UNSUPPORTED, unsupported, 422, "Not built yet")                                      \
+    X(REMAINING_NOT_CLEARED, remaining_not_cleared, 422, "Changed rows still match `remaining`")   \
     X(ALREADY_DONE, already_done, 422, "This document already changed rows")               \
     X(CONFIRM, confirm, 422, "The confirmation does not fit")                              \
     X(INTERNAL, internal, 500, "Internal error")                                           \
@@ -47,6 +48,10 @@
     X(TARGET_GONE, target_gone, 0, "The target is not configured any more")                \
     X(TABLE_CHANGED, table_changed, 0, "The table's definition changed")                   \
     X(PROXY_BETWEEN_US, proxy_between_us, 0, "A connection pooler stands between")         \
+    X(REMAINING_NOT_SHRINKING, remaining_not_shrinking, 0, "Rows that remain do not get fewer")    \
+    X(OLD_TRANSACTION, old_transaction, 0, "Waits for transactions older than the pass")   \
+    X(CHECK_FAILED, check_failed, 0, "A check does not hold")                              \
+    X(CANARY, canary, 0, "The canary waits for a person")                                  \
     X(DATA_ERROR, data_error, 0, "A row could not be changed")                             \
     X(STATEMENT_FAILED, statement_failed, 0, "The server refused a statement")             \
     X(CONNECT_REFUSED, connect_refused, 0, "The server refuses the login")                 \

@@ -62,7 +62,7 @@ static bool send_step(struct bf_session *session, size_t index)
         return PQsendPrepare(session->connection, "", step->sql, 0, NULL);
     }
     if (step->statement == BF_STATEMENT_SURVEY || step->statement == BF_STATEMENT_CHECK ||
-        step->statement == BF_STATEMENT_SCHEMA) {
+        step->statement == BF_STATEMENT_SCHEMA || step->statement == BF_STATEMENT_QUERY) {
         expect(session, index);
         return PQsendQueryParams(session->connection, step->sql, count, types, values, NULL, NULL, 0);
     }

@@ -28,6 +28,7 @@ struct bf_submission {
     struct bf_timer *deadline;
     struct bf_table *table;
     char *server_version;
+    char *trial; /* the statement that tries `remaining` */
     char **texts; /* of the CHECK steps */
     size_t text_count;
     bool schema_there;
@@ -79,6 +80,7 @@ static void free_submission(struct bf_submission *submission)
     bf_table_free(submission->table);
     bf_document_free(submission->document);
     free(submission->server_version);
+    free(submission->trial);
     free(submission->actor);
     free(submission);
 }
@@ -242,6 +244,45 @@ static const struct bf_answer *server_error(const struct bf_answer *answers, siz
     return NULL;
 }
 
+/* A few rows were changed and taken back: does a changed row still match `remaining`? What could not be tried (a lock, the
+ * time) says nothing. */
+static void tried(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
+                  bool lost)
+{
+    (void)session, (void)flight;
+    struct bf_submission *submission = argument;
+    const struct bf_answer *trial = &answers[1];
+    struct bf_complaints complaints = {0};
+    if (lost) {
+        target_down(submission, "the connection was lost while `remaining` was tried");
+        return;
+    }
+    if (trial->outcome == BF_OUTCOME_ERROR && trial->error_class == BF_CLASS_DATA)
+        bf_complain(&complaints, BF_INVALID, "/set", "a trial of a few rows failed: %s", trial->message);
+    int64_t still = bf_answer_number(trial, 0, 1);
+    if (still > 0)
+        bf_complain(&complaints, BF_REMAINING_NOT_CLEARED, "/remaining",
+                    "%lld of %lld rows that a trial changed (and took back) still match it: the job would never end",
+                    (long long)still, (long long)bf_answer_number(trial, 0, 0));
+    if (complaints.count) {
+        refuse(submission, complaints.list[0].code, &complaints, "the trial on the target failed");
+        bf_complaints_clear(&complaints);
+        return;
+    }
+    accept(submission);
+}
+
+static void try_remaining(struct bf_submission *submission)
+{
+    const struct bf_dialect *dialect = submission->target->database->dialect;
+    submission->trial = dialect->trial(submission->document, submission->table);
+    bf_flight_clear(&submission->flight);
+    bf_flight_add(&submission->flight, BF_STATEMENT_BEGIN, dialect->common(BF_STATEMENT_BEGIN));
+    bf_flight_add(&submission->flight, BF_STATEMENT_SURVEY, submission->trial);
+    bf_flight_add(&submission->flight, BF_STATEMENT_ROLLBACK, dialect->common(BF_STATEMENT_ROLLBACK))->new_group = true;
+    submission->target->database->execute(submission->session, &submission->flight, tried, submission);
+}
+
 static void checked(void *argument, struct bf_session *session, struct bf_flight *flight,
                     const struct bf_answer *answers, bool lost)
 {
@@ -269,7 +310,10 @@ static void checked(void *argument, struct bf_session *session, struct bf_flight
         refuse(submission, BF_ALREADY_DONE, NULL, text);
         return;
     }
-    accept(submission);
+    if (submission->document->remaining)
+        try_remaining(submission);
+    else
+        accept(submission);
 }
 
 static void described(void *argument, struct bf_session *session, struct bf_flight *flight,
@@ -335,6 +379,25 @@ static void refuse_at_once(bf_ordered *done, void *argument, enum bf_code code, 
     done(argument, &outcome);
 }
 
+/* What the engine's dialect says of the author's texts, before any server sees them. */
+static void check_dialect(const struct bf_dialect *dialect, const struct bf_document *document,
+                          struct bf_complaints *complaints)
+{
+    static const char *const moments[] = {
+        [BF_CHECK_BEFORE] = "before", [BF_CHECK_CANARY] = "canary", [BF_CHECK_AFTER] = "after"};
+    dialect->check_expressions(document, complaints);
+    if (document->remaining && !dialect->trial)
+        bf_complain(complaints, BF_UNSUPPORTED, "/remaining", "`remaining` is not built yet for %s", dialect->name);
+    for (enum bf_check_kind kind = 0; kind < BF_CHECK_KINDS; kind++)
+        for (size_t i = 0; i < document->check_count[kind]; i++) {
+            BF_AUTO_STRING char *pointer = bf_format("/checks/%s/%zu/sql", moments[kind], i);
+            if (dialect->check_query)
+                dialect->check_query(document->checks[kind][i].sql, pointer, complaints);
+            else
+                bf_complain(complaints, BF_UNSUPPORTED, pointer, "checks are not built yet for %s", dialect->name);
+        }
+}
+
 void bf_engine_submit(struct bf_engine *engine, const char *json, size_t length, const char *target_override,
                       const char *actor, bool dry_run, bf_ordered *done, void *argument)
 {
@@ -353,7 +416,7 @@ void bf_engine_submit(struct bf_engine *engine, const char *json, size_t length,
             bf_complain(&complaints, BF_INVALID, "/target", "there is no target %s in the daemon's configuration",
                         document->target);
         else
-            target->database->dialect->check_expressions(document, &complaints);
+            check_dialect(target->database->dialect, document, &complaints);
         code = bf_complaints_code(&complaints);
     }
     const char *user = code == BF_OK && !dry_run ? bf_engine_name_user(engine, document->name) : NULL;

@@ -129,6 +129,12 @@ static void arrived(struct bf_job *job)
             job->walk.phase = BF_PHASE_READY;
         }
         break;
+    case BF_PHASE_CHECKING: bf_walk_checked(job); break;
+    case BF_PHASE_TAKING_BACK_CHECK: bf_walk_check_taken_back(job); break;
+    case BF_PHASE_ENDING_CANARY: bf_walk_canary_ended(job); break;
+    case BF_PHASE_WAITING_OLD: bf_walk_horizon_seen(job); break;
+    case BF_PHASE_FINDING_NEXT_END: bf_walk_next_end_found(job); break;
+    case BF_PHASE_BEGINNING_PASS: bf_walk_pass_begun(job); break;
     case BF_PHASE_FLUSHING: bf_walk_flushed(job); break;
     case BF_PHASE_VERIFYING: bf_walk_verified(job); break;
     case BF_PHASE_RELEASING: released(job); break;
@@ -162,6 +168,13 @@ static bool advance(struct bf_job *job)
         if (bf_job_now(job) < walk->sleep_until && bf_job_now(job) - walk->touched_at <= BF_TOUCH_EVERY)
             return false;
         walk->phase = BF_PHASE_READY;
+        return true;
+    case BF_PHASE_WAITING_HORIZON:
+        if (walk->stopping)
+            return bf_walk_stop_waiting(job);
+        if (bf_job_now(job) < walk->sleep_until)
+            return false;
+        bf_walk_horizon_again(job);
         return true;
     case BF_PHASE_BACKING_OFF:
         if (walk->stopping && bf_walk_stop_waiting(job))

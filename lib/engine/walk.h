@@ -47,6 +47,13 @@ enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing show
     X(TOUCHING, touching, BATCHING)                                                        \
     X(SLEEPING, sleeping, SLEEPING)                                                        \
     X(BACKING_OFF, backing_off, BACKING_OFF)                                               \
+    X(CHECKING, checking, VERIFYING)             /* a query of the operator's */           \
+    X(TAKING_BACK_CHECK, taking_back_check, VERIFYING)                                     \
+    X(ENDING_CANARY, ending_canary, VERIFYING)                                             \
+    X(WAITING_OLD, waiting_old, HOLDING)         /* which transactions are under way? */   \
+    X(WAITING_HORIZON, waiting_horizon, HOLDING) /* for the older ones to end: a timer */  \
+    X(FINDING_NEXT_END, finding_next_end, VERIFYING)                                       \
+    X(BEGINNING_PASS, beginning_pass, VERIFYING)                                           \
     X(FLUSHING, flushing, VERIFYING)             /* everything is committed */             \
     X(VERIFYING, verifying, VERIFYING)                                                     \
     X(RELEASING, releasing, IDLE)                                                          \
@@ -102,7 +109,16 @@ struct bf_walk {
     char *owner_seen;            /* owned */
     bool done;
 
+    int64_t pass_rows_changed;   /* progress.rows_changed when this pass began */
+    int64_t pass_found_before;   /* what the pass before found; -1: there was none */
+    int64_t horizon;             /* -1: not seen; the server's number */
+    bool checked_before, canary_done;
+    enum bf_check_kind checking;
+    size_t check_index;
+    char check_limit[BF_LIMIT_TIME_TEXT];
+
     struct bf_range next;        /* the next batch */
+    int64_t asked_rows;          /* what the boundary under way was asked for */
     bool have_next;
     bool batch_committed;
     struct bf_key batch_low;     /* of the last committed batch, for FLUSH */
@@ -192,6 +208,22 @@ void bf_walk_verified(struct bf_job *job);
 void bf_walk_range_text(const struct bf_job *job, char *text, size_t size); /* of the next batch, for people */
 
 #define BF_DOING_SCHEMA "make the control schema"
+
+/* walk_pass.c: `remaining` */
+void bf_walk_pass_over(struct bf_job *job);
+void bf_walk_horizon_seen(struct bf_job *job);
+void bf_walk_horizon_again(struct bf_job *job);
+void bf_walk_next_end_found(struct bf_job *job);
+void bf_walk_send_next_pass(struct bf_job *job);
+void bf_walk_pass_begun(struct bf_job *job);
+void bf_walk_read_end(struct bf_job *job); /* walk_begin.c: END's answer becomes `through` */
+
+/* walk_check.c: the operator's checks and the canary */
+void bf_walk_run_checks(struct bf_job *job, enum bf_check_kind kind);
+void bf_walk_checked(struct bf_job *job);
+void bf_walk_check_taken_back(struct bf_job *job);
+bool bf_walk_canary_due(const struct bf_job *job);
+void bf_walk_canary_ended(struct bf_job *job);
 
 /* walk_trouble.c: P10, one exit for everything that goes wrong */
 /* Looks at the answers of a flight; true when all steps of it went well. Else it has decided what comes next. */

@@ -34,7 +34,8 @@ static void take_sample(struct bf_job *job)
 /* A sparse `where` lets batches scan more rows than they may change: then look first how many would change. */
 static bool is_sparse(const struct bf_job *job)
 {
-    return job->record.document->where && job->walk.next.rows > job->walk.size.max;
+    const struct bf_document *document = job->record.document;
+    return (document->where || document->remaining) && job->walk.next.rows > job->walk.size.max;
 }
 
 void bf_walk_ready(struct bf_job *job)
@@ -46,6 +47,14 @@ void bf_walk_ready(struct bf_job *job)
     }
     if (bf_job_now(job) < walk->sleep_until) {
         walk->phase = BF_PHASE_SLEEPING;
+        return;
+    }
+    if (!walk->checked_before && job->record.progress.batches == 0 && job->record.document->check_count[BF_CHECK_BEFORE]) {
+        bf_walk_run_checks(job, BF_CHECK_BEFORE);
+        return;
+    }
+    if (bf_walk_canary_due(job)) {
+        bf_walk_run_checks(job, BF_CHECK_CANARY);
         return;
     }
     if (walk->done || !walk->through_known) {
@@ -90,7 +99,7 @@ void bf_walk_bounded(struct bf_job *job)
     struct bf_walk *walk = &job->walk;
     if (!bf_walk_fine(job, "find the end of the next batch"))
         return;
-    if (read_boundary(job, &walk->answers[0], walk->next.rows))
+    if (read_boundary(job, &walk->answers[0], walk->asked_rows))
         walk->phase = BF_PHASE_READY;
     else
         bf_walk_send_split(job);
@@ -226,7 +235,7 @@ void bf_walk_batch_answered(struct bf_job *job)
         bf_walk_fine(job, "run a batch");
         return;
     }
-    int64_t rows = walk->size.rows; /* what the boundary behind the batch was asked for */
+    int64_t rows = walk->asked_rows;
     committed(job, changed, batch_time(job, fence, boundary));
     walk->have_next = false;
     if (boundary && boundary->outcome == BF_OUTCOME_OK) {
@@ -301,8 +310,9 @@ void bf_walk_verified(struct bf_job *job)
         bf_walk_send_peek(job);
         return;
     }
-    job->record.progress.done = true;
-    walk->ending = BF_STATE_COMPLETED;
-    walk->phase = BF_PHASE_READY; /* the stop releases the checkpoint */
+    if (job->record.document->remaining)
+        bf_walk_pass_over(job);
+    else
+        bf_walk_run_checks(job, BF_CHECK_AFTER);
 }
 

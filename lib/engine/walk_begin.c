@@ -121,15 +121,20 @@ static void find_end_or_register(struct bf_job *job)
     bf_walk_send_register(job);
 }
 
-void bf_walk_end_found(struct bf_job *job)
+void bf_walk_read_end(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "find the end of the table"))
-        return;
     const struct bf_answer *end = &walk->answers[0];
     bf_key_clear(&walk->through);
     for (size_t i = 0; end->rows && i < walk->table->key_count; i++)
         walk->through.text[i] = bf_copy_string(bf_answer_value(end, 0, i));
+}
+
+void bf_walk_end_found(struct bf_job *job)
+{
+    if (!bf_walk_fine(job, "find the end of the table"))
+        return;
+    bf_walk_read_end(job);
     bf_walk_send_register(job);
 }
 
@@ -231,6 +236,10 @@ static void take_over(struct bf_job *job, const struct bf_answer *checkpoint)
     int64_t rows = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCH_ROWS);
     if (rows >= walk->size.min && walk->size.history == 0)
         walk->size.rows = rows > walk->size.max ? walk->size.max : rows;
+    walk->pass_rows_changed = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_PASS_ROWS_CHANGED);
+    const char *found_before = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_PASS_FOUND_BEFORE);
+    walk->pass_found_before = found_before ? strtoll(found_before, NULL, 10) : -1;
+    walk->canary_done = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_CANARY);
     walk->done = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_DONE);
     walk->touched_at = bf_job_now(job);
     walk->reason = (struct bf_reason){0};

@@ -202,12 +202,20 @@ static void add_boundary(struct bf_job *job, const struct bf_key *low, int64_t r
     bf_step_number(step, rows - 1);
 }
 
+/* Rows for the batch behind the one of `ahead` rows: what the size says, but no further than the canary. */
+static int64_t wanted_rows(const struct bf_job *job, int64_t ahead)
+{
+    int64_t rows = job->walk.size.rows;
+    int64_t canary = job->record.document->canary_rows - job->record.progress.rows_scanned - ahead;
+    return job->walk.canary_done || canary <= 0 || canary > rows ? rows : canary;
+}
+
 void bf_walk_send_boundary(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
     begin_flight(job);
-    walk->next.rows = walk->size.rows;
-    add_boundary(job, &walk->low, walk->next.rows);
+    walk->asked_rows = wanted_rows(job, 0);
+    add_boundary(job, &walk->low, walk->asked_rows);
     bf_walk_send(job, BF_PHASE_BOUNDING);
 }
 
@@ -278,8 +286,9 @@ void bf_walk_send_batch(struct bf_job *job)
                               (int)leg),
                    &range->high);
     add(job, BF_STATEMENT_COMMIT);
+    walk->asked_rows = wanted_rows(job, range->rows);
     if (!range->last)
-        add_boundary(job, &range->high, walk->size.rows);
+        add_boundary(job, &range->high, walk->asked_rows);
     walk->unsettled = true; /* until the answer says what became of it */
     bf_walk_send(job, BF_PHASE_BATCHING);
 }
@@ -287,13 +296,13 @@ void bf_walk_send_batch(struct bf_job *job)
 void bf_walk_send_one(struct bf_job *job, enum bf_statement statement, enum bf_phase phase)
 {
     begin_flight(job);
-    if (statement == BF_STATEMENT_ROLLBACK || statement == BF_STATEMENT_END)
+    if (statement == BF_STATEMENT_ROLLBACK || statement == BF_STATEMENT_END || statement == BF_STATEMENT_HORIZON)
         add(job, statement);
     else if (statement == BF_STATEMENT_END_LOST_SESSIONS)
         add_for_job(job, statement);
     else {
         struct bf_step *step = add_for_slice(job, statement);
-        if (statement == BF_STATEMENT_TOUCH)
+        if (statement == BF_STATEMENT_TOUCH || statement == BF_STATEMENT_CANARY_DONE)
             bf_step_number(step, job->walk.epoch);
     }
     bf_walk_send(job, phase);

@@ -76,6 +76,7 @@ bool bf_walk_stop_waiting(struct bf_job *job)
     int64_t time = bf_job_now(job);
     switch (walk->phase) {
     case BF_PHASE_SLEEPING:
+    case BF_PHASE_WAITING_HORIZON:
         bf_walk_stop_here(job);
         return true;
     case BF_PHASE_BACKING_OFF:
@@ -134,7 +135,8 @@ void bf_walk_arm(struct bf_job *job)
     struct bf_walk *walk = &job->walk;
     const struct bf_world *world = job->engine->world;
     int64_t due = INT64_MAX, time = bf_job_now(job);
-    if (walk->phase == BF_PHASE_SLEEPING || walk->phase == BF_PHASE_BACKING_OFF) {
+    if (walk->phase == BF_PHASE_SLEEPING || walk->phase == BF_PHASE_WAITING_HORIZON ||
+        walk->phase == BF_PHASE_BACKING_OFF) {
         due = walk->sleep_until;
         /* The owner of a long sleep shows that it lives. */
         if (walk->phase == BF_PHASE_SLEEPING && walk->touched_at + BF_TOUCH_EVERY + 1 < due)

@@ -96,6 +96,13 @@ void bf_document_free(struct bf_document *document)
     free_texts(document->through, document->through_count);
     free_pairs(document->set, document->set_count);
     free(document->where);
+    free(document->remaining);
+    for (size_t kind = 0; kind < BF_CHECK_KINDS; kind++)
+        for (size_t i = 0; i < document->check_count[kind]; i++) {
+            free(document->checks[kind][i].name);
+            free(document->checks[kind][i].sql);
+            free(document->checks[kind][i].value);
+        }
     free(document->owner);
     free(document->description);
     free_pairs(document->labels, document->label_count);

@@ -14,6 +14,7 @@ enum {
     BF_KEY_COLUMNS_MAX = 8,
     BF_SET_COLUMNS_MAX = 64,
     BF_LABELS_MAX = 32,
+    BF_CHECKS_MAX = 20, /* of each kind */
     BF_EXPRESSION_MAX = 16384, /* bytes of one SQL expression */
     BF_NAME_MAX = 63
 };
@@ -37,6 +38,17 @@ struct bf_limits {
     int64_t statement_timeout; /* milliseconds */
 };
 
+/* A check: a query of the operator's whose answer has to be what the check says. NULL and no row fail. */
+enum bf_check_kind { BF_CHECK_BEFORE, BF_CHECK_CANARY, BF_CHECK_AFTER, BF_CHECK_KINDS };
+enum bf_comparison { BF_EQUALS, BF_AT_MOST, BF_AT_LEAST, BF_ROWS };
+
+struct bf_check {
+    char *name, *sql;
+    enum bf_comparison comparison;
+    char *value;     /* what it is compared with; a number, but for BF_EQUALS */
+    int64_t timeout; /* milliseconds */
+};
+
 struct bf_document {
     char *name, *target, *table; /* table: as written, resolved by the server */
     char *key[BF_KEY_COLUMNS_MAX];
@@ -46,6 +58,10 @@ struct bf_document {
     struct bf_pair set[BF_SET_COLUMNS_MAX];
     size_t set_count;
     char *where; /* NULL: every row of the range */
+    char *remaining; /* rows still to be done; NULL: one pass, no question */
+    int64_t canary_rows; /* 0: no canary */
+    struct bf_check checks[BF_CHECK_KINDS][BF_CHECKS_MAX];
+    size_t check_count[BF_CHECK_KINDS];
     enum bf_undo undo;
     struct bf_pace pace;
     struct bf_limits limits;
@@ -63,6 +79,10 @@ struct bf_document {
 enum bf_code bf_document_parse(const char *json, size_t length, const char *target_override,
                                struct bf_document **ret_document, struct bf_complaints *complaints,
                                struct bf_error *error);
+/* Does the answer of a check's query hold? rows: how many it gave; value: the first column of the first row, NULL: SQL
+ * NULL. Numbers are compared as numbers, BF_EQUALS as text. */
+bool bf_check_holds(const struct bf_check *check, size_t rows, const char *value);
+const char *bf_comparison_name(enum bf_comparison comparison);
 void bf_document_free(struct bf_document *document); /* NULL is fine */
 
 #endif

@@ -202,6 +202,16 @@ static void read_statement_timeout(struct bf_reader *reader, const char *pointer
     bf_read_duration(reader, pointer, value, &reader->document->limits.statement_timeout);
 }
 
+static void read_remaining(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    reader->document->remaining = bf_read_text(reader, pointer, value, (size_t)reader->field->max);
+}
+
+static void read_canary_rows(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_integer(reader, pointer, value, &reader->document->canary_rows);
+}
+
 /* ---- the tables: every field of docs/interface.md section 2 ---- */
 
 enum {
@@ -264,6 +274,12 @@ static const struct bf_field limits_fields[] = {
 };
 static const struct bf_section limits_section = SECTION("/limits", limits_fields);
 
+static const struct bf_field canary_fields[] = {
+    {"rows", read_canary_rows, BF_FIELD_INTEGER, .min = 1, .max = 1000000000,
+     .help = "So many rows are scanned before the canary is looked at"},
+};
+static const struct bf_section canary_section = SECTION("/canary", canary_fields);
+
 static const struct bf_field document_fields[] = {
     {"name", read_name, BF_FIELD_NAME, .required = true, .min = 1, .max = BF_NAME_MAX, .first = "a-z0-9",
      .rest = "a-z0-9._-",
@@ -282,7 +298,9 @@ static const struct bf_field document_fields[] = {
      .help = "Each column and the SQL expression over the row that it is set to. A key column cannot be written"},
     {"where", read_where, BF_FIELD_TEXT, .min = 1, .max = BF_EXPRESSION_MAX,
      .help = "Only rows for which this SQL predicate holds"},
-    {"remaining", .help = "Which rows are still to be done"},
+    {"remaining", read_remaining, BF_FIELD_TEXT, .min = 1, .max = BF_EXPRESSION_MAX,
+     .help = "An SQL predicate that says which rows are still to be done. Every pass changes only rows for which it holds, a "
+             "changed row must no longer match it, and the job is completed when a pass finds none"},
     {"undo", read_undo, BF_FIELD_WORD, .required = true, .word = "none",
      .help = "The way back. Until the undo journal is built this has to be there and to say that there is none"},
     {"pace", read_section, BF_FIELD_SECTION, .section = &pace_section, .help = "How fast"},
@@ -290,8 +308,11 @@ static const struct bf_field document_fields[] = {
     {"signals", .help = "Measured pressures of the author's own"},
     {"triggers", .help = "Conditions that pause, abort or roll back the job by themselves"},
     {"alerts", .help = "What an alert of others may do to the job"},
-    {"canary", .help = "How many rows to change first, and look"},
-    {"checks", .help = "What has to hold before, after the canary, and after"},
+    {"canary", read_section, BF_FIELD_SECTION, .section = &canary_section,
+     .help = "How many rows to change first. Then the canary checks have to hold; without any the job pauses for a person "
+             "to look"},
+    {"checks", read_section, BF_FIELD_SECTION, .section = &bf_checks_section,
+     .help = "Queries whose answers have to be as said before the first batch, after the canary, and at the end"},
     {"accept", .help = "Measured exceptions that a person takes on"},
     {"owner", read_owner, BF_FIELD_LINE, .min = 1, .max = OWNER_MAX, .help = "Whose job this is"},
     {"labels", read_labels, BF_FIELD_LINE_OF, .min = 1, .max = BF_LABELS_MAX, .name_max = LABEL_MAX,
@@ -307,11 +328,14 @@ static const struct bf_section sections[] = {
     SECTION("/pace", pace_fields),
     SECTION("/pace/batch_rows", batch_rows_fields),
     SECTION("/limits", limits_fields),
+    SECTION("/canary", canary_fields),
 };
 
 const struct bf_section *bf_document_section(size_t index)
 {
-    return index < BF_COUNT(sections) ? &sections[index] : NULL;
+    if (index >= BF_COUNT(sections))
+        return bf_checks_sections(index - BF_COUNT(sections));
+    return &sections[index];
 }
 
 void bf_document_defaults(struct bf_document *document)

@@ -16,6 +16,7 @@ struct bf_reader {
     size_t section_count;
     const struct bf_field *field; /* that is being read: its bounds */
     bool start_said, min_said; /* batch_rows: which are not defaults */
+    struct bf_check *check;    /* that is being read */
 };
 
 /* Says BF_INVALID at the pointer. */
@@ -47,6 +48,10 @@ size_t bf_read_pairs(struct bf_reader *reader, const char *pointer, const json_t
 
 /* Calls the function of each field that is there; complains about those that are unknown or not built. */
 void bf_read_section(struct bf_reader *reader, const struct bf_section *section, const json_t *object);
+
+/* In document_checks.c: the section /checks, and those two sections by number (NULL past them). */
+extern const struct bf_section bf_checks_section;
+const struct bf_section *bf_checks_sections(size_t index);
 
 /* In document_fields.c. The first sets every default of the tables; the second fills `document` from `root` and leaves
  * what is in it where the root says nothing. */

@@ -26,6 +26,7 @@ enum bf_field_kind {
     BF_FIELD_VALUES,    /* a list of `min` to `max` texts of up to `entry_max` bytes, empty ones too */
     BF_FIELD_LINE_OF,   /* an object of `min` to `max` names and lines: of up to `name_max` and `entry_max` bytes */
     BF_FIELD_TEXT_OF,   /* the same with texts */
+    BF_FIELD_SECTIONS,  /* a list of `min` to `max` objects, each as `section` says */
     BF_FIELD_SECTION    /* an object of its own: `section` */
 };
 

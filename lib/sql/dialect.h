@@ -53,6 +53,8 @@ struct bf_statements {
 void bf_statements_free(struct bf_statements *statements); /* NULL is fine */
 size_t bf_leg_count(size_t split, size_t key_count);
 
+enum { BF_LIMIT_TIME_TEXT = 96 };
+
 struct bf_dialect {
     const char *name;         /* "postgresql" */
     int schema_version;       /* of the control schema that this release knows */
@@ -77,6 +79,15 @@ struct bf_dialect {
                   char **ret_texts[], size_t *ret_count);
     void (*read_checks)(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                         struct bf_complaints *complaints);
+    /* For a document with `remaining`: one statement that changes a few rows that match, to be run in a transaction that
+     * is rolled back: changed, still (how many of them match `remaining` afterwards). Owned; NULL in the table: `remaining`
+     * is not built for this engine. */
+    char *(*trial)(const struct bf_document *document, const struct bf_table *table);
+    /* One query and nothing else? Complains at `pointer`. NULL: checks are not built for this engine. */
+    void (*check_query)(const char *sql, const char *pointer, struct bf_complaints *complaints);
+    const char *begin_read_only; /* begins a transaction that cannot write, for checks */
+    /* A statement that limits those behind it in the same transaction to so many milliseconds. */
+    void (*limit_time)(int64_t milliseconds, char text[BF_LIMIT_TIME_TEXT]);
     /* All statements of one job. `job` is its id, for the comment at each statement's head. */
     struct bf_statements *(*render)(const char *job, const struct bf_document *document, const struct bf_table *table);
 };

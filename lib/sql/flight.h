@@ -55,7 +55,14 @@ enum bf_error_class {
     X(RAISE_EPOCH, raise_epoch, "id, slice, new owner, owner expected : affected 1, or 0 when the owner is another")   \
     X(READ_CHECKPOINT, read_checkpoint,                                                                                \
       "id, slice : epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "               \
-      "rows_changed_counted t/f, batches, batch_rows, done t/f, identity, definition, transaction")                    \
+      "rows_changed_counted t/f, batches, batch_rows, done t/f, identity, definition, transaction, "                  \
+      "pass_rows_changed (rows_changed when the pass began), pass_found_before (NULL in the first pass), canary t/f")                    \
+    X(HORIZON, horizon,                                                                                                \
+      "- : newest, oldest; numbers of the server's own. Every transaction that could have begun before is over once a " \
+      "later oldest is not under this newest")                                                                         \
+    X(NEXT_PASS, next_pass, "id, slice, epoch, seq, through or NULL : affected 1, or 0 when fenced; pass + 1, position " \
+      "is open again, done is false, pass_found_before is what this pass changed; moves seq too")                      \
+    X(QUERY, query, "text of the operator's, in a read-only transaction; also the statements that prepare it")         \
     X(READ_CONTROL, read_control, "id : goal (run, pause, abort), scope (job or all)")                                 \
     X(RECOUNT, recount, "transaction, then low, high : rows that the transaction changed; shape by split")             \
     X(FENCE, fence,                                                                                                    \
@@ -70,6 +77,7 @@ enum bf_error_class {
     X(COUNT, count, "low, high : rows; shape by split")                                                                \
     X(PROBE, probe, "low, high, limit : rows that match where, counted up to limit; shape by split")                   \
     X(CAP, cap, "low, high, n - 1 : key columns of the n-th matching row, split of (low, key); shape by split")        \
+    X(CANARY_DONE, canary_done, "id, slice, epoch : affected; the canary was looked at")                               \
     X(FLUSH, flush,                                                                                                    \
       "id, slice, epoch, seq, position, low, split, rows_scanned, rows_changed, batches, batch_rows, done t/f, "       \
       "release t/f : affected 1, or 0 when fenced; moves seq too")                                                     \
@@ -106,6 +114,9 @@ enum bf_checkpoint_column {
     BF_CHECKPOINT_IDENTITY,
     BF_CHECKPOINT_DEFINITION,
     BF_CHECKPOINT_TRANSACTION,
+    BF_CHECKPOINT_PASS_ROWS_CHANGED,
+    BF_CHECKPOINT_PASS_FOUND_BEFORE,
+    BF_CHECKPOINT_CANARY,
     BF_CHECKPOINT_COLUMNS
 };
 

@@ -3,6 +3,13 @@
  * (what the table is), postgresql_expression.c, postgresql_check.c (what the author wrote), postgresql_classify.c. */
 #include "postgresql_dialect.h"
 
+#include <stdio.h>
+
+static void limit_time(int64_t milliseconds, char text[BF_LIMIT_TIME_TEXT])
+{
+    snprintf(text, BF_LIMIT_TIME_TEXT, "SET LOCAL statement_timeout = %lld", (long long)milliseconds);
+}
+
 const struct bf_dialect bf_dialect_postgresql = {
     .name = "postgresql",
     .schema_version = BF_POSTGRESQL_SCHEMA_VERSION,
@@ -13,5 +20,9 @@ const struct bf_dialect bf_dialect_postgresql = {
     .read_survey = bf_postgresql_read_survey,
     .check = bf_postgresql_check,
     .read_checks = bf_postgresql_read_checks,
+    .trial = bf_postgresql_trial,
+    .check_query = bf_postgresql_check_query,
+    .begin_read_only = "/* backfilld */ BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
+    .limit_time = limit_time,
     .render = bf_postgresql_render,
 };

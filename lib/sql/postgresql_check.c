@@ -9,7 +9,7 @@
 #include "allocate.h"
 
 /* In this order, for as many as the document has. */
-enum part { PART_WHERE, PART_SET, PART_AFTER, PART_THROUGH, PART_ORDER };
+enum part { PART_WHERE, PART_REMAINING, PART_SET, PART_AFTER, PART_THROUGH, PART_ORDER };
 
 struct place {
     enum part part;
@@ -20,6 +20,7 @@ struct place {
 static bool place_of(const struct bf_document *document, size_t step, struct place *ret_place)
 {
     size_t counts[] = {[PART_WHERE] = document->where ? 1 : 0,
+                       [PART_REMAINING] = document->remaining ? 1 : 0,
                        [PART_SET] = document->set_count,
                        [PART_AFTER] = document->after_count,
                        [PART_THROUGH] = document->through_count,
@@ -41,6 +42,9 @@ static char *text_of(const struct bf_document *document, const struct bf_table *
     switch (place.part) {
     case PART_WHERE:
         bf_buffer_format(&buffer, "SELECT 1 FROM %s WHERE (%s)", table->reference, document->where);
+        break;
+    case PART_REMAINING:
+        bf_buffer_format(&buffer, "SELECT 1 FROM %s WHERE (%s)", table->reference, document->remaining);
         break;
     case PART_SET:
         bf_buffer_format(&buffer, "UPDATE %s SET ", table->reference);
@@ -97,6 +101,8 @@ static char *pointer_of(const struct bf_document *document, struct place place)
     switch (place.part) {
     case PART_WHERE:
         return bf_copy_string("/where");
+    case PART_REMAINING:
+        return bf_copy_string("/remaining");
     case PART_SET:
         return bf_postgresql_set_pointer(document->set[place.index].name);
     case PART_AFTER:

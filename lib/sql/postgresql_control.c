@@ -35,6 +35,12 @@
     "owner = CASE WHEN $13::text::boolean THEN '' ELSE owner END, updated_at = clock_timestamp() "                   \
     "WHERE job = $1 AND slice = $2::text::int AND epoch = $3::text::bigint AND seq = $4::text::bigint"
 
+#define NEXT_PASS                                                                                                    \
+    "UPDATE backfilld.checkpoint SET seq = seq + 1, pass = pass + 1, position = NULL, low = NULL, split = 0, "       \
+    "through = $5, done = false, pass_found_before = rows_changed - pass_rows_changed, "                             \
+    "pass_rows_changed = rows_changed, updated_at = clock_timestamp() "                                              \
+    "WHERE job = $1 AND slice = $2::text::int AND epoch = $3::text::bigint AND seq = $4::text::bigint"
+
 /* The update waits for the checkpoint row's lock, which a lost session of ours may still hold; what it then finds is
  * the truth (P2). It does not look at the position: that is read by a statement of its own, after it. */
 #define RAISE_EPOCH                                                                                                  \
@@ -44,7 +50,8 @@
 
 #define READ_CHECKPOINT                                                                                              \
     "SELECT epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "                    \
-    "rows_changed_counted, batches, batch_rows, done, identity, definition, transaction "                            \
+    "rows_changed_counted, batches, batch_rows, done, identity, definition, transaction, pass_rows_changed, "        \
+    "pass_found_before, canary "                                                                                     \
     "FROM backfilld.checkpoint WHERE job = $1 AND slice = $2::text::int"
 
 /* A table may be missing, and a function forbidden, when these are asked for; a plain statement would then fail as a
@@ -109,6 +116,11 @@ const char *bf_postgresql_control_statement(enum bf_statement statement)
         [BF_STATEMENT_RAISE_EPOCH] = RAISE_EPOCH,
         [BF_STATEMENT_READ_CHECKPOINT] = READ_CHECKPOINT,
         [BF_STATEMENT_READ_CONTROL] = READ_CONTROL,
+        [BF_STATEMENT_HORIZON] = "SELECT pg_snapshot_xmax(pg_current_snapshot()), pg_snapshot_xmin(pg_current_snapshot())",
+        [BF_STATEMENT_NEXT_PASS] = NEXT_PASS,
+        [BF_STATEMENT_CANARY_DONE] =
+            "UPDATE backfilld.checkpoint SET canary = true, updated_at = clock_timestamp() "
+            "WHERE job = $1 AND slice = $2::text::int AND epoch = $3::text::bigint",
         [BF_STATEMENT_FENCE] = FENCE,
         [BF_STATEMENT_FLUSH] = FLUSH,
         [BF_STATEMENT_TOUCH] =

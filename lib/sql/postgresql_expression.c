@@ -255,4 +255,23 @@ void bf_postgresql_check_expressions(const struct bf_document *document, struct 
     }
     if (document->where)
         check_expression(complaints, "/where", document->where);
+    if (document->remaining)
+        check_expression(complaints, "/remaining", document->remaining);
+}
+
+/* One SELECT (or WITH, or VALUES) and nothing else; that it only reads is what the read-only transaction sees to. */
+void bf_postgresql_check_query(const char *sql, const char *pointer, struct bf_complaints *complaints)
+{
+    PgQueryParseResult result = pg_query_parse(sql);
+    if (result.error) {
+        bf_complain(complaints, BF_INVALID, pointer, "%s (character %d)", result.error->message, result.error->cursorpos);
+    } else {
+        json_t *tree = json_loads(result.parse_tree, JSON_ALLOW_NUL, NULL);
+        json_t *statements = json_object_get(tree, "stmts");
+        json_t *statement = json_object_get(json_array_get(statements, 0), "stmt");
+        if (json_array_size(statements) != 1 || !json_object_get(statement, "SelectStmt"))
+            bf_complain(complaints, BF_INVALID, pointer, "it has to be one SELECT and nothing else");
+        json_decref(tree);
+    }
+    pg_query_free_parse_result(result);
 }

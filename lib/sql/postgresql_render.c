@@ -23,6 +23,8 @@ static void where(const struct render *render, struct bf_buffer *buffer)
 {
     if (render->document->where)
         bf_buffer_format(buffer, " AND (%s)", render->document->where);
+    if (render->document->remaining)
+        bf_buffer_format(buffer, " AND (%s)", render->document->remaining);
 }
 
 /* SELECT 1 FROM t WHERE <leg> [AND (where)] UNION ALL ... */
@@ -233,6 +235,31 @@ static char *end(const struct render *render)
     bf_buffer_format(&buffer, " FROM %s ORDER BY ", render->table->reference);
     bf_postgresql_key_list(&buffer, render->table, 0, "", " DESC");
     bf_buffer_text(&buffer, " LIMIT 1");
+    return bf_buffer_take(&buffer);
+}
+
+enum { TRIAL_ROWS = 100 };
+
+char *bf_postgresql_trial(const struct bf_document *document, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+    const struct render render = {"plan", document, table};
+
+    begin(&render, &buffer);
+    bf_buffer_format(&buffer, "WITH changed AS (UPDATE %s SET ", table->reference);
+    for (size_t i = 0; i < document->set_count; i++) {
+        bf_buffer_text(&buffer, i ? ", " : "");
+        bf_postgresql_quote(&buffer, document->set[i].name);
+        bf_buffer_format(&buffer, " = (%s)", document->set[i].value);
+    }
+    bf_buffer_text(&buffer, " WHERE (");
+    bf_postgresql_key_list(&buffer, table, 0, "", "");
+    bf_buffer_text(&buffer, ") IN (SELECT ");
+    bf_postgresql_key_list(&buffer, table, 0, "", "");
+    bf_buffer_format(&buffer, " FROM %s WHERE true", table->reference);
+    where(&render, &buffer);
+    bf_buffer_format(&buffer, " LIMIT %d) RETURNING (%s) IS TRUE AS still) "
+                     "SELECT count(*), count(*) FILTER (WHERE still) FROM changed", TRIAL_ROWS, document->remaining);
     return bf_buffer_take(&buffer);
 }
 

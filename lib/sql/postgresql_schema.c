@@ -51,6 +51,9 @@ const char *const bf_postgresql_schema_ddl[] = {
     "definition text NOT NULL, "
     "owner text NOT NULL DEFAULT '', "
     "transaction bigint, "
+    "pass_rows_changed bigint NOT NULL DEFAULT 0, "
+    "pass_found_before bigint, "
+    "canary boolean NOT NULL DEFAULT false, "
     "updated_at timestamptz NOT NULL DEFAULT clock_timestamp(), "
     "PRIMARY KEY (job, slice)) WITH (fillfactor = 20)",
 

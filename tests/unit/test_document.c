@@ -259,7 +259,7 @@ static void complaints_are_kept_up_to_a_number(void **state)
 static void what_is_not_built_is_refused_by_name(void **state)
 {
     (void)state;
-    static const char *const top[] = {"remaining", "signals", "triggers", "alerts", "canary", "checks", "accept"};
+    static const char *const top[] = {"signals", "triggers", "alerts", "accept"};
     static const char *const pace[] = {"slices", "max_rows_per_second", "max_log_bytes_per_second", "window"};
     static const char *const limits[] = {"replication_lag", "yield_after", "active_sessions", "bad_rows"};
     static const char *const values[] = {"null", "1", "\"x\"", "[]", "{}"};

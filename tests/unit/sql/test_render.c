@@ -75,11 +75,12 @@ static void every_statement(void **state)
         struct bf_document text = document();
         struct bf_statements *statements = bf_dialect_postgresql.render("J", &text, &table);
         assert_int_equal(statements->key_count, keys);
-        for (enum bf_statement statement = 0; statement < BF_STATEMENT_COUNT; statement++)
+        for (enum bf_statement statement = 0; statement < BF_STATEMENT_KINDS; statement++)
             switch (statement) {
             case BF_STATEMENT_SURVEY:
             case BF_STATEMENT_CHECK:
             case BF_STATEMENT_SCHEMA:
+            case BF_STATEMENT_QUERY:
             case BF_STATEMENT_RECOUNT:
             case BF_STATEMENT_UPDATE:
             case BF_STATEMENT_BOUNDARY:

@@ -1,0 +1,128 @@
+/* The operator's checks: queries in a read-only transaction, one after the other, each with its own time. */
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+static const char *const moments[] = {
+    [BF_CHECK_BEFORE] = "before", [BF_CHECK_CANARY] = "canary", [BF_CHECK_AFTER] = "after"};
+
+static void send_check(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_dialect *dialect = job->target->database->dialect;
+    const struct bf_check *check = &job->record.document->checks[walk->checking][walk->check_index];
+    bf_flight_clear(&walk->flight);
+    dialect->limit_time(check->timeout, walk->check_limit);
+    bf_flight_add(&walk->flight, BF_STATEMENT_BEGIN, dialect->begin_read_only);
+    bf_flight_add(&walk->flight, BF_STATEMENT_QUERY, walk->check_limit);
+    bf_flight_add(&walk->flight, BF_STATEMENT_QUERY, check->sql);
+    bf_flight_add(&walk->flight, BF_STATEMENT_ROLLBACK, dialect->common(BF_STATEMENT_ROLLBACK));
+    bf_walk_send(job, BF_PHASE_CHECKING);
+}
+
+/* All of one moment hold (or there are none). */
+static void passed(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_document *document = job->record.document;
+    size_t count = document->check_count[walk->checking];
+    if (count)
+        bf_job_note(job, "check", "%zu %s check%s held", count, moments[walk->checking], count == 1 ? "" : "s");
+    switch (walk->checking) {
+    case BF_CHECK_BEFORE:
+        walk->checked_before = true;
+        walk->phase = BF_PHASE_READY;
+        break;
+    case BF_CHECK_CANARY:
+        bf_walk_send_one(job, BF_STATEMENT_CANARY_DONE, BF_PHASE_ENDING_CANARY);
+        break;
+    default:
+        job->record.progress.done = true;
+        walk->ending = BF_STATE_COMPLETED;
+        walk->phase = BF_PHASE_READY; /* the stop releases the checkpoint */
+        break;
+    }
+}
+
+void bf_walk_run_checks(struct bf_job *job, enum bf_check_kind kind)
+{
+    struct bf_walk *walk = &job->walk;
+    walk->checking = kind;
+    walk->check_index = 0;
+    if (job->record.document->check_count[kind])
+        send_check(job);
+    else
+        passed(job);
+}
+
+static void failed(struct bf_job *job, const struct bf_check *check, const char *found)
+{
+    bool after = job->walk.checking == BF_CHECK_AFTER;
+    bf_walk_end(job, after ? BF_STATE_FAILED : BF_STATE_PAUSED, BF_CHECK_FAILED,
+                "the %s check \"%s\" does not hold: wanted %s %.100s, found %.300s", moments[job->walk.checking],
+                check->name, bf_comparison_name(check->comparison), check->value, found);
+}
+
+void bf_walk_checked(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_check *check = &job->record.document->checks[walk->checking][walk->check_index];
+    const struct bf_answer *query = &walk->answers[2];
+    char found[320];
+    /* An error of the query itself, its timeout too, is an answer: the check does not hold. */
+    bool own_fault = !walk->lost && query->outcome == BF_OUTCOME_ERROR && !walk->stopping &&
+                     walk->answers[1].outcome == BF_OUTCOME_OK;
+    if (own_fault) {
+        snprintf(found, sizeof found, "%s", query->message ? query->message : "an error");
+        bf_walk_send_one(job, BF_STATEMENT_ROLLBACK, BF_PHASE_TAKING_BACK_CHECK);
+        snprintf(walk->trouble_doing, sizeof walk->trouble_doing, "%.*s", (int)sizeof walk->trouble_doing - 1, found);
+        return;
+    }
+    if (!bf_walk_fine(job, "run a check"))
+        return;
+    const char *value = bf_answer_value(query, 0, 0);
+    if (bf_check_holds(check, query->rows, value)) {
+        if (++walk->check_index < job->record.document->check_count[walk->checking])
+            send_check(job);
+        else
+            passed(job);
+        return;
+    }
+    if (check->comparison == BF_ROWS)
+        snprintf(found, sizeof found, "%zu rows", query->rows);
+    else
+        snprintf(found, sizeof found, "%s", query->rows == 0 ? "no row" : value ? value : "NULL");
+    failed(job, check, found);
+}
+
+void bf_walk_check_taken_back(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_check *check = &job->record.document->checks[walk->checking][walk->check_index];
+    if (walk->lost) {
+        bf_walk_fine(job, "run a check");
+        return;
+    }
+    failed(job, check, walk->trouble_doing);
+}
+
+/* So many rows are scanned: look before going on. */
+bool bf_walk_canary_due(const struct bf_job *job)
+{
+    const struct bf_document *document = job->record.document;
+    return document->canary_rows > 0 && !job->walk.canary_done &&
+           job->record.progress.rows_scanned >= document->canary_rows;
+}
+
+void bf_walk_canary_ended(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!bf_walk_fine(job, "set down that the canary was looked at"))
+        return;
+    walk->canary_done = true;
+    walk->phase = BF_PHASE_READY;
+    if (job->record.document->check_count[BF_CHECK_CANARY] == 0)
+        bf_walk_end(job, BF_STATE_PAUSED, BF_CANARY, "the canary of %lld rows is done: look at them, then resume",
+                    (long long)job->record.document->canary_rows);
+}

@@ -1,0 +1,135 @@
+/* Passes: with `remaining` the job walks its range again and again until a pass finds nothing left. Before a further
+ * pass begins, every transaction that was under way has to end: what it inserted would be missed by the walk. */
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "internal.h"
+
+enum { HORIZON_POLL = 500 /* milliseconds */ };
+
+static struct bf_flight *begin_flight(struct bf_job *job)
+{
+    bf_flight_clear(&job->walk.flight);
+    return &job->walk.flight;
+}
+
+static void send_horizon(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    bf_flight_add(begin_flight(job), BF_STATEMENT_HORIZON, walk->statements->text[BF_STATEMENT_HORIZON]);
+    /* It may be a long wait: the owner shows that it lives. */
+    struct bf_step *touch = bf_flight_add(&walk->flight, BF_STATEMENT_TOUCH, walk->statements->text[BF_STATEMENT_TOUCH]);
+    touch->new_group = true;
+    bf_step_text(touch, job->record.id);
+    bf_step_number(touch, 0);
+    bf_step_number(touch, walk->epoch);
+    bf_walk_send(job, BF_PHASE_WAITING_OLD);
+}
+
+/* The pass is committed to its end; what it found stands in the checkpoint. */
+void bf_walk_pass_over(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_progress *progress = &job->record.progress;
+    int64_t found = progress->rows_changed - walk->pass_rows_changed;
+    if (found == 0 && progress->pass > 1) {
+        bf_walk_run_checks(job, BF_CHECK_AFTER);
+        return;
+    }
+    if (walk->pass_found_before >= 0 && found >= walk->pass_found_before) {
+        bf_walk_end(job, BF_STATE_FAILED, BF_REMAINING_NOT_SHRINKING,
+                    "pass %lld found %lld rows that remain, the pass before %lld: new ones come as fast as they are done, "
+                    "or a changed row still matches `remaining`", (long long)progress->pass, (long long)found,
+                    (long long)walk->pass_found_before);
+        return;
+    }
+    walk->horizon = -1;
+    send_horizon(job);
+}
+
+void bf_walk_horizon_seen(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    char text[160];
+    if (!bf_walk_fine(job, "see which transactions are under way"))
+        return;
+    int64_t newest = bf_answer_number(&walk->answers[0], 0, 0), oldest = bf_answer_number(&walk->answers[0], 0, 1);
+    if (walk->horizon < 0)
+        walk->horizon = newest;
+    if (oldest < walk->horizon) {
+        snprintf(text, sizeof text, "transaction %lld, begun before the next pass, is still under way", (long long)oldest);
+        if (walk->reason.code != BF_OLD_TRANSACTION)
+            walk->reason = bf_reason_make(job, BF_OLD_TRANSACTION, text);
+        walk->phase = BF_PHASE_WAITING_HORIZON;
+        walk->sleep_until = bf_job_now(job) + HORIZON_POLL;
+        return;
+    }
+    walk->reason = (struct bf_reason){0};
+    if (job->record.document->through_count)
+        bf_walk_send_next_pass(job);
+    else
+        bf_walk_send_one(job, BF_STATEMENT_END, BF_PHASE_FINDING_NEXT_END);
+}
+
+/* The poll's pause is over. */
+void bf_walk_horizon_again(struct bf_job *job)
+{
+    send_horizon(job);
+}
+
+/* A pass takes the end of the table anew. */
+void bf_walk_next_end_found(struct bf_job *job)
+{
+    if (!bf_walk_fine(job, "find the end of the table"))
+        return;
+    bf_walk_read_end(job);
+    bf_walk_send_next_pass(job);
+}
+
+void bf_walk_send_next_pass(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    struct bf_step *step = bf_flight_add(begin_flight(job), BF_STATEMENT_NEXT_PASS,
+                                         walk->statements->text[BF_STATEMENT_NEXT_PASS]);
+    BF_AUTO_STRING char *through = bf_key_json(&walk->through, walk->table->key_count);
+    bf_step_text(step, job->record.id);
+    bf_step_number(step, 0);
+    bf_step_number(step, walk->epoch);
+    bf_step_number(step, walk->seq);
+    bf_step_text(step, through);
+    bf_walk_send(job, BF_PHASE_BEGINNING_PASS);
+}
+
+void bf_walk_pass_begun(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    struct bf_progress *progress = &job->record.progress;
+    const struct bf_document *document = job->record.document;
+    if (!bf_walk_fine(job, "begin the next pass"))
+        return;
+    if (walk->answers[0].affected != 1) {
+        bf_walk_send_ask(job);
+        return;
+    }
+    walk->seq++;
+    walk->pass_found_before = progress->rows_changed - walk->pass_rows_changed;
+    walk->pass_rows_changed = progress->rows_changed;
+    walk->done = progress->done = false;
+    walk->have_next = false;
+    walk->batch_split = 0;
+    bf_key_clear(&walk->batch_low);
+    bf_key_clear(&walk->low);
+    for (size_t i = 0; i < document->after_count; i++)
+        walk->low.text[i] = bf_copy_string(document->after[i]);
+    walk->through_known = bf_key_known(&walk->through);
+    walk->touched_at = bf_job_now(job);
+    free(progress->position);
+    progress->position = NULL;
+    free(progress->through);
+    progress->through = bf_key_json(&walk->through, walk->table->key_count);
+    progress->pass++;
+    bf_job_note(job, "pass", "pass %lld begins: the one before found %lld rows", (long long)progress->pass,
+                (long long)walk->pass_found_before);
+    walk->phase = BF_PHASE_READY;
+}
