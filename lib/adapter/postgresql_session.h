@@ -1,6 +1,8 @@
 /* One session, between the files of the PostgreSQL adapter:
  * postgresql.c          the port's functions, the poll handle, closing
- * postgresql_connect.c  host names, PQconnectPoll, the proof that the backend is ours
+ * postgresql_resolve.c  host names
+ * postgresql_connect.c  parameters, PQconnectPoll, what a refusal means
+ * postgresql_prove.c    the session's settings, the proof that the backend is ours
  * postgresql_flight.c   a flight out, its answers in
  * postgresql_cancel.c   PQcancel on the thread pool
  *
@@ -48,6 +50,7 @@ struct bf_prepared {
     unsigned number; /* "s<number>" on the server */
 };
 
+struct bf_buffer;
 struct bf_resolver;
 struct bf_cancel;
 
@@ -94,12 +97,28 @@ void bf_session_unwatch(struct bf_session *session);
 void bf_session_soon(struct bf_session *session);
 void bf_session_unwatch_and_lose(struct bf_session *session); /* state LOST, no handle on the socket any more */
 
-/* postgresql_connect.c */
-void bf_session_begin(struct bf_session *session);        /* from the loop, once */
-void bf_session_connect_step(struct bf_session *session); /* the socket is ready, state CONNECTING */
-void bf_session_prove_step(struct bf_session *session);   /* the socket is ready, state PROVING */
-void bf_session_connect_timeout(struct bf_session *session);
+/* postgresql_resolve.c */
+void bf_session_begin(struct bf_session *session); /* from the loop, once; ends in bf_session_start */
 void bf_session_forget_resolver(struct bf_session *session);
+/* host, hostaddr and port, with one entry for each address that is known; returns how many. 0 without a failure: there
+ * was nothing to look up and libpq knows best. */
+size_t bf_resolver_addresses(const struct bf_resolver *resolver, struct bf_buffer *hosts, struct bf_buffer *addresses,
+                             struct bf_buffer *ports);
+const char *bf_resolver_failure(const struct bf_resolver *resolver); /* of the last name that failed, or NULL */
+void bf_resolver_free(struct bf_resolver *resolver);
+
+/* postgresql_connect.c */
+void bf_session_start(struct bf_session *session);        /* takes over session->resolver */
+void bf_session_connect_step(struct bf_session *session); /* the socket is ready, state CONNECTING */
+void bf_session_connect_timeout(struct bf_session *session);
+/* Ends connecting, one way or the other: calls `connected`. */
+void bf_session_conclude(struct bf_session *session, enum bf_error_class error_class, const char *text);
+/* LOGIN or UNREACHABLE, with libpq's message as one line. */
+enum bf_error_class bf_session_read_failure(PGconn *connection, char *text, size_t size);
+
+/* postgresql_prove.c */
+void bf_session_prove(struct bf_session *session);      /* the connection is there */
+void bf_session_prove_step(struct bf_session *session); /* the socket is ready, state PROVING */
 
 /* postgresql_flight.c */
 void bf_session_send(struct bf_session *session);   /* the flight is set; state IDLE becomes FLYING or LOST */
