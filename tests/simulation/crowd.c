@@ -302,6 +302,8 @@ static void send(void *argument)
                                            BF_ORDER_PAUSE, BF_ORDER_ROLLBACK, BF_ORDER_ABORT};
     struct order *order = argument;
     struct crowd *crowd = order->crowd;
+    if (!crowd->engine)
+        return;
     bf_engine_order(crowd->engine, crowd->ids[sim_between(&crowd->sim, 0, JOBS - 1)],
                     orders[sim_between(&crowd->sim, 0, sim_chance(&crowd->sim, 30) ? BF_COUNT(orders) - 1 : 4)], "client",
                     sim_chance(&crowd->sim, 50) ? "a reason" : NULL, NULL, answered, order);
@@ -354,6 +356,7 @@ static bool run(uint64_t seed, char violation[256])
             sim_violation(&crowd->sim, "an order was never answered");
     memcpy(violation, crowd->sim.violation, sizeof crowd->sim.violation);
     bf_engine_free(crowd->engine);
+    crowd->engine = NULL;
     while (sim_step(&crowd->sim)) /* writes that are under way outlive the engine */
         ;
     sim_queue_free(&crowd->sim);
