@@ -5,33 +5,26 @@
 
 #include "allocate.h"
 
-enum { WORDS_MAX = 500 }; /* bytes of a reason, a comment, a confirmation */
-
-enum field_use {
-    FIELD_TAKEN,
-    FIELD_NOT_BUILT
+static const struct bf_order_field fields[] = {
+    {"reason", true, 1u << BF_ORDER_PAUSE | 1u << BF_ORDER_RESUME | 1u << BF_ORDER_ABORT,
+     "why; shown with the job and kept in its events"},
+    {"for", false, 1u << BF_ORDER_PAUSE, "resume by itself after this time"},
+    {"confirm", true, 1u << BF_ORDER_APPROVE, "the name of the job once more"},
+    {"comment", true, 1u << BF_ORDER_APPROVE, "why; kept in the job's events"},
+    {"break_glass", false, 1u << BF_ORDER_APPROVE, "approve in the place of those who should"},
 };
 
-struct field {
-    const char *name;
-    enum field_use use;
-    unsigned orders; /* bits of enum bf_order */
-};
-
-static const struct field fields[] = {
-    {"reason", FIELD_TAKEN, 1u << BF_ORDER_PAUSE | 1u << BF_ORDER_RESUME | 1u << BF_ORDER_ABORT},
-    {"for", FIELD_NOT_BUILT, 1u << BF_ORDER_PAUSE},
-    {"confirm", FIELD_TAKEN, 1u << BF_ORDER_APPROVE},
-    {"comment", FIELD_TAKEN, 1u << BF_ORDER_APPROVE},
-    {"break_glass", FIELD_NOT_BUILT, 1u << BF_ORDER_APPROVE},
-};
+const struct bf_order_field *bf_order_field(size_t index)
+{
+    return index < BF_COUNT(fields) ? &fields[index] : NULL;
+}
 
 /* The reason becomes an event and a line of the log: one line, and not a long one. */
 static const char *fault_of_words(const json_t *value)
 {
     if (!json_is_string(value)) return "has to be a string";
     if (json_string_length(value) == 0) return "is empty; leave it out";
-    if (json_string_length(value) > WORDS_MAX) return "is longer than 500 bytes";
+    if (json_string_length(value) > BF_HTTP_WORDS_MAX) return "is longer than 500 bytes";
     for (const char *byte = json_string_value(value); *byte; byte++)
         if ((unsigned char)*byte < 0x20 || *byte == 0x7f) return "has a control character (it has to be one line)";
     return NULL;
@@ -57,9 +50,9 @@ static void check_field(const char *name, const json_t *value, enum bf_order ord
 {
     char *pointer BF_AUTO_STRING = pointer_to(name);
     for (size_t i = 0; i < BF_COUNT(fields); i++) {
-        const struct field *field = &fields[i];
+        const struct bf_order_field *field = &fields[i];
         if (strcmp(field->name, name) != 0 || !(field->orders & 1u << order)) continue;
-        if (field->use == FIELD_NOT_BUILT) {
+        if (!field->built) {
             bf_complain(complaints, BF_UNSUPPORTED, pointer, "is not built yet; leave it out");
         } else {
             const char *fault = fault_of_words(value);

@@ -122,6 +122,16 @@ void bf_http_resume(struct bf_http_request *request);
 /* job_view.c */
 json_t *bf_job_view(const struct bf_job *job);
 
+/* orders.c: the members that the bodies of orders may have, each a text of one line. */
+enum { BF_HTTP_WORDS_MAX = 500 }; /* bytes */
+struct bf_order_field {
+    const char *name;
+    bool built;
+    unsigned orders; /* bits of enum bf_order */
+    const char *help;
+};
+const struct bf_order_field *bf_order_field(size_t index); /* NULL past the end */
+
 /* jobs.c: the job that the path names; NULL: answered. `changing`: an ambiguous name is refused. */
 const struct bf_job *bf_http_job(struct bf_http_request *request, bool changing);
 

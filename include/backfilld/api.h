@@ -51,7 +51,7 @@
     X(HEALTHZ, GET, "/healthz", ANYONE, healthz, "is the daemon alive")                                         \
     X(READYZ, GET, "/readyz", ANYONE, readyz, "can the daemon do its work")                                     \
     X(DASHBOARD, GET, "/", ANYONE, not_built, "the dashboard")                                                  \
-    X(OPENAPI, GET, "/v1/openapi.json", ANYONE, not_built, "the interface, machine-readable")
+    X(OPENAPI, GET, "/v1/openapi.json", ANYONE, openapi, "the interface, machine-readable")
 
 enum bf_role {
 #define X(constant, name) BF_ROLE_##constant,

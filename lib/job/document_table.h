@@ -17,6 +17,7 @@ enum bf_field_kind {
     BF_FIELD_NAME,      /* a character of `first`, then those of `rest`: `min` to `max` of them */
     BF_FIELD_LINE,      /* a text of up to `max` bytes without control characters, not blank */
     BF_FIELD_TEXT,      /* a text of up to `max` bytes, not blank */
+    BF_FIELD_LINE_OR_INTEGER, /* a line, or a whole number */
     BF_FIELD_WORD,      /* the text `word` */
     BF_FIELD_DURATION,  /* "250ms": `min` to `max` milliseconds */
     BF_FIELD_INTEGER,   /* `min` to `max` */
@@ -41,6 +42,8 @@ struct bf_field {
     const char *word;
     const char *standard; /* the default, in JSON; NULL: none */
     const struct bf_section *section;
+    size_t place;     /* of an int64_t (DURATION, INTEGER) or a double (NUMBER) in struct bf_document, where a target may have
+                       * a say in it; 0: it has none */
     const char *help; /* sentences without the final full stop */
 };
 

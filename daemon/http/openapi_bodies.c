@@ -1,0 +1,149 @@
+/* What is sent, as schemas: made from the tables that check it. */
+#include "openapi.h"
+
+#include <string.h>
+
+#include "allocate.h"
+#include "document_table.h"
+#include "duration.h"
+#include "server.h"
+#include "state.h"
+
+static const char line_pattern[] = "^[^\\x00-\\x1f\\x7f]*[^\\x00-\\x20\\x7f][^\\x00-\\x1f\\x7f]*$";
+static const char words_pattern[] = "^[^\\x00-\\x1f\\x7f]+$"; /* no control characters */
+static const char text_pattern[] = "[^ \\t\\r\\n\\f\\v]"; /* not blank */
+
+/* Bytes are counted, so that fewer characters than maxLength can be too many. */
+static json_t *text_schema(const char *pattern, int64_t max)
+{
+    return json_pack("{s:s, s:i, s:I, s:s}", "type", "string", "minLength", 1, "maxLength", (json_int_t)max, "pattern",
+                     pattern);
+}
+
+static json_t *name_schema(const struct bf_field *field)
+{
+    char *pattern BF_AUTO_STRING = bf_format("^[%s][%s]{%lld,%lld}$", field->first, field->rest,
+                                             (long long)field->min - 1, (long long)field->max - 1);
+    return json_pack("{s:s, s:s}", "type", "string", "pattern", pattern);
+}
+
+static json_t *range_schema(const char *type, const struct bf_field *field)
+{
+    return json_pack("{s:s, s:I, s:I}", "type", type, "minimum", (json_int_t)field->min, "maximum",
+                     (json_int_t)field->max);
+}
+
+static json_t *list_schema(const struct bf_field *field, bool different, json_t *items)
+{
+    json_t *schema = json_pack("{s:s, s:I, s:I, s:o}", "type", "array", "minItems", (json_int_t)field->min, "maxItems",
+                               (json_int_t)field->max, "items", items);
+    if (different) json_object_set_new(schema, "uniqueItems", json_true());
+    return schema;
+}
+
+static json_t *pairs_schema(const struct bf_field *field, const char *pattern)
+{
+    return json_pack("{s:s, s:I, s:I, s:o, s:o}", "type", "object", "minProperties", (json_int_t)field->min,
+                     "maxProperties", (json_int_t)field->max, "propertyNames",
+                     text_schema(line_pattern, field->name_max), "additionalProperties",
+                     text_schema(pattern, field->entry_max));
+}
+
+static json_t *section_schema(const struct bf_section *section);
+
+static json_t *field_schema(const struct bf_field *field)
+{
+    switch (field->kind) {
+    case BF_FIELD_NAME:
+        return name_schema(field);
+    case BF_FIELD_LINE:
+        return text_schema(line_pattern, field->max);
+    case BF_FIELD_LINE_OR_INTEGER:
+        return json_pack("{s:[o, {s:s}]}", "anyOf", text_schema(line_pattern, field->max), "type", "integer");
+    case BF_FIELD_TEXT:
+        return text_schema(text_pattern, field->max);
+    case BF_FIELD_WORD:
+        return json_pack("{s:s}", "const", field->word);
+    case BF_FIELD_DURATION:
+        return json_pack("{s:s, s:s}", "type", "string", "pattern", "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$");
+    case BF_FIELD_INTEGER:
+        return range_schema("integer", field);
+    case BF_FIELD_NUMBER:
+        return range_schema("number", field);
+    case BF_FIELD_BOOLEAN:
+        return json_pack("{s:s}", "type", "boolean");
+    case BF_FIELD_LINES:
+        return list_schema(field, true, text_schema(line_pattern, field->entry_max));
+    case BF_FIELD_VALUES:
+        return list_schema(field, false,
+                           json_pack("{s:s, s:I}", "type", "string", "maxLength", (json_int_t)field->entry_max));
+    case BF_FIELD_LINE_OF:
+        return pairs_schema(field, line_pattern);
+    case BF_FIELD_TEXT_OF:
+        return pairs_schema(field, text_pattern);
+    case BF_FIELD_SECTIONS:
+        return list_schema(field, false, section_schema(field->section));
+    case BF_FIELD_SECTION:
+        return section_schema(field->section);
+    case BF_FIELD_NOT_BUILT:
+        break;
+    }
+    return json_pack("{s:{}, s:b}", "not", "x-built", false);
+}
+
+static void describe(json_t *schema, const struct bf_field *field)
+{
+    char low[BF_DURATION_TEXT], high[BF_DURATION_TEXT];
+    char *text BF_AUTO_STRING =
+        field->kind == BF_FIELD_DURATION
+            ? bf_format("%s. From %s to %s", field->help, bf_duration_format(field->min, low),
+                        bf_duration_format(field->max, high))
+            : bf_format("%s%s", field->help, field->kind == BF_FIELD_NOT_BUILT ? ". Not built yet: refused" : "");
+    json_object_set_new(schema, "description", json_string(text));
+    if (field->standard) json_object_set_new(schema, "default", json_loads(field->standard, JSON_DECODE_ANY, NULL));
+}
+
+static json_t *section_schema(const struct bf_section *section)
+{
+    json_t *properties = json_object(), *required = json_array();
+    for (size_t i = 0; i < section->count; i++) {
+        const struct bf_field *field = &section->fields[i];
+        json_t *schema = field_schema(field);
+        describe(schema, field);
+        json_object_set_new(properties, field->name, schema);
+        if (field->required) json_array_append_new(required, json_string(field->name));
+    }
+    json_t *schema = json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties, "additionalProperties",
+                               false);
+    if (section->pointer[0] != '\0') json_object_set_new(schema, "minProperties", json_integer(1));
+    if (json_array_size(required) > 0)
+        json_object_set_new(schema, "required", required);
+    else
+        json_decref(required);
+    return schema;
+}
+
+static json_t *order_schema(enum bf_order order)
+{
+    json_t *properties = json_object();
+    const struct bf_order_field *field;
+    for (size_t i = 0; (field = bf_order_field(i)); i++) {
+        if (!(field->orders & 1u << order)) continue;
+        json_t *schema = field->built ? text_schema(words_pattern, BF_HTTP_WORDS_MAX)
+                                      : json_pack("{s:{}, s:b}", "not", "x-built", false);
+        json_object_set_new(schema, "description", json_string(field->help));
+        json_object_set_new(properties, field->name, schema);
+    }
+    return json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties, "additionalProperties", false);
+}
+
+void bf_openapi_add_bodies(json_t *schemas)
+{
+    static const struct {
+        const char *name;
+        enum bf_order order;
+    } orders[] = {{"Approve", BF_ORDER_APPROVE}, {"Pause", BF_ORDER_PAUSE}, {"Resume", BF_ORDER_RESUME}, {"Abort", BF_ORDER_ABORT}};
+    json_object_set_new(schemas, "JobDocument", section_schema(bf_document_section(0)));
+    for (size_t i = 0; i < BF_COUNT(orders); i++)
+        json_object_set_new(schemas, orders[i].name, order_schema(orders[i].order));
+}

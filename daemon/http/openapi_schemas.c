@@ -1,0 +1,216 @@
+/* What is answered, as schemas: the lists of words from the lists that the code is made from, the views from the rows
+ * below, which tests/integration/test_openapi.py holds against the answers themselves. */
+#include "openapi.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "backfilld/codes.h"
+#include "backfilld/states.h"
+#include "buffer.h"
+
+struct member {
+    const char *schema; /* whose member this is */
+    const char *name; /* with "?" behind it: not always there */
+    const char *type; /* see bf_openapi_type */
+    const char *help; /* NULL: the name says it */
+};
+
+static const struct member members[] = {
+    {"Job", "id", "Id", "ULID; later jobs have higher ones"},
+    {"Job", "name", "string", "the document's"},
+    {"Job", "target", "string", "the document's, or what stood in for it"},
+    {"Job", "table", "string", "the document's"},
+    {"Job", "state", "State", NULL},
+    {"Job", "direction", "Direction", NULL},
+    {"Job", "activity", "Activity?", "null unless the job is running, verifying or rolling back"},
+    {"Job", "reason", "Reason?", "why the job is not simply working"},
+    {"Job", "document", "object", "as it was submitted; its schema is JobDocument"},
+    {"Job", "progress", "Progress", NULL},
+    {"Job", "plan", "PlanSummary?", "the single values of the plan; the rest is at /v1/jobs/{job}/plan"},
+    {"Job", "owner", "string?", "the document's"},
+    {"Job", "labels", "{string}", "the document's"},
+    {"Job", "description", "string?", "the document's"},
+    {"Job", "submitted_by", "string?", NULL},
+    {"Job", "approved_by", "string?", "null: no person has approved it"},
+    {"Job", "created_at", "time", NULL},
+    {"Job", "updated_at", "time", NULL},
+    {"Job", "started_at", "time?", "when it first ran"},
+    {"Job", "ended_at", "time?", "when it came to its end"},
+    {"Job", "durable?", "boolean", "false: the order is in effect and could not be stored; else it is not there"},
+    {"Reason", "code", "Code", NULL},
+    {"Reason", "since", "time?", NULL},
+    {"Reason", "until", "time?", "null: not known"},
+    {"Reason", "text", "string", "one sentence for people"},
+    {"Progress", "rows_scanned", "count", NULL},
+    {"Progress", "rows_changed", "count", NULL},
+    {"Progress", "rows_bad", "count", "rows in quarantine"},
+    {"Progress", "rows_set_aside", "count", "rows that others had locked and that are done later"},
+    {"Progress", "rows_estimated", "count?", "null: unknown"},
+    {"Progress", "fraction", "number?", "never over 0.999 before the job is completed; null: unknown"},
+    {"Progress", "rate", "number?", "rows scanned a second over the last 60 s"},
+    {"Progress", "eta_seconds", "count?", "null while it is unknown or the job is paused"},
+    {"Progress", "batches", "count", NULL},
+    {"Progress", "batch_rows", "count", "the size of the next batch"},
+    {"Progress", "pass", "count", "0 before the first one has begun"},
+    {"Progress", "positions", "[Position]", "one for each slice"},
+    {"Progress", "seconds", "{number}", "the time ledger: by activity and reason"},
+    {"Progress", "resumed", "count", "how often the job was taken up again"},
+    {"Progress", "round_trips", "count", "to the target, since the job was taken up"},
+    {"Position", "after", "[string]?", "null: from the table's begin"},
+    {"Position", "through", "[string]?", "null: not known yet"},
+    {"Position", "position", "[string]?", "the last key that is done; null: none"},
+    {"Position", "done", "boolean", NULL},
+    {"Plan", "table", "string", "with its schema, as the server knows it"},
+    {"Plan", "engine", "string", NULL},
+    {"Plan", "server_version", "string?", NULL},
+    {"Plan", "key", "[KeyColumn]", "what the backfill walks along"},
+    {"Plan", "rows_estimated", "count?", NULL},
+    {"Plan", "bytes", "count?", "of the table"},
+    {"Plan", "partitioned", "boolean", NULL},
+    {"Plan", "undo", "string", NULL},
+    {"Plan", "statement", "string?", "the UPDATE of one batch"},
+    {"KeyColumn", "column", "string", NULL},
+    {"KeyColumn", "type", "string", NULL},
+    {"Event", "id", "count", "rises over all jobs"},
+    {"Event", "job", "Id", NULL},
+    {"Event", "at", "time", NULL},
+    {"Event", "type", "string", "state, note, epoch, retry"},
+    {"Event", "from", "State?", "of the type state"},
+    {"Event", "to", "State?", "of the type state"},
+    {"Event", "actor", "string", "who: operator, daemon, control"},
+    {"Event", "text", "string", "one sentence for people"},
+    {"Target", "name", "string", NULL},
+    {"Target", "engine", "string", NULL},
+    {"Target", "max_jobs", "count", "running at once"},
+    {"Target", "require_approval", "string", "all or none"},
+    {"Target", "running", "count", "jobs"},
+    {"Target", "queued", "count", "jobs"},
+    {"JobPage", "jobs", "[Job]", "newest first"},
+    {"JobPage", "next", "Id?", "`after` of the next page; null: this is the last one"},
+    {"EventPage", "events", "[Event]", "oldest first"},
+    {"TargetPage", "targets", "[Target]", NULL},
+    {"Health", "status", "string", "alive"},
+    {"Health", "version", "string", NULL},
+    {"Ready", "status", "string", "ready"},
+    {"Ready", "store", "string", "ok"},
+    {"Ready", "targets", "[Reachable]", NULL},
+    {"Reachable", "name", "string", NULL},
+    {"Reachable", "reachable", "boolean", NULL},
+    {"Problem", "type", "string", "urn:backfilld: and the code"},
+    {"Problem", "title", "string", "what the code means"},
+    {"Problem", "status", "count", "the status of the answer"},
+    {"Problem", "detail", "string", "what is wrong here, and what to do"},
+    {"Problem", "code", "Code", NULL},
+    {"Problem", "errors?", "[Complaint]", "every complaint about a body"},
+    {"Problem", "errors_total?", "count", "how many there are, where errors has not all"},
+    {"Problem", "job?", "Id", "with which there is a conflict"},
+    {"Problem", "state?", "State", "of that job"},
+    {"Complaint", "pointer", "string", "JSON pointer (RFC 6901)"},
+    {"Complaint", "detail", "string", NULL},
+    {"Complaint", "code", "Code", NULL},
+};
+
+static const char *const states[] = {
+#define X(constant, name, final) #name,
+    BF_STATES(X)
+#undef X
+};
+static const char *const activities[] = {
+#define X(constant, name) #name,
+    BF_ACTIVITIES(X)
+#undef X
+};
+static const char *const directions[] = {
+#define X(constant, name) #name,
+    BF_DIRECTIONS(X)
+#undef X
+};
+static const char *const codes[] = {
+#define X(constant, name, status, title) #name,
+    BF_CODES(X)
+#undef X
+};
+static const char *const code_titles[] = {
+#define X(constant, name, status, title) title,
+    BF_CODES(X)
+#undef X
+};
+
+static json_t *simple_type(const char *type, size_t length)
+{
+    if (length == 4 && memcmp(type, "time", length) == 0)
+        return json_pack("{s:s, s:s}", "type", "string", "format", "date-time");
+    if (length == 5 && memcmp(type, "count", length) == 0) return json_pack("{s:s, s:i}", "type", "integer", "minimum", 0);
+    if (!isupper((unsigned char)type[0])) return json_pack("{s:s%}", "type", type, length);
+    char *reference BF_AUTO_STRING = bf_format("#/components/schemas/%.*s", (int)length, type);
+    return json_pack("{s:s}", "$ref", reference);
+}
+
+json_t *bf_openapi_type(const char *type)
+{
+    size_t length = strlen(type);
+    bool nullable = type[length - 1] == '?';
+    if (nullable) length--;
+    json_t *schema;
+    if (type[0] == '[')
+        schema = json_pack("{s:s, s:o}", "type", "array", "items", simple_type(type + 1, length - 2));
+    else if (type[0] == '{')
+        schema = json_pack("{s:s, s:o}", "type", "object", "additionalProperties", simple_type(type + 1, length - 2));
+    else
+        schema = simple_type(type, length);
+    if (!nullable) return schema;
+    json_t *one = json_object_get(schema, "type");
+    if (!one) return json_pack("{s:[o, {s:s}]}", "anyOf", schema, "type", "null");
+    json_object_set_new(schema, "type", json_pack("[O, s]", one, "null"));
+    return schema;
+}
+
+static void add_words(json_t *schemas, const char *name, const char *const *words, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) json_array_append_new(list, json_string(words[i]));
+    json_object_set_new(schemas, name, json_pack("{s:s, s:o}", "type", "string", "enum", list));
+}
+
+static void add_member(json_t *schema, const struct member *member)
+{
+    json_t *type = bf_openapi_type(member->type);
+    size_t length = strcspn(member->name, "?");
+    char *name BF_AUTO_STRING = bf_copy_bytes(member->name, length);
+    if (member->help) json_object_set_new(type, "description", json_string(member->help));
+    json_object_set_new(json_object_get(schema, "properties"), name, type);
+    if (member->name[length] == '\0') json_array_append_new(json_object_get(schema, "required"), json_string(name));
+}
+
+static json_t *object_named(json_t *schemas, const char *name)
+{
+    json_t *schema = json_object_get(schemas, name);
+    if (schema) return schema;
+    schema = json_pack("{s:s, s:{}, s:[]}", "type", "object", "properties", "required");
+    json_object_set_new(schemas, name, schema);
+    return schema;
+}
+
+void bf_openapi_add_views(json_t *schemas)
+{
+    for (size_t i = 0; i < BF_COUNT(members); i++) {
+        const struct member *member = &members[i];
+        add_member(object_named(schemas, member->schema), member);
+        /* A job shows the values of its plan that are no lists and no objects. */
+        if (strcmp(member->schema, "Plan") == 0 && !strchr("[{", member->type[0]))
+            add_member(object_named(schemas, "PlanSummary"), member);
+    }
+    json_object_set_new(schemas, "Id", json_pack("{s:s, s:s}", "type", "string", "pattern",
+                                                 "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"));
+    add_words(schemas, "State", states, BF_COUNT(states));
+    add_words(schemas, "Activity", activities, BF_COUNT(activities));
+    add_words(schemas, "Direction", directions, BF_COUNT(directions));
+    add_words(schemas, "Code", codes, BF_COUNT(codes));
+    struct bf_buffer meanings = {0};
+    for (size_t i = 0; i < BF_COUNT(codes); i++)
+        bf_buffer_format(&meanings, "%s`%s`: %s", i ? "; " : "", codes[i], code_titles[i]);
+    json_object_set_new(json_object_get(schemas, "Code"), "description", json_string(meanings.text));
+    bf_buffer_clear(&meanings);
+}
