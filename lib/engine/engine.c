@@ -191,6 +191,19 @@ const struct bf_target *bf_engine_target_by_name(const struct bf_engine *engine,
     return NULL;
 }
 
+const struct bf_rules *bf_engine_rules_of(void *engine, const char *target)
+{
+    const struct bf_target *found = bf_engine_target_by_name(engine, target);
+    return found ? found->rules : NULL;
+}
+
+void bf_target_check_ceilings(const struct bf_target *target, const struct bf_document *document,
+                              struct bf_complaints *complaints)
+{
+    if (target->rules)
+        bf_rules_check(target->rules, target->name, document, complaints);
+}
+
 const struct bf_job *bf_engine_next_job(const struct bf_engine *engine, const struct bf_job *job)
 {
     return job ? job->older : engine->newest;

@@ -11,6 +11,7 @@
 #include "complaints.h"
 #include "database.h"
 #include "record.h"
+#include "rules.h"
 #include "store.h"
 #include "world.h"
 
@@ -22,7 +23,14 @@ struct bf_target {
     struct bf_database *database;
     int max_jobs;          /* running at once; the rest is queued in order */
     bool require_approval; /* "all" or "none" */
+    const struct bf_rules *rules; /* defaults and ceilings of its jobs' pace and limits; NULL: none */
 };
+
+/* The defaults of that target for bf_document_parse_for; the argument is the engine. */
+const struct bf_rules *bf_engine_rules_of(void *engine, const char *target);
+/* Complains at every field that is over its ceiling: what is submitted, and what is changed later. */
+void bf_target_check_ceilings(const struct bf_target *target, const struct bf_document *document,
+                              struct bf_complaints *complaints);
 
 struct bf_engine_options {
     const struct bf_world *world;

@@ -409,7 +409,8 @@ void bf_engine_submit(struct bf_engine *engine, const char *json, size_t length,
         refuse_at_once(done, argument, BF_STOPPING, NULL, "the daemon is stopping; submit again when it is back");
         return;
     }
-    enum bf_code code = bf_document_parse(json, length, target_override, &document, &complaints, &error);
+    enum bf_code code = bf_document_parse_for(json, length, target_override, bf_engine_rules_of, engine, &document,
+                                              &complaints, &error);
     if (code == BF_OK) {
         target = bf_engine_target_by_name(engine, document->target);
         if (!target)
@@ -417,6 +418,8 @@ void bf_engine_submit(struct bf_engine *engine, const char *json, size_t length,
                         document->target);
         else
             check_dialect(target->database->dialect, document, &complaints);
+        if (target)
+            bf_target_check_ceilings(target, document, &complaints);
         code = bf_complaints_code(&complaints);
     }
     const char *user = code == BF_OK && !dry_run ? bf_engine_name_user(engine, document->name) : NULL;

@@ -92,6 +92,7 @@ void bf_walk_recognised(struct bf_job *job)
     free(job->table);
     job->table = bf_copy_string(walk->table->display);
     bf_statements_free(walk->statements);
+    job->record.document->started_at = job->record.started_at;
     walk->statements = dialect->render(job->record.id, job->record.document, walk->table);
     walk->recognised = true;
     bool schema = bf_answer_value(server, 0, 4) != NULL;

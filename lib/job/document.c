@@ -4,6 +4,7 @@
 
 #include "allocate.h"
 #include "document_reader.h"
+#include "rules.h"
 
 /* Nothing in a document that is valid nests deeper than four; the parser's own ceiling is 2,048. */
 static json_t *parse(const char *json, size_t length, struct bf_error *error)
@@ -41,6 +42,13 @@ enum bf_code bf_document_parse(const char *json, size_t length, const char *targ
                                struct bf_document **ret_document, struct bf_complaints *complaints,
                                struct bf_error *error)
 {
+    return bf_document_parse_for(json, length, target_override, NULL, NULL, ret_document, complaints, error);
+}
+
+enum bf_code bf_document_parse_for(const char *json, size_t length, const char *target_override,
+                                   bf_rules_of_target *rules_of, void *argument, struct bf_document **ret_document,
+                                   struct bf_complaints *complaints, struct bf_error *error)
+{
     if (length > BF_DOCUMENT_MAX)
         return bf_fail(error, BF_TOO_LARGE, "the document has %zu bytes; %d are the limit", length, BF_DOCUMENT_MAX);
     json_t *root = parse(json, length, error);
@@ -53,6 +61,10 @@ enum bf_code bf_document_parse(const char *json, size_t length, const char *targ
     }
     struct bf_document *document = BF_NEW(struct bf_document);
     bf_document_defaults(document);
+    const char *target = json_string_value(json_object_get(root, "target"));
+    const struct bf_rules *rules = rules_of && target ? rules_of(argument, target) : NULL;
+    if (rules)
+        bf_rules_apply(rules, document);
     bf_document_read(root, document, complaints);
     enum bf_code code = bf_complaints_code(complaints);
     if (code == BF_OK) {

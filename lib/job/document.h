@@ -69,6 +69,7 @@ struct bf_document {
     struct bf_pair labels[BF_LABELS_MAX];
     size_t label_count;
     bool again;
+    int64_t started_at;        /* not the author's: when the job began, for :started_at; unix milliseconds, 0: not yet */
     char *canonical;           /* canonical JSON: sorted keys, no white space */
     char hash[BF_HASH_TEXT];   /* SHA-256 of the canonical JSON without `again` */
 };
@@ -79,6 +80,13 @@ struct bf_document {
 enum bf_code bf_document_parse(const char *json, size_t length, const char *target_override,
                                struct bf_document **ret_document, struct bf_complaints *complaints,
                                struct bf_error *error);
+/* The same, on the defaults of the document's target: `rules_of` is asked for them by the target's name before anything is
+ * read; NULL: none. The canonical text and the hash stay those of what the author wrote. */
+struct bf_rules;
+typedef const struct bf_rules *bf_rules_of_target(void *argument, const char *target);
+enum bf_code bf_document_parse_for(const char *json, size_t length, const char *target_override,
+                                   bf_rules_of_target *rules_of, void *argument, struct bf_document **ret_document,
+                                   struct bf_complaints *complaints, struct bf_error *error);
 /* Does the answer of a check's query hold? rows: how many it gave; value: the first column of the first row, NULL: SQL
  * NULL. Numbers are compared as numbers, BF_EQUALS as text. */
 bool bf_check_holds(const struct bf_check *check, size_t rows, const char *value);

@@ -159,7 +159,16 @@ static void read_max(struct bf_reader *reader, const char *pointer, const json_t
     bf_read_integer(reader, pointer, value, &reader->document->pace.batch_rows_max);
 }
 
-/* Defaults of start and min give way to what is written: {"max": 100} alone is a whole answer. */
+void bf_pace_give_way(struct bf_pace *pace, bool start_said, bool min_said)
+{
+    if (!start_said && pace->batch_rows_start > pace->batch_rows_max)
+        pace->batch_rows_start = pace->batch_rows_max;
+    if (!start_said && min_said && pace->batch_rows_start < pace->batch_rows_min)
+        pace->batch_rows_start = pace->batch_rows_min;
+    if (!min_said && pace->batch_rows_min > pace->batch_rows_start)
+        pace->batch_rows_min = pace->batch_rows_start;
+}
+
 static void read_batch_rows(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     struct bf_pace *pace = &reader->document->pace;
@@ -167,12 +176,7 @@ static void read_batch_rows(struct bf_reader *reader, const char *pointer, const
     read_section(reader, pointer, value);
     if (reader->complaints->total != complaints)
         return;
-    if (!reader->start_said && pace->batch_rows_start > pace->batch_rows_max)
-        pace->batch_rows_start = pace->batch_rows_max;
-    if (!reader->start_said && reader->min_said && pace->batch_rows_start < pace->batch_rows_min)
-        pace->batch_rows_start = pace->batch_rows_min;
-    if (!reader->min_said && pace->batch_rows_min > pace->batch_rows_start)
-        pace->batch_rows_min = pace->batch_rows_start;
+    bf_pace_give_way(pace, reader->start_said, reader->min_said);
     if (pace->batch_rows_min > pace->batch_rows_start || pace->batch_rows_start > pace->batch_rows_max)
         bf_reader_invalid(reader, pointer, "wants min <= start <= max, and they are %lld, %lld, %lld",
                           (long long)pace->batch_rows_min, (long long)pace->batch_rows_start,
@@ -226,6 +230,7 @@ enum {
     HOUR = 3600 * SECOND
 };
 
+#define AT(member) .place = offsetof(struct bf_document, member)
 #define SECTION(at, list) {.pointer = at, .fields = list, .count = BF_COUNT(list)}
 
 static const struct bf_field range_fields[] = {
@@ -237,21 +242,21 @@ static const struct bf_field range_fields[] = {
 static const struct bf_section range_section = SECTION("/range", range_fields);
 
 static const struct bf_field batch_rows_fields[] = {
-    {"start", read_start, BF_FIELD_INTEGER, .min = 1, .max = ROWS_MAX, .standard = "500",
+    {"start", read_start, BF_FIELD_INTEGER, .min = 1, .max = ROWS_MAX, .standard = "500", AT(pace.batch_rows_start),
      .help = "Rows of the first batch. Where it is not given it gives way to min and max"},
-    {"min", read_min, BF_FIELD_INTEGER, .min = 1, .max = ROWS_MAX, .standard = "10",
+    {"min", read_min, BF_FIELD_INTEGER, .min = 1, .max = ROWS_MAX, .standard = "10", AT(pace.batch_rows_min),
      .help = "No batch is made smaller than this. Where it is not given it gives way to start and max"},
-    {"max", read_max, BF_FIELD_INTEGER, .min = 1, .max = ROWS_MAX, .standard = "50000",
+    {"max", read_max, BF_FIELD_INTEGER, .min = 1, .max = ROWS_MAX, .standard = "50000", AT(pace.batch_rows_max),
      .help = "No batch is made larger than this. min <= start <= max"},
 };
 static const struct bf_section batch_rows_section = SECTION("/pace/batch_rows", batch_rows_fields);
 
 static const struct bf_field pace_fields[] = {
-    {"batch_time", read_batch_time, BF_FIELD_DURATION, .min = 1, .max = 60 * SECOND, .standard = "\"250ms\"",
+    {"batch_time", read_batch_time, BF_FIELD_DURATION, .min = 1, .max = 60 * SECOND, .standard = "\"250ms\"", AT(pace.batch_time),
      .help = "How long a batch should take on the server; the number of rows follows"},
     {"batch_rows", read_batch_rows, BF_FIELD_SECTION, .section = &batch_rows_section,
      .help = "The bounds within which the number of rows follows"},
-    {"nice", read_nice, BF_FIELD_NUMBER, .min = 0, .max = 100, .standard = "0.5",
+    {"nice", read_nice, BF_FIELD_NUMBER, .min = 0, .max = 100, .standard = "0.5", AT(pace.nice),
      .help = "How long to sleep after a batch, as a multiple of the batch's own time"},
     {"slices", .help = "Into how many contiguous parts the key space is cut that run side by side"},
     {"max_rows_per_second", .help = "A ceiling for the rows that are changed in a second"},
@@ -263,10 +268,10 @@ static const struct bf_section pace_section = SECTION("/pace", pace_fields);
 static const struct bf_field limits_fields[] = {
     {"replication_lag", .help = "From which replication lag on nothing is written"},
     {"yield_after", .help = "How long another session may wait for our locks before the batch gives way"},
-    {"lock_timeout", read_lock_timeout, BF_FIELD_DURATION, .min = 1, .max = HOUR, .standard = "\"1s\"",
+    {"lock_timeout", read_lock_timeout, BF_FIELD_DURATION, .min = 1, .max = HOUR, .standard = "\"1s\"", AT(limits.lock_timeout),
      .help = "How long a batch may wait for a lock before it is taken back and tried again"},
     {"statement_timeout", read_statement_timeout, BF_FIELD_DURATION, .min = 1, .max = 24 * HOUR,
-     .standard = "\"10s\"",
+     .standard = "\"10s\"", AT(limits.statement_timeout),
      .help = "How long a batch may run before it is taken back and tried again with fewer rows. Not under "
              "pace.batch_time"},
     {"active_sessions", .help = "From how many active sessions on nothing is written"},

@@ -56,6 +56,8 @@ const struct bf_section *bf_checks_sections(size_t index);
 /* In document_fields.c. The first sets every default of the tables; the second fills `document` from `root` and leaves
  * what is in it where the root says nothing. */
 void bf_document_defaults(struct bf_document *document);
+/* Defaults of start and min give way to what is written: {"max": 100} alone is a whole answer. */
+void bf_pace_give_way(struct bf_pace *pace, bool start_said, bool min_said);
 void bf_document_read(const json_t *root, struct bf_document *document, struct bf_complaints *complaints);
 
 #endif

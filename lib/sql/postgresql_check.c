@@ -41,11 +41,12 @@ static char *text_of(const struct bf_document *document, const struct bf_table *
     bf_buffer_text(&buffer, "/* backfilld */ ");
     switch (place.part) {
     case PART_WHERE:
-        bf_buffer_format(&buffer, "SELECT 1 FROM %s WHERE (%s)", table->reference, document->where);
+    case PART_REMAINING: {
+        const char *text = place.part == PART_WHERE ? document->where : document->remaining;
+        BF_AUTO_STRING char *predicate = bf_postgresql_predicate(text, document->started_at);
+        bf_buffer_format(&buffer, "SELECT 1 FROM %s WHERE (%s)", table->reference, predicate);
         break;
-    case PART_REMAINING:
-        bf_buffer_format(&buffer, "SELECT 1 FROM %s WHERE (%s)", table->reference, document->remaining);
-        break;
+    }
     case PART_SET:
         bf_buffer_format(&buffer, "UPDATE %s SET ", table->reference);
         bf_postgresql_quote(&buffer, document->set[place.index].name);

@@ -40,6 +40,8 @@ extern const char *const bf_postgresql_schema_ddl[];
 enum { BF_POSTGRESQL_SCHEMA_VERSION = 1 };
 
 void bf_postgresql_check_expressions(const struct bf_document *document, struct bf_complaints *complaints);
+/* The predicate with :started_at replaced; the caller frees it. */
+char *bf_postgresql_predicate(const char *expression, int64_t started_at);
 void bf_postgresql_check_query(const char *sql, const char *pointer, struct bf_complaints *complaints);
 char *bf_postgresql_trial(const struct bf_document *document, const struct bf_table *table);
 struct bf_statements *bf_postgresql_render(const char *job, const struct bf_document *document,

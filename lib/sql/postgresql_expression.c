@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "duration.h"
 
 struct place {
     struct bf_complaints *complaints;
@@ -25,7 +26,7 @@ static const char head[] = "SELECT ";
  * { start = 1; end = 2; Token token = 4; keyword_kind = 5; }, all of them varints (protobuf.dev, "Encoding"). Read by
  * hand because the generated reader needs a library and headers that nothing else here does. */
 enum {
-    TOKEN_OPEN = 40, TOKEN_CLOSE = 41, TOKEN_SEMICOLON = 59, TOKEN_PARAMETER = 267, TOKEN_SQL_COMMENT = 275,
+    TOKEN_OPEN = 40, TOKEN_CLOSE = 41, TOKEN_COLON = 58, TOKEN_SEMICOLON = 59, TOKEN_PARAMETER = 267, TOKEN_SQL_COMMENT = 275,
     TOKEN_C_COMMENT = 276
 };
 
@@ -65,6 +66,51 @@ static bool read_field(struct reader *reader, unsigned *ret_field, uint64_t *ret
         reader->broken = true;
     }
     return !reader->broken;
+}
+
+/* The next token; false at the end. Offsets in bytes. */
+static bool read_token(struct reader *tokens, uint64_t *ret_start, uint64_t *ret_end, uint64_t *ret_token)
+{
+    struct reader bytes, inner;
+    unsigned field;
+    uint64_t number;
+    while (read_field(tokens, &field, &number, &bytes)) {
+        if (field != 2)
+            continue;
+        *ret_start = *ret_end = *ret_token = 0;
+        while (read_field(&bytes, &field, &number, &inner)) {
+            *ret_start = field == 1 ? number : *ret_start;
+            *ret_end = field == 2 ? number : *ret_end;
+            *ret_token = field == 4 ? number : *ret_token;
+        }
+        tokens->broken = bytes.broken;
+        return !bytes.broken;
+    }
+    return false;
+}
+
+/* :started_at, and what it becomes. Only tokens count, so a text that happens to hold these letters stays as it is. */
+char *bf_postgresql_predicate(const char *expression, int64_t started_at)
+{
+    static const char name[] = "started_at";
+    PgQueryScanResult result = pg_query_scan(expression);
+    struct bf_buffer buffer = {0};
+    uint64_t start, end, token, copied = 0, colon = UINT64_MAX;
+    char when[BF_TIME_TEXT];
+
+    struct reader tokens = {(const unsigned char *)result.pbuf.data,
+                            (const unsigned char *)result.pbuf.data + (result.error ? 0 : result.pbuf.len), false};
+    while (read_token(&tokens, &start, &end, &token)) {
+        if (start == colon && end - start == sizeof name - 1 && !strncmp(expression + start, name, sizeof name - 1)) {
+            bf_buffer_append(&buffer, expression + copied, colon - 1 - copied);
+            bf_buffer_format(&buffer, "timestamptz '%s'", bf_time_format(started_at, when));
+            copied = end;
+        }
+        colon = token == TOKEN_COLON ? end : UINT64_MAX;
+    }
+    pg_query_free_scan_result(result);
+    bf_buffer_text(&buffer, expression + copied);
+    return bf_buffer_take(&buffer);
 }
 
 /* What a token alone makes wrong, or NULL. */
@@ -111,19 +157,9 @@ static bool check_tokens(const struct place *place)
     }
     struct reader tokens = {(const unsigned char *)result.pbuf.data,
                             (const unsigned char *)result.pbuf.data + result.pbuf.len, false};
-    struct reader bytes;
-    unsigned field;
-    uint64_t number;
-    while (fine && read_field(&tokens, &field, &number, &bytes)) {
-        uint64_t start = 0, token = 0;
-        struct reader inner;
-        if (field != 2)
-            continue;
-        while (read_field(&bytes, &field, &number, &inner)) {
-            start = field == 1 ? number : start;
-            token = field == 4 ? number : token;
-        }
-        const char *fault = bytes.broken ? "the parser's answer is not understood" : token_fault(token, &depth);
+    uint64_t start, end, token;
+    while (fine && read_token(&tokens, &start, &end, &token)) {
+        const char *fault = token_fault(token, &depth);
         if (fault)
             bf_complain(place->complaints, BF_INVALID, place->pointer, "%s (character %zu)", fault,
                         position_of(place->expression, start));
@@ -210,11 +246,8 @@ static bool check_tree(const struct place *place)
 
     if (result.error) {
         int position = result.error->cursorpos - (int)(sizeof head - 1);
-        if (strstr(place->expression, ":started_at"))
-            bf_complain(place->complaints, BF_UNSUPPORTED, place->pointer, "`:started_at` is not built yet");
-        else
-            bf_complain(place->complaints, BF_INVALID, place->pointer, "%s (character %d)", result.error->message,
-                        position > 0 ? position : 1);
+        bf_complain(place->complaints, BF_INVALID, place->pointer, "%s (character %d)", result.error->message,
+                    position > 0 ? position : 1);
         pg_query_free_parse_result(result);
         return false;
     }
@@ -247,16 +280,22 @@ static void check_expression(struct bf_complaints *complaints, const char *point
         check_in_parentheses(&place);
 }
 
+static void check_predicate(struct bf_complaints *complaints, const char *pointer, const char *predicate)
+{
+    if (!predicate)
+        return;
+    BF_AUTO_STRING char *text = bf_postgresql_predicate(predicate, 0);
+    check_expression(complaints, pointer, text);
+}
+
 void bf_postgresql_check_expressions(const struct bf_document *document, struct bf_complaints *complaints)
 {
     for (size_t i = 0; i < document->set_count; i++) {
         BF_AUTO_STRING char *pointer = bf_postgresql_set_pointer(document->set[i].name);
         check_expression(complaints, pointer, document->set[i].value);
     }
-    if (document->where)
-        check_expression(complaints, "/where", document->where);
-    if (document->remaining)
-        check_expression(complaints, "/remaining", document->remaining);
+    check_predicate(complaints, "/where", document->where);
+    check_predicate(complaints, "/remaining", document->remaining);
 }
 
 /* One SELECT (or WITH, or VALUES) and nothing else; that it only reads is what the read-only transaction sees to. */

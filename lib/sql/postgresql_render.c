@@ -21,10 +21,14 @@ static void begin(const struct render *render, struct bf_buffer *buffer)
 
 static void where(const struct render *render, struct bf_buffer *buffer)
 {
-    if (render->document->where)
-        bf_buffer_format(buffer, " AND (%s)", render->document->where);
-    if (render->document->remaining)
-        bf_buffer_format(buffer, " AND (%s)", render->document->remaining);
+    const struct bf_document *document = render->document;
+    const char *const predicates[] = {document->where, document->remaining};
+    for (size_t i = 0; i < BF_COUNT(predicates); i++) {
+        if (!predicates[i])
+            continue;
+        BF_AUTO_STRING char *text = bf_postgresql_predicate(predicates[i], document->started_at);
+        bf_buffer_format(buffer, " AND (%s)", text);
+    }
 }
 
 /* SELECT 1 FROM t WHERE <leg> [AND (where)] UNION ALL ... */
@@ -244,6 +248,7 @@ char *bf_postgresql_trial(const struct bf_document *document, const struct bf_ta
 {
     struct bf_buffer buffer = {0};
     const struct render render = {"plan", document, table};
+    BF_AUTO_STRING char *remaining = bf_postgresql_predicate(document->remaining, document->started_at);
 
     begin(&render, &buffer);
     bf_buffer_format(&buffer, "WITH changed AS (UPDATE %s SET ", table->reference);
@@ -259,7 +264,7 @@ char *bf_postgresql_trial(const struct bf_document *document, const struct bf_ta
     bf_buffer_format(&buffer, " FROM %s WHERE true", table->reference);
     where(&render, &buffer);
     bf_buffer_format(&buffer, " LIMIT %d) RETURNING (%s) IS TRUE AS still) "
-                     "SELECT count(*), count(*) FILTER (WHERE still) FROM changed", TRIAL_ROWS, document->remaining);
+                     "SELECT count(*), count(*) FILTER (WHERE still) FROM changed", TRIAL_ROWS, remaining);
     return bf_buffer_take(&buffer);
 }
 

@@ -162,3 +162,17 @@ def test_a_check_that_is_no_query_is_refused(make_daemon, database):
     answer = daemon.post("/v1/jobs", the_job(checks={"before": [
         check("two", "SELECT 1; DROP TABLE orders", equals="1"), check("write", "DELETE FROM orders", rows=0)]}))
     assert {error["pointer"] for error in answer.json["errors"]} == {"/checks/before/0/sql", "/checks/before/1/sql"}
+
+
+def test_started_at_is_when_the_job_began(make_daemon, database):
+    """Also after a restart: rows that are younger than the job stay as they are."""
+    make_orders(database)
+    database.execute("ALTER TABLE orders ADD created_at timestamptz NOT NULL DEFAULT now() - interval '1 day'")
+    daemon = make_daemon(database)
+    job = daemon.submit(the_job(where="created_at < :started_at", canary={"rows": 100}))
+    daemon.wait(job, "paused")
+    database.execute("UPDATE orders SET created_at = clock_timestamp() WHERE id > 19000")
+    daemon.restart()
+    daemon.resume(job)
+    daemon.wait(job, "completed")
+    assert database.value("SELECT count(*) FROM orders WHERE status = 'old'") == 100

@@ -128,14 +128,26 @@ static void positions(void **state)
     }
 }
 
-static void not_built_yet(void **state)
+/* :started_at stands for a time in predicates, and only as a token of its own. */
+static void started_at(void **state)
 {
     (void)state;
     struct bf_complaints complaints = check("c", "1", "created_at < :started_at");
+    assert_int_equal(complaints.total, 0);
+    complaints = check("c", ":started_at", "true");
     assert_int_equal(complaints.total, 1);
-    assert_int_equal(complaints.list[0].code, BF_UNSUPPORTED);
-    assert_non_null(strstr(complaints.list[0].detail, "not built yet"));
     bf_complaints_clear(&complaints);
+
+    struct bf_table table = {.reference = "t", .key_count = 1, .key = {{.name = "id", .type = "bigint"}}};
+    struct bf_document document = {.set_count = 1, .started_at = 1700000000000};
+    document.set[0].name = "c";
+    document.set[0].value = "1";
+    document.where = "a < :started_at AND b::started_at = ':started_at' AND \":started_at\" > (:started_at)";
+    struct bf_statements *statements = bf_dialect_postgresql.render("J", &document, &table);
+    assert_non_null(strstr(statements->update[1][0],
+                           "(a < timestamptz '2023-11-14T22:13:20.000Z' AND b::started_at = ':started_at' AND "
+                           "\":started_at\" > (timestamptz '2023-11-14T22:13:20.000Z'))"));
+    bf_statements_free(statements);
 }
 
 static void pointers(void **state)
@@ -175,7 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fine),          cmocka_unit_test(refused),  cmocka_unit_test(positions),
-        cmocka_unit_test(not_built_yet), cmocka_unit_test(pointers), cmocka_unit_test(extremes),
+        cmocka_unit_test(started_at)   , cmocka_unit_test(pointers), cmocka_unit_test(extremes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
