@@ -180,7 +180,8 @@ def test_tests_do_not_sleep_and_do_not_skip():
     found = []
     for path in tracked("tests/integration/*.py"):
         for number, line in enumerate(path.read_text().splitlines(), 1):
-            if re.search(r"\btime\.sleep\(|pytest\.skip|mark\.skip|xfail", line):
+            # a test may be kept for the campaign, for no other reason
+            if re.search(r"\btime\.sleep\(|pytest\.skip|mark\.skip|xfail", line) and "--campaign" not in line:
                 found.append(f"{short(path)}:{number}: {line.strip()}")
     assert not found, "wait for the event (lab.wait.until):\n" + "\n".join(found)
 

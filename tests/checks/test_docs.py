@@ -1,0 +1,92 @@
+"""The documents against the code: what exists is named, what is named exists."""
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+INTERFACE = (ROOT / "docs/interface.md").read_text()
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+def section(number) -> str:
+    """One section of docs/interface.md."""
+    found = re.search(rf"^## {number}\. .*?(?=^## |\Z)", INTERFACE, re.M | re.S)
+    assert found, f"docs/interface.md has no section {number}"
+    return found.group(0)
+
+
+def x_list(header, name) -> list:
+    """The rows of an X-list: the arguments of each X(...)."""
+    text = (ROOT / "include/backfilld" / header).read_text()
+    body = re.search(rf"#define {name}\(X\)(.*?[^\\])\n\n", text, re.S).group(1)
+    rows = [[word.strip() for word in row.split(",")] for row in re.findall(r"\bX\(([^)\"]*)", body)]
+    assert rows
+    return rows
+
+
+def test_every_move_of_the_machine_is_in_the_document_and_no_other():
+    table = section(3).split("| from | to |")[1].split("\n\n")[0]
+    documented = set()
+    for row in re.findall(r"^\| ([a-z_, ]+) \| (.+) \|$", table, re.M):
+        for start in row[0].split(", "):
+            for end in re.sub(r"\([^)]*\)", "", row[1]).split(","):
+                if end.strip() != "–":
+                    documented.add((start.strip(), end.strip()))
+    # completed, aborted and failed go back to the queue only for a rollback or a resume
+    code = {(row[0].lower(), row[1].lower()) for row in x_list("states.h", "BF_MOVES")}
+    assert documented == code, f"only in the document: {documented - code}; only in the code: {code - documented}"
+
+
+def test_every_activity_is_in_the_document():
+    missing = [row[1] for row in x_list("states.h", "BF_ACTIVITIES") if f"`{row[1]}`" not in section(3)]
+    assert not missing
+
+
+def test_every_verb_of_the_client_is_in_the_document_and_no_other():
+    rows = re.search(r"bf_verbs\[\] = \{(.*?)\n\};", (ROOT / "client/verbs.c").read_text(), re.S).group(1)
+    verbs = set(re.findall(r'^    \{"([a-z-]+)"', rows, re.M)) - {"help"}
+    named = set()
+    for words in re.findall(r"`([a-z|-]+)(?: [^`]*)?`", section(5).split("Exit codes")[0]):
+        named.update(words.split("|"))
+    assert len(verbs) > 15
+    assert verbs <= named, f"not in docs/interface.md: {verbs - named}"
+    assert named - verbs <= {"backfillctl", "unix:", ""} | {word for word in named if word.startswith("-")}, named - verbs
+
+
+def test_exit_codes_of_the_client_are_those_of_the_document():
+    text = section(5).split("Exit codes:")[1].split("\n")[0]
+    documented = set(map(int, re.findall(r"(?<![\w.])(\d+) [a-z]", text)))
+    help_text = (ROOT / "client/exit_code.h").read_text()
+    code = set(map(int, re.findall(r"\bX\([A-Z_]+, (\d+)", help_text)))
+    assert len(code) > 8
+    assert documented <= code and code - documented <= {130}, (documented, code)
+
+
+def test_the_sample_configuration_has_every_setting_that_is_built():
+    sample = (ROOT / "config/backfilld.ini").read_text()
+    named = set(re.findall(r"^;?([a-z_.]+) = ", sample, re.M))
+    documented = set(re.findall(r"^([a-z_.]+) = ", section(6), re.M))
+    assert named and named <= documented, f"in the sample, not in docs/interface.md: {named - documented}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_and_paths_lead_somewhere(document):
+    text = document.read_text()
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (document.parent / target).exists(), f"{document.name} links to {target}"
+    for path in re.findall(r"`((?:tests|docs|config|daemon|client|lib|include|systemd)/[\w./-]+)`", text):
+        assert (ROOT / path.rstrip("/")).exists(), f"{document.name} names {path}"
+
+
+def test_every_package_that_meson_needs_is_listed():
+    """A file that pkg-config finds belongs to a package of packages.txt."""
+    listed = set(re.findall(r"^([a-z0-9.+-]+)$", (ROOT / "packages.txt").read_text(), re.M))
+    names = re.findall(r"dependency\('([\w-]+)'\)", (ROOT / "meson.build").read_text())
+    assert len(names) > 5
+    for name in set(names) - {"threads"}:
+        folder = subprocess.run(["pkg-config", "--variable=pcfiledir", name], capture_output=True, text=True).stdout.strip()
+        assert folder, f"pkg-config does not know {name}"
+        owner = subprocess.run(["dpkg", "-S", f"{folder}/{name}.pc"], capture_output=True, text=True).stdout.split(":")[0]
+        assert owner in listed, f"{name} comes from {owner or 'no package'}, which packages.txt does not name"
