@@ -21,6 +21,7 @@ struct reader {
     struct bf_target_config *target; /* of the section, in TARGET */
     bool primary_given;              /* also when its value was at fault: one fault is enough */
     int line;                        /* of what is being applied */
+    const char *key;
     int set_at[SETTINGS_MAX];        /* line on which each setting of this section was given; 0: not yet */
     struct {
         char *name;
@@ -79,6 +80,16 @@ static char *set_replicas(struct reader *reader, const char *value)
     return bf_value_replicas(value);
 }
 
+static char *set_default(struct reader *reader, const char *value)
+{
+    return bf_rules_add_default(&reader->target->rules, reader->key, value, reader->line);
+}
+
+static char *set_ceiling(struct reader *reader, const char *value)
+{
+    return bf_rules_add_ceiling(&reader->target->rules, reader->key + strlen("ceiling."), value, reader->line);
+}
+
 /* Without `set` the setting is known and not built yet. */
 static const struct {
     struct bf_setting setting;
@@ -114,8 +125,15 @@ static const struct {
      set_require_approval},
     {{"target", "two_person", NULL, false, NULL}, NULL},
     {{"target", "webhook", NULL, false, NULL}, NULL},
-    {{"target", "limits.", NULL, false, NULL}, NULL},
-    {{"target", "ceiling.", NULL, false, NULL}, NULL},
+    {{"target", "pace.", NULL, true,
+      "The pace of jobs that do not say it themselves: pace.FIELD, as in the job document."},
+     set_default},
+    {{"target", "limits.", NULL, true,
+      "The limits of jobs that do not say them themselves: limits.FIELD, as in the job document."},
+     set_default},
+    {{"target", "ceiling.", NULL, true,
+      "What no job may pass: ceiling.FIELD of pace or limits. (No default: the bounds of the job document.)"},
+     set_ceiling},
 };
 _Static_assert(BF_COUNT(settings) <= SETTINGS_MAX, "set_at has a place for every setting");
 
@@ -126,6 +144,11 @@ const struct bf_setting *bf_config_setting(size_t index)
 
 static void end_section(struct reader *reader)
 {
+    int line = 0;
+    BF_AUTO_STRING char *fault = reader->place == TARGET ? bf_rules_fault(&reader->target->rules, &line) : NULL;
+
+    if (fault)
+        bf_faults_add(reader->faults, line, "%s", fault);
     if (reader->place == TARGET && !reader->primary_given)
         bf_faults_add(reader->faults, reader->target->line, "[target %s] has no \"primary\"", reader->target->name);
     reader->place = IGNORED;
@@ -182,6 +205,12 @@ static void on_section(void *argument, int line, const char *name)
         bf_faults_add(reader->faults, line, "[%s] is not known; there are [daemon] and [target NAME]", name);
 }
 
+/* It stands for every key that begins so. */
+static bool is_prefix(const struct bf_setting *setting)
+{
+    return setting->key[strlen(setting->key) - 1] == '.';
+}
+
 /* How many characters must be changed, added or taken away (Levenshtein); for words shorter than 32 bytes. */
 static size_t distance(const char *one, const char *other)
 {
@@ -211,7 +240,7 @@ static void unknown_key(struct reader *reader, const char *section, const char *
 
     for (size_t i = 0; i < BF_COUNT(settings); i++) {
         const struct bf_setting *setting = &settings[i].setting;
-        if (strcmp(setting->section, section) != 0 || !setting->built)
+        if (strcmp(setting->section, section) != 0 || !setting->built || is_prefix(setting))
             continue;
         size_t away = distance(key, setting->key);
         if (away <= best && (!nearest || away < best)) {
@@ -234,7 +263,7 @@ static size_t find_setting(const char *section, const char *key)
 
         if (strcmp(setting->section, section) != 0)
             continue;
-        if (setting->key[length - 1] == '.' ? strncmp(setting->key, key, length) == 0 : strcmp(setting->key, key) == 0)
+        if (is_prefix(setting) ? strncmp(setting->key, key, length) == 0 : strcmp(setting->key, key) == 0)
             return i;
     }
     return BF_COUNT(settings);
@@ -259,7 +288,7 @@ static void on_value(void *argument, int line, const char *key, const char *valu
         bf_faults_add(reader->faults, line, "\"%s\" is not built yet: take it out", key);
         return;
     }
-    if (reader->set_at[index]) {
+    if (reader->set_at[index] && !is_prefix(&settings[index].setting)) {
         bf_faults_add(reader->faults, line, "\"%s\" is set again; it is already set on line %d", key,
                   reader->set_at[index]);
         return;
@@ -270,6 +299,7 @@ static void on_value(void *argument, int line, const char *key, const char *valu
         bf_faults_add(reader->faults, line, "\"%s\" has no value: give one, or take the line out", key);
         return;
     }
+    reader->key = key;
     BF_AUTO_STRING char *fault = settings[index].set(reader, value);
     if (fault)
         bf_faults_add(reader->faults, line, "%s: %s", key, fault);
@@ -330,6 +360,7 @@ void bf_config_free(struct bf_config *config)
         free(config->targets[i].name);
         free(config->targets[i].primary);
         free(config->targets[i].password_file);
+        bf_rules_clear(&config->targets[i].rules);
     }
     free(config);
 }

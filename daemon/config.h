@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "faults.h"
+#include "rules.h"
 
 enum {
     BF_CONFIG_FILE_MAX = 1024 * 1024, /* bytes */
@@ -20,7 +21,8 @@ struct bf_target_config {
     char *password_file; /* NULL: ~/.pgpass, or none needed */
     int max_jobs;
     bool require_approval;
-    int line; /* of its section */
+    struct bf_rules rules; /* defaults and ceilings */
+    int line;              /* of its section */
 };
 
 struct bf_config {

@@ -133,7 +133,8 @@ static void add_targets(struct daemon *daemon)
             .name = config->name,
             .database = bf_postgresql_new(&daemon->loop, config->primary, config->password_file),
             .max_jobs = config->max_jobs,
-            .require_approval = config->require_approval};
+            .require_approval = config->require_approval,
+            .rules = &config->rules};
         daemon->target_count++;
     }
     if (daemon->target_count == 0)
