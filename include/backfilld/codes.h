@@ -15,8 +15,11 @@
     X(NAME_IN_USE, name_in_use, 409, "The name is in use")                                 \
     X(AMBIGUOUS, ambiguous, 409, "The name means more than one job")                       \
     X(WRONG_STATE, wrong_state, 409, "The job's state does not allow this")                \
+    X(PAUSE_ALL, pause_all, 409, "Paused with all others")                                 \
+    X(PRECONDITION_FAILED, precondition_failed, 412, "The job was changed meanwhile")      \
     X(TOO_LARGE, too_large, 413, "The body is too large")                                  \
     X(WRONG_TYPE, wrong_media_type, 415, "Bodies are application/json")                    \
+    X(IDEMPOTENCY_MISMATCH, idempotency_mismatch, 422, "The key was used with another body") \
     X(INVALID, invalid, 422, "The document is not valid")                                  \
     X(UNSUPPORTED, unsupported, 422, "Not built yet")                                      \
     X(REMAINING_NOT_CLEARED, remaining_not_cleared, 422, "Changed rows still match `remaining`")   \

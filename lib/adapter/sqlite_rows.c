@@ -7,7 +7,7 @@
 
 /* Every column of a job, once: the statements, the binding and the reading are made from this list, in this order.
  * X(column, kind, field): kinds are TEXT (a char array), STRING (an owned char *), NUMBER and FLAG of the record, or an
- * ENUM with its two functions. The first four come before these: id, name, target, document. */
+ * ENUM with its two functions. The first ones come before these: id, name, target and the documents. */
 #define FIELDS(X)                                             \
     X(reason_text, TEXT, reason.text)                         \
     X(reason_since, NUMBER, reason.since)                     \
@@ -31,12 +31,14 @@
     X(started_at, NUMBER, started_at)                         \
     X(ended_at, NUMBER, ended_at)                             \
     X(epoch, NUMBER, epoch)                                   \
-    X(started, FLAG, started)
+    X(started, FLAG, started)                                 \
+    X(version, NUMBER, version)                               \
+    X(idempotency_key, STRING, idempotency_key)
 
 #define COLUMN(column, kind, field) ", " #column
 #define PLACE(column, kind, field) ", ?"
-#define COLUMNS "id, name, target, document, state, direction, reason_code" FIELDS(COLUMN)
-#define PLACES "?, ?, ?, ?, ?, ?, ?" FIELDS(PLACE)
+#define COLUMNS "id, name, target, document, state, direction, reason_code, current_document" FIELDS(COLUMN)
+#define PLACES "?, ?, ?, ?, ?, ?, ?, ?" FIELDS(PLACE)
 #define EVENT_COLUMNS "id, job, at, type, from_state, to_state, actor, text"
 
 void bf_saved_job_copy(struct bf_saved_job *saved, const struct bf_record *record)
@@ -53,6 +55,7 @@ void bf_saved_job_copy(struct bf_saved_job *saved, const struct bf_record *recor
     saved->name = bf_copy_string(record->document->name);
     saved->target = bf_copy_string(record->document->target);
     saved->document = bf_copy_string(record->document->canonical);
+    saved->current = bf_copy_string(record->document->current);
 }
 
 void bf_saved_job_clear(struct bf_saved_job *saved)
@@ -61,6 +64,7 @@ void bf_saved_job_clear(struct bf_saved_job *saved)
     free(saved->name);
     free(saved->target);
     free(saved->document);
+    free(saved->current);
 }
 
 enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct bf_error *error)
@@ -78,6 +82,11 @@ enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct b
         {&rows->last_of_all, "SELECT " EVENT_COLUMNS " FROM event WHERE id > ?1 ORDER BY id DESC LIMIT ?2"},
         {&rows->last_of_job,
          "SELECT " EVENT_COLUMNS " FROM event WHERE id > ?1 AND job = ?3 ORDER BY id DESC LIMIT ?2"},
+        {&rows->latch_on,
+         "INSERT OR REPLACE INTO latch (kind, name, value, reason, actor, since) VALUES (?, ?, ?, ?, ?, ?)"},
+        {&rows->latch_off, "DELETE FROM latch WHERE kind = ? AND name = ? AND value = ?"},
+        {&rows->forget_job, "DELETE FROM job WHERE id = ?"},
+        {&rows->forget_events, "DELETE FROM event WHERE job = ?"},
     };
 
     memset(rows, 0, sizeof *rows);
@@ -100,6 +109,10 @@ void bf_rows_clear(struct bf_rows *rows)
     sqlite3_finalize(rows->first_of_job);
     sqlite3_finalize(rows->last_of_all);
     sqlite3_finalize(rows->last_of_job);
+    sqlite3_finalize(rows->latch_on);
+    sqlite3_finalize(rows->latch_off);
+    sqlite3_finalize(rows->forget_job);
+    sqlite3_finalize(rows->forget_events);
     memset(rows, 0, sizeof *rows);
 }
 
@@ -132,6 +145,7 @@ bool bf_rows_save(struct bf_rows *rows, const struct bf_saved_job *saved)
     bind_text(statement, ++place, bf_state_name(record->state));
     bind_text(statement, ++place, bf_direction_name(record->direction));
     bind_text(statement, ++place, bf_code_name(record->reason.code));
+    bind_text(statement, ++place, saved->current);
 #define BIND_STRING(field) bind_text(statement, ++place, record->field);
 #define BIND_TEXT(field) bind_text(statement, ++place, record->field);
 #define BIND_NUMBER(field) sqlite3_bind_int64(statement, ++place, record->field);
@@ -154,6 +168,28 @@ bool bf_rows_append(struct bf_rows *rows, const struct bf_event *event)
     bind_text(statement, 6, event->actor);
     bind_text(statement, 7, event->text);
     return run(statement);
+}
+
+bool bf_rows_latch(struct bf_rows *rows, const struct bf_latch *latch, bool on)
+{
+    sqlite3_stmt *statement = on ? rows->latch_on : rows->latch_off;
+
+    sqlite3_bind_int64(statement, 1, latch->kind);
+    bind_text(statement, 2, latch->name);
+    bind_text(statement, 3, latch->value);
+    if (on) {
+        bind_text(statement, 4, latch->reason);
+        bind_text(statement, 5, latch->actor);
+        sqlite3_bind_int64(statement, 6, latch->since);
+    }
+    return run(statement);
+}
+
+bool bf_rows_forget(struct bf_rows *rows, const char *job)
+{
+    bind_text(rows->forget_events, 1, job);
+    bind_text(rows->forget_job, 1, job);
+    return run(rows->forget_events) && run(rows->forget_job);
 }
 
 static const char *column_text(sqlite3_stmt *statement, int column)
@@ -232,6 +268,8 @@ static enum bf_code read_document(sqlite3_stmt *statement, struct bf_record *rec
     enum bf_code code =
         bf_document_parse(document, strlen(document), NULL, &record->document, &complaints, &parse_error);
 
+    if (code == BF_OK && sqlite3_column_type(statement, 7) != SQLITE_NULL)
+        code = bf_document_restore(record->document, column_text(statement, 7), &complaints, &parse_error);
     if (code != BF_OK)
         bf_fail(error, BF_STORE_FAILED, "job %s (%s): its stored document is not valid for this backfilld: %s%s%s",
                 column_text(statement, 1), column_text(statement, 0),
@@ -248,7 +286,7 @@ static char *read_string(sqlite3_stmt *statement, int column)
 
 static enum bf_code read_record(sqlite3_stmt *statement, struct bf_record *record, struct bf_error *error)
 {
-    int place = 6;
+    int place = 7;
 
     snprintf(record->id, sizeof record->id, "%s", column_text(statement, 0));
     record->state = bf_state_by_name(column_text(statement, 4));
@@ -288,6 +326,31 @@ enum bf_code bf_rows_load(struct bf_rows *rows, bf_store_loaded *loaded, void *a
     }
     if (code == BF_OK && step != SQLITE_DONE)
         code = bf_fail(error, BF_STORE_FAILED, "%s", sqlite3_errmsg(rows->connection));
+    sqlite3_finalize(statement);
+    return code;
+}
+
+enum bf_code bf_rows_load_latches(struct bf_rows *rows, bf_store_loaded_latch *loaded, void *argument,
+                                  struct bf_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    int step = SQLITE_DONE;
+
+    if (sqlite3_prepare_v2(rows->connection, "SELECT kind, name, value, reason, actor, since FROM latch", -1, &statement,
+                           NULL) != SQLITE_OK)
+        return bf_fail(error, BF_STORE_FAILED, "%s", sqlite3_errmsg(rows->connection));
+    while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
+        /* A kind of a newer version cannot be: such a store is refused whole. */
+        struct bf_latch latch = {.kind = (enum bf_latch_kind)sqlite3_column_int(statement, 0),
+                                 .name = read_string(statement, 1),
+                                 .value = read_string(statement, 2),
+                                 .reason = read_string(statement, 3),
+                                 .actor = read_string(statement, 4),
+                                 .since = sqlite3_column_int64(statement, 5)};
+        loaded(argument, &latch);
+    }
+    enum bf_code code =
+        step == SQLITE_DONE ? BF_OK : bf_fail(error, BF_STORE_FAILED, "%s", sqlite3_errmsg(rows->connection));
     sqlite3_finalize(statement);
     return code;
 }

@@ -12,6 +12,7 @@
 struct bf_saved_job {
     struct bf_record record; /* `document` is NULL */
     char *name, *target, *document;
+    char *current; /* NULL: the document was never changed */
 };
 
 void bf_saved_job_copy(struct bf_saved_job *saved, const struct bf_record *record);
@@ -21,6 +22,7 @@ void bf_saved_job_clear(struct bf_saved_job *saved);
 struct bf_rows {
     sqlite3 *connection;
     sqlite3_stmt *save, *append, *first_of_all, *first_of_job, *last_of_all, *last_of_job;
+    sqlite3_stmt *latch_on, *latch_off, *forget_job, *forget_events;
 };
 
 enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct bf_error *error);
@@ -29,11 +31,15 @@ void bf_rows_clear(struct bf_rows *rows); /* leaves the connection open */
 /* All return false on failure; sqlite3_errmsg says why. */
 bool bf_rows_save(struct bf_rows *rows, const struct bf_saved_job *saved);
 bool bf_rows_append(struct bf_rows *rows, const struct bf_event *event);
+bool bf_rows_latch(struct bf_rows *rows, const struct bf_latch *latch, bool on);
+bool bf_rows_forget(struct bf_rows *rows, const char *job); /* and its events */
 /* *ret_events is the caller's to free. */
 bool bf_rows_events(struct bf_rows *rows, const char *job, int64_t after, size_t limit, struct bf_event **ret_events,
                     size_t *ret_count);
 
 /* Every job, oldest first. */
 enum bf_code bf_rows_load(struct bf_rows *rows, bf_store_loaded *loaded, void *argument, struct bf_error *error);
+enum bf_code bf_rows_load_latches(struct bf_rows *rows, bf_store_loaded_latch *loaded, void *argument,
+                                  struct bf_error *error);
 
 #endif

@@ -30,6 +30,13 @@ static const char *const steps[] = {
     " id INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL, at INTEGER NOT NULL, type TEXT NOT NULL,"
     " from_state TEXT NOT NULL, to_state TEXT NOT NULL, actor TEXT NOT NULL, text TEXT NOT NULL) STRICT;"
     "CREATE INDEX event_of_job ON event (job, id);",
+    /* 2 */
+    "ALTER TABLE job ADD COLUMN version INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN idempotency_key TEXT;"
+    "ALTER TABLE job ADD COLUMN current_document TEXT;"
+    "CREATE TABLE latch ("
+    " kind INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, reason TEXT, actor TEXT NOT NULL,"
+    " since INTEGER NOT NULL, PRIMARY KEY (kind, name, value)) STRICT, WITHOUT ROWID;",
 };
 
 const struct bf_schema_steps bf_store_steps = {.sql = steps, .count = BF_COUNT(steps)};

@@ -8,7 +8,7 @@
 #include "sqlite_rows.h"
 #include "sqlite_schema.h"
 
-enum kind { WRITE, READ };
+enum kind { WRITE, WRITE_LATCH, FORGET, READ };
 
 /* One call, in the order of the calls. */
 struct item {
@@ -16,15 +16,19 @@ struct item {
     enum kind kind;
     struct bf_error error;
     void *argument;
+    bf_stored *stored; /* of all but READ */
     /* WRITE */
     struct bf_saved_job saved;
-    bf_stored *stored;
-    /* READ */
+    /* WRITE_LATCH */
+    struct bf_latch latch;
+    bool on;
+    /* FORGET, READ */
     char *job;
+    /* READ */
     int64_t after;
     size_t limit;
     bf_store_events *read;
-    /* WRITE: what is appended. READ: what was found. */
+    /* WRITE, WRITE_LATCH: what is appended. READ: what was found. */
     struct bf_event *events;
     size_t count;
 };
@@ -75,6 +79,7 @@ static void list_move(struct list *from, struct list *to)
 static void item_free(struct item *item)
 {
     bf_saved_job_clear(&item->saved);
+    bf_latch_clear(&item->latch);
     free(item->job);
     free(item->events);
     free(item);
@@ -98,7 +103,11 @@ static bool execute(struct store *store, const char *sql)
 
 static bool write_item(struct store *store, const struct item *item)
 {
-    if (!bf_rows_save(&store->rows, &item->saved))
+    if (item->kind == FORGET)
+        return bf_rows_forget(&store->rows, item->job);
+    bool written = item->kind == WRITE_LATCH ? bf_rows_latch(&store->rows, &item->latch, item->on)
+                                             : bf_rows_save(&store->rows, &item->saved);
+    if (!written)
         return false;
     for (size_t i = 0; i < item->count; i++)
         if (!bf_rows_append(&store->rows, &item->events[i]))
@@ -155,7 +164,7 @@ static void carry_out(struct store *store, struct list *list)
             continue;
         }
         struct item *end = item;
-        while (end && end->kind == WRITE)
+        while (end && end->kind != READ)
             end = end->next;
         write_group(store, item, end);
         item = end;
@@ -227,14 +236,9 @@ static void begin_work(struct store *store)
         abort(); /* only for a work function that is NULL */
 }
 
-static void save(void *context, const struct bf_record *record, const struct bf_event *events, size_t count,
-                 bf_stored *stored, void *argument)
+static void write_later(struct store *store, struct item *item, const struct bf_event *events, size_t count,
+                        bf_stored *stored, void *argument)
 {
-    struct store *store = context;
-    struct item *item = BF_NEW(struct item);
-
-    item->kind = WRITE;
-    bf_saved_job_copy(&item->saved, record);
     if (count > 0) {
         item->events = bf_allocate(count * sizeof *events);
         memcpy(item->events, events, count * sizeof *events);
@@ -244,6 +248,36 @@ static void save(void *context, const struct bf_record *record, const struct bf_
     item->argument = argument;
     list_append(&store->waiting, item);
     begin_work(store);
+}
+
+static void save(void *context, const struct bf_record *record, const struct bf_event *events, size_t count,
+                 bf_stored *stored, void *argument)
+{
+    struct item *item = BF_NEW(struct item);
+
+    item->kind = WRITE;
+    bf_saved_job_copy(&item->saved, record);
+    write_later(context, item, events, count, stored, argument);
+}
+
+static void save_latch(void *context, const struct bf_latch *latch, bool on, const struct bf_event *events, size_t count,
+                       bf_stored *stored, void *argument)
+{
+    struct item *item = BF_NEW(struct item);
+
+    item->kind = WRITE_LATCH;
+    bf_latch_copy(&item->latch, latch);
+    item->on = on;
+    write_later(context, item, events, count, stored, argument);
+}
+
+static void forget(void *context, const char *job, bf_stored *stored, void *argument)
+{
+    struct item *item = BF_NEW(struct item);
+
+    item->kind = FORGET;
+    item->job = bf_copy_string(job);
+    write_later(context, item, NULL, 0, stored, argument);
 }
 
 static void read_events(void *context, const char *job, int64_t after, size_t limit, bf_store_events *read,
@@ -273,6 +307,17 @@ static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument,
     return code == BF_OK ? BF_OK : bf_prefix(error, prefix);
 }
 
+static enum bf_code load_latches(void *context, bf_store_loaded_latch *loaded, void *argument, struct bf_error *error)
+{
+    struct store *store = context;
+    BF_AUTO_STRING char *prefix = bf_format("state store %s", store->path);
+
+    uv_mutex_lock(&store->mutex);
+    enum bf_code code = bf_rows_load_latches(&store->rows, loaded, argument, error);
+    uv_mutex_unlock(&store->mutex);
+    return code == BF_OK ? BF_OK : bf_prefix(error, prefix);
+}
+
 enum bf_code bf_sqlite_store_open(uv_loop_t *loop, const char *path, struct bf_store **ret_store,
                                   struct bf_error *error)
 {
@@ -291,7 +336,13 @@ enum bf_code bf_sqlite_store_open(uv_loop_t *loop, const char *path, struct bf_s
         goto disconnect;
 
     struct store *store = BF_NEW(struct store);
-    store->store = (struct bf_store){.context = store, .load = load, .save = save, .read_events = read_events};
+    store->store = (struct bf_store){.context = store,
+                                     .load = load,
+                                     .save = save,
+                                     .load_latches = load_latches,
+                                     .save_latch = save_latch,
+                                     .forget = forget,
+                                     .read_events = read_events};
     store->loop = loop;
     store->connection = connection;
     store->rows = rows;

@@ -119,5 +119,6 @@ void bf_document_free(struct bf_document *document)
     free(document->description);
     free_pairs(document->labels, document->label_count);
     free(document->canonical);
+    free(document->current);
     free(document);
 }

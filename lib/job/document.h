@@ -71,6 +71,7 @@ struct bf_document {
     bool again;
     int64_t started_at;        /* not the author's: when the job began, for :started_at; unix milliseconds, 0: not yet */
     char *canonical;           /* canonical JSON: sorted keys, no white space */
+    char *current;             /* the same with pace and limits as they are now; NULL: they were never changed */
     char hash[BF_HASH_TEXT];   /* SHA-256 of the canonical JSON without `again` */
 };
 
@@ -92,5 +93,24 @@ enum bf_code bf_document_parse_for(const char *json, size_t length, const char *
 bool bf_check_holds(const struct bf_check *check, size_t rows, const char *value);
 const char *bf_comparison_name(enum bf_comparison comparison);
 void bf_document_free(struct bf_document *document); /* NULL is fine */
+
+/* document_merge.c: pace and limits of a job can change, and nothing else of its document. */
+const char *bf_document_current(const struct bf_document *document); /* JSON: what is in force now */
+/* Merges {"pace": {...}, "limits": {...}} into the document by RFC 7396 (null takes a field out, so that its default
+ * comes back). On success *ret_changed is a whole document, checked as every other, with the canonical text and the hash
+ * of `document`; it is owned by the caller. Failures as bf_document_parse. */
+enum bf_code bf_document_merge(const struct bf_document *document, const char *json, size_t length,
+                               struct bf_document **ret_changed, struct bf_complaints *complaints,
+                               struct bf_error *error);
+/* Gives `document` pace and limits of `changed`, and frees that. */
+void bf_document_take(struct bf_document *document, struct bf_document *changed);
+/* The same from a text that bf_document_current gave once; complaints as bf_document_parse. */
+enum bf_code bf_document_restore(struct bf_document *document, const char *current, struct bf_complaints *complaints,
+                                 struct bf_error *error);
+/* "pace.nice 0.5 -> 0.2, limits.lock_timeout \"1s\" -> \"2s\"", defaults filled in. Owned; NULL: nothing differs. */
+char *bf_document_difference(const struct bf_document *old, const struct bf_document *changed);
+/* The current document under another name, `again` said, and with `after` (a JSON list, NULL: as it is) as the begin of
+ * its range. Owned. */
+char *bf_document_clone(const struct bf_document *document, const char *name, const char *after);
 
 #endif

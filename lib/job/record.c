@@ -1,6 +1,9 @@
 #include "record.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void bf_record_clear(struct bf_record *record)
 {
@@ -11,7 +14,35 @@ void bf_record_clear(struct bf_record *record)
     free(record->plan);
     free(record->submitter);
     free(record->approver);
+    free(record->idempotency_key);
     *record = (struct bf_record){0};
+}
+
+/* The time of the last change is part of it: a change that was never stored and is forgotten by a crash must not share
+ * its tag with the change that comes instead. */
+char *bf_record_etag(const struct bf_record *record, char text[BF_ETAG_TEXT])
+{
+    snprintf(text, BF_ETAG_TEXT, "\"%" PRId64 "-%" PRIx64 "\"", record->version, (uint64_t)record->updated_at);
+    return text;
+}
+
+bool bf_etag_matches(const char *if_match, const char *etag)
+{
+    size_t length = strlen(etag);
+    for (const char *at = if_match + strspn(if_match, " \t,"); *at; at += strspn(at, " \t,")) {
+        if (*at == '*')
+            return at[1 + strspn(at + 1, " \t")] == '\0';
+        bool weak = strncmp(at, "W/", 2) == 0;
+        if (weak)
+            at += 2;
+        if (*at != '"' || !strchr(at + 1, '"'))
+            return false;
+        size_t tag = (size_t)(strchr(at + 1, '"') + 1 - at);
+        if (!weak && tag == length && memcmp(at, etag, length) == 0)
+            return true;
+        at += tag;
+    }
+    return false;
 }
 
 /* The estimate is one, and rows come and go meanwhile: what is counted may pass it, what is shown may not. */

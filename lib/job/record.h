@@ -46,6 +46,8 @@ struct bf_record {
     int64_t created_at, updated_at, started_at, ended_at; /* unix milliseconds; 0: not yet */
     int64_t epoch;   /* the last epoch this daemon raised; 0: none */
     bool started;    /* the checkpoint row exists on the target: from now on a missing one is checkpoint_lost */
+    int64_t version; /* every change of state, pace or limits moves it */
+    char *idempotency_key; /* owned; of the request that made the job; NULL: it had none */
 };
 
 enum { BF_EVENT_TEXT_MAX = 1024 };
@@ -61,6 +63,12 @@ struct bf_event {
 };
 
 void bf_record_clear(struct bf_record *record); /* frees what it owns */
+
+enum { BF_ETAG_TEXT = 48, BF_IDEMPOTENCY_KEY_MAX = 255 /* bytes */ };
+/* The entity tag (RFC 9110, 8.8.3) of what people can change about the job, quotes included. */
+char *bf_record_etag(const struct bf_record *record, char text[BF_ETAG_TEXT]);
+/* Does the value of an If-Match header name `etag`? "*" names every one, a weak tag none. */
+bool bf_etag_matches(const char *if_match, const char *etag);
 
 /* How much of the job is done, 0 to 1, never over 0.999 before it is completed; -1: unknown. */
 double bf_progress_fraction(const struct bf_progress *progress, enum bf_state state);

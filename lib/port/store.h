@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "latch.h"
 #include "record.h"
 #include "result.h"
 
@@ -13,6 +14,8 @@ typedef void bf_stored(void *argument, const struct bf_error *error);
 
 /* Called once per job, oldest first; the callee takes over what the record owns. */
 typedef void bf_store_loaded(void *argument, struct bf_record *record);
+/* Called once per latch; the callee takes over what it owns. */
+typedef void bf_store_loaded_latch(void *argument, struct bf_latch *latch);
 /* after = 0: the newest `limit` events; else the first `limit` whose id is higher, so that a reader who goes on from the
  * last id misses none. In rising order; valid during the call. */
 typedef void bf_store_events(void *argument, const struct bf_event *events, size_t count,
@@ -25,6 +28,13 @@ struct bf_store {
      * and events are copied before the call returns. `stored` may be NULL. */
     void (*save)(void *context, const struct bf_record *record, const struct bf_event *events, size_t count,
                  bf_stored *stored, void *argument);
+    enum bf_code (*load_latches)(void *context, bf_store_loaded_latch *loaded, void *argument, struct bf_error *error);
+    /* The latch of this scope is on, or off, from now on; the events (of no job) are appended in the same transaction.
+     * Copied before the call returns. `stored` may be NULL. */
+    void (*save_latch)(void *context, const struct bf_latch *latch, bool on, const struct bf_event *events, size_t count,
+                       bf_stored *stored, void *argument);
+    /* The job is gone, and its events with it. `stored` may be NULL. */
+    void (*forget)(void *context, const char *job, bf_stored *stored, void *argument);
     /* job NULL: of all jobs. */
     void (*read_events)(void *context, const char *job, int64_t after, size_t limit, bf_store_events *read,
                         void *argument);
