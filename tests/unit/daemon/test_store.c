@@ -38,6 +38,10 @@ static void check_equal(const struct bf_record *got, const struct bf_record *put
     assert_int_equal(got->ended_at, put->ended_at);
     assert_int_equal(got->epoch, put->epoch);
     assert_int_equal(got->started, put->started);
+    assert_int_equal(got->version, put->version);
+    assert_string_equal(got->idempotency_key, put->idempotency_key);
+    assert_string_equal(got->document->current, put->document->current);
+    assert_true(got->document->pace.nice == put->document->pace.nice);
 }
 
 static struct bf_record full_record(void)
@@ -60,6 +64,14 @@ static struct bf_record full_record(void)
     record.ended_at = 23;
     record.epoch = 24;
     record.started = true;
+    record.version = 25;
+    record.idempotency_key = bf_copy_string("\"8e03978e\"");
+    struct bf_document *changed = NULL;
+    struct bf_complaints complaints = {0};
+    struct bf_error error;
+    static const char change[] = "{\"pace\":{\"nice\":0.2}}";
+    assert_int_equal(bf_document_merge(record.document, change, strlen(change), &changed, &complaints, &error), BF_OK);
+    bf_document_take(record.document, changed);
     return record;
 }
 
@@ -86,6 +98,8 @@ static void every_field_comes_back(void **state)
     assert_null(got->plan);
     assert_null(got->submitter);
     assert_null(got->approver);
+    assert_null(got->idempotency_key);
+    assert_null(got->document->current);
     assert_int_equal(got->progress.rows_estimated, -1);
     assert_int_equal(got->reason.code, BF_OK);
     assert_string_equal(got->reason.text, "");
