@@ -69,6 +69,8 @@ enum bf_code bf_document_parse_for(const char *json, size_t length, const char *
     enum bf_code code = bf_complaints_code(complaints);
     if (code == BF_OK) {
         hash_document(root, document);
+        if (rules)
+            bf_document_settle(document);
         *ret_document = document;
     } else {
         const struct bf_complaint *first = &complaints->list[0];

@@ -71,7 +71,8 @@ struct bf_document {
     bool again;
     int64_t started_at;        /* not the author's: when the job began, for :started_at; unix milliseconds, 0: not yet */
     char *canonical;           /* canonical JSON: sorted keys, no white space */
-    char *current;             /* the same with pace and limits as they are now; NULL: they were never changed */
+    char *current;             /* the same with the pace and limits that are in force, where they are others: by the target's
+                                  defaults when it was submitted, or because they were changed since; NULL: the same */
     char hash[BF_HASH_TEXT];   /* SHA-256 of the canonical JSON without `again` */
 };
 
@@ -98,15 +99,17 @@ void bf_document_free(struct bf_document *document); /* NULL is fine */
 const char *bf_document_current(const struct bf_document *document); /* JSON: what is in force now */
 /* Merges {"pace": {...}, "limits": {...}} into the document by RFC 7396 (null takes a field out, so that its default
  * comes back). On success *ret_changed is a whole document, checked as every other, with the canonical text and the hash
- * of `document`; it is owned by the caller. Failures as bf_document_parse. */
+ * of `document`; it is owned by the caller. Failures and defaults as with bf_document_parse_for. */
 enum bf_code bf_document_merge(const struct bf_document *document, const char *json, size_t length,
-                               struct bf_document **ret_changed, struct bf_complaints *complaints,
-                               struct bf_error *error);
+                               bf_rules_of_target *rules_of, void *argument, struct bf_document **ret_changed,
+                               struct bf_complaints *complaints, struct bf_error *error);
 /* Gives `document` pace and limits of `changed`, and frees that. */
 void bf_document_take(struct bf_document *document, struct bf_document *changed);
 /* The same from a text that bf_document_current gave once; complaints as bf_document_parse. */
 enum bf_code bf_document_restore(struct bf_document *document, const char *current, struct bf_complaints *complaints,
                                  struct bf_error *error);
+/* Writes into `current` what the target's defaults gave, so that it stays with the job whatever becomes of the target. */
+void bf_document_settle(struct bf_document *document);
 /* "pace.nice 0.5 -> 0.2, limits.lock_timeout \"1s\" -> \"2s\"", defaults filled in. Owned; NULL: nothing differs. */
 char *bf_document_difference(const struct bf_document *old, const struct bf_document *changed);
 /* The current document under another name, `again` said, and with `after` (a JSON list, NULL: as it is) as the begin of

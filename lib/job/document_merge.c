@@ -89,8 +89,10 @@ static bool check_names(const json_t *change, struct bf_complaints *complaints)
 /* `changed` is a document of its own so far: gives it what stays the submission's. */
 static void keep_submission(const struct bf_document *document, struct bf_document *changed)
 {
-    free(changed->current);
-    changed->current = changed->canonical;
+    if (changed->current)
+        free(changed->canonical);
+    else
+        changed->current = changed->canonical;
     changed->canonical = bf_copy_string(document->canonical);
     memcpy(changed->hash, document->hash, sizeof changed->hash);
     if (strcmp(changed->current, changed->canonical) == 0)
@@ -98,8 +100,8 @@ static void keep_submission(const struct bf_document *document, struct bf_docume
 }
 
 enum bf_code bf_document_merge(const struct bf_document *document, const char *json, size_t length,
-                               struct bf_document **ret_changed, struct bf_complaints *complaints,
-                               struct bf_error *error)
+                               bf_rules_of_target *rules_of, void *argument, struct bf_document **ret_changed,
+                               struct bf_complaints *complaints, struct bf_error *error)
 {
     json_error_t fault;
     json_t *change = json_loadb(json, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
@@ -115,7 +117,7 @@ enum bf_code bf_document_merge(const struct bf_document *document, const char *j
     json_decref(whole);
     enum bf_code code = bf_complaints_code(complaints);
     if (code == BF_OK)
-        code = bf_document_parse(text, strlen(text), NULL, ret_changed, complaints, error);
+        code = bf_document_parse_for(text, strlen(text), NULL, rules_of, argument, ret_changed, complaints, error);
     if (code == BF_OK)
         keep_submission(document, *ret_changed);
     free(text);
@@ -147,6 +149,60 @@ enum bf_code bf_document_restore(struct bf_document *document, const char *curre
     keep_submission(document, changed);
     bf_document_take(document, changed);
     return BF_OK;
+}
+
+/* ---- a target's defaults become the job's own ---- */
+
+static json_t *value_at(const struct bf_document *document, const struct bf_field *field)
+{
+    const char *place = (const char *)document + field->place;
+    double number;
+    int64_t whole;
+    if (field->kind == BF_FIELD_NUMBER) {
+        memcpy(&number, place, sizeof number);
+        return json_real(number);
+    }
+    memcpy(&whole, place, sizeof whole);
+    return field->kind == BF_FIELD_DURATION ? json_sprintf("%lldms", (long long)whole) : json_integer(whole);
+}
+
+/* The object at a pointer of the tables; it is made where it is not there. Borrowed. */
+static json_t *object_at(json_t *root, const char *pointer)
+{
+    BF_AUTO_STRING char *path = bf_copy_string(pointer);
+    json_t *at = root;
+    char *rest = NULL;
+    for (char *part = strtok_r(path, "/", &rest); part; part = strtok_r(NULL, "/", &rest)) {
+        if (!json_object_get(at, part))
+            json_object_set_new(at, part, json_object());
+        at = json_object_get(at, part);
+    }
+    return at;
+}
+
+void bf_document_settle(struct bf_document *document)
+{
+    json_t *root = json_loads(document->canonical, 0, NULL);
+    struct bf_document *plain = BF_NEW(struct bf_document);
+    struct bf_complaints none = {0}; /* it was read before */
+    const struct bf_section *section;
+    bool differs = false;
+    bf_document_defaults(plain);
+    bf_document_read(root, plain, &none);
+    for (size_t s = 0; (section = bf_document_section(s)) != NULL; s++)
+        for (size_t i = 0; i < section->count; i++) {
+            const struct bf_field *field = &section->fields[i];
+            if (!field->place || memcmp((const char *)document + field->place, (const char *)plain + field->place,
+                                        sizeof(int64_t)) == 0)
+                continue;
+            json_object_set_new(object_at(root, section->pointer), field->name, value_at(document, field));
+            differs = true;
+        }
+    if (differs)
+        document->current = json_dumps(root, DUMP);
+    bf_document_free(plain);
+    bf_complaints_clear(&none);
+    json_decref(root);
 }
 
 /* ---- what differs ---- */

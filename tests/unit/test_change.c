@@ -11,6 +11,7 @@
 #include "allocate.h"
 #include "latch.h"
 #include "record.h"
+#include "rules.h"
 
 static const char DOCUMENT[] =
     "{\"name\":\"orders\",\"target\":\"shop\",\"table\":\"orders\",\"set\":{\"a\":\"1\"},\"undo\":\"none\","
@@ -32,7 +33,7 @@ static struct bf_document *merge(const struct bf_document *document, const char 
     struct bf_complaints complaints = {0};
     struct bf_error error = {0};
     struct bf_document *changed = NULL;
-    if (bf_document_merge(document, change, strlen(change), &changed, &complaints, &error) != BF_OK)
+    if (bf_document_merge(document, change, strlen(change), NULL, NULL, &changed, &complaints, &error) != BF_OK)
         fail_msg("%s: %s %s", change, complaints.count ? complaints.list[0].detail : "", error.text);
     return changed;
 }
@@ -76,6 +77,45 @@ static void a_change_is_merged_and_the_submission_stays(void **state)
     bf_document_free(before);
 }
 
+static const struct bf_rules *rules_of(void *argument, const char *target)
+{
+    assert_string_equal(target, "shop");
+    return argument;
+}
+
+/* What a target says for its jobs belongs to the job from then on. */
+static void defaults_of_the_target_stay_with_the_job(void **state)
+{
+    (void)state;
+    struct bf_rules rules = {0};
+    struct bf_complaints complaints = {0};
+    struct bf_error error;
+    struct bf_document *document = NULL, *changed = NULL, *plain = parse(DOCUMENT);
+    assert_null(bf_rules_add_default(&rules, "limits.lock_timeout", "700ms", 1));
+    assert_null(bf_rules_add_default(&rules, "pace.nice", "3", 2));
+    assert_null(bf_rules_add_default(&rules, "pace.batch_rows.start", "40", 3));
+    assert_int_equal(bf_document_parse_for(DOCUMENT, strlen(DOCUMENT), NULL, rules_of, &rules, &document, &complaints, &error), BF_OK);
+    assert_string_equal(document->hash, plain->hash);
+    assert_string_equal(document->canonical, plain->canonical);
+    BF_AUTO_STRING char *difference = bf_document_difference(plain, document);
+    assert_string_equal(difference, "pace.batch_rows.start 500 -> 40, limits.lock_timeout \"1s\" -> \"700ms\"");
+    /* The store knows no target. */
+    assert_int_equal(bf_document_restore(plain, bf_document_current(document), &complaints, &error), BF_OK);
+    assert_int_equal(plain->limits.lock_timeout, 700);
+    assert_int_equal(plain->pace.batch_rows_start, 40);
+    /* Taken out, a field has its target's default again. */
+    static const char change[] = "{\"pace\":{\"nice\":null},\"limits\":{\"lock_timeout\":null}}";
+    assert_int_equal(bf_document_merge(document, change, strlen(change), rules_of, &rules, &changed, &complaints, &error),
+                     BF_OK);
+    assert_true(changed->pace.nice == 3);
+    assert_int_equal(changed->limits.lock_timeout, 700);
+    bf_document_take(document, changed);
+    assert_string_equal(document->canonical, plain->canonical);
+    bf_rules_clear(&rules);
+    bf_document_free(document);
+    bf_document_free(plain);
+}
+
 static void a_bad_change_is_refused_where_it_is_wrong(void **state)
 {
     static const struct {
@@ -103,8 +143,8 @@ static void a_bad_change_is_refused_where_it_is_wrong(void **state)
         struct bf_complaints complaints = {0};
         struct bf_error error = {0};
         struct bf_document *changed = NULL;
-        enum bf_code code =
-            bf_document_merge(document, cases[i].change, strlen(cases[i].change), &changed, &complaints, &error);
+        enum bf_code code = bf_document_merge(document, cases[i].change, strlen(cases[i].change), NULL, NULL, &changed,
+                                              &complaints, &error);
         if (code != cases[i].code)
             fail_msg("%s: %s", cases[i].change, bf_code_name(code));
         assert_null(changed);
@@ -188,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_change_is_merged_and_the_submission_stays),
+        cmocka_unit_test(defaults_of_the_target_stay_with_the_job),
         cmocka_unit_test(a_bad_change_is_refused_where_it_is_wrong),
         cmocka_unit_test(a_clone_has_another_name_and_may_run_again),
         cmocka_unit_test(the_tag_follows_the_version),

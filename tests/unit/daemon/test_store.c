@@ -70,7 +70,7 @@ static struct bf_record full_record(void)
     struct bf_complaints complaints = {0};
     struct bf_error error;
     static const char change[] = "{\"pace\":{\"nice\":0.2}}";
-    assert_int_equal(bf_document_merge(record.document, change, strlen(change), &changed, &complaints, &error), BF_OK);
+    assert_int_equal(bf_document_merge(record.document, change, strlen(change), NULL, NULL, &changed, &complaints, &error), BF_OK);
     bf_document_take(record.document, changed);
     return record;
 }
