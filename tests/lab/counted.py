@@ -15,12 +15,13 @@ def make_table(database, rows, name="counted"):
     database.execute(f"VACUUM ANALYZE {name}")
 
 
-def slow_batches(database, each, per="STATEMENT", name="counted"):
-    """Each statement (or row) of the daemon takes `each` seconds longer; everyone else is not slowed."""
+def slow_batches(database, each, per="STATEMENT", name="counted", when=None):
+    """Each statement (or row) of the daemon takes `each` seconds longer; everyone else is not slowed. `when`: which rows."""
     database.execute("""CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        IF current_setting('application_name') LIKE 'backfilld%%' THEN PERFORM pg_sleep(tg_argv[0]::float); END IF;
-        RETURN new; END $$""".replace("%%", "%"))
-    database.execute(f"CREATE TRIGGER slow BEFORE UPDATE ON {name} FOR EACH {per} EXECUTE FUNCTION slow('{each}')")
+        IF current_setting('application_name') LIKE 'backfilld%' THEN PERFORM pg_sleep(tg_argv[0]::float); END IF;
+        RETURN new; END $$""")
+    database.execute(f"CREATE TRIGGER slow BEFORE UPDATE ON {name} FOR EACH {per} "
+                     f"{f'WHEN ({when}) ' if when else ''}EXECUTE FUNCTION slow('{each}')")
 
 
 def full_speed(database, name="counted"):
