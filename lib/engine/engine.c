@@ -25,6 +25,10 @@ struct bf_engine *bf_engine_new(const struct bf_engine_options *options)
     engine->store = options->store;
     engine->ticker = engine->world->timer_new(engine->world->context, on_ticker, engine);
     engine->store_timer = engine->world->timer_new(engine->world->context, on_store_timer, engine);
+    engine->target_count = options->target_count;
+    engine->targets = bf_allocate(options->target_count * sizeof *engine->targets + 1);
+    for (size_t i = 0; i < options->target_count; i++)
+        engine->targets[i] = &options->targets[i];
     return engine;
 }
 
@@ -90,7 +94,8 @@ struct bf_job *bf_engine_add(struct bf_engine *engine, struct bf_record *record)
     job->record = *record;
     *record = (struct bf_record){0};
     job->target = bf_engine_target_by_name(engine, job->record.document->target);
-    job->table = bf_plan_table(job->record.plan);
+    job->table = bf_plan_text(job->record.plan, "table");
+    job->identity = bf_plan_text(job->record.plan, "identity");
     job->older = engine->newest;
     if (engine->newest)
         engine->newest->newer = job;
@@ -98,6 +103,7 @@ struct bf_job *bf_engine_add(struct bf_engine *engine, struct bf_record *record)
         engine->oldest = job;
     engine->newest = job;
     bf_walk_reset(job, false);
+    bf_job_show_target(job);
     return job;
 }
 
@@ -109,6 +115,7 @@ static void on_loaded(void *argument, struct bf_record *record)
     if (bf_state_active(state)) {
         /* Our former life may have left a session behind that still commits. */
         bf_walk_reset(job, job->record.started);
+        bf_job_show_target(job);
         bf_engine_mark(job);
     }
 }
@@ -171,37 +178,13 @@ void bf_engine_free(struct bf_engine *engine)
         }
         bf_record_clear(&job->record);
         free(job->table);
+        free(job->identity);
         free(job);
     }
     engine->world->timer_free(engine->ticker);
     engine->world->timer_free(engine->store_timer);
+    free(engine->targets);
     free(engine);
-}
-
-const struct bf_target *bf_engine_target(const struct bf_engine *engine, size_t index)
-{
-    return index < engine->options.target_count ? &engine->options.targets[index] : NULL;
-}
-
-const struct bf_target *bf_engine_target_by_name(const struct bf_engine *engine, const char *name)
-{
-    for (size_t i = 0; i < engine->options.target_count; i++)
-        if (strcmp(engine->options.targets[i].name, name) == 0)
-            return &engine->options.targets[i];
-    return NULL;
-}
-
-const struct bf_rules *bf_engine_rules_of(void *engine, const char *target)
-{
-    const struct bf_target *found = bf_engine_target_by_name(engine, target);
-    return found ? found->rules : NULL;
-}
-
-void bf_target_check_ceilings(const struct bf_target *target, const struct bf_document *document,
-                              struct bf_complaints *complaints)
-{
-    if (target->rules)
-        bf_rules_check(target->rules, target->name, document, complaints);
 }
 
 const struct bf_job *bf_engine_next_job(const struct bf_engine *engine, const struct bf_job *job)

@@ -35,7 +35,7 @@ void bf_target_check_ceilings(const struct bf_target *target, const struct bf_do
 struct bf_engine_options {
     const struct bf_world *world;
     const struct bf_store *store;
-    struct bf_target *targets; /* stay the caller's, outlive the engine */
+    struct bf_target *targets; /* to begin with; stay the caller's, outlive the engine */
     size_t target_count;
     /* An event happened (for the log); may be NULL. */
     void (*event)(void *argument, const struct bf_record *record, const struct bf_event *event);
@@ -76,6 +76,12 @@ const struct bf_job *bf_engine_next_job(const struct bf_engine *engine, const st
 enum bf_code bf_engine_find(const struct bf_engine *engine, const char *id_or_name, bool changing,
                             const struct bf_job **ret_job, struct bf_error *error);
 const struct bf_target *bf_engine_target(const struct bf_engine *engine, size_t index); /* NULL past the end */
+/* From now on these are the targets; they stay the caller's. A job whose target is another struct now (its connection
+ * changed) or is gone ends its batch, lets its checkpoint go, closes its session, and then goes on with the target of the
+ * same name, or waits (target_gone) until there is one. What is in a struct that stays may be changed before the call. */
+void bf_engine_set_targets(struct bf_engine *engine, const struct bf_target *const *targets, size_t count);
+/* A target that is not among them any more has to live until this says that no job uses it. */
+bool bf_engine_uses(const struct bf_engine *engine, const struct bf_target *target);
 
 /* What can be seen of a job; valid until the loop runs again. */
 const struct bf_record *bf_job_record(const struct bf_job *job);

@@ -29,8 +29,10 @@ struct bf_job {
     bool dirty;
     struct bf_engine *engine;
     const struct bf_target *target; /* NULL: target_gone */
+    bool leaving;                   /* the target is not the configuration's any more: its batch ends, then it changes */
     struct bf_record record;
     char *table;                    /* owned; which table it works on, for "one running job per table" */
+    char *identity;                 /* owned; of the database it was planned on; NULL: not known */
     struct bf_request *requests;    /* waiting for the tick, oldest first */
     bool moving;                    /* a move that is stored first is under way: orders wait for it */
     bool unsaved;                   /* the store does not have the newest record */
@@ -48,6 +50,8 @@ struct bf_engine {
     struct bf_engine_options options;
     const struct bf_world *world;
     const struct bf_store *store;
+    const struct bf_target **targets; /* owned list */
+    size_t target_count;
     struct bf_job *oldest, *newest;
     struct bf_job *dirty_first, *dirty_last;
     struct bf_timer *ticker;      /* fires once when something is dirty */
@@ -76,10 +80,14 @@ struct bf_save {
 void bf_engine_mark(struct bf_job *job);            /* the tick will look at it; callable from anywhere */
 void bf_engine_wake(struct bf_engine *engine);      /* the ticker will run (for the scheduler) */
 struct bf_job *bf_engine_add(struct bf_engine *engine, struct bf_record *record); /* takes over what record owns */
-const struct bf_target *bf_engine_target_by_name(const struct bf_engine *engine, const char *name);
 struct bf_job *bf_engine_by_id(const struct bf_engine *engine, const char *id);
 /* A job (or a submission) that uses the name now; NULL: the name is free. */
 const char *bf_engine_name_user(const struct bf_engine *engine, const char *name);
+
+/* targets.c */
+const struct bf_target *bf_engine_target_by_name(const struct bf_engine *engine, const char *name);
+void bf_job_change_target(struct bf_job *job); /* its walk is over: on to the target that has the name now */
+void bf_job_show_target(struct bf_job *job);   /* the reason target_gone, as long as it is that */
 
 /* machine.c */
 int64_t bf_job_now(const struct bf_job *job); /* monotonic milliseconds */
@@ -109,6 +117,8 @@ bool bf_state_active(enum bf_state state); /* takes a place among max_jobs */
 /* submit.c */
 /* Refuses what is being checked; `everything`: also what is on its way into the store. */
 void bf_submissions_drop(struct bf_engine *engine, bool everything);
-char *bf_plan_table(const char *plan); /* owned; NULL */
+/* Refuses those whose target is not the configuration's any more. */
+void bf_submissions_leave(struct bf_engine *engine);
+char *bf_plan_text(const char *plan, const char *field); /* owned; NULL */
 
 #endif

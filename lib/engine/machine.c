@@ -237,13 +237,15 @@ void bf_job_tick(struct bf_job *job)
         if (job->record.state == BF_STATE_PAUSING || job->record.state == BF_STATE_ABORTING)
             walk_is_over(job);
         else
-            job->walk.reason = bf_reason_make(job, BF_TARGET_GONE, "the job's target is not in the configuration any more");
+            bf_job_show_target(job);
         return;
     }
     bool was_over = job->walk.phase == BF_PHASE_OVER;
     bf_walk_step(job);
     if (job->walk.phase == BF_PHASE_OVER && !was_over) {
         walk_is_over(job);
+        if (job->leaving)
+            bf_job_change_target(job);
         bf_engine_wake(job->engine);
     }
 }

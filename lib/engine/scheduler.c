@@ -32,7 +32,9 @@ static bool has_to_wait(struct bf_job *job)
     int active = 0;
     const struct bf_job *same_table = NULL;
     for (const struct bf_job *other = job->engine->oldest; other; other = other->newer) {
-        if (other == job || other->target != job->target || !bf_state_active(other->record.state))
+        /* By name: one that still ends its batch on the target's former connection takes its place, too. */
+        if (other == job || strcmp(other->record.document->target, job->record.document->target) != 0 ||
+            !bf_state_active(other->record.state))
             continue;
         active++;
         if (other->table && job->table && strcmp(other->table, job->table) == 0)
@@ -58,7 +60,7 @@ void bf_engine_schedule(struct bf_engine *engine)
         if (job->record.state != BF_STATE_QUEUED || job->moving || job->requests)
             continue;
         if (!job->target) {
-            wait_for(job, BF_TARGET_GONE, "the job's target is not in the configuration any more");
+            bf_job_show_target(job);
             continue;
         }
         if (has_to_wait(job))

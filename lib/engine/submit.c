@@ -18,7 +18,7 @@ struct bf_submission {
     struct bf_submission *previous, *next;
     struct bf_engine *engine;
     struct bf_document *document; /* owned */
-    const struct bf_target *target;
+    const struct bf_target *target; /* NULL: it is on its way into the store, and the target is gone */
     char *actor; /* owned */
     bool dry_run;
     bf_ordered *done;
@@ -36,12 +36,12 @@ struct bf_submission {
     enum { CONNECTING, DESCRIBING, CHECKING } phase;
 };
 
-char *bf_plan_table(const char *plan)
+char *bf_plan_text(const char *plan, const char *field)
 {
     json_t *root = plan ? json_loads(plan, 0, NULL) : NULL;
-    char *table = bf_copy_string(json_string_value(json_object_get(root, "table")));
+    char *text = bf_copy_string(json_string_value(json_object_get(root, field)));
     json_decref(root);
-    return table;
+    return text;
 }
 
 const char *bf_engine_name_user(const struct bf_engine *engine, const char *name)
@@ -104,6 +104,24 @@ void bf_submissions_drop(struct bf_engine *engine, bool everything)
     }
 }
 
+void bf_submissions_leave(struct bf_engine *engine)
+{
+    for (struct bf_submission *submission = engine->submissions, *next; submission; submission = next) {
+        next = submission->next;
+        if (!submission->target || submission->target == bf_engine_target_by_name(engine, submission->target->name))
+            continue;
+        if (!submission->stored) {
+            refuse(submission, BF_TARGET_DOWN, NULL,
+                   "the target's configuration changed while the document was checked; submit it again");
+            continue;
+        }
+        if (submission->session)
+            submission->target->database->close(submission->session);
+        submission->session = NULL;
+        submission->target = NULL;
+    }
+}
+
 /* ---- the plan ---- */
 
 static json_t *text_or_null(const char *text)
@@ -125,7 +143,8 @@ static char *make_plan(const struct bf_submission *submission)
         json_array_append_new(key, json_pack("{ss,ss}", "column", table->key[i].name, "type", table->key[i].type));
     struct bf_statements *statements = dialect->render("plan", submission->document, table);
     json_t *plan = json_pack(
-        "{ss,ss,so,so,so,so,sb,ss,so}", "table", table->display, "engine", dialect->name, "server_version",
+        "{ss,ss,so,so,so,so,so,sb,ss,so}", "table", table->display, "engine", dialect->name, "identity",
+        text_or_null(table->target_identity), "server_version",
         text_or_null(submission->server_version), "key", key, "rows_estimated", number_or_null(table->rows_estimated),
         "bytes", number_or_null(table->bytes), "partitioned", table->partitioned, "undo", "none", "statement",
         text_or_null(statements->update[1][0]));

@@ -60,6 +60,18 @@ static bool ended_by_person(struct bf_job *job)
     return again;
 }
 
+/* Before anything is made or looked for on it: is it the database that the job was planned on? P4 */
+static bool planned_here(struct bf_job *job, const struct bf_answer *server)
+{
+    const char *identity = bf_answer_value(server, 0, 0);
+    if (!job->identity || !identity || strcmp(job->identity, identity) == 0)
+        return true;
+    bf_walk_end(job, BF_STATE_PAUSED, BF_TARGET_CHANGED,
+                "target %s is another database than the one that the job was planned on: was it repointed, or is it a copy? "
+                "Point it back and resume the job, or abort it and submit it anew", job->target->name);
+    return false;
+}
+
 void bf_walk_recognised(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
@@ -82,6 +94,10 @@ void bf_walk_recognised(struct bf_job *job)
     bf_table_free(walk->table);
     walk->table = dialect->read_survey(job->record.document, server, walk->answers + 1, walk->answer_count - 1,
                                        &complaints);
+    if (!planned_here(job, server)) {
+        bf_complaints_clear(&complaints);
+        return;
+    }
     if (!walk->table) {
         bf_walk_end(job, job->record.started ? BF_STATE_PAUSED : BF_STATE_FAILED, BF_TABLE_CHANGED, "%s",
                     complaints.count ? complaints.list[0].detail : "the table cannot be described");

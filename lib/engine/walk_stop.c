@@ -14,7 +14,8 @@ enum {
 bool bf_walk_has_to_settle(const struct bf_job *job)
 {
     const struct bf_walk *walk = &job->walk;
-    return walk->unsettled && !walk->owner && !walk->without_release && !job->engine->draining;
+    return walk->unsettled && !walk->owner && !walk->without_release && !job->engine->draining &&
+           !job->leaving;
 }
 
 void bf_walk_backed_off(struct bf_job *job)
@@ -35,7 +36,7 @@ void bf_walk_backed_off(struct bf_job *job)
 static bool stop_wanted(const struct bf_job *job)
 {
     return job->walk.ending != BF_STATE_PLANNING || job->record.state == BF_STATE_PAUSING ||
-           job->record.state == BF_STATE_ABORTING || job->engine->draining;
+           job->record.state == BF_STATE_ABORTING || job->engine->draining || job->leaving;
 }
 
 void bf_walk_leave(struct bf_job *job)
@@ -65,6 +66,8 @@ static int64_t grace(const struct bf_job *job)
         return job->engine->drain_cancel ? 0 : INT32_MAX;
     if (job->record.state == BF_STATE_ABORTING)
         return 0;
+    if (job->leaving && job->record.state != BF_STATE_PAUSING)
+        return INT32_MAX;
     /* What waits for a lock or only reads is no work that a pause would lose. */
     return job->walk.phase == BF_PHASE_BATCHING ? PAUSE_GRACE : 0;
 }

@@ -1,0 +1,105 @@
+/* The targets and their jobs. The configuration may change while jobs run: a job whose target is gone or is made anew
+ * ends its batch there, as for a drain, and goes on with the target that has the name now, or waits until there is one. */
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "internal.h"
+
+const struct bf_target *bf_engine_target(const struct bf_engine *engine, size_t index)
+{
+    return index < engine->target_count ? engine->targets[index] : NULL;
+}
+
+const struct bf_target *bf_engine_target_by_name(const struct bf_engine *engine, const char *name)
+{
+    for (size_t i = 0; i < engine->target_count; i++)
+        if (strcmp(engine->targets[i]->name, name) == 0)
+            return engine->targets[i];
+    return NULL;
+}
+
+const struct bf_rules *bf_engine_rules_of(void *engine, const char *target)
+{
+    const struct bf_target *found = bf_engine_target_by_name(engine, target);
+    return found ? found->rules : NULL;
+}
+
+void bf_target_check_ceilings(const struct bf_target *target, const struct bf_document *document,
+                              struct bf_complaints *complaints)
+{
+    if (target->rules)
+        bf_rules_check(target->rules, target->name, document, complaints);
+}
+
+/* Why a job is paused stays its reason; resumed, it waits like the others. */
+static bool waits_for_target(const struct bf_job *job)
+{
+    enum bf_state state = job->record.state;
+    return !job->target && !bf_state_final(state) && state != BF_STATE_PAUSED && state != BF_STATE_PAUSING &&
+           state != BF_STATE_ABORTING;
+}
+
+void bf_job_show_target(struct bf_job *job)
+{
+    struct bf_reason *reason = &job->walk.reason;
+    char text[BF_ERROR_TEXT_MAX];
+    if (!waits_for_target(job)) {
+        if (reason->code == BF_TARGET_GONE)
+            *reason = (struct bf_reason){0};
+    } else if (reason->code != BF_TARGET_GONE) {
+        snprintf(text, sizeof text, "target %s is not in the configuration any more: the job waits until it is there again",
+                 job->record.document->target);
+        *reason = bf_reason_make(job, BF_TARGET_GONE, text);
+    }
+}
+
+void bf_job_change_target(struct bf_job *job)
+{
+    /* A session that was lost in mid-batch may still be at work: the next owner has to know. */
+    bool unsettled = job->walk.unsettled;
+    bool was_gone = !job->target;
+    bf_walk_reset(job, unsettled);
+    job->target = bf_engine_target_by_name(job->engine, job->record.document->target);
+    job->leaving = false;
+    bf_job_show_target(job);
+    if (!bf_state_final(job->record.state) && (was_gone || !job->target))
+        bf_job_note(job, "note", job->target ? "target %s is there again" : "target %s is not in the configuration any more",
+                    job->record.document->target);
+    job->engine->schedule = true;
+    bf_engine_mark(job);
+}
+
+void bf_engine_set_targets(struct bf_engine *engine, const struct bf_target *const *targets, size_t count)
+{
+    free(engine->targets);
+    engine->targets = bf_allocate(count * sizeof *targets + 1);
+    if (count)
+        memcpy(engine->targets, targets, count * sizeof *targets);
+    engine->target_count = count;
+    bf_submissions_leave(engine);
+    for (struct bf_job *job = engine->oldest; job; job = job->newer) {
+        const struct bf_target *now = bf_engine_target_by_name(engine, job->record.document->target);
+        if (job->target == now)
+            continue;
+        if (bf_walk_over(job)) {
+            bf_job_change_target(job);
+            continue;
+        }
+        job->leaving = true;
+        bf_engine_mark(job);
+    }
+    engine->schedule = true;
+    bf_engine_wake(engine);
+}
+
+bool bf_engine_uses(const struct bf_engine *engine, const struct bf_target *target)
+{
+    for (const struct bf_job *job = engine->oldest; job; job = job->newer)
+        if (job->target == target)
+            return true;
+    for (size_t i = 0; i < engine->target_count; i++)
+        if (engine->targets[i] == target)
+            return true;
+    return false;
+}
