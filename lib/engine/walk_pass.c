@@ -37,7 +37,8 @@ void bf_walk_pass_over(struct bf_job *job)
         bf_walk_run_checks(job, BF_CHECK_AFTER);
         return;
     }
-    if (walk->pass_found_before >= 0 && found >= walk->pass_found_before) {
+    /* (A first pass that found nothing is no measure for rows that come late.) */
+    if (walk->pass_found_before > 0 && found >= walk->pass_found_before) {
         bf_walk_end(job, BF_STATE_FAILED, BF_REMAINING_NOT_SHRINKING,
                     "pass %lld found %lld rows that remain, the pass before %lld: new ones come as fast as they are done, "
                     "or a changed row still matches `remaining`", (long long)progress->pass, (long long)found,

@@ -35,10 +35,10 @@ static void submit(struct sim *sim, struct sim_daemon *daemon)
     sim->has_where = shape >> 60 & 1;
     sim->orders_sent++;
     snprintf(json, sizeof json,
-             "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":\"none\",%s"
+             "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":\"none\",%s%s"
              "\"pace\":{\"batch_time\":\"20ms\",\"batch_rows\":{\"start\":%d,\"min\":1,\"max\":%d},\"nice\":%s},"
              "\"limits\":{\"lock_timeout\":\"300ms\",\"statement_timeout\":\"2s\"}}",
-             sim->has_where ? "\"where\":\"match\"," : "", 1 + (int)(shape >> 40 & 3), 4 + (int)(shape >> 44 & 7),
+             sim->has_where ? "\"where\":\"match\"," : "", sim->has_remaining ? "\"remaining\":\"n = 0\"," : "", 1 + (int)(shape >> 40 & 3), 4 + (int)(shape >> 44 & 7),
              shape >> 50 & 1 ? "0" : "5");
     bf_engine_submit(daemon->engine, json, strlen(json), NULL, "somebody", false, answered, sim);
 }
@@ -232,4 +232,35 @@ void sim_calm_day(struct sim *sim)
         sim_at(sim, sim_between(sim, 0, 1500000), pause_it, sim);
     if (sim_chance(sim, 40))
         sim_at(sim, sim_between(sim, 0, 800000), drain, &sim->daemons[0]);
+}
+
+/* ---- rows that come late ---- */
+
+static void commit_late(void *argument)
+{
+    struct sim_row *row = argument;
+    row->inserting = false;
+    row->visible = true;
+}
+
+static void begin_late(void *argument)
+{
+    struct sim_row *row = argument;
+    struct sim *sim = row->sim;
+    row->inserter = ++sim->server.transactions;
+    row->inserting = true;
+    sim_at(sim, sim_chance(sim, 30) ? sim_between(sim, 1000, 4000000) : sim_between(sim, 100, 100000), commit_late, row);
+}
+
+void sim_late_rows(struct sim *sim)
+{
+    sim->has_remaining = sim->seed % 3 == 0;
+    if (!sim->has_remaining)
+        return;
+    for (int i = 0; i < sim->server.row_count; i++)
+        if (i != sim->server.poison && sim_chance(sim, 15)) {
+            sim->server.rows[i].visible = false;
+            sim->server.rows[i].inserter = INT64_MAX; /* not yet begun */
+            sim_at(sim, sim_between(sim, 0, 600000), begin_late, &sim->server.rows[i]);
+        }
 }

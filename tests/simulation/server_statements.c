@@ -110,7 +110,10 @@ static void read_checkpoint(const struct sim_checkpoint *checkpoint, struct bf_a
     row(answer, BF_CHECKPOINT_COLUMNS);
     put(answer, BF_CHECKPOINT_EPOCH, checkpoint->epoch);
     put(answer, BF_CHECKPOINT_SEQ, checkpoint->seq);
-    put(answer, BF_CHECKPOINT_PASS, 1);
+    put(answer, BF_CHECKPOINT_PASS, checkpoint->pass);
+    put(answer, BF_CHECKPOINT_PASS_ROWS_CHANGED, checkpoint->pass_changed);
+    if (checkpoint->found_before >= 0)
+        put(answer, BF_CHECKPOINT_PASS_FOUND_BEFORE, checkpoint->found_before);
     if (checkpoint->has_position)
         put_key(answer, BF_CHECKPOINT_POSITION, checkpoint->position);
     if (checkpoint->has_low)
@@ -178,6 +181,12 @@ static enum sim_result fence(struct sim_server_session *session, const struct bf
     return SIM_DONE;
 }
 
+/* Would the job change this row now? */
+static bool matches(const struct sim_server *server, const struct sim_row *row)
+{
+    return row->visible && row->match && (!server->sim->has_remaining || row->n == 0);
+}
+
 static enum sim_result update(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
     struct sim_server *server = &session->sim->server;
@@ -186,7 +195,7 @@ static enum sim_result update(struct sim_server_session *session, const struct b
     key(step, 1, &high);
     for (int i = 0; i < server->row_count; i++) {
         struct sim_row *it = &server->rows[i];
-        if (it->key <= low || it->key > high || !it->match)
+        if (it->key <= low || it->key > high || !matches(server, it))
             continue;
         if (it->locked_by && it->locked_by != session)
             return SIM_WAIT;
@@ -202,7 +211,7 @@ static enum sim_result update(struct sim_server_session *session, const struct b
     session->is_batch = true;
     for (int i = 0; i < server->row_count; i++) {
         struct sim_row *it = &server->rows[i];
-        if (it->key <= low || it->key > high || !it->match)
+        if (it->key <= low || it->key > high || !matches(server, it))
             continue;
         it->locked_by = session;
         session->changes[i]++;
@@ -237,13 +246,51 @@ static enum sim_result flush(struct sim_server_session *session, const struct bf
     return SIM_DONE;
 }
 
+static enum sim_result next_pass(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
+{
+    if (lock_checkpoint(session) == SIM_WAIT)
+        return SIM_WAIT;
+    struct sim_checkpoint *checkpoint = &session->checkpoint;
+    if (checkpoint->exists && checkpoint->epoch == number(step, 2) && checkpoint->seq == number(step, 3)) {
+        checkpoint->seq++;
+        checkpoint->pass++;
+        checkpoint->has_position = checkpoint->has_low = checkpoint->done = false;
+        checkpoint->has_through = key(step, 4, &checkpoint->through);
+        checkpoint->found_before = checkpoint->changed - checkpoint->pass_changed;
+        checkpoint->pass_changed = checkpoint->changed;
+        checkpoint->updated_at = session->sim->now;
+        session->writes_checkpoint = true;
+        session->sim->server.late_until = session->sim->server.horizon;
+        answer->affected = 1;
+    }
+    autocommit(session);
+    return SIM_DONE;
+}
+
+static void horizon(struct sim_server_session *session, struct bf_answer *answer)
+{
+    struct sim_server *server = &session->sim->server;
+    int64_t newest = server->transactions + 1, oldest = newest;
+    for (int i = 0; i < server->row_count; i++)
+        if (server->rows[i].inserting && server->rows[i].inserter < oldest)
+            oldest = server->rows[i].inserter;
+    if (server->horizon_pass != server->checkpoint.pass) {
+        server->horizon_pass = server->checkpoint.pass;
+        server->horizon = newest;
+    }
+    row(answer, 2);
+    put(answer, 0, newest);
+    put(answer, 1, session->sim->sabotage == SABOTAGE_NO_HORIZON ? newest : oldest);
+}
+
 /* Rows of (low, high]: all or those that match, of any writer (-1) or of one. */
 static int64_t count_rows(const struct sim_server *server, int64_t low, int64_t high, bool matching, int64_t writer)
 {
     int64_t count = 0;
     for (int i = 0; i < server->row_count; i++) {
         const struct sim_row *it = &server->rows[i];
-        if (it->key > low && it->key <= high && (!matching || it->match) && (writer < 0 || it->writer == writer))
+        if (it->key > low && it->key <= high && it->visible &&
+            (writer >= 0 ? it->writer == writer && it->n > 0 : !matching || matches(server, it)))
             count++;
     }
     return count;
@@ -253,7 +300,8 @@ static int64_t count_rows(const struct sim_server *server, int64_t low, int64_t 
 static int nth_row(const struct sim_server *server, int64_t low, int64_t n, bool matching)
 {
     for (int i = 0; i < server->row_count; i++)
-        if (server->rows[i].key > low && (!matching || server->rows[i].match) && n-- == 0)
+        if (server->rows[i].key > low && server->rows[i].visible && (!matching || matches(server, &server->rows[i])) &&
+            n-- == 0)
             return i;
     return -1;
 }
@@ -311,10 +359,12 @@ static void look(struct sim_server_session *session, const struct bf_step *step,
         put(answer, 0, count_rows(server, low, high, true, number(step, 0)));
         break;
     case BF_STATEMENT_END:
-        if (server->row_count) {
-            row(answer, 1);
-            put(answer, 0, server->rows[server->row_count - 1].key);
-        }
+        for (int i = server->row_count - 1; i >= 0; i--)
+            if (server->rows[i].visible) {
+                row(answer, 1);
+                put(answer, 0, server->rows[i].key);
+                break;
+            }
         break;
     default:
         break;
@@ -326,7 +376,8 @@ static void register_checkpoint(struct sim_server_session *session, const struct
     session->checkpoint = session->sim->server.checkpoint;
     if (session->checkpoint.exists)
         return;
-    session->checkpoint = (struct sim_checkpoint){.exists = true, .counted = true, .updated_at = session->sim->now};
+    session->checkpoint = (struct sim_checkpoint){.exists = true, .counted = true, .pass = 1,
+                                                 .found_before = -1, .updated_at = session->sim->now};
     session->checkpoint.has_through = key(step, 3, &session->checkpoint.through);
     session->checkpoint.batch_rows = number(step, 6);
     session->writes_checkpoint = true;
@@ -375,7 +426,7 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
         sim_error(answer, BF_CLASS_TERMINAL, "current transaction is aborted");
         return SIM_DONE;
     }
-    if (!server->schema && step->statement >= BF_STATEMENT_FIND_DONE && step->statement <= BF_STATEMENT_READ_CONTROL) {
+    if (!server->schema && step->statement >= BF_STATEMENT_FIND_DONE && step->statement <= BF_STATEMENT_READ_CONTROL && step->statement != BF_STATEMENT_QUERY) {
         sim_error(answer, BF_CLASS_DEFINITION, "relation does not exist");
         return SIM_DONE;
     }
@@ -409,6 +460,8 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
         read_checkpoint(&checkpoint, answer);
         break;
     }
+    case BF_STATEMENT_HORIZON: horizon(session, answer); break;
+    case BF_STATEMENT_NEXT_PASS: return next_pass(session, step, answer);
     case BF_STATEMENT_READ_CONTROL:
         row(answer, 2);
         put_text(answer, 0, server->goal);

@@ -17,7 +17,8 @@
     X(NONE, none, "nothing")                                                                               \
     X(FENCE_LAST, fence-last, "the fence runs behind the COMMIT instead of at the transaction's head")     \
     X(READ_BEFORE_RAISE, read-before-raise, "the position is read before the epoch is raised")             \
-    X(FENCE_SILENT, fence-silent, "a fence that finds no row raises no error")
+    X(FENCE_SILENT, fence-silent, "a fence that finds no row raises no error")                             \
+    X(NO_HORIZON, no-horizon, "a pass does not wait for older transactions")
 
 enum sabotage {
 #define X(constant, name, wrong) SABOTAGE_##constant,
@@ -45,6 +46,7 @@ struct sim_checkpoint {
     bool exists;
     int64_t epoch, seq, position, low, split, through, scanned, changed, batches, batch_rows;
     bool has_position, has_low, has_through, counted, done;
+    int64_t pass, pass_changed, found_before; /* found_before -1: first pass */
     char owner[BF_OWNER_TEXT];
     int64_t updated_at; /* microseconds */
     int64_t transaction;
@@ -54,6 +56,9 @@ struct sim_row {
     int64_t key;
     int n;              /* how often it was changed */
     bool match;         /* does `where` hold */
+    bool visible;       /* committed by whoever inserted it */
+    int64_t inserter;   /* the application's transaction; 0: it was there before */
+    bool inserting;     /* that transaction is under way */
     int64_t writer;     /* the transaction that changed it last */
     struct sim_server_session *locked_by;
     struct sim *sim;
@@ -80,6 +85,8 @@ struct sim_server {
     int log_count;
     struct sim_server_session *sessions;
     int64_t transactions;
+    int64_t horizon, horizon_pass; /* the first newest transaction that was told in this pass */
+    int64_t late_until;            /* the last pass has to find what was begun before this transaction */
     int64_t batch_commits;
     int poison;            /* the row that cannot hold the value; -1: none */
     bool lost_the_end;     /* a fail-over took back what was released as done: nobody can know */
@@ -132,7 +139,7 @@ struct sim {
     bool calm;        /* nothing goes wrong: then every promise of time holds */
     bool faults;      /* still injecting? */
     bool over;        /* nobody does anything more */
-    bool has_where;
+    bool has_where, has_remaining;
     int orders_sent, orders_answered; /* submissions too */
     int64_t stop_since; /* microseconds; 0: no stop is under way */
     bool rebooted;    /* owner_gone says no: another boot */
@@ -146,6 +153,7 @@ void sim_daemon_kill(struct sim_daemon *daemon);
 void sim_daemon_end(struct sim_daemon *daemon); /* after it has drained */
 
 /* ---- people.c ---- */
+void sim_late_rows(struct sim *sim);   /* applications that insert rows while the job runs */
 void sim_supervise(void *sim); /* every half second: what an operator who wants the job to end would do */
 void sim_fault(void *sim);
 void sim_storm(struct sim *sim);        /* orders of a hundred clients */

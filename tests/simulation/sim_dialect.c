@@ -62,6 +62,12 @@ static struct bf_statements *render(const char *job, const struct bf_document *d
     return statements;
 }
 
+static char *trial(const struct bf_document *document, const struct bf_table *table)
+{
+    (void)document, (void)table;
+    return bf_copy_string("trial");
+}
+
 static const char *const schema_ddl[] = {"schema", NULL};
 
 const struct bf_dialect sim_dialect = {.name = "simulation",
@@ -73,4 +79,5 @@ const struct bf_dialect sim_dialect = {.name = "simulation",
                                        .read_survey = read_survey,
                                        .check = check,
                                        .read_checks = read_checks,
+                                       .trial = trial,
                                        .render = render};
