@@ -14,10 +14,11 @@
 #include "http.h"
 #include "log.h"
 #include "options.h"
-#include "postgresql.h"
+#include "reload.h"
 #include "service.h"
 #include "sqlite_store.h"
 #include "uv_world.h"
+#include "targets.h"
 
 /* Exit codes of the daemon (0: stopped in order). */
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
@@ -30,11 +31,12 @@ enum stage { RUNNING, DRAINING, CANCELLING, ENDED };
 
 struct daemon {
     uv_loop_t loop;
-    struct bf_config *config;
+    const char *config_path;
+    struct bf_config *config; /* owned */
+    bool reloading, reload_again;
     struct bf_world *world;
     struct bf_store *store;
-    struct bf_target targets[BF_TARGETS_MAX];
-    size_t target_count;
+    struct bf_targets *targets;
     struct bf_engine *engine;
     struct bf_http *http;
     uv_signal_t terminate, interrupt, reload;
@@ -99,10 +101,80 @@ static void on_stop(uv_signal_t *handle, int number)
 }
 
 static void on_reload(uv_signal_t *handle, int number)
+/* ---- reloading ---- */
+
+static void begin_reload(struct daemon *daemon);
+
+static void say_needs_restart(const char *key, const char *before, const char *now)
 {
-    (void)handle;
+    if (strcmp(before, now) != 0)
+        bf_log(BF_LEVEL_WARNING, NULL, "SIGHUP: %s: %s -> %s takes a restart of the daemon: until then it stays as it was",
+               key, before, now);
+}
+
+static void take_over(struct daemon *daemon, struct bf_config *config)
+{
+    size_t reconnected;
+
+    say_needs_restart("listen", daemon->config->listen, config->listen);
+    say_needs_restart("state", daemon->config->state, config->state);
+    size_t changes = bf_targets_apply(daemon->targets, config, daemon->engine, false, &reconnected);
+    if (reconnected > 0)
+        bf_http_targets_changed(daemon->http);
+    bf_targets_sweep(daemon->targets, daemon->engine);
+    bf_log(BF_LEVEL_NOTICE, NULL, "SIGHUP: the configuration was read again: %zu %s", changes,
+           changes == 1 ? "change" : "changes");
+    /* What takes a restart is compared with what is in force, also at the next time. */
+    char *listen = config->listen, *state = config->state;
+    config->listen = daemon->config->listen;
+    config->state = daemon->config->state;
+    daemon->config->listen = listen;
+    daemon->config->state = state;
+    bf_config_free(daemon->config);
+    daemon->config = config;
+}
+
+static void on_loaded(void *argument, struct bf_config *config, const struct bf_faults *faults)
+{
+    struct daemon *daemon = argument;
+
+    daemon->reloading = false;
+    if (daemon->stage != RUNNING) {
+        bf_config_free(config);
+        return;
+    }
+    if (config) {
+        take_over(daemon, config);
+    } else {
+        for (size_t i = 0; i < faults->count; i++)
+            bf_log(BF_LEVEL_ERROR, NULL, "%s:%d: %s", daemon->config_path, faults->list[i].line, faults->list[i].text);
+        bf_log(BF_LEVEL_ERROR, NULL, "SIGHUP: %zu %s in the configuration: nothing changed", faults->total,
+               faults->total == 1 ? "fault" : "faults");
+    }
+    bf_service_notify("READY=1");
+    if (daemon->reload_again)
+        begin_reload(daemon);
+}
+
+static void begin_reload(struct daemon *daemon)
+{
+    char state[64];
+
+    daemon->reload_again = daemon->reloading;
+    if (daemon->reloading)
+        return;
+    daemon->reloading = true;
+    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)uv_hrtime() / 1000);
+    bf_service_notify(state);
+    bf_config_load_later(&daemon->loop, daemon->config_path, on_loaded, daemon);
+}
+
+{
+    struct daemon *daemon = handle->data;
+
     (void)number;
-    bf_log(BF_LEVEL_WARNING, NULL, "SIGHUP: reloading the configuration is not built yet; nothing changed");
+    if (daemon->stage == RUNNING)
+        begin_reload(daemon);
 }
 
 static void watch_signal(struct daemon *daemon, uv_signal_t *handle, uv_signal_cb callback, int number)
@@ -124,40 +196,25 @@ static void watch_signals(struct daemon *daemon)
 
 /* ---- starting ---- */
 
-static void add_targets(struct daemon *daemon)
-{
-    for (size_t i = 0; i < daemon->config->target_count; i++) {
-        const struct bf_target_config *config = &daemon->config->targets[i];
-
-        daemon->targets[i] = (struct bf_target){
-            .name = config->name,
-            .database = bf_postgresql_new(&daemon->loop, config->primary, config->password_file),
-            .max_jobs = config->max_jobs,
-            .require_approval = config->require_approval,
-            .rules = &config->rules};
-        daemon->target_count++;
-    }
-    if (daemon->target_count == 0)
-        bf_log(BF_LEVEL_WARNING, NULL, "no [target NAME] is configured: every job will be refused");
-}
-
 /* HTTP listens before the engine takes anything up: a daemon whose address is in use must not touch a job. Nobody is
  * served before the loop runs. */
 static enum bf_code start(struct daemon *daemon, struct bf_error *error)
 {
     enum bf_code code = bf_sqlite_store_open(&daemon->loop, daemon->config->state, &daemon->store, error);
+    size_t reconnected;
 
     if (code != BF_OK)
         return code;
     daemon->world = bf_uv_world_new(&daemon->loop);
-    add_targets(daemon);
     daemon->engine = bf_engine_new(&(struct bf_engine_options){.world = daemon->world,
                                                                .store = daemon->store,
-                                                               .targets = daemon->targets,
-                                                               .target_count = daemon->target_count,
                                                                .event = on_event,
                                                                .argument = daemon});
     daemon->http = bf_http_start(
+    daemon->targets = bf_targets_new(&daemon->loop);
+    bf_targets_apply(daemon->targets, daemon->config, daemon->engine, true, &reconnected);
+    if (bf_targets_count(daemon->targets) == 0)
+        bf_log(BF_LEVEL_WARNING, NULL, "no [target NAME] is configured: every job will be refused");
         &daemon->loop,
         &(struct bf_http_options){
             .engine = daemon->engine, .store = daemon->store, .listen = daemon->config->listen},
@@ -196,14 +253,28 @@ static void clean_up(struct daemon *daemon)
     if (daemon->engine)
         bf_engine_free(daemon->engine);
     bf_sqlite_store_close(daemon->store);
-    for (size_t i = 0; i < daemon->target_count; i++)
-        bf_postgresql_free(daemon->targets[i].database);
+    bf_targets_free(daemon->targets);
     close_handles(daemon);
     bf_uv_world_free(daemon->world);
     uv_loop_close(&daemon->loop);
 }
 
-static int run(struct bf_config *config)
+/* Store, name look-ups and cancels need a few threads. A session of MySQL holds one while it waits for the server, and
+ * its KILL QUERY needs another; submissions have sessions too. */
+static void size_thread_pool(const struct bf_config *config)
+{
+    enum { FEW = 8, MOST = 512 };
+    char text[16];
+    int threads = FEW;
+
+    for (size_t i = 0; i < config->target_count; i++)
+        if (bf_mysql_is_url(config->targets[i].primary))
+            threads += 2 * (config->targets[i].max_jobs + 2);
+    snprintf(text, sizeof text, "%d", threads < MOST ? threads : MOST);
+    setenv("UV_THREADPOOL_SIZE", text, 0);
+}
+
+static int run(const char *path, struct bf_config *config)
 {
     struct daemon *daemon = BF_NEW(struct daemon);
     struct bf_error error = {0};
@@ -214,9 +285,11 @@ static int run(struct bf_config *config)
     setenv("UV_THREADPOOL_SIZE", "8", 0);
     mallopt(M_ARENA_MAX, 2);
     bf_log_open();
+    daemon->config_path = path;
     daemon->config = config;
     if (uv_loop_init(&daemon->loop) != 0) {
         bf_log(BF_LEVEL_ERROR, NULL, "the event loop cannot be made: too many open files?");
+        bf_config_free(config);
         free(daemon);
         return EXIT_REFUSED;
     }
@@ -224,8 +297,8 @@ static int run(struct bf_config *config)
     if (start(daemon, &error) == BF_OK) {
         printf("listening on %s\n", bf_http_address(daemon->http));
         fflush(stdout);
-        bf_log(BF_LEVEL_NOTICE, NULL, "backfilld %s, %zu %s, state in %s", BF_VERSION, daemon->target_count,
-               daemon->target_count == 1 ? "target" : "targets", config->state);
+        bf_log(BF_LEVEL_NOTICE, NULL, "backfilld %s, %zu %s, state in %s", BF_VERSION,
+               config->target_count, config->target_count == 1 ? "target" : "targets", config->state);
         bf_service_notify("READY=1");
         uv_run(&daemon->loop, UV_RUN_DEFAULT);
         bf_log(BF_LEVEL_NOTICE, NULL, "stopped");
@@ -234,6 +307,7 @@ static int run(struct bf_config *config)
         exit_code = EXIT_REFUSED;
     }
     clean_up(daemon);
+    bf_config_free(daemon->config);
     free(daemon);
     return exit_code;
 }
@@ -270,12 +344,10 @@ int main(int argc, char **argv)
         bf_faults_clear(&faults);
         return EXIT_REFUSED;
     }
-    int exit_code = EXIT_SUCCESS;
-    if (options.check_config)
-        printf("%s: no fault, %zu %s\n", options.config, config->target_count,
-               config->target_count == 1 ? "target" : "targets");
-    else
-        exit_code = run(config);
+    if (!options.check_config)
+        return run(options.config, config);
+    printf("%s: no fault, %zu %s\n", options.config, config->target_count,
+           config->target_count == 1 ? "target" : "targets");
     bf_config_free(config);
-    return exit_code;
+    return EXIT_SUCCESS;
 }

@@ -135,12 +135,32 @@ void bf_handle_readyz(struct bf_http_request *request)
     store->read_events(store->context, NULL, 0, 1, store_answered, bf_http_wait_begin(request));
 }
 
+static void close_sessions(struct bf_http_probe *probe)
+{
+    for (size_t i = 0; i < probe->count; i++)
+        if (probe->targets[i].session) probe->targets[i].target->database->close(probe->targets[i].session);
+}
+
+void bf_http_targets_changed(struct bf_http *http)
+{
+    struct bf_http_probe *probe = http->probe;
+    http->probe = NULL;
+    if (!probe) return;
+    close_sessions(probe);
+    if (probe->asking) {
+        http->probe = probe_new(http);
+        http->probe->asking = probe->asking;
+        probe_targets(http->probe);
+        if (http->probe->count == 0) answer_all(http->probe);
+    }
+    free(probe);
+}
+
 void bf_http_probe_end(struct bf_http *http)
 {
     struct bf_http_probe *probe = http->probe;
     if (!probe) return;
-    for (size_t i = 0; i < probe->count; i++)
-        if (probe->targets[i].session) probe->targets[i].target->database->close(probe->targets[i].session);
+    close_sessions(probe);
     answer_all(probe); /* the requests are answered already: this frees what they waited with */
     http->probe = NULL;
     free(probe);

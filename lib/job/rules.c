@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "buffer.h"
 #include "document_reader.h"
 #include "duration.h"
 
@@ -228,6 +229,23 @@ void bf_rules_check(const struct bf_rules *rules, const char *target, const stru
             bf_complain(complaints, BF_INVALID, ceiling->pointer, "%s is over the ceiling of target %s, %s",
                         show(ceiling->field, value, one), target, show(ceiling->field, ceiling->value, other));
     }
+}
+
+char *bf_rules_text(const struct bf_rules *rules)
+{
+    struct bf_buffer text = {0};
+    char value[BF_DURATION_TEXT];
+    for (size_t i = 0; i < rules->default_count + rules->ceiling_count; i++) {
+        bool ceiling = i >= rules->default_count;
+        const struct bf_rule *rule = ceiling ? &rules->ceilings[i - rules->default_count] : &rules->defaults[i];
+        BF_AUTO_STRING char *name = bf_copy_string(rule->pointer + 1);
+        for (char *at = name; *at; at++)
+            if (*at == '/')
+                *at = '.';
+        bf_buffer_format(&text, "%s%s%s = %s", i ? ", " : "", ceiling ? "ceiling." : "", name,
+                         show(rule->field, rule->value, value));
+    }
+    return text.length ? bf_buffer_take(&text) : bf_copy_string("none");
 }
 
 void bf_rules_clear(struct bf_rules *rules)

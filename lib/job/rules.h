@@ -33,6 +33,9 @@ char *bf_rules_add_ceiling(struct bf_rules *rules, const char *name, const char 
  * size. NULL: nothing; else the text, which the caller frees, and its line. */
 char *bf_rules_fault(const struct bf_rules *rules, int *ret_line);
 void bf_rules_clear(struct bf_rules *rules);
+/* For people, and to tell whether two are the same: "pace.nice = 2, ceiling.limits.lock_timeout = 5 s"; "none" when there
+ * is no rule. The caller frees it. */
+char *bf_rules_text(const struct bf_rules *rules);
 
 /* The target's defaults take the place of those of the tables, as far as its ceilings let them. Called before a document
  * is read: what the author says comes over it. */

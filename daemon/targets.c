@@ -1,0 +1,204 @@
+#include "targets.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "engine.h"
+#include "log.h"
+#include "postgresql.h"
+
+/* The connection and what the engine sees of it. Another URL or password file makes another one of the same name. */
+struct connected_target {
+    struct bf_target target; /* what the engine has a pointer to */
+    struct bf_rules rules;
+    char *name, *primary, *password_file;
+    struct connected_target *next; /* among the former ones */
+};
+
+struct bf_targets {
+    uv_loop_t *loop;
+    struct connected_target *list[BF_TARGETS_MAX]; /* in the order of the configuration */
+    size_t count;
+    struct connected_target *former;
+};
+
+struct bf_targets *bf_targets_new(uv_loop_t *loop)
+{
+    struct bf_targets *targets = BF_NEW(struct bf_targets);
+
+    targets->loop = loop;
+    return targets;
+}
+
+size_t bf_targets_count(const struct bf_targets *targets)
+{
+    return targets->count;
+}
+
+static void free_target(struct connected_target *target)
+{
+    bf_postgresql_free(target->target.database);
+    bf_rules_clear(&target->rules);
+    free(target->name);
+    free(target->primary);
+    free(target->password_file);
+    free(target);
+}
+
+static struct connected_target *make(struct bf_targets *targets, const struct bf_target_config *config)
+{
+    struct connected_target *target = BF_NEW(struct connected_target);
+
+    target->name = bf_copy_string(config->name);
+    target->primary = bf_copy_string(config->primary);
+    target->password_file = bf_copy_string(config->password_file);
+    target->target = (struct bf_target){
+        .name = target->name,
+        .database = bf_postgresql_new(targets->loop, target->primary, target->password_file),
+        .rules = &target->rules};
+    return target;
+}
+
+static bool same(const char *one, const char *other)
+{
+    return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+static const char *approval(bool require)
+{
+    return require ? "all" : "none";
+}
+
+/* What may change while its jobs run; takes the rules over. Returns how many changes were said. */
+static size_t set(struct connected_target *target, struct bf_target_config *config, bool fresh)
+{
+    BF_AUTO_STRING char *before = bf_rules_text(&target->rules), *now = bf_rules_text(&config->rules);
+    size_t changes = 0;
+
+    if (!fresh && target->target.max_jobs != config->max_jobs && ++changes)
+        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: max_jobs: %d -> %d", target->name, target->target.max_jobs,
+               config->max_jobs);
+    if (!fresh && target->target.require_approval != config->require_approval && ++changes)
+        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: require_approval: %s -> %s", target->name,
+               approval(target->target.require_approval), approval(config->require_approval));
+    if (!fresh && strcmp(before, now) != 0 && ++changes)
+        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: defaults and ceilings: %s -> %s", target->name, before, now);
+    target->target.max_jobs = config->max_jobs;
+    target->target.require_approval = config->require_approval;
+    bf_rules_clear(&target->rules);
+    target->rules = config->rules;
+    config->rules = (struct bf_rules){0};
+    return changes;
+}
+
+static struct connected_target *take(struct bf_targets *targets, const char *name)
+{
+    for (size_t i = 0; i < targets->count; i++)
+        if (targets->list[i] && strcmp(targets->list[i]->name, name) == 0) {
+            struct connected_target *found = targets->list[i];
+            targets->list[i] = NULL;
+            return found;
+        }
+    return NULL;
+}
+
+static void retire(struct bf_targets *targets, struct connected_target *target)
+{
+    target->next = targets->former;
+    targets->former = target;
+}
+
+/* How many jobs have yet to come to their end on it. */
+static size_t unfinished_jobs(const struct bf_engine *engine, const char *target)
+{
+    size_t count = 0;
+
+    for (const struct bf_job *job = NULL; (job = bf_engine_next_job(engine, job));)
+        if (strcmp(bf_job_record(job)->document->target, target) == 0 && !bf_state_final(bf_job_record(job)->state))
+            count++;
+    return count;
+}
+
+static void say_gone(const struct bf_engine *engine, const char *name)
+{
+    size_t jobs = unfinished_jobs(engine, name);
+
+    if (jobs > 0)
+        bf_log(BF_LEVEL_WARNING, NULL, "target %s: gone; %zu unfinished %s until it is there again (target_gone)", name,
+               jobs, jobs == 1 ? "job waits" : "jobs wait");
+    else
+        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: gone", name);
+}
+
+size_t bf_targets_apply(struct bf_targets *targets, struct bf_config *config, struct bf_engine *engine, bool start,
+                        size_t *ret_reconnected)
+{
+    struct connected_target *list[BF_TARGETS_MAX];
+    const struct bf_target *shown[BF_TARGETS_MAX];
+    size_t changes = 0, reconnected = 0;
+
+    for (size_t i = 0; i < config->target_count; i++) {
+        struct bf_target_config *wanted = &config->targets[i];
+        struct connected_target *target = take(targets, wanted->name);
+        bool url = target && !same(target->primary, wanted->primary);
+
+        if (target && (url || !same(target->password_file, wanted->password_file))) {
+            bf_log(BF_LEVEL_NOTICE, NULL, "target %s: %s changed: its jobs connect anew", wanted->name,
+                   url ? "primary" : "password_file");
+            struct connected_target *other = make(targets, wanted);
+            other->target.max_jobs = target->target.max_jobs;
+            other->target.require_approval = target->target.require_approval;
+            other->rules = target->rules; /* what it says of its jobs is compared below */
+            target->rules = (struct bf_rules){0};
+            retire(targets, target);
+            target = other;
+            changes++, reconnected++;
+        }
+        bool fresh = !target;
+        if (fresh) {
+            target = make(targets, wanted);
+            changes++;
+            if (!start)
+                bf_log(BF_LEVEL_NOTICE, NULL, "target %s: new", wanted->name);
+        }
+        changes += set(target, wanted, fresh);
+        list[i] = target;
+        shown[i] = &target->target;
+    }
+    for (size_t i = 0; i < targets->count; i++)
+        if (targets->list[i]) {
+            say_gone(engine, targets->list[i]->name);
+            retire(targets, targets->list[i]);
+            changes++, reconnected++;
+        }
+    targets->count = config->target_count;
+    memcpy(targets->list, list, targets->count * sizeof list[0]);
+    bf_engine_set_targets(engine, shown, targets->count);
+    *ret_reconnected = reconnected;
+    return changes;
+}
+
+void bf_targets_sweep(struct bf_targets *targets, const struct bf_engine *engine)
+{
+    for (struct connected_target **at = &targets->former; *at;) {
+        struct connected_target *target = *at;
+
+        if (engine && bf_engine_uses(engine, &target->target)) {
+            at = &target->next;
+            continue;
+        }
+        *at = target->next;
+        free_target(target);
+    }
+}
+
+void bf_targets_free(struct bf_targets *targets)
+{
+    if (!targets)
+        return;
+    bf_targets_sweep(targets, NULL);
+    for (size_t i = 0; i < targets->count; i++)
+        free_target(targets->list[i]);
+    free(targets);
+}
