@@ -17,8 +17,8 @@
 #include "reload.h"
 #include "service.h"
 #include "sqlite_store.h"
-#include "uv_world.h"
 #include "targets.h"
+#include "uv_world.h"
 
 /* Exit codes of the daemon (0: stopped in order). */
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
@@ -100,7 +100,6 @@ static void on_stop(uv_signal_t *handle, int number)
     bf_engine_drain(daemon->engine, cancel, on_drained, daemon);
 }
 
-static void on_reload(uv_signal_t *handle, int number)
 /* ---- reloading ---- */
 
 static void begin_reload(struct daemon *daemon);
@@ -169,6 +168,7 @@ static void begin_reload(struct daemon *daemon)
     bf_config_load_later(&daemon->loop, daemon->config_path, on_loaded, daemon);
 }
 
+static void on_reload(uv_signal_t *handle, int number)
 {
     struct daemon *daemon = handle->data;
 
@@ -200,8 +200,8 @@ static void watch_signals(struct daemon *daemon)
  * served before the loop runs. */
 static enum bf_code start(struct daemon *daemon, struct bf_error *error)
 {
-    enum bf_code code = bf_sqlite_store_open(&daemon->loop, daemon->config->state, &daemon->store, error);
     size_t reconnected;
+    enum bf_code code = bf_sqlite_store_open(&daemon->loop, daemon->config->state, &daemon->store, error);
 
     if (code != BF_OK)
         return code;
@@ -210,11 +210,11 @@ static enum bf_code start(struct daemon *daemon, struct bf_error *error)
                                                                .store = daemon->store,
                                                                .event = on_event,
                                                                .argument = daemon});
-    daemon->http = bf_http_start(
     daemon->targets = bf_targets_new(&daemon->loop);
     bf_targets_apply(daemon->targets, daemon->config, daemon->engine, true, &reconnected);
     if (bf_targets_count(daemon->targets) == 0)
         bf_log(BF_LEVEL_WARNING, NULL, "no [target NAME] is configured: every job will be refused");
+    daemon->http = bf_http_start(
         &daemon->loop,
         &(struct bf_http_options){
             .engine = daemon->engine, .store = daemon->store, .listen = daemon->config->listen},
@@ -257,21 +257,6 @@ static void clean_up(struct daemon *daemon)
     close_handles(daemon);
     bf_uv_world_free(daemon->world);
     uv_loop_close(&daemon->loop);
-}
-
-/* Store, name look-ups and cancels need a few threads. A session of MySQL holds one while it waits for the server, and
- * its KILL QUERY needs another; submissions have sessions too. */
-static void size_thread_pool(const struct bf_config *config)
-{
-    enum { FEW = 8, MOST = 512 };
-    char text[16];
-    int threads = FEW;
-
-    for (size_t i = 0; i < config->target_count; i++)
-        if (bf_mysql_is_url(config->targets[i].primary))
-            threads += 2 * (config->targets[i].max_jobs + 2);
-    snprintf(text, sizeof text, "%d", threads < MOST ? threads : MOST);
-    setenv("UV_THREADPOOL_SIZE", text, 0);
 }
 
 static int run(const char *path, struct bf_config *config)
