@@ -66,6 +66,11 @@ typedef void bf_ordered(void *argument, const struct bf_outcome_of_order *outcom
  * inside the call. dry_run: plans and forgets; `done` gets a job that lives during the call only. */
 void bf_engine_submit(struct bf_engine *engine, const char *json, size_t length, const char *target_override,
                       const char *actor, bool dry_run, bf_ordered *done, void *argument);
+/* The same for a request with an Idempotency-Key: the same person, key and document make one job, and every repeat within
+ * 7 days is answered with it; under another document BF_IDEMPOTENCY_MISMATCH. A request that failed leaves no trace of its
+ * key. */
+void bf_engine_submit_once(struct bf_engine *engine, const char *json, size_t length, const char *actor, const char *key,
+                           bf_ordered *done, void *argument);
 /* `confirm` is for APPROVE; `reason` may be NULL. */
 void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order order, const char *actor,
                      const char *reason, const char *confirm, bf_ordered *done, void *argument);

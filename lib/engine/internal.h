@@ -13,6 +13,7 @@ enum {
     BF_STORE_RETRY = 2000,      /* milliseconds between tries to store what could not be stored */
     BF_PROGRESS_SAVE = 10000    /* milliseconds between stored progress of a working job */
 };
+#define BF_KEY_KEPT (INT64_C(7) * 86400000) /* milliseconds: as long an Idempotency-Key means its job */
 
 /* An order on its way: it waits in the job's queue for the tick, then for the store. */
 struct bf_request {
@@ -114,7 +115,7 @@ void bf_request_answer(struct bf_request *request, const struct bf_outcome_of_or
 void bf_engine_schedule(struct bf_engine *engine);
 bool bf_state_active(enum bf_state state); /* takes a place among max_jobs */
 
-/* submit.c */
+/* submit.c, submit_plan.c */
 /* Refuses what is being checked; `everything`: also what is on its way into the store. */
 void bf_submissions_drop(struct bf_engine *engine, bool everything);
 /* Refuses those whose target is not the configuration's any more. */

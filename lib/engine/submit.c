@@ -1,48 +1,12 @@
 /* Submissions: a document is checked here, then on the target, and becomes a durable job only when both agree.
  * Nothing is written to the target. */
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "allocate.h"
-#include "internal.h"
+#include "submission.h"
 
 enum { CONNECT_TIMEOUT = 4000, SURVEY_TIMEOUT = 10000 /* milliseconds */ };
-
-struct stored_job {
-    struct bf_submission *submission; /* its name stays reserved until the job is stored; NULL: the engine is gone */
-    struct bf_record record;
-};
-
-struct bf_submission {
-    struct bf_submission *previous, *next;
-    struct bf_engine *engine;
-    struct bf_document *document; /* owned */
-    const struct bf_target *target; /* NULL: it is on its way into the store, and the target is gone */
-    char *actor; /* owned */
-    bool dry_run;
-    bf_ordered *done;
-    void *argument;
-    struct bf_session *session;
-    struct bf_flight flight;
-    struct bf_timer *deadline;
-    struct bf_table *table;
-    char *server_version;
-    char *trial; /* the statement that tries `remaining` */
-    char **texts; /* of the CHECK steps */
-    size_t text_count;
-    bool schema_there;
-    struct stored_job *stored; /* on its way into the store */
-    enum { CONNECTING, DESCRIBING, CHECKING } phase;
-};
-
-char *bf_plan_text(const char *plan, const char *field)
-{
-    json_t *root = plan ? json_loads(plan, 0, NULL) : NULL;
-    char *text = bf_copy_string(json_string_value(json_object_get(root, field)));
-    json_decref(root);
-    return text;
-}
 
 const char *bf_engine_name_user(const struct bf_engine *engine, const char *name)
 {
@@ -82,17 +46,32 @@ static void free_submission(struct bf_submission *submission)
     free(submission->server_version);
     free(submission->trial);
     free(submission->actor);
+    free(submission->key);
+    free(submission->canonical);
     free(submission);
+}
+
+/* Ends the submission and answers everybody who waits for it. */
+static void answer(struct bf_submission *submission, const struct bf_outcome_of_order *outcome)
+{
+    bf_ordered *done = submission->done;
+    void *argument = submission->argument;
+    struct bf_follower *follower = submission->followers;
+    free_submission(submission);
+    done(argument, outcome);
+    while (follower) {
+        struct bf_follower *next = follower->next;
+        follower->done(follower->argument, outcome);
+        free(follower);
+        follower = next;
+    }
 }
 
 static void refuse(struct bf_submission *submission, enum bf_code code, const struct bf_complaints *complaints,
                    const char *text)
 {
     struct bf_outcome_of_order outcome = {.code = code, .durable = true, .complaints = complaints, .text = text};
-    bf_ordered *done = submission->done;
-    void *argument = submission->argument;
-    free_submission(submission);
-    done(argument, &outcome);
+    answer(submission, &outcome);
 }
 
 void bf_submissions_drop(struct bf_engine *engine, bool everything)
@@ -122,61 +101,11 @@ void bf_submissions_leave(struct bf_engine *engine)
     }
 }
 
-/* ---- the plan ---- */
-
-static json_t *text_or_null(const char *text)
-{
-    return text ? json_string(text) : json_null();
-}
-
-static json_t *number_or_null(int64_t number)
-{
-    return number < 0 ? json_null() : json_integer(number);
-}
-
-static char *make_plan(const struct bf_submission *submission)
-{
-    const struct bf_table *table = submission->table;
-    const struct bf_dialect *dialect = submission->target->database->dialect;
-    json_t *key = json_array();
-    for (size_t i = 0; i < table->key_count; i++)
-        json_array_append_new(key, json_pack("{ss,ss}", "column", table->key[i].name, "type", table->key[i].type));
-    struct bf_statements *statements = dialect->render("plan", submission->document, table);
-    json_t *plan = json_pack(
-        "{ss,ss,so,so,so,so,so,sb,ss,so}", "table", table->display, "engine", dialect->name, "identity",
-        text_or_null(table->target_identity), "server_version",
-        text_or_null(submission->server_version), "key", key, "rows_estimated", number_or_null(table->rows_estimated),
-        "bytes", number_or_null(table->bytes), "partitioned", table->partitioned, "undo", "none", "statement",
-        text_or_null(statements->update[1][0]));
-    bf_statements_free(statements);
-    char *text = json_dumps(plan, JSON_COMPACT);
-    json_decref(plan);
-    return text;
-}
-
-static void make_record(struct bf_submission *submission, struct bf_record *record)
-{
-    const struct bf_world *world = submission->engine->world;
-    uint8_t random[10];
-    world->random(world->context, random, sizeof random);
-    *record = (struct bf_record){.state = BF_STATE_PLANNING,
-                                 .direction = BF_DIRECTION_FORWARD,
-                                 .created_at = world->unix_time(world->context)};
-    record->updated_at = record->created_at;
-    bf_ulid_format(record->created_at, random, record->id);
-    record->progress.rows_estimated = submission->table->rows_estimated;
-    record->progress.batch_rows = submission->document->pace.batch_rows_start;
-    record->plan = make_plan(submission);
-    record->submitter = bf_copy_string(submission->actor);
-    record->document = submission->document;
-    submission->document = NULL;
-}
-
 /* ---- from document to job ---- */
 
 static void job_stored(void *argument, const struct bf_error *error)
 {
-    struct stored_job *stored = argument;
+    struct bf_stored_job *stored = argument;
     struct bf_submission *submission = stored->submission;
     if (!submission || error->code != BF_OK) {
         /* without a submission the engine was dropped meanwhile; the job is there at the next start */
@@ -201,10 +130,7 @@ static void job_stored(void *argument, const struct bf_error *error)
     engine->schedule = true;
     bf_engine_wake(engine);
     struct bf_outcome_of_order outcome = {.code = BF_OK, .durable = true, .job = job, .text = ""};
-    bf_ordered *done = submission->done;
-    void *done_argument = submission->argument;
-    free_submission(submission);
-    done(done_argument, &outcome);
+    answer(submission, &outcome);
 }
 
 static void accept(struct bf_submission *submission)
@@ -212,20 +138,17 @@ static void accept(struct bf_submission *submission)
     struct bf_engine *engine = submission->engine;
     if (submission->dry_run) {
         struct bf_job passing = {.engine = engine, .target = submission->target};
-        make_record(submission, &passing.record);
+        bf_submission_record(submission, &passing.record);
         struct bf_outcome_of_order outcome = {.code = BF_OK, .durable = true, .job = &passing, .text = ""};
-        bf_ordered *done = submission->done;
-        void *argument = submission->argument;
-        free_submission(submission);
-        done(argument, &outcome);
+        answer(submission, &outcome);
         bf_record_clear(&passing.record);
         return;
     }
-    struct stored_job *stored = BF_NEW(struct stored_job);
+    struct bf_stored_job *stored = BF_NEW(struct bf_stored_job);
     stored->submission = submission;
     submission->stored = stored;
     struct bf_document *document = submission->document;
-    make_record(submission, &stored->record);
+    bf_submission_record(submission, &stored->record);
     submission->document = BF_NEW(struct bf_document); /* keeps the name reserved until the job is stored */
     submission->document->name = bf_copy_string(document->name);
     enum bf_state to = submission->target->require_approval ? BF_STATE_AWAITING_APPROVAL : BF_STATE_QUEUED;
@@ -417,8 +340,34 @@ static void check_dialect(const struct bf_dialect *dialect, const struct bf_docu
         }
 }
 
-void bf_engine_submit(struct bf_engine *engine, const char *json, size_t length, const char *target_override,
-                      const char *actor, bool dry_run, bf_ordered *done, void *argument)
+static void begin(struct bf_engine *engine, struct bf_document *document, const struct bf_target *target,
+                  const char *actor, const char *key, bool dry_run, bf_ordered *done, void *argument)
+{
+    struct bf_submission *submission = BF_NEW(struct bf_submission);
+    *submission = (struct bf_submission){.engine = engine,
+                                         .document = document,
+                                         .target = target,
+                                         .actor = bf_copy_string(actor),
+                                         .key = bf_copy_string(key),
+                                         .canonical = key ? bf_copy_string(document->canonical) : NULL,
+                                         .dry_run = dry_run,
+                                         .done = done,
+                                         .argument = argument};
+    submission->next = engine->submissions;
+    if (engine->submissions)
+        engine->submissions->previous = submission;
+    engine->submissions = submission;
+    submission->deadline = engine->world->timer_new(engine->world->context, too_late, submission);
+    engine->world->timer_start(submission->deadline, SURVEY_TIMEOUT);
+    struct bf_session_options options = {.application_name = "backfilld plan",
+                                         .lock_timeout = 1000,
+                                         .statement_timeout = 5000,
+                                         .connect_timeout = CONNECT_TIMEOUT};
+    submission->session = target->database->connect(target->database->context, &options, connected, submission);
+}
+
+static void submit(struct bf_engine *engine, const char *json, size_t length, const char *target_override,
+                   const char *actor, const char *key, bool dry_run, bf_ordered *done, void *argument)
 {
     struct bf_complaints complaints = {0};
     struct bf_error error = {0};
@@ -430,6 +379,10 @@ void bf_engine_submit(struct bf_engine *engine, const char *json, size_t length,
     }
     enum bf_code code = bf_document_parse_for(json, length, target_override, bf_engine_rules_of, engine, &document,
                                               &complaints, &error);
+    if (code == BF_OK && key && bf_key_used(engine, key, actor, document, done, argument)) {
+        bf_document_free(document);
+        return;
+    }
     if (code == BF_OK) {
         target = bf_engine_target_by_name(engine, document->target);
         if (!target)
@@ -452,23 +405,17 @@ void bf_engine_submit(struct bf_engine *engine, const char *json, size_t length,
         bf_document_free(document);
         return;
     }
-    struct bf_submission *submission = BF_NEW(struct bf_submission);
-    *submission = (struct bf_submission){.engine = engine,
-                                         .document = document,
-                                         .target = target,
-                                         .actor = bf_copy_string(actor),
-                                         .dry_run = dry_run,
-                                         .done = done,
-                                         .argument = argument};
-    submission->next = engine->submissions;
-    if (engine->submissions)
-        engine->submissions->previous = submission;
-    engine->submissions = submission;
-    submission->deadline = engine->world->timer_new(engine->world->context, too_late, submission);
-    engine->world->timer_start(submission->deadline, SURVEY_TIMEOUT);
-    struct bf_session_options options = {.application_name = "backfilld plan",
-                                         .lock_timeout = 1000,
-                                         .statement_timeout = 5000,
-                                         .connect_timeout = CONNECT_TIMEOUT};
-    submission->session = target->database->connect(target->database->context, &options, connected, submission);
+    begin(engine, document, target, actor, key, dry_run, done, argument);
+}
+
+void bf_engine_submit(struct bf_engine *engine, const char *json, size_t length, const char *target_override,
+                      const char *actor, bool dry_run, bf_ordered *done, void *argument)
+{
+    submit(engine, json, length, target_override, actor, NULL, dry_run, done, argument);
+}
+
+void bf_engine_submit_once(struct bf_engine *engine, const char *json, size_t length, const char *actor, const char *key,
+                           bf_ordered *done, void *argument)
+{
+    submit(engine, json, length, NULL, actor, key, false, done, argument);
 }

@@ -1,0 +1,50 @@
+/* A document on its way to become a job. */
+#ifndef BF_ENGINE_SUBMISSION_H
+#define BF_ENGINE_SUBMISSION_H
+
+#include "internal.h"
+
+struct bf_stored_job {
+    struct bf_submission *submission; /* its name stays reserved until the job is stored; NULL: the engine is gone */
+    struct bf_record record;
+};
+
+/* Who sent the same request under the same key while the first one was under way. */
+struct bf_follower {
+    struct bf_follower *next;
+    bf_ordered *done;
+    void *argument;
+};
+
+struct bf_submission {
+    struct bf_submission *previous, *next;
+    struct bf_engine *engine;
+    struct bf_document *document; /* owned */
+    const struct bf_target *target; /* NULL: it is on its way into the store, and the target is gone */
+    char *actor; /* owned */
+    char *key, *canonical; /* owned; of a request with an Idempotency-Key, else NULL */
+    struct bf_follower *followers;
+    bool dry_run;
+    bf_ordered *done;
+    void *argument;
+    struct bf_session *session;
+    struct bf_flight flight;
+    struct bf_timer *deadline;
+    struct bf_table *table;
+    char *server_version;
+    char *trial; /* the statement that tries `remaining` */
+    char **texts; /* of the CHECK steps */
+    size_t text_count;
+    bool schema_there;
+    struct bf_stored_job *stored; /* on its way into the store */
+    enum { CONNECTING, DESCRIBING, CHECKING } phase;
+};
+
+/* submit_plan.c: the record of the new job, which takes over the submission's document; clear it. */
+void bf_submission_record(struct bf_submission *submission, struct bf_record *ret_record);
+
+/* submit_key.c: true when a request with this key was there before: `done` was called, or will be. */
+bool bf_key_used(struct bf_engine *engine, const char *key, const char *actor, const struct bf_document *document,
+                 bf_ordered *done, void *argument);
+
+#endif
