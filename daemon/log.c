@@ -100,7 +100,7 @@ void bf_log(enum bf_level level, const char *job, const char *format, ...)
 
 void bf_log_event(const struct bf_record *record, const struct bf_event *event)
 {
-    const char *name = record->document ? record->document->name : record->id;
+    const char *name = !record ? NULL : record->document ? record->document->name : record->id;
     bool failed = strcmp(event->to, bf_state_name(BF_STATE_FAILED)) == 0;
 
     if (event->to[0])

@@ -22,7 +22,7 @@ bool bf_log_to_journal(void);
 void bf_log_open(void);
 /* `job` is the job's name and comes first; NULL: the line is about the daemon. */
 void bf_log(enum bf_level level, const char *job, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* The line of one event of a job: "orders-archive: running -> paused: why". */
+/* The line of one event of a job: "orders-archive: running -> paused: why". `record` NULL: it is of no job. */
 void bf_log_event(const struct bf_record *record, const struct bf_event *event);
 
 /* Builds the line, with its line feed, at the end of `line`; pure. `unix_milliseconds` counts where `journal` is false. */

@@ -79,6 +79,7 @@
     X(RESUME, resume, 0)    \
     X(PAUSE, pause, 1)      \
     X(ABORT, abort, 2)      \
-    X(ROLLBACK, rollback, 3)
+    X(ROLLBACK, rollback, 3) \
+    X(TUNE, tune, 0)
 
 #endif

@@ -15,6 +15,50 @@ static void on_store_timer(void *argument)
     for (struct bf_job *job = engine->oldest; job; job = job->newer)
         if (job->unsaved)
             bf_job_save(job, false);
+    bf_latches_save(engine);
+    engine->schedule = true;
+    bf_engine_wake(engine);
+}
+
+static void on_release_timer(void *argument)
+{
+    struct bf_engine *engine = argument;
+    engine->schedule = true;
+    bf_engine_wake(engine);
+}
+
+static void on_retention_timer(void *argument)
+{
+    bf_engine_retain(argument);
+}
+
+struct bf_call *bf_call_new(struct bf_engine *engine, void (*done)(struct bf_call *, const struct bf_error *))
+{
+    struct bf_call *call = BF_NEW(struct bf_call);
+    call->engine = engine;
+    call->done = done;
+    call->next = engine->calls;
+    if (engine->calls)
+        engine->calls->previous = call;
+    engine->calls = call;
+    return call;
+}
+
+void bf_call_stored(void *argument, const struct bf_error *error)
+{
+    struct bf_call *call = argument;
+    if (call->engine) {
+        if (call->previous)
+            call->previous->next = call->next;
+        else
+            call->engine->calls = call->next;
+        if (call->next)
+            call->next->previous = call->previous;
+        call->done(call, error);
+    }
+    bf_latch_clear(&call->latch);
+    free(call->text);
+    free(call);
 }
 
 struct bf_engine *bf_engine_new(const struct bf_engine_options *options)
@@ -29,6 +73,8 @@ struct bf_engine *bf_engine_new(const struct bf_engine_options *options)
     engine->targets = bf_allocate(options->target_count * sizeof *engine->targets + 1);
     for (size_t i = 0; i < options->target_count; i++)
         engine->targets[i] = &options->targets[i];
+    engine->release_timer = engine->world->timer_new(engine->world->context, on_release_timer, engine);
+    engine->retention_timer = engine->world->timer_new(engine->world->context, on_retention_timer, engine);
     return engine;
 }
 
@@ -76,6 +122,7 @@ static void on_ticker(void *argument)
     }
     if (engine->schedule && !engine->draining) {
         engine->schedule = false;
+        bf_engine_release(engine);
         bf_engine_schedule(engine);
     }
     if (engine->dirty_first)
@@ -120,13 +167,23 @@ static void on_loaded(void *argument, struct bf_record *record)
     }
 }
 
+static void on_latch(void *argument, struct bf_latch *latch)
+{
+    struct bf_engine *engine = argument;
+    engine->latches = bf_reallocate(engine->latches, (engine->latch_count + 1) * sizeof *engine->latches);
+    engine->latches[engine->latch_count++] = (struct bf_held_latch){.latch = *latch};
+}
+
 enum bf_code bf_engine_start(struct bf_engine *engine, struct bf_error *error)
 {
-    enum bf_code code = engine->store->load(engine->store->context, on_loaded, engine, error);
+    enum bf_code code = engine->store->load_latches(engine->store->context, on_latch, engine, error);
+    if (code == BF_OK)
+        code = engine->store->load(engine->store->context, on_loaded, engine, error);
     if (code != BF_OK)
         return code;
     engine->schedule = true;
     bf_engine_wake(engine);
+    bf_engine_retain(engine);
     return BF_OK;
 }
 
@@ -136,6 +193,7 @@ void bf_engine_drain(struct bf_engine *engine, bool cancel, void (*drained)(void
     engine->drain_cancel = cancel;
     engine->drained = drained;
     engine->drained_argument = argument;
+    bf_clones_drop(engine);
     bf_submissions_drop(engine, false);
     for (struct bf_job *job = engine->oldest; job; job = job->newer)
         bf_engine_mark(job);
@@ -147,6 +205,8 @@ static void free_request(struct bf_request *request)
     free(request->actor);
     free(request->reason);
     free(request->confirm);
+    free(request->change);
+    free(request->if_match);
     free(request);
 }
 
@@ -154,14 +214,39 @@ void bf_request_answer(struct bf_request *request, const struct bf_outcome_of_or
 {
     if (!request)
         return;
-    request->done(request->argument, outcome);
+    if (request->done)
+        request->done(request->argument, outcome);
     free_request(request);
+}
+
+static void free_job(struct bf_job *job)
+{
+    bf_record_clear(&job->record);
+    free(job->table);
+    free(job->identity);
+    free(job);
+}
+
+void bf_engine_remove(struct bf_job *job)
+{
+    struct bf_engine *engine = job->engine;
+    if (job->older)
+        job->older->newer = job->newer;
+    else
+        engine->oldest = job->newer;
+    if (job->newer)
+        job->newer->older = job->older;
+    else
+        engine->newest = job->older;
+    bf_walk_drop(job);
+    free_job(job);
 }
 
 void bf_engine_free(struct bf_engine *engine)
 {
     if (!engine)
         return;
+    bf_clones_drop(engine);
     bf_submissions_drop(engine, true);
     for (struct bf_save *save = engine->saves; save; save = save->next) {
         save->engine = NULL;
@@ -176,14 +261,19 @@ void bf_engine_free(struct bf_engine *engine)
             next = request->next;
             free_request(request);
         }
-        bf_record_clear(&job->record);
-        free(job->table);
-        free(job->identity);
-        free(job);
+        free_job(job);
     }
+    for (struct bf_call *call = engine->calls; call; call = call->next)
+        call->engine = NULL;
+    for (size_t i = 0; i < engine->latch_count; i++)
+        bf_latch_clear(&engine->latches[i].latch);
+    free(engine->latches);
+    free(engine->released_by);
     engine->world->timer_free(engine->ticker);
     engine->world->timer_free(engine->store_timer);
     free(engine->targets);
+    engine->world->timer_free(engine->release_timer);
+    engine->world->timer_free(engine->retention_timer);
     free(engine);
 }
 

@@ -37,7 +37,8 @@ struct bf_engine_options {
     const struct bf_store *store;
     struct bf_target *targets; /* to begin with; stay the caller's, outlive the engine */
     size_t target_count;
-    /* An event happened (for the log); may be NULL. */
+    int64_t keep_jobs; /* milliseconds after its end until a job is forgotten; 0: never */
+    /* An event happened (for the log); may be NULL. `record` is NULL for an event of no job. */
     void (*event)(void *argument, const struct bf_record *record, const struct bf_event *event);
     void *argument;
 };
@@ -74,6 +75,36 @@ void bf_engine_submit_once(struct bf_engine *engine, const char *json, size_t le
 /* `confirm` is for APPROVE; `reason` may be NULL. */
 void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order order, const char *actor,
                      const char *reason, const char *confirm, bf_ordered *done, void *argument);
+
+/* pause_for: milliseconds, then the job resumes by itself; the next order for it takes that back. */
+void bf_engine_pause_for(struct bf_engine *engine, const char *job_id, int64_t pause_for, const char *actor,
+                         const char *reason, bf_ordered *done, void *argument);
+/* Changes pace and limits from the next batch on. `change` as in bf_document_merge; `if_match`: the value of an If-Match
+ * header, or NULL. BF_PRECONDITION_FAILED, BF_INVALID or BF_UNSUPPORTED with complaints, BF_WRONG_STATE. */
+void bf_engine_tune(struct bf_engine *engine, const char *job_id, const char *change, size_t length, const char *if_match,
+                    const char *actor, bf_ordered *done, void *argument);
+/* Submits the job's document as it is now, under another name. from_position: the range begins where the job is. `key`:
+ * as in bf_engine_submit_once; may be NULL. */
+void bf_engine_clone(struct bf_engine *engine, const char *job_id, const char *name, bool from_position,
+                     const char *actor, const char *key, bf_ordered *done, void *argument);
+
+/* The answer to pause-all and resume-all. */
+struct bf_outcome_of_latch {
+    enum bf_code code;
+    bool durable; /* false: took effect but could not be stored */
+    const struct bf_job *const *jobs; /* oldest first: what it holds, or what it held until now; valid during the call */
+    size_t count;
+    const char *text;
+};
+typedef void bf_latched(void *argument, const struct bf_outcome_of_latch *outcome);
+/* `scope`: kind, name, value and reason count. Nothing in it starts or resumes until resume-all for the same scope; what
+ * runs is paused at once. Said again it stays as it is. */
+void bf_engine_pause_all(struct bf_engine *engine, const struct bf_latch *scope, const char *actor, bf_latched *done,
+                         void *argument);
+/* Resumes what pause-all had paused, as far as no other latch holds it. */
+void bf_engine_resume_all(struct bf_engine *engine, const struct bf_latch *scope, const char *actor, bf_latched *done,
+                          void *argument);
+const struct bf_latch *bf_engine_latch(const struct bf_engine *engine, size_t index); /* NULL past the end */
 
 /* Jobs, newest first: pass NULL to begin; NULL at the end. */
 const struct bf_job *bf_engine_next_job(const struct bf_engine *engine, const struct bf_job *job);

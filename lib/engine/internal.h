@@ -15,12 +15,20 @@ enum {
 };
 #define BF_KEY_KEPT (INT64_C(7) * 86400000) /* milliseconds: as long an Idempotency-Key means its job */
 
+/* Why an order is there. What ends a pause by itself is looked at again when its turn comes: a person may have said
+ * something else meanwhile. */
+enum bf_cause { BF_BY_PERSON, BF_BY_TIMER, BF_BY_RESUME_ALL };
+
 /* An order on its way: it waits in the job's queue for the tick, then for the store. */
 struct bf_request {
     struct bf_request *next;
     enum bf_order order;
+    enum bf_cause cause;
     char *actor, *reason, *confirm; /* owned; the latter two may be NULL */
-    bf_ordered *done;
+    int64_t pause_for;              /* PAUSE: milliseconds; 0: until somebody resumes it */
+    char *change, *if_match;        /* TUNE: JSON, and the header's value or NULL; owned */
+    bool already;                   /* the state was so before */
+    bf_ordered *done;               /* NULL: nobody waits */
     void *argument;
 };
 
@@ -46,6 +54,15 @@ struct bf_job {
 };
 
 struct bf_submission;
+struct bf_clone;
+struct bf_call;
+
+/* A latch that is on. */
+struct bf_held_latch {
+    struct bf_latch latch;
+    bool leaving; /* the store is told that it is off */
+    bool unsaved; /* the store does not know that it is on */
+};
 
 struct bf_engine {
     struct bf_engine_options options;
@@ -57,12 +74,19 @@ struct bf_engine {
     struct bf_job *dirty_first, *dirty_last;
     struct bf_timer *ticker;      /* fires once when something is dirty */
     struct bf_timer *store_timer; /* tries again to store what could not be stored */
+    struct bf_timer *release_timer;   /* the next pause with an end is over */
+    struct bf_timer *retention_timer; /* hourly */
+    struct bf_held_latch *latches;
+    size_t latch_count;
+    char *released_by; /* who said resume-all last; owned */
     bool schedule;                /* somebody may have a turn now */
     struct bf_submission *submissions;
+    struct bf_clone *clones; /* that ask the target for a position */
     bool draining, drain_cancel;
     void (*drained)(void *argument);
     void *drained_argument;
     struct bf_save *saves;        /* under way in the store */
+    struct bf_call *calls;        /* other writes under way in the store */
 };
 
 /* One write to the store. It outlives the engine when that is dropped first: then `engine` is NULL. */
@@ -77,7 +101,23 @@ struct bf_save {
     struct bf_event event;
 };
 
+/* Any other write to the store: who holds one hears of it exactly once. It outlives the engine as a save does; then
+ * `done` is not called, only what it owns is freed. */
+struct bf_call {
+    struct bf_call *previous, *next;
+    struct bf_engine *engine;
+    void (*done)(struct bf_call *call, const struct bf_error *error);
+    void *argument;     /* borrowed */
+    char *text;         /* owned; may be NULL */
+    struct bf_job *job; /* may be NULL */
+    bf_latched *latched;
+    struct bf_latch latch;
+};
+
 /* engine.c */
+struct bf_call *bf_call_new(struct bf_engine *engine, void (*done)(struct bf_call *, const struct bf_error *));
+void bf_call_stored(void *call, const struct bf_error *error); /* a bf_stored */
+void bf_engine_remove(struct bf_job *job); /* frees it; nothing of it may be under way */
 void bf_engine_mark(struct bf_job *job);            /* the tick will look at it; callable from anywhere */
 void bf_engine_wake(struct bf_engine *engine);      /* the ticker will run (for the scheduler) */
 struct bf_job *bf_engine_add(struct bf_engine *engine, struct bf_record *record); /* takes over what record owns */
@@ -100,16 +140,51 @@ void bf_job_move(struct bf_job *job, enum bf_state to, const struct bf_reason *r
 /* For moves that start something: stored first, takes effect when stored. */
 void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *actor, struct bf_request *request);
 void bf_job_event(struct bf_job *job, struct bf_event *event, const char *type, const char *actor, const char *text);
+/* Stores the record as it is together with an event. `request` (may be NULL) is answered when stored. */
+void bf_job_record_event(struct bf_job *job, const char *type, const char *actor, const char *text,
+                         struct bf_request *request);
 void bf_job_note(struct bf_job *job, const char *type, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void bf_job_save(struct bf_job *job, bool for_walk); /* stores the record as it is; for_walk: the walk waits for it */
 struct bf_reason bf_reason_make(const struct bf_job *job, enum bf_code code, const char *text);
 
 /* orders.c */
 /* What an order does in a state: the table that the tests walk cell by cell. */
-enum bf_order_effect { BF_EFFECT_CONFLICT, BF_EFFECT_ALREADY, BF_EFFECT_MOVE, BF_EFFECT_MOVE_STORED_FIRST };
+enum bf_order_effect {
+    BF_EFFECT_CONFLICT,
+    BF_EFFECT_ALREADY,
+    BF_EFFECT_MOVE,
+    BF_EFFECT_MOVE_STORED_FIRST,
+    BF_EFFECT_CHANGE /* pace and limits */
+};
 enum bf_order_effect bf_order_effect(enum bf_order order, enum bf_state state, enum bf_state *ret_to);
 void bf_job_carry_out(struct bf_job *job); /* the waiting requests */
 void bf_request_answer(struct bf_request *request, const struct bf_outcome_of_order *outcome); /* frees it */
+/* Puts the order into the job's queue, or answers why not; takes over what it owns. */
+void bf_engine_enqueue(struct bf_engine *engine, const char *job_id, struct bf_request request);
+void bf_job_answer(struct bf_job *job, struct bf_request *request, enum bf_code code, bool already, const char *text);
+/* For us: nobody waits for the answer. */
+void bf_job_order(struct bf_job *job, enum bf_order order, enum bf_cause cause, const char *actor, const char *reason);
+
+/* tune.c */
+void bf_job_tune(struct bf_job *job, struct bf_request *request);
+/* The walk is ready for the next batch: takes over what was changed. True when it went on (to connect anew). */
+bool bf_walk_take_changes(struct bf_job *job);
+
+/* release.c */
+void bf_engine_release(struct bf_engine *engine); /* resumes what may come out of its pause by itself */
+bool bf_job_may_release(const struct bf_job *job, enum bf_cause cause);
+
+/* latch.c */
+/* The latch that holds this job; NULL: none. Its text for people goes into `text` (may be NULL). */
+const struct bf_latch *bf_job_latched(const struct bf_job *job, char *text, size_t size);
+void bf_latches_save(struct bf_engine *engine); /* those that could not be stored */
+
+/* clone.c */
+void bf_clones_drop(struct bf_engine *engine);
+void bf_clones_leave(struct bf_engine *engine); /* those that ask a target that is not the configuration's any more */
+
+/* retention.c */
+void bf_engine_retain(struct bf_engine *engine);
 
 /* scheduler.c */
 void bf_engine_schedule(struct bf_engine *engine);

@@ -41,7 +41,8 @@ static void apply(struct bf_job *job, enum bf_state from, enum bf_state to)
 
 static void answer_stored(struct bf_save *save, const struct bf_error *error)
 {
-    struct bf_outcome_of_order outcome = {.code = BF_OK, .durable = error->code == BF_OK, .job = save->job, .text = ""};
+    struct bf_outcome_of_order outcome = {.code = BF_OK, .durable = error->code == BF_OK, .job = save->job, .text = "",
+                                          .already = save->request && save->request->already};
     if (error->code != BF_OK) {
         outcome.text = error->text;
         if (save->applies)
@@ -49,6 +50,12 @@ static void answer_stored(struct bf_save *save, const struct bf_error *error)
     }
     bf_request_answer(save->request, &outcome);
     save->request = NULL;
+}
+
+/* A person's word that this daemon shall work on the job, whoever held it before. */
+static bool takes_over(const struct bf_request *request)
+{
+    return request && request->order == BF_ORDER_RESUME && request->cause == BF_BY_PERSON;
 }
 
 static void on_saved(void *argument, const struct bf_error *error)
@@ -68,15 +75,19 @@ static void on_saved(void *argument, const struct bf_error *error)
             job->moving = false;
             if (good) {
                 job->record.reason = (struct bf_reason){0};
+                job->record.version++;
+                job->record.updated_at = save->event.at;
+                job->record.ended_at = 0; /* what starts has no end */
                 if (save->request && save->request->order == BF_ORDER_APPROVE) {
                     free(job->record.approver);
                     job->record.approver = bf_copy_string(save->request->actor);
                 }
-                /* A person's word that this daemon shall work on it, whoever held it before. */
-                if (save->request && save->request->order == BF_ORDER_RESUME)
+                if (takes_over(save->request))
                     job->record.epoch = 0;
                 announce(job, &save->event);
                 apply(job, job->record.state, save->to);
+            } else {
+                engine->world->timer_start(engine->store_timer, BF_STORE_RETRY); /* who would resume by itself */
             }
         } else if (!good) {
             /* What took effect stays in effect; it is stored as soon as the store is back. */
@@ -127,6 +138,15 @@ void bf_job_event(struct bf_job *job, struct bf_event *event, const char *type, 
     snprintf(event->text, sizeof event->text, "%.*s", (int)sizeof event->text - 1, text);
 }
 
+void bf_job_record_event(struct bf_job *job, const char *type, const char *actor, const char *text,
+                         struct bf_request *request)
+{
+    struct bf_save *save = new_save(job, request);
+    bf_job_event(job, &save->event, type, actor, text);
+    announce(job, &save->event);
+    job->engine->store->save(job->engine->store->context, &job->record, &save->event, 1, on_saved, save);
+}
+
 void bf_job_note(struct bf_job *job, const char *type, const char *format, ...)
 {
     char text[BF_EVENT_TEXT_MAX];
@@ -134,10 +154,7 @@ void bf_job_note(struct bf_job *job, const char *type, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    struct bf_save *save = new_save(job, NULL);
-    bf_job_event(job, &save->event, type, "daemon", text);
-    announce(job, &save->event);
-    job->engine->store->save(job->engine->store->context, &job->record, &save->event, 1, on_saved, save);
+    bf_job_record_event(job, type, "daemon", text, NULL);
 }
 
 /* ---- moves ---- */
@@ -158,6 +175,7 @@ static bool prepare_move(struct bf_job *job, struct bf_record *record, enum bf_s
     snprintf(event->from, sizeof event->from, "%s", bf_state_name(record->state));
     snprintf(event->to, sizeof event->to, "%s", bf_state_name(to));
     record->state = to;
+    record->version++;
     record->reason = reason ? *reason : (struct bf_reason){0};
     record->updated_at = event->at;
     record->ended_at = bf_state_final(to) ? event->at : 0;
@@ -187,7 +205,7 @@ void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *
     struct bf_record copy = job->record; /* borrowed strings; the store copies what it needs */
     if (request && request->order == BF_ORDER_APPROVE)
         copy.approver = request->actor;
-    if (request && request->order == BF_ORDER_RESUME)
+    if (takes_over(request))
         copy.epoch = 0;
     struct bf_reason why = {0};
     if (request && request->reason)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "duration.h"
 #include "internal.h"
 
 /* X(order, state, effect, to). What is not listed is a conflict (409): a weaker order never undoes a stronger one. */
@@ -33,7 +34,13 @@
     X(ABORT, PAUSING, MOVE, ABORTING)                              \
     X(ABORT, PAUSED, MOVE, ABORTING)                               \
     X(ABORT, ABORTING, ALREADY, ABORTING)                          \
-    X(ABORT, ABORTED, ALREADY, ABORTED)
+    X(ABORT, ABORTED, ALREADY, ABORTED)                            \
+    X(TUNE, QUEUED, CHANGE, QUEUED)                                \
+    X(TUNE, RUNNING, CHANGE, RUNNING)                              \
+    X(TUNE, VERIFYING, CHANGE, VERIFYING)                          \
+    X(TUNE, PAUSING, CHANGE, PAUSING)                              \
+    X(TUNE, PAUSED, CHANGE, PAUSED)                                \
+    X(TUNE, ROLLING_BACK, CHANGE, ROLLING_BACK)
 
 enum bf_order_effect bf_order_effect(enum bf_order order, enum bf_state state, enum bf_state *ret_to)
 {
@@ -55,11 +62,65 @@ enum bf_order_effect bf_order_effect(enum bf_order order, enum bf_state state, e
     return BF_EFFECT_CONFLICT;
 }
 
-static void answer(struct bf_job *job, struct bf_request *request, enum bf_code code, bool already, const char *text)
+void bf_job_answer(struct bf_job *job, struct bf_request *request, enum bf_code code, bool already, const char *text)
 {
     struct bf_outcome_of_order outcome = {
         .code = code, .already = already, .durable = !job->unsaved, .job = job, .text = text};
     bf_request_answer(request, &outcome);
+}
+
+/* "paused by operator until 2026-11-21T04:00:00.000Z: why" */
+static struct bf_reason reason_of(const struct bf_job *job, const struct bf_request *request, enum bf_order order)
+{
+    char text[384], until[BF_TIME_TEXT];
+    const struct bf_world *world = job->engine->world;
+    int64_t end = request->pause_for ? world->unix_time(world->context) + request->pause_for : 0;
+    snprintf(text, sizeof text, "%s by %.60s%s%s%s%.150s", order == BF_ORDER_PAUSE ? "paused" : "aborted", request->actor,
+             end ? " until " : "", end ? bf_time_format(end, until) : "", request->reason ? ": " : "",
+             request->reason ? request->reason : "");
+    struct bf_reason reason = bf_reason_make(job, BF_OPERATOR, text);
+    reason.until = end;
+    return reason;
+}
+
+/* Paused, or nearly: the newest word of a person says for how long, and takes the job out of what resumes by itself. But
+ * what the job found out itself (it is fenced, the table changed) needs a person, however long that takes. */
+static void pause_again(struct bf_job *job, struct bf_request *request)
+{
+    const struct bf_reason *reason = &job->record.reason;
+    char text[256];
+    if (reason->code != BF_OPERATOR && reason->code != BF_PAUSE_ALL) {
+        snprintf(text, sizeof text, "job %s is %s because of %s, which does not end by itself: `for` does not apply",
+                 job->record.document->name, bf_state_name(job->record.state), bf_code_name(reason->code));
+        if (request->pause_for)
+            bf_job_answer(job, request, BF_WRONG_STATE, false, text);
+        else
+            bf_job_answer(job, request, BF_OK, true, "");
+        return;
+    }
+    if (reason->code == BF_OPERATOR && reason->until == 0 && request->pause_for == 0) {
+        bf_job_answer(job, request, BF_OK, true, "");
+        return;
+    }
+    request->already = true;
+    job->record.reason = reason_of(job, request, BF_ORDER_PAUSE);
+    job->engine->schedule = true;
+    bf_job_record_event(job, "pause", request->actor, job->record.reason.text, request);
+}
+
+/* What starts or goes on: why it may not just now; true when it is answered. */
+static bool held_back(struct bf_job *job, struct bf_request *request)
+{
+    char text[512];
+    if (request->cause != BF_BY_PERSON && !bf_job_may_release(job, request->cause))
+        bf_job_answer(job, request, BF_WRONG_STATE, false, "");
+    else if (job->engine->draining)
+        bf_job_answer(job, request, BF_STOPPING, false, "the daemon is stopping; try again when it is back");
+    else if (request->order == BF_ORDER_RESUME && bf_job_latched(job, text, sizeof text))
+        bf_job_answer(job, request, BF_PAUSE_ALL, false, text);
+    else
+        return false;
+    return true;
 }
 
 static void carry_out(struct bf_job *job, struct bf_request *request)
@@ -71,31 +132,32 @@ static void carry_out(struct bf_job *job, struct bf_request *request)
     case BF_EFFECT_CONFLICT:
         snprintf(text, sizeof text, "job %s is %s: %s does not apply", job->record.document->name, state,
                  bf_order_name(request->order));
-        answer(job, request, BF_WRONG_STATE, false, text);
+        bf_job_answer(job, request, BF_WRONG_STATE, false, text);
         return;
     case BF_EFFECT_ALREADY:
-        answer(job, request, BF_OK, true, "");
+        if (request->order == BF_ORDER_PAUSE)
+            pause_again(job, request);
+        else
+            bf_job_answer(job, request, BF_OK, true, "");
         return;
     case BF_EFFECT_MOVE_STORED_FIRST:
-        if (job->engine->draining) {
-            answer(job, request, BF_STOPPING, false, "the daemon is stopping; try again when it is back");
+        if (held_back(job, request))
             return;
-        }
         if (request->confirm && strcmp(request->confirm, job->record.document->name) != 0) {
             snprintf(text, sizeof text, "`confirm` must be the job's name, %s", job->record.document->name);
-            answer(job, request, BF_CONFIRM, false, text);
+            bf_job_answer(job, request, BF_CONFIRM, false, text);
             return;
         }
         bf_job_move_stored_first(job, to, request->actor, request);
         return;
     case BF_EFFECT_MOVE: {
-        snprintf(text, sizeof text, "%s by %s%s%.150s",
-                 request->order == BF_ORDER_PAUSE ? "paused" : "aborted", request->actor,
-                 request->reason ? ": " : "", request->reason ? request->reason : "");
-        struct bf_reason reason = bf_reason_make(job, BF_OPERATOR, text);
+        struct bf_reason reason = reason_of(job, request, request->order);
         bf_job_move(job, to, &reason, request->actor, request);
         return;
     }
+    case BF_EFFECT_CHANGE:
+        bf_job_tune(job, request);
+        return;
     }
 }
 
@@ -108,34 +170,71 @@ void bf_job_carry_out(struct bf_job *job)
     }
 }
 
-void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order order, const char *actor,
-                     const char *reason, const char *confirm, bf_ordered *done, void *argument)
+static void append(struct bf_job *job, struct bf_request *request)
+{
+    struct bf_request **end = &job->requests;
+    while (*end)
+        end = &(*end)->next;
+    *end = request;
+    bf_engine_mark(job);
+}
+
+static size_t waiting(const struct bf_job *job)
+{
+    size_t count = 0;
+    for (const struct bf_request *request = job->requests; request; request = request->next)
+        count++;
+    return count;
+}
+
+void bf_engine_enqueue(struct bf_engine *engine, const char *job_id, struct bf_request request)
 {
     struct bf_job *job = bf_engine_by_id(engine, job_id);
+    struct bf_request *copy = BF_NEW(struct bf_request);
     struct bf_outcome_of_order refusal = {.durable = true, .job = job, .text = ""};
     if (!job) {
         refusal.code = BF_NOT_FOUND;
         refusal.text = "there is no such job";
-        done(argument, &refusal);
-        return;
-    }
-    struct bf_request **end = &job->requests;
-    size_t waiting = 0;
-    for (; *end; end = &(*end)->next)
-        waiting++;
-    if (waiting >= BF_ORDERS_WAITING_MAX && bf_order_strength(order) == 0) {
+    } else if (waiting(job) >= BF_ORDERS_WAITING_MAX && bf_order_strength(request.order) == 0) {
         refusal.code = BF_BUSY;
         refusal.text = "too many orders for this job at once; try again";
-        done(argument, &refusal);
+    }
+    *copy = request;
+    if (refusal.code != BF_OK) {
+        bf_request_answer(copy, &refusal);
         return;
     }
+    append(job, copy);
+}
+
+void bf_job_order(struct bf_job *job, enum bf_order order, enum bf_cause cause, const char *actor, const char *reason)
+{
     struct bf_request *request = BF_NEW(struct bf_request);
-    *request = (struct bf_request){.order = order,
-                                   .actor = bf_copy_string(actor),
-                                   .reason = bf_copy_string(reason),
-                                   .confirm = bf_copy_string(confirm),
-                                   .done = done,
-                                   .argument = argument};
-    *end = request;
-    bf_engine_mark(job);
+    *request = (struct bf_request){
+        .order = order, .cause = cause, .actor = bf_copy_string(actor), .reason = bf_copy_string(reason)};
+    append(job, request);
+}
+
+void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order order, const char *actor,
+                     const char *reason, const char *confirm, bf_ordered *done, void *argument)
+{
+    bf_engine_enqueue(engine, job_id,
+                      (struct bf_request){.order = order,
+                                          .actor = bf_copy_string(actor),
+                                          .reason = bf_copy_string(reason),
+                                          .confirm = bf_copy_string(confirm),
+                                          .done = done,
+                                          .argument = argument});
+}
+
+void bf_engine_pause_for(struct bf_engine *engine, const char *job_id, int64_t pause_for, const char *actor,
+                         const char *reason, bf_ordered *done, void *argument)
+{
+    bf_engine_enqueue(engine, job_id,
+                      (struct bf_request){.order = BF_ORDER_PAUSE,
+                                          .actor = bf_copy_string(actor),
+                                          .reason = bf_copy_string(reason),
+                                          .pause_for = pause_for,
+                                          .done = done,
+                                          .argument = argument});
 }

@@ -31,6 +31,10 @@ static bool has_to_wait(struct bf_job *job)
     char text[256];
     int active = 0;
     const struct bf_job *same_table = NULL;
+    if (bf_job_latched(job, text, sizeof text)) {
+        wait_for(job, BF_PAUSE_ALL, text);
+        return true;
+    }
     for (const struct bf_job *other = job->engine->oldest; other; other = other->newer) {
         /* By name: one that still ends its batch on the target's former connection takes its place, too. */
         if (other == job || strcmp(other->record.document->target, job->record.document->target) != 0 ||

@@ -138,6 +138,9 @@ struct bf_walk {
     bool count_ended;            /* the last session was ended: look whether the server stayed up */
     struct bf_reason reason;     /* what it waits for just now */
     int64_t flights;
+    bool changed;                /* pace or limits were: taken over before the next batch */
+    int64_t lock_timeout, statement_timeout; /* milliseconds, of this session */
+    int64_t batch_ended, batch_took, batch_changed; /* the last batch: monotonic milliseconds, microseconds, rows */
 
     /* the end of the walk */
     bool stopping;               /* a stop was seen: no new batch */

@@ -41,6 +41,8 @@ static bool is_sparse(const struct bf_job *job)
 void bf_walk_ready(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
+    if (walk->changed && bf_walk_take_changes(job))
+        return;
     if (bf_job_now(job) - walk->touched_at > BF_TOUCH_EVERY) {
         bf_walk_send_one(job, BF_STATEMENT_TOUCH, BF_PHASE_TOUCHING);
         return;
@@ -209,6 +211,9 @@ static void committed(struct bf_job *job, int64_t changed, int64_t time)
     progress->batch_rows = bf_size_batch(&walk->size, walk->next.rows, changed, time);
     int64_t sleep = walk->done ? 0 : bf_sleep(job->record.document->pace.nice, time, changed) / 1000;
     walk->sleep_until = bf_job_now(job) + sleep;
+    walk->batch_ended = bf_job_now(job);
+    walk->batch_took = time;
+    walk->batch_changed = changed;
     take_sample(job);
     if (bf_job_now(job) - job->saved_at > BF_PROGRESS_SAVE)
         bf_job_save(job, false);

@@ -32,6 +32,8 @@ void bf_walk_connect(struct bf_job *job)
                                          .statement_timeout = job->record.document->limits.statement_timeout,
                                          .connect_timeout = CONNECT_TIMEOUT};
     const struct bf_database *database = job->target->database;
+    walk->lock_timeout = options.lock_timeout;
+    walk->statement_timeout = options.statement_timeout;
     walk->phase = BF_PHASE_CONNECTING;
     walk->arrived = false;
     walk->session = database->connect(database->context, &options, on_connected, job);

@@ -116,7 +116,7 @@ bool bf_walk_watchdog(struct bf_job *job)
     if (!walk->flight_under_way)
         return false;
     int64_t sent = bf_job_now(job) - walk->flight_sent;
-    int64_t limit = 2 * job->record.document->limits.statement_timeout + 5000;
+    int64_t limit = 2 * walk->statement_timeout + 5000;
     bool stop = walk->stopping && walk->cancelled_at && bf_job_now(job) - walk->stop_since >= grace(job) + STOP_WATCHDOG;
     bool hurried = walk->stopping && (walk->phase == BF_PHASE_RELEASING || walk->phase == BF_PHASE_TAKING_BACK);
     if (hurried)
@@ -145,7 +145,7 @@ void bf_walk_arm(struct bf_job *job)
         if (walk->phase == BF_PHASE_SLEEPING && walk->touched_at + BF_TOUCH_EVERY + 1 < due)
             due = walk->touched_at + BF_TOUCH_EVERY + 1;
     } else if (walk->flight_under_way) {
-        due = walk->flight_sent + 2 * job->record.document->limits.statement_timeout + 5000;
+        due = walk->flight_sent + 2 * walk->statement_timeout + 5000;
         if (walk->stopping) {
             int64_t cancel = walk->cancelled_at ? walk->cancelled_at + CANCEL_AGAIN : walk->stop_since + grace(job);
             if (cancel < due)

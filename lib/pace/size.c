@@ -45,6 +45,22 @@ static int64_t scan_ceiling(const struct bf_size *size)
     return ceiling < size->max ? size->max : ceiling;
 }
 
+int64_t bf_size_change(struct bf_size *size, int64_t target_milliseconds, int64_t start, int64_t min, int64_t max)
+{
+    bool began = size->history > 0;
+    int64_t rows = !began && size->rows == size->start ? start : size->rows; /* a checkpoint may have said it */
+    size->target_time = target_milliseconds * 1000;
+    size->start = start;
+    size->min = min < 1 ? 1 : min;
+    size->max = max;
+    /* Down at once: who lowers the aim wants peace now. Up goes step by step, as always. */
+    double fit = began ? (double)size->target_time / slow_row_time(size) : (double)rows;
+    if (fit < (double)rows)
+        rows = (int64_t)fit;
+    size->rows = bounded(size, rows, began ? scan_ceiling(size) : max);
+    return size->rows;
+}
+
 static void remember(struct bf_size *size, int64_t scanned, int64_t changed, int64_t time)
 {
     size->row_time[size->next] = (double)time / (double)scanned;

@@ -24,6 +24,8 @@ struct bf_size {
 };
 
 void bf_size_start(struct bf_size *size, int64_t target_milliseconds, int64_t start, int64_t min, int64_t max);
+/* The job says something else from now on; what was learnt stays. Returns the rows for the next batch. */
+int64_t bf_size_change(struct bf_size *size, int64_t target_milliseconds, int64_t start, int64_t min, int64_t max);
 /* A batch was committed. time: microseconds on the server. Returns the rows for the next one. */
 int64_t bf_size_batch(struct bf_size *size, int64_t scanned, int64_t changed, int64_t time);
 /* A batch was taken back because of a lock conflict, a yield or the statement timeout. */

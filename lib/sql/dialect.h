@@ -63,7 +63,8 @@ struct bf_dialect {
     /* Looks at the author's expressions alone, before any server sees them. */
     void (*check_expressions)(const struct bf_document *document, struct bf_complaints *complaints);
 
-    /* Text of the statements that are the same for every job: BEGIN, COMMIT, ROLLBACK, SERVER, FIND_DONE. */
+    /* Text of the statements that are the same for every job: BEGIN, COMMIT, ROLLBACK, SERVER, FIND_DONE, and READ_CHECKPOINT
+     * for who has no statements of its own. */
     const char *(*common)(enum bf_statement statement);
 
     /* Appends the catalogue statements (SURVEY) that describe the document's table. */

@@ -179,16 +179,33 @@ static void written(void *argument)
     free(write);
 }
 
-static void save(void *context, const struct bf_record *record, const struct bf_event *events, size_t count,
-                 bf_stored *stored, void *argument)
+static void write_later(struct crowd *crowd, bf_stored *stored, void *argument)
 {
-    struct crowd *crowd = context;
     struct write *write = BF_NEW(struct write);
-    (void)record, (void)events, (void)count;
     *write = (struct write){crowd, stored, argument};
     int64_t begin = crowd->store_free_at > crowd->sim.now ? crowd->store_free_at : crowd->sim.now;
     crowd->store_free_at = begin + sim_between(&crowd->sim, 100, 10000);
     sim_at(&crowd->sim, crowd->store_free_at - crowd->sim.now, written, write);
+}
+
+static void save(void *context, const struct bf_record *record, const struct bf_event *events, size_t count,
+                 bf_stored *stored, void *argument)
+{
+    (void)record, (void)events, (void)count;
+    write_later(context, stored, argument);
+}
+
+static void save_latch(void *context, const struct bf_latch *latch, bool on, const struct bf_event *events, size_t count,
+                       bf_stored *stored, void *argument)
+{
+    (void)latch, (void)on, (void)events, (void)count;
+    write_later(context, stored, argument);
+}
+
+static enum bf_code load_latches(void *context, bf_store_loaded_latch *loaded, void *argument, struct bf_error *error)
+{
+    (void)context, (void)loaded, (void)argument, (void)error;
+    return BF_OK;
 }
 
 static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument, struct bf_error *error)
@@ -329,7 +346,8 @@ static bool run(uint64_t seed, char violation[256])
                                      .random = random_bytes, .timer_new = timer_new, .timer_start = timer_start,
                                      .timer_stop = timer_stop, .timer_free = timer_free, .owner = "crowd",
                                      .owner_gone = owner_gone};
-    crowd->store = (struct bf_store){.context = crowd, .load = load, .save = save};
+    crowd->store = (struct bf_store){.context = crowd, .load = load, .save = save, .load_latches = load_latches,
+                                     .save_latch = save_latch};
     crowd->database = (struct bf_database){.context = crowd, .dialect = sim_database(&crowd->sim)->dialect,
                                            .connect = connect_session, .execute = execute, .cancel = cancel,
                                            .close = close_session};

@@ -1,0 +1,105 @@
+/* Changing pace and limits of a job that is there already. What was changed takes effect at once in what people see, and
+ * in the walk before its next batch; it is stored second, because slowing down has to work when the store does not. */
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "internal.h"
+
+/* The sleep behind the last batch, as long as it now would be. */
+static void sleep_anew(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    int64_t sleep = bf_sleep(job->record.document->pace.nice, walk->batch_took, walk->batch_changed) / 1000;
+    if (walk->phase == BF_PHASE_SLEEPING)
+        walk->sleep_until = walk->batch_ended + sleep;
+}
+
+static void take(struct bf_job *job, struct bf_request *request, struct bf_document *changed, const char *difference)
+{
+    struct bf_record *record = &job->record;
+    bf_document_take(record->document, changed);
+    record->version++;
+    record->updated_at = job->engine->world->unix_time(job->engine->world->context);
+    job->walk.changed = true;
+    if (bf_walk_over(job))
+        record->progress.batch_rows = record->progress.batches > 0 ? record->progress.batch_rows
+                                                                    : record->document->pace.batch_rows_start;
+    else
+        sleep_anew(job);
+    bf_job_record_event(job, "tune", request->actor, difference, request);
+    bf_engine_mark(job);
+}
+
+static void refuse(struct bf_job *job, struct bf_request *request, enum bf_code code, struct bf_complaints *complaints,
+                   const char *text)
+{
+    struct bf_outcome_of_order outcome = {.code = code,
+                                          .durable = !job->unsaved,
+                                          .job = job,
+                                          .complaints = complaints->count ? complaints : NULL,
+                                          .text = complaints->count ? "the change is not valid" : text};
+    bf_request_answer(request, &outcome);
+    bf_complaints_clear(complaints);
+}
+
+void bf_job_tune(struct bf_job *job, struct bf_request *request)
+{
+    char etag[BF_ETAG_TEXT];
+    struct bf_complaints complaints = {0};
+    struct bf_error error = {0};
+    struct bf_document *changed = NULL;
+    if (request->if_match && !bf_etag_matches(request->if_match, bf_record_etag(&job->record, etag))) {
+        bf_fail(&error, BF_PRECONDITION_FAILED, "job %s was changed meanwhile: its ETag is %s", job->record.document->name,
+                etag);
+        refuse(job, request, BF_PRECONDITION_FAILED, &complaints, error.text);
+        return;
+    }
+    enum bf_code code = bf_document_merge(job->record.document, request->change, strlen(request->change),
+                                          bf_engine_rules_of, job->engine, &changed, &complaints, &error);
+    if (code == BF_OK && job->target) {
+        bf_target_check_ceilings(job->target, changed, &complaints);
+        code = bf_complaints_code(&complaints);
+    }
+    if (code != BF_OK) {
+        bf_document_free(changed);
+        refuse(job, request, code, &complaints, error.text);
+        return;
+    }
+    BF_AUTO_STRING char *difference = bf_document_difference(job->record.document, changed);
+    if (!difference) {
+        bf_document_free(changed);
+        bf_job_answer(job, request, BF_OK, true, "");
+        return;
+    }
+    take(job, request, changed, difference);
+}
+
+/* What was learnt of the rows stays; the bounds, the aim and the session's timeouts are the new ones. */
+bool bf_walk_take_changes(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_document *document = job->record.document;
+    const struct bf_pace *pace = &document->pace;
+    walk->changed = false;
+    job->record.progress.batch_rows = bf_size_change(&walk->size, pace->batch_time, pace->batch_rows_start,
+                                                     pace->batch_rows_min, pace->batch_rows_max);
+    walk->have_next = false; /* it was measured out for the old size */
+    if (walk->lock_timeout == document->limits.lock_timeout && walk->statement_timeout == document->limits.statement_timeout)
+        return false;
+    bf_walk_close_session(job);
+    walk->phase = BF_PHASE_OFF;
+    return true;
+}
+
+void bf_engine_tune(struct bf_engine *engine, const char *job_id, const char *change, size_t length, const char *if_match,
+                    const char *actor, bf_ordered *done, void *argument)
+{
+    bf_engine_enqueue(engine, job_id,
+                      (struct bf_request){.order = BF_ORDER_TUNE,
+                                          .actor = bf_copy_string(actor),
+                                          .change = bf_copy_bytes(change, length),
+                                          .if_match = bf_copy_string(if_match),
+                                          .done = done,
+                                          .argument = argument});
+}
