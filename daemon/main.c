@@ -145,8 +145,10 @@ static void on_loaded(void *argument, struct bf_config *config, const struct bf_
     if (config) {
         take_over(daemon, config);
     } else {
-        for (size_t i = 0; i < faults->count; i++)
-            bf_log(BF_LEVEL_ERROR, NULL, "%s:%d: %s", daemon->config_path, faults->list[i].line, faults->list[i].text);
+        for (size_t i = 0; i < faults->count; i++) {
+            BF_AUTO_STRING char *line = faults->list[i].line ? bf_format(":%d", faults->list[i].line) : bf_copy_string("");
+            bf_log(BF_LEVEL_ERROR, NULL, "%s%s: %s", daemon->config_path, line, faults->list[i].text);
+        }
         bf_log(BF_LEVEL_ERROR, NULL, "SIGHUP: %zu %s in the configuration: nothing changed", faults->total,
                faults->total == 1 ? "fault" : "faults");
     }

@@ -88,13 +88,6 @@ def test_two_daemons_cannot_open_one_store_but_a_copy(make_daemon, run, tmp_path
     assert copy.start().get("/v1/jobs").json["jobs"] == []
 
 
-def test_a_hangup_changes_nothing_and_is_said(make_daemon):
-    daemon = make_daemon(NOWHERE)
-    daemon.process.send_signal(signal.SIGHUP)
-    until(lambda: "SIGHUP" in daemon.log.read_text(), 10, lambda _: daemon.log_tail())
-    assert daemon.get("/healthz").status == 200
-
-
 class Locked:
     """A job whose batch waits for a row that another session holds."""
 
