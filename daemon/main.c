@@ -13,6 +13,7 @@
 #include "engine.h"
 #include "http.h"
 #include "log.h"
+#include "mysql_database.h"
 #include "options.h"
 #include "reload.h"
 #include "service.h"
@@ -261,15 +262,29 @@ static void clean_up(struct daemon *daemon)
     uv_loop_close(&daemon->loop);
 }
 
+/* Store, name look-ups and cancels need a few threads. A session of MySQL holds one while it waits for the server, and
+ * its KILL QUERY needs another; submissions have sessions too. */
+static void size_thread_pool(const struct bf_config *config)
+{
+    enum { FEW = 8, MOST = 512 };
+    char text[16];
+    int threads = FEW;
+
+    for (size_t i = 0; i < config->target_count; i++)
+        if (bf_mysql_is_url(config->targets[i].primary))
+            threads += 2 * (config->targets[i].max_jobs + 2);
+    snprintf(text, sizeof text, "%d", threads < MOST ? threads : MOST);
+    setenv("UV_THREADPOOL_SIZE", text, 0);
+}
+
 static int run(const char *path, struct bf_config *config)
 {
     struct daemon *daemon = BF_NEW(struct daemon);
     struct bf_error error = {0};
     int exit_code = EXIT_SUCCESS;
 
-    /* Both before the first thread: one thread for each kind of call that may block (store, name look-ups, cancels), and
-     * two heaps instead of one for each of them. */
-    setenv("UV_THREADPOOL_SIZE", "8", 0);
+    /* Both before the first thread: a thread for each call that may block, and two heaps instead of one for each. */
+    size_thread_pool(config);
     mallopt(M_ARENA_MAX, 2);
     bf_log_open();
     daemon->config_path = path;

@@ -6,6 +6,7 @@
 #include "allocate.h"
 #include "engine.h"
 #include "log.h"
+#include "mysql_database.h"
 #include "postgresql.h"
 
 /* The connection and what the engine sees of it. Another URL or password file makes another one of the same name. */
@@ -36,9 +37,22 @@ size_t bf_targets_count(const struct bf_targets *targets)
     return targets->count;
 }
 
+static struct bf_database *new_database(uv_loop_t *loop, const char *url, const char *password_file)
+{
+    return bf_mysql_is_url(url) ? bf_mysql_new(loop, url, password_file) : bf_postgresql_new(loop, url, password_file);
+}
+
+static void free_database(struct bf_database *database, const char *url)
+{
+    if (bf_mysql_is_url(url))
+        bf_mysql_free(database);
+    else
+        bf_postgresql_free(database);
+}
+
 static void free_target(struct connected_target *target)
 {
-    bf_postgresql_free(target->target.database);
+    free_database(target->target.database, target->primary);
     bf_rules_clear(&target->rules);
     free(target->name);
     free(target->primary);
@@ -55,7 +69,7 @@ static struct connected_target *make(struct bf_targets *targets, const struct bf
     target->password_file = bf_copy_string(config->password_file);
     target->target = (struct bf_target){
         .name = target->name,
-        .database = bf_postgresql_new(targets->loop, target->primary, target->password_file),
+        .database = new_database(targets->loop, target->primary, target->password_file),
         .rules = &target->rules};
     return target;
 }

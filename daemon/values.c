@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "allocate.h"
+#include "mysql_database.h"
 
 /* Decimal digits only; strtol alone would take " +7". False: not a number in the bounds. */
 static bool parse_number(const char *text, long least, long most, long *ret_number)
@@ -124,10 +125,15 @@ char *bf_value_primary(const char *value, char **ret_url)
 {
     char *message = NULL;
 
-    if (strncmp(value, "mysql://", 8) == 0 || strncmp(value, "mariadb://", 10) == 0)
-        return bf_copy_string("MySQL and MariaDB are not built yet: only postgresql:// is");
+    if (bf_mysql_is_url(value)) {
+        char fault[256];
+        if (!bf_mysql_valid(value, fault, sizeof fault))
+            return bf_format("is not a URL that can be used: %s", fault);
+        *ret_url = bf_copy_string(value);
+        return NULL;
+    }
     if (strncmp(value, "postgresql://", 13) != 0 && strncmp(value, "postgres://", 11) != 0)
-        return bf_copy_string("must be a URL such as postgresql://backfill@db1/shop");
+        return bf_copy_string("must be a URL such as postgresql://backfill@db1/shop or mysql://backfill@db1/shop");
     if (holds_password(value))
         return bf_copy_string("a password does not belong in the URL: put it into password_file or ~/.pgpass (an \"@\" "
                               "that is not the end of a user name is written %40)");

@@ -1,6 +1,7 @@
 #include "dialect.h"
 
 #include "allocate.h"
+#include "buffer.h"
 
 void bf_table_free(struct bf_table *table)
 {
@@ -42,4 +43,17 @@ void bf_statements_free(struct bf_statements *statements)
 size_t bf_leg_count(size_t split, size_t key_count)
 {
     return split == 0 ? key_count : 2 * (key_count - split) + 1;
+}
+
+char *bf_set_pointer(const char *column)
+{
+    struct bf_buffer buffer = {0};
+    bf_buffer_text(&buffer, "/set/");
+    for (const char *p = column; *p; p++) {
+        if (*p == '~' || *p == '/')
+            bf_buffer_text(&buffer, *p == '~' ? "~0" : "~1");
+        else
+            bf_buffer_append(&buffer, p, 1);
+    }
+    return bf_buffer_take(&buffer);
 }

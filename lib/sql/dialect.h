@@ -94,8 +94,13 @@ struct bf_dialect {
 };
 
 extern const struct bf_dialect bf_dialect_postgresql;
+extern const struct bf_dialect bf_dialect_mysql; /* MariaDB too */
 
-/* P10: class of an SQLSTATE. FENCE, LOST, UNREACHABLE, PROXY are not made here. */
+/* "/set/a~1b": a pointer to a column of `set`, with RFC 6901's escapes; the caller frees it. */
+char *bf_set_pointer(const char *column);
+
+/* P10: class of an SQLSTATE, or of an error number and its SQLSTATE. FENCE, UNREACHABLE, PROXY are not made here. */
 enum bf_error_class bf_postgresql_classify(const char *sqlstate);
+enum bf_error_class bf_mysql_classify(unsigned number, const char *sqlstate);
 
 #endif

@@ -105,7 +105,7 @@ static char *pointer_of(const struct bf_document *document, struct place place)
     case PART_REMAINING:
         return bf_copy_string("/remaining");
     case PART_SET:
-        return bf_postgresql_set_pointer(document->set[place.index].name);
+        return bf_set_pointer(document->set[place.index].name);
     case PART_AFTER:
         return bf_format("/range/after/%zu", place.index);
     case PART_THROUGH:

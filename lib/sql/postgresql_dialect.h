@@ -55,7 +55,4 @@ void bf_postgresql_check(const struct bf_document *document, const struct bf_tab
 void bf_postgresql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                                struct bf_complaints *complaints);
 
-/* "/set/a~1b": a pointer to a column of `set`, with RFC 6901's escapes; the caller frees it. */
-char *bf_postgresql_set_pointer(const char *column);
-
 #endif

@@ -291,7 +291,7 @@ static void check_predicate(struct bf_complaints *complaints, const char *pointe
 void bf_postgresql_check_expressions(const struct bf_document *document, struct bf_complaints *complaints)
 {
     for (size_t i = 0; i < document->set_count; i++) {
-        BF_AUTO_STRING char *pointer = bf_postgresql_set_pointer(document->set[i].name);
+        BF_AUTO_STRING char *pointer = bf_set_pointer(document->set[i].name);
         check_expression(complaints, pointer, document->set[i].value);
     }
     check_predicate(complaints, "/where", document->where);

@@ -97,19 +97,6 @@ void bf_postgresql_survey(const struct bf_document *document, struct bf_flight *
     }
 }
 
-char *bf_postgresql_set_pointer(const char *column)
-{
-    struct bf_buffer buffer = {0};
-    bf_buffer_text(&buffer, "/set/");
-    for (const char *p = column; *p; p++) {
-        if (*p == '~' || *p == '/')
-            bf_buffer_text(&buffer, *p == '~' ? "~0" : "~1");
-        else
-            bf_buffer_append(&buffer, p, 1);
-    }
-    return bf_buffer_take(&buffer);
-}
-
 static void complain_missing(const struct bf_document *document, const struct bf_answer *similar,
                              struct bf_complaints *complaints)
 {
@@ -195,7 +182,7 @@ static void check_set(const struct bf_document *document, const struct bf_answer
 {
     for (size_t i = 0; i < document->set_count; i++) {
         const char *name = document->set[i].name;
-        BF_AUTO_STRING char *pointer = bf_postgresql_set_pointer(name);
+        BF_AUTO_STRING char *pointer = bf_set_pointer(name);
         size_t row = bf_survey_find_column(columns, name);
 
         if (row == columns->rows) {

@@ -86,7 +86,7 @@ static void each_fault_has_its_line(void **state)
         {"[target Shop]\n", 1, "a-z"},
         {"[target a b]\n", 1, "a-z"},
         {"[target shop]\nprimary =\n", 2, "no value"},
-        {"[target shop]\nprimary = mysql://db/shop\n", 2, "not built yet"},
+        {"[target shop]\nprimary = mysql://db/shop\n", 2, "names no user"},
         {"[target shop]\nprimary = host=db1 dbname=shop\n", 2, "postgresql://"},
         {"[target shop]\nprimary = postgresql://db1/shop?no_such=1\n", 2, "no_such"},
         {"[target shop]\nprimary = postgresql://db1/shop%zz\n", 2, "libpq"},

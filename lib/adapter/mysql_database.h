@@ -1,0 +1,23 @@
+/* The database port (lib/port/database.h) on MySQL and MariaDB: the blocking client library on libuv's thread pool. Size
+ * the pool (UV_THREADPOOL_SIZE) for two threads a session, so that a KILL QUERY always finds one. */
+#ifndef BF_ADAPTER_MYSQL_DATABASE_H
+#define BF_ADAPTER_MYSQL_DATABASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "database.h"
+
+/* url: mysql://user@host1,host2:3307/database?socket=/path&ssl-mode=verify_identity&ssl-ca=/path; mariadb:// too. Of
+ * several hosts the one that is writable; two writable ones are refused. password_file: may be NULL; its first line is the
+ * password, read anew at each connect. Both are copied. Call it before other threads use the client library. */
+struct bf_database *bf_mysql_new(uv_loop_t *loop, const char *url, const char *password_file);
+/* Every session has to be closed before. NULL is fine. */
+void bf_mysql_free(struct bf_database *database);
+/* Does the URL begin like one of ours? */
+bool bf_mysql_is_url(const char *url);
+/* Is it one that can be used? Writes why not; the text never quotes the URL. */
+bool bf_mysql_valid(const char *url, char *text, size_t size);
+
+#endif

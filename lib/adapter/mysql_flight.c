@@ -1,0 +1,353 @@
+/* A flight on the thread pool: consecutive steps leave as one text of many statements, of which the server stops at the
+ * first that fails. So a batch with its fence, its COMMIT and the next boundary is one round trip; where something
+ * failed, the groups behind it leave in a text of their own.
+ *
+ * A failed statement leaves the transaction open here (also a lock wait timeout does), and a BEGIN would commit it: so a
+ * group that began one is taken back before anything else is sent, and a session that cannot do that is lost. */
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "buffer.h"
+#include "mysql_dialect.h"
+#include "mysql_session.h"
+
+enum { TEXT_MAX = 60 * 1024 * 1024 /* bytes; the server's max_allowed_packet comes first */ };
+
+struct planned {
+    enum bf_statement statement;
+    bool new_group, alone, prepare;
+    char *text;
+    size_t statements;
+};
+
+struct bf_mysql_run {
+    size_t count;
+    struct planned *steps;
+    struct bf_answer *answers;
+    bool lost, absorb;
+};
+
+struct bf_mysql_run *bf_mysql_run_new(const struct bf_flight *flight)
+{
+    struct bf_mysql_run *run = BF_NEW(struct bf_mysql_run);
+    size_t size = flight->count ? flight->count : 1;
+
+    run->count = flight->count;
+    run->steps = bf_allocate(size * sizeof *run->steps);
+    run->answers = bf_allocate(size * sizeof *run->answers);
+    for (size_t i = 0; i < flight->count; i++) {
+        const struct bf_step *step = &flight->steps[i];
+        struct bf_buffer buffer = {.ceiling = TEXT_MAX};
+        size_t statements = bf_mysql_expand(&buffer, step);
+        run->steps[i] = (struct planned){
+            .statement = step->statement,
+            .new_group = i == 0 || step->new_group,
+            .alone = step->statement == BF_STATEMENT_CHECK || step->statement == BF_STATEMENT_END_LOST_SESSIONS,
+            .prepare = step->statement == BF_STATEMENT_CHECK && step->parameter_count == 0,
+            .text = bf_buffer_take(&buffer),
+            .statements = statements,
+        };
+        run->answers[i].outcome = BF_OUTCOME_UNKNOWN;
+        run->answers[i].error_class = BF_CLASS_LOST;
+    }
+    return run;
+}
+
+void bf_mysql_run_free(struct bf_mysql_run *run)
+{
+    if (!run)
+        return;
+    for (size_t i = 0; i < run->count; i++) {
+        free(run->steps[i].text);
+        bf_answer_clear(&run->answers[i]);
+    }
+    free(run->steps);
+    free(run->answers);
+    free(run);
+}
+
+struct bf_answer *bf_mysql_run_answers(struct bf_mysql_run *run)
+{
+    return run->answers;
+}
+
+void bf_mysql_run_absorb(struct bf_mysql_run *run)
+{
+    run->absorb = true;
+}
+
+bool bf_mysql_run_lost(const struct bf_mysql_run *run)
+{
+    return run->lost;
+}
+
+void bf_mysql_run_cancelled(struct bf_mysql_run *run, const struct bf_flight *flight)
+{
+    for (size_t i = 0; i < flight->count; i++) {
+        struct bf_answer *answer = &run->answers[i];
+        bool first = run->steps[i].new_group;
+        answer->outcome = first ? BF_OUTCOME_ERROR : BF_OUTCOME_SKIPPED;
+        answer->error_class = first ? BF_CLASS_CANCELLED : BF_CLASS_NONE;
+        if (first)
+            answer->message = bf_copy_string("cancelled before it was sent");
+    }
+}
+
+/* The server's words without the value of a row that data errors quote first. The caller frees it. */
+static char *message_of(const char *text, enum bf_error_class error_class)
+{
+    static const char *const behind[] = {"' for key", "' for column", "' at row"};
+    const char *quote = error_class == BF_CLASS_DATA ? strchr(text, '\'') : NULL, *end = NULL;
+
+    if (!quote || (strncmp(text, "Duplicate entry", 15) && strncasecmp(text, "Incorrect", 9) &&
+                   strncasecmp(text, "Truncated incorrect", 19)))
+        return bf_copy_string(text);
+    for (size_t i = 0; i < BF_COUNT(behind) && !end; i++)
+        end = strstr(quote, behind[i]);
+    return bf_format("%.*s'...%s", (int)(quote - text), text, end ? end : "'");
+}
+
+/* The failure of statement number `statement` of a step. */
+static void take_error(struct bf_session *session, size_t index, size_t statement, unsigned number, const char *state,
+                       const char *text)
+{
+    struct bf_mysql_run *run = session->run;
+    struct bf_answer *answer = &run->answers[index];
+    enum bf_statement kind = run->steps[index].statement;
+
+    bf_answer_clear(answer);
+    answer->outcome = BF_OUTCOME_ERROR;
+    answer->error_class = bf_mysql_classify(number, state);
+    snprintf(answer->sqlstate, sizeof answer->sqlstate, "%u", number % 100000);
+    if (kind == BF_STATEMENT_FENCE && statement == 1 && number == BF_MYSQL_RAISED)
+        answer->error_class = BF_CLASS_FENCE;
+    if (answer->error_class == BF_CLASS_CANCELLED && atomic_load(&session->kill) == BF_MYSQL_KILL_LOCK)
+        answer->error_class = BF_CLASS_LOCK;
+    if (kind == BF_STATEMENT_UPDATE && statement == 1 && number == BF_MYSQL_RAISED)
+        answer->message = bf_copy_string("the server warned while it changed rows (a value was cut or was not what it "
+                                         "seems), and warnings count as errors; run the statement by hand in a "
+                                         "transaction and SHOW WARNINGS");
+    else if (answer->error_class == BF_CLASS_LOCK && atomic_load(&session->kill) == BF_MYSQL_KILL_LOCK)
+        answer->message = bf_copy_string("the lock timeout is over");
+    else if (atomic_load(&session->kill) == BF_MYSQL_KILL_TIMEOUT)
+        answer->message = bf_copy_string("the statement timeout is over");
+    else
+        answer->message = message_of(text, answer->error_class);
+    if (answer->error_class == BF_CLASS_LOST || answer->error_class == BF_CLASS_ENDED) {
+        answer->outcome = BF_OUTCOME_UNKNOWN;
+        run->lost = true;
+    }
+}
+
+/* A value with a NUL byte inside cannot travel as the text that keys are. */
+static bool take_rows(struct bf_answer *answer, MYSQL_RES *result)
+{
+    for (size_t i = 0; i < answer->rows * answer->columns; i++)
+        free(answer->values[i]);
+    free(answer->values);
+    answer->rows = (size_t)mysql_num_rows(result);
+    answer->columns = mysql_num_fields(result);
+    size_t values = answer->rows * answer->columns;
+    answer->values = values ? bf_allocate(values * sizeof *answer->values) : NULL;
+    for (size_t r = 0; r < answer->rows; r++) {
+        MYSQL_ROW row = mysql_fetch_row(result);
+        unsigned long *lengths = mysql_fetch_lengths(result);
+        for (size_t c = 0; c < answer->columns; c++) {
+            if (row[c] && strlen(row[c]) != lengths[c])
+                return false;
+            answer->values[r * answer->columns + c] = bf_copy_string(row[c]);
+        }
+    }
+    return true;
+}
+
+/* The result that the connection has now, for statement number `statement` of a step; false when it is an error. */
+static bool take_result(struct bf_session *session, size_t index, size_t statement)
+{
+    MYSQL *connection = session->connection;
+    struct bf_answer *answer = &session->run->answers[index];
+    MYSQL_RES *result = mysql_store_result(connection);
+
+    atomic_store(&session->progressed, bf_mysql_clock());
+    if (!result && mysql_field_count(connection)) {
+        take_error(session, index, statement, mysql_errno(connection), mysql_sqlstate(connection),
+                   mysql_error(connection));
+        return false;
+    }
+    answer->outcome = BF_OUTCOME_OK;
+    answer->error_class = BF_CLASS_NONE;
+    if (!result) {
+        if (statement == 0)
+            answer->affected = (int64_t)mysql_affected_rows(connection);
+        return true;
+    }
+    bool good = take_rows(answer, result);
+    mysql_free_result(result);
+    if (!good)
+        take_error(session, index, statement, 1366, "HY000",
+                   "a text in the key holds a NUL byte, by which no backfill walks; use another key");
+    return good;
+}
+
+/* Reads what is left of a text whose answer was enough. */
+static void drain(MYSQL *connection)
+{
+    while (mysql_next_result(connection) == 0)
+        mysql_free_result(mysql_store_result(connection));
+}
+
+/* Steps first to last as one text. Returns the number of the step that failed; last + 1 when none did. */
+static size_t send_text(struct bf_session *session, size_t first, size_t last)
+{
+    struct bf_mysql_run *run = session->run;
+    MYSQL *connection = session->connection;
+    struct bf_buffer buffer = {.ceiling = TEXT_MAX};
+
+    for (size_t i = first; i <= last; i++)
+        bf_buffer_format(&buffer, "%s%s", i > first ? "; " : "", run->steps[i].text);
+    int failed = mysql_real_query(connection, buffer.text, (unsigned long)buffer.length);
+    bf_buffer_clear(&buffer);
+    for (size_t i = first; i <= last; i++)
+        for (size_t statement = 0; statement < run->steps[i].statements; statement++) {
+            if (i > first || statement > 0)
+                failed = mysql_next_result(connection);
+            if (failed < 0) {
+                /* fewer answers than statements: what became of the rest is unknown */
+                take_error(session, i, statement, 2014, "HY000", "the server left statements unanswered");
+                return i;
+            }
+            if (failed > 0) {
+                take_error(session, i, statement, mysql_errno(connection), mysql_sqlstate(connection),
+                           mysql_error(connection));
+                return i;
+            }
+            if (!take_result(session, i, statement)) {
+                drain(connection);
+                return i;
+            }
+        }
+    return last + 1;
+}
+
+/* A CHECK that is only prepared. */
+static bool prepare(struct bf_session *session, size_t index)
+{
+    struct bf_answer *answer = &session->run->answers[index];
+    const char *text = session->run->steps[index].text;
+    MYSQL_STMT *statement = mysql_stmt_init(session->connection);
+    bool good = statement && !mysql_stmt_prepare(statement, text, (unsigned long)strlen(text));
+
+    if (good) {
+        answer->outcome = BF_OUTCOME_OK;
+        answer->error_class = BF_CLASS_NONE;
+    } else {
+        take_error(session, index, 0, statement ? mysql_stmt_errno(statement) : 2008,
+                   statement ? mysql_stmt_sqlstate(statement) : "HY000",
+                   statement ? mysql_stmt_error(statement) : "out of memory");
+    }
+    if (statement)
+        mysql_stmt_close(statement);
+    return good;
+}
+
+/* The first warning of a CHECK is its error: it would be one of each batch. */
+static bool without_warning(struct bf_session *session, size_t index)
+{
+    MYSQL *connection = session->connection;
+    bool good = true;
+
+    if (mysql_warning_count(connection) == 0 || mysql_real_query(connection, "SHOW WARNINGS", 13))
+        return true;
+    MYSQL_RES *result = mysql_store_result(connection);
+    MYSQL_ROW row = result ? mysql_fetch_row(result) : NULL;
+    if (row) {
+        take_error(session, index, 0, (unsigned)strtoul(row[1], NULL, 10), "22000", row[2]);
+        good = false;
+    }
+    mysql_free_result(result);
+    return good;
+}
+
+/* Ends the sessions that hold a lock of the job's, except this one. The answer becomes how many. */
+static void end_sessions(struct bf_session *session, size_t index)
+{
+    struct bf_answer *answer = &session->run->answers[index];
+    long ended = 0;
+
+    for (size_t row = 0; row < answer->rows; row++) {
+        const char *value = bf_answer_value(answer, row, 0);
+        unsigned long long thread = value ? strtoull(value, NULL, 10) : 0;
+        char text[64];
+        if (!thread || thread == session->thread)
+            continue;
+        int length = snprintf(text, sizeof text, "KILL CONNECTION %llu", thread);
+        ended += !mysql_real_query(session->connection, text, (unsigned long)length);
+    }
+    bf_answer_clear(answer);
+    answer->rows = answer->columns = 1;
+    answer->values = bf_allocate(sizeof *answer->values);
+    answer->values[0] = bf_format("%ld", ended);
+}
+
+static bool run_alone(struct bf_session *session, size_t index)
+{
+    const struct planned *step = &session->run->steps[index];
+    if (step->prepare)
+        return prepare(session, index);
+    if (send_text(session, index, index) == index)
+        return false;
+    if (step->statement == BF_STATEMENT_CHECK)
+        return without_warning(session, index);
+    end_sessions(session, index);
+    return true;
+}
+
+/* What comes after a failed step: the rest of its group is skipped, and its transaction taken back. Returns the first
+ * step of the next group. */
+static size_t skip_group(struct bf_session *session, size_t failed)
+{
+    struct bf_mysql_run *run = session->run;
+    size_t begin = failed, next = failed + 1;
+
+    while (!run->steps[begin].new_group)
+        begin--;
+    for (; next < run->count && !run->steps[next].new_group; next++) {
+        run->answers[next].outcome = BF_OUTCOME_SKIPPED;
+        run->answers[next].error_class = BF_CLASS_NONE;
+    }
+    if (run->steps[begin].statement == BF_STATEMENT_BEGIN &&
+        mysql_real_query(session->connection, "ROLLBACK", 8) &&
+        (mysql_errno(session->connection) != 1317 || mysql_real_query(session->connection, "ROLLBACK", 8)))
+        run->lost = true;
+    return next;
+}
+
+void bf_mysql_flight_work(uv_work_t *work)
+{
+    struct bf_session *session = work->data;
+    struct bf_mysql_run *run = session->run;
+
+    mysql_thread_init();
+    if (run->absorb) {
+        if (mysql_real_query(session->connection, "DO 0", 4) && mysql_errno(session->connection) != 1317) {
+            take_error(session, 0, 0, mysql_errno(session->connection), mysql_sqlstate(session->connection),
+                       mysql_error(session->connection));
+            run->lost = true;
+            return;
+        }
+    }
+    for (size_t i = 0; i < run->count && !run->lost;) {
+        size_t last = i, failed;
+        if (run->steps[i].alone) {
+            failed = run_alone(session, i) ? i + 1 : i;
+        } else {
+            while (last + 1 < run->count && !run->steps[last + 1].alone)
+                last++;
+            failed = send_text(session, i, last);
+        }
+        if (run->lost)
+            return;
+        i = failed > last ? last + 1 : skip_group(session, failed);
+    }
+}

@@ -1,0 +1,131 @@
+/* One session, between the files of the MySQL adapter:
+ * mysql.c          the port's functions, timers, closing
+ * mysql_url.c      the URL
+ * mysql_connect.c  hosts, logins, the session's settings, the proof that it is ours: on the thread pool
+ * mysql_flight.c   a flight as few texts, their results: on the thread pool
+ * mysql_errand.c   KILL QUERY and looking for lock waits: on connections of their own, on the thread pool
+ *
+ *   connecting -> idle <-> flying        (any of them -> lost)
+ *
+ * At most one piece of work uses the session's connection at a time, and while it does, the loop's thread does not. The
+ * struct lives until every piece of work and every uv handle has let go of it (`references`); callbacks of the loop may
+ * find it after `close`, and look at `closed`. */
+#ifndef BF_ADAPTER_MYSQL_SESSION_H
+#define BF_ADAPTER_MYSQL_SESSION_H
+
+#include <mysql.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+#include "database.h"
+
+enum { BF_MYSQL_HOSTS_MAX = 16, BF_MYSQL_LOCK_NAME = 48 };
+
+struct bf_mysql_host {
+    char *name;
+    unsigned port;
+};
+
+struct bf_mysql_url {
+    char *user, *database, *socket, *ssl_ca; /* socket, ssl_ca: NULL where there is none */
+    struct bf_mysql_host hosts[BF_MYSQL_HOSTS_MAX];
+    size_t host_count;
+    enum bf_mysql_ssl {
+        BF_MYSQL_SSL_PREFERRED,
+        BF_MYSQL_SSL_DISABLED,
+        BF_MYSQL_SSL_REQUIRED,
+        BF_MYSQL_SSL_VERIFY_CA,
+        BF_MYSQL_SSL_VERIFY_IDENTITY
+    } ssl;
+};
+
+struct bf_mysql {
+    struct bf_database database;
+    uv_loop_t *loop;
+    char *url, *password_file; /* password_file: NULL: none */
+    int64_t started_at;        /* of the server, as told first; it is computed from whole seconds and wavers by one */
+};
+
+enum bf_mysql_state { BF_MYSQL_CONNECTING, BF_MYSQL_IDLE, BF_MYSQL_FLYING, BF_MYSQL_LOST };
+
+/* Why a KILL QUERY of ours was sent. */
+enum bf_mysql_kill { BF_MYSQL_KILL_NONE, BF_MYSQL_KILL_CANCEL, BF_MYSQL_KILL_TIMEOUT, BF_MYSQL_KILL_LOCK };
+
+struct bf_mysql_run;
+struct bf_mysql_errand;
+
+struct bf_session {
+    struct bf_mysql *mysql; /* valid until `closed` */
+    uv_loop_t *loop;
+    struct bf_mysql_url *url; /* owned copy: work outlives the database */
+    char *password_file, *application_name;
+    struct bf_session_options options;
+    enum bf_mysql_state state;
+    bool closed;
+    unsigned references;
+
+    MYSQL *connection; /* of the work while there is some */
+    int socket;        /* a duplicate of the connection's, to shut it down from the loop; -1: none */
+    bool mariadb;
+    bool working; /* `work` is on the pool */
+    uv_work_t work;
+    size_t host;                    /* index of the one we are connected to */
+    unsigned long thread;           /* the server's number of this connection */
+    char lock[BF_MYSQL_LOCK_NAME];  /* a lock on the server that this connection alone holds: proves it ours */
+
+    uv_timer_t timer; /* the connect timeout; later the watch over a flight */
+    uv_timer_t soon;  /* carries what must not happen inside a call */
+
+    bf_connected *connected;
+    void *connected_argument;
+    enum bf_error_class connect_class;
+    char connect_text[768];
+
+    struct bf_flight *flight; /* the caller's; NULL: none */
+    bf_flight_done *done;
+    void *done_argument;
+    struct bf_mysql_run *run;        /* what the work carries out; NULL: not sent */
+    atomic_uint_fast64_t progressed; /* when the last answer came, milliseconds */
+
+    struct bf_mysql_errand *errand; /* under way */
+    _Atomic enum bf_mysql_kill kill; /* of the running flight: the last reason; read by the work */
+    bool cancel_wanted;             /* repeat until the flight is over */
+    bool absorb;                    /* a KILL QUERY may wait for the next statement */
+    bool no_look;                   /* the account may not see lock waits */
+    uint64_t waiting_since;         /* a lock wait seen at this time; 0: none */
+    char waiting_for[64];
+};
+
+/* mysql.c */
+uint64_t bf_mysql_clock(void); /* milliseconds */
+void bf_mysql_release(struct bf_session *session);
+void bf_mysql_soon(struct bf_session *session);
+
+/* mysql_url.c */
+struct bf_mysql_url *bf_mysql_url_parse(const char *text, const char **ret_fault);
+void bf_mysql_url_free(struct bf_mysql_url *url);
+
+/* mysql_connect.c */
+void bf_mysql_connect_work(uv_work_t *work); /* fills connection or connect_class and connect_text */
+/* A connection to one host; NULL with the error's number and text. Blocks. */
+MYSQL *bf_mysql_open(const struct bf_session *session, size_t host, unsigned seconds, unsigned *ret_number, char *text,
+                     size_t size);
+void bf_mysql_close_connection(struct bf_session *session); /* blocks */
+
+/* mysql_flight.c */
+struct bf_mysql_run *bf_mysql_run_new(const struct bf_flight *flight); /* every answer UNKNOWN */
+void bf_mysql_run_free(struct bf_mysql_run *run);
+struct bf_answer *bf_mysql_run_answers(struct bf_mysql_run *run);
+bool bf_mysql_run_lost(const struct bf_mysql_run *run);
+/* A KILL QUERY may wait on the server for the next statement: begin with one that takes it. */
+void bf_mysql_run_absorb(struct bf_mysql_run *run);
+void bf_mysql_run_cancelled(struct bf_mysql_run *run, const struct bf_flight *flight); /* it was never sent */
+void bf_mysql_flight_work(uv_work_t *work);
+
+/* mysql_errand.c */
+void bf_mysql_kill_query(struct bf_session *session, enum bf_mysql_kill why);
+void bf_mysql_look(struct bf_session *session); /* for a lock wait that lasts too long */
+
+#endif

@@ -1,0 +1,18 @@
+/* The dialect of MySQL and MariaDB. One file per concern: mysql_template.c (parameters), mysql_schema.c (control
+ * schema), mysql_control.c (statements on it), mysql_key.c and mysql_render.c (statements on the table), mysql_survey.c
+ * and mysql_index.c (what the table is), mysql_expression.c and mysql_check.c (what the author wrote),
+ * mysql_classify.c. */
+#include "mysql_dialect.h"
+
+const struct bf_dialect bf_dialect_mysql = {
+    .name = "mysql",
+    .schema_version = BF_MYSQL_SCHEMA_VERSION,
+    .schema_ddl = bf_mysql_schema_ddl,
+    .check_expressions = bf_mysql_check_expressions,
+    .common = bf_mysql_common,
+    .survey = bf_mysql_survey,
+    .read_survey = bf_mysql_read_survey,
+    .check = bf_mysql_check,
+    .read_checks = bf_mysql_read_checks,
+    .render = bf_mysql_render,
+};

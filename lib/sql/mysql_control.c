@@ -1,0 +1,145 @@
+/* The statements on the control schema, which hold the protocol: fence, epoch, checkpoint. */
+#include "mysql_dialect.h"
+
+#include <stddef.h>
+
+#include "backfilld/states.h"
+
+#define IF_true(text) text
+#define IF_false(text)
+#define X(constant, name, final) IF_##final(", '" #name "'")
+#define FINAL_STATES BF_STATES(X)
+
+/* An open transaction that BEGIN finds would be committed by it, half a batch that a lost ROLLBACK left too. */
+#define BEGIN "ROLLBACK?; BEGIN"
+
+/* Newer servers have words where older ones have 0 and 1. An account with every right writes to a demoted primary all
+ * the same, so each batch asks. */
+#define WRITABLE "CAST(@@global.read_only AS CHAR) IN ('0', 'OFF')"
+
+#define STOPPED_BY_CONTROL "SELECT 1 FROM backfilld.control o WHERE o.job IN (?1, '*') AND o.goal <> 'run'"
+
+/* No row is an error of the server's own, raised by the next statement, so that a COMMIT behind it in the same text is
+ * never run (P1). seq always changes: an UPDATE that changes nothing counts 0 rows here. The variables carry how many
+ * rows the batch changes, and to which row of the checkpoint that belongs, to the last UPDATE of the batch. */
+#define FENCE                                                                                                         \
+    "UPDATE backfilld.checkpoint SET seq = seq + 1, position = ?5, low = ?6, split = ?#7, rows_scanned = ?#8, "       \
+    "rows_changed = ?#9, rows_changed_counted = 0, batches = ?#10, batch_rows = ?#11, updated_at = NOW(6) "           \
+    "WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3 AND seq = ?#4 AND " WRITABLE                                      \
+    " AND NOT EXISTS (" STOPPED_BY_CONTROL ")?; "                                                                     \
+    "SELECT IF(ROW_COUNT() = 1, UNIX_TIMESTAMP(NOW(6)), " BF_MYSQL_RAISE ") AS clock?; "                              \
+    "SET @backfilld_changed = 0, @backfilld_slice = ?#2"
+
+/* No look at control: a job that was stopped there still has to set down what it knows and let go. */
+#define FLUSH                                                                                                         \
+    "UPDATE backfilld.checkpoint SET seq = seq + 1, position = ?5, low = ?6, split = ?#7, rows_scanned = ?#8, "       \
+    "rows_changed = ?#9, rows_changed_counted = 1, batches = ?#10, batch_rows = ?#11, done = ?12 = 't', "             \
+    "owner = IF(?13 = 't', '', owner), updated_at = NOW(6) "                                                          \
+    "WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3 AND seq = ?#4"
+
+/* Columns are set from left to right here: what is found comes before what it is counted from. */
+#define NEXT_PASS                                                                                                     \
+    "UPDATE backfilld.checkpoint SET seq = seq + 1, pass = pass + 1, position = NULL, low = NULL, split = 0, "        \
+    "through = ?5, done = 0, pass_found_before = rows_changed - pass_rows_changed, pass_rows_changed = rows_changed, " \
+    "updated_at = NOW(6) WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3 AND seq = ?#4"
+
+/* The update waits for the checkpoint row's lock, which a lost session of ours may still hold; what it then finds is
+ * the truth (P2). It does not look at the position: that is read by a statement of its own, after it. */
+#define RAISE_EPOCH                                                                                                   \
+    "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = ?3, updated_at = NOW(6) "                             \
+    "WHERE job = ?1 AND slice = ?#2 AND (owner = ?4 OR owner = '' OR updated_at < NOW(6) - INTERVAL 30 SECOND)"
+
+#define READ_CHECKPOINT                                                                                               \
+    "SELECT epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "                     \
+    "rows_changed_counted, batches, batch_rows, done, identity, definition, NULL, pass_rows_changed, "                 \
+    "pass_found_before, canary "                                                                                      \
+    "FROM backfilld.checkpoint WHERE job = ?1 AND slice = ?#2"
+
+/* A table that may be missing can be named only in a text that is prepared when it is there. */
+#define SERVER                                                                                                        \
+    "SET @backfilld_meta = (SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'backfilld' "         \
+    "AND TABLE_NAME = 'meta')?; "                                                                                     \
+    "SET @backfilld_identity = NULL, @backfilld_version = NULL?; "                                                    \
+    "SET @backfilld_sql = IF(@backfilld_meta, 'SELECT MAX(IF(`key` = ''identity'', value, NULL)), "                   \
+    "MAX(IF(`key` = ''schema_version'', value, NULL)) INTO @backfilld_identity, @backfilld_version "                  \
+    "FROM backfilld.meta', 'DO 0')?; "                                                                                \
+    "PREPARE backfilld_server FROM @backfilld_sql?; EXECUTE backfilld_server?; DEALLOCATE PREPARE backfilld_server?; " \
+    "SELECT CONCAT(COALESCE(@backfilld_identity, " BF_MYSQL_SERVER_IDENTITY "), '/', DATABASE()) AS identity, "        \
+    "UNIX_TIMESTAMP() - (SELECT VARIABLE_VALUE FROM /*!80000 performance_schema.*//*M! information_schema.*/"          \
+    "GLOBAL_STATUS WHERE VARIABLE_NAME = 'Uptime') AS started_at, " WRITABLE " AS writable, VERSION() AS version, "    \
+    "@backfilld_version AS schema_version"
+
+/* The adapter ends those that are not its own: each of our sessions holds one of these locks (mysql_connect.c). */
+#define LOST(number) "SELECT IS_USED_LOCK(CONCAT('backfilld ', ?1, ' " number "')) AS id"
+#define END_LOST_SESSIONS                                                                                             \
+    LOST("0") " UNION ALL " LOST("1") " UNION ALL " LOST("2") " UNION ALL " LOST("3") " UNION ALL " LOST("4")          \
+    " UNION ALL " LOST("5") " UNION ALL " LOST("6") " UNION ALL " LOST("7")
+
+#define FIND_DONE                                                                                                     \
+    "SELECT j.id, j.name, j.state FROM backfilld.job j WHERE j.hash = ?1 AND j.state <> 'rolled_back' "               \
+    "AND EXISTS (SELECT 1 FROM backfilld.checkpoint c WHERE c.job = j.id AND c.seq > 0 "                              \
+    "AND (c.rows_scanned > 0 OR c.rows_changed > 0)) ORDER BY j.created_at DESC"
+
+/* The stronger of the two rows; always one row, also when someone deleted both. */
+#define READ_CONTROL                                                                                                  \
+    "SELECT goal, IF(job = '*', 'all', 'job') AS scope FROM ("                                                        \
+    "SELECT job, goal FROM backfilld.control WHERE job IN (?1, '*') UNION ALL SELECT ?1, 'run') orders "              \
+    "ORDER BY CASE goal WHEN 'abort' THEN 0 WHEN 'pause' THEN 1 ELSE 2 END, job = '*' LIMIT 1"
+
+#define JOB_STATE                                                                                                     \
+    "UPDATE backfilld.job SET state = ?2, updated_at = NOW(6), "                                                      \
+    "started_at = IF(?2 = 'running', COALESCE(started_at, NOW(6)), started_at), "                                     \
+    "ended_at = IF(?2 IN (''" FINAL_STATES "), NOW(6), NULL) WHERE id = ?1"
+
+const char *bf_mysql_control_statement(enum bf_statement statement)
+{
+    static const char *const texts[BF_STATEMENT_KINDS] = {
+        [BF_STATEMENT_BEGIN] = BEGIN,
+        [BF_STATEMENT_COMMIT] = "COMMIT",
+        [BF_STATEMENT_ROLLBACK] = "ROLLBACK",
+        [BF_STATEMENT_SERVER] = SERVER,
+        [BF_STATEMENT_FIND_DONE] = FIND_DONE,
+        [BF_STATEMENT_REGISTER_JOB] =
+            "INSERT INTO backfilld.job (id, name, document, hash, plan, approver, state, created_at, updated_at) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NOW(6), NOW(6)) ON DUPLICATE KEY UPDATE id = id",
+        [BF_STATEMENT_REGISTER_CONTROL] =
+            "INSERT INTO backfilld.control (job, name) VALUES (?1, ?2) ON DUPLICATE KEY UPDATE job = job",
+        [BF_STATEMENT_REGISTER_CHECKPOINT] =
+            "INSERT INTO backfilld.checkpoint (job, slice, after, through, identity, definition, batch_rows, updated_at) "
+            "VALUES (?1, ?#2, ?3, ?4, ?5, ?6, ?#7, NOW(6)) ON DUPLICATE KEY UPDATE job = job",
+        [BF_STATEMENT_PEEK_OWNER] =
+            "SELECT owner, epoch, seq, TIMESTAMPDIFF(SECOND, updated_at, NOW(6)) AS silent "
+            "FROM backfilld.checkpoint WHERE job = ?1 AND slice = ?#2",
+        [BF_STATEMENT_RAISE_EPOCH] = RAISE_EPOCH,
+        [BF_STATEMENT_READ_CHECKPOINT] = READ_CHECKPOINT,
+        [BF_STATEMENT_READ_CONTROL] = READ_CONTROL,
+        [BF_STATEMENT_FENCE] = FENCE,
+        [BF_STATEMENT_FLUSH] = FLUSH,
+        [BF_STATEMENT_TOUCH] =
+            "UPDATE backfilld.checkpoint SET updated_at = NOW(6) WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3",
+        [BF_STATEMENT_NEXT_PASS] = NEXT_PASS,
+        [BF_STATEMENT_CANARY_DONE] =
+            "UPDATE backfilld.checkpoint SET canary = 1, updated_at = NOW(6) WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3",
+        [BF_STATEMENT_JOB_STATE] = JOB_STATE,
+        [BF_STATEMENT_END_LOST_SESSIONS] = END_LOST_SESSIONS,
+    };
+    return texts[statement];
+}
+
+const char *bf_mysql_common(enum bf_statement statement)
+{
+    switch (statement) {
+    case BF_STATEMENT_BEGIN:
+        return "/* backfilld */ " BEGIN;
+    case BF_STATEMENT_COMMIT:
+        return "/* backfilld */ COMMIT";
+    case BF_STATEMENT_ROLLBACK:
+        return "/* backfilld */ ROLLBACK";
+    case BF_STATEMENT_SERVER:
+        return "/* backfilld */ " SERVER;
+    case BF_STATEMENT_FIND_DONE:
+        return "/* backfilld */ " FIND_DONE;
+    default:
+        return NULL;
+    }
+}

@@ -1,0 +1,89 @@
+/* The parts of the dialect of MySQL and MariaDB, known to each other, and the grammar of its texts, known to the adapter
+ * too. Pure.
+ *
+ * A text is a template, because these servers take several statements in one round trip but parameters in one statement
+ * only:
+ *   ?3    parameter 3 as a literal string, or NULL         ?#3   as a bare number        ?+3   as that number plus one
+ *   ?;    ends one of several statements of one step       ??    a question mark (in what the author wrote)
+ * A step's answer has the count of its first statement and the rows of its last one that gives rows.
+ *
+ * Keys travel as text; binary ones as hexadecimal digits. In shape 0 there is no low: its parameters keep their numbers,
+ * are NULL and are not looked at. */
+#ifndef BF_SQL_MYSQL_DIALECT_H
+#define BF_SQL_MYSQL_DIALECT_H
+
+#include "buffer.h"
+#include "dialect.h"
+
+/* mysql_template.c: what the adapter sends. */
+/* Appends the text with its parameters; returns how many statements it is. */
+size_t bf_mysql_expand(struct bf_buffer *buffer, const struct bf_step *step);
+/* A literal string in which nothing ends it, whatever the server's SQL mode and character set. */
+void bf_mysql_literal(struct bf_buffer *buffer, const char *text);
+/* Appends what the author wrote, so that its question marks stay what they are. */
+void bf_mysql_author(struct bf_buffer *buffer, const char *expression);
+
+/* mysql_key.c */
+void bf_mysql_quote(struct bf_buffer *buffer, const char *name); /* `name` with inner quotes doubled */
+enum bf_mysql_key_kind {
+    BF_MYSQL_KEY_NONE, /* no key that a backfill walks by */
+    BF_MYSQL_KEY_INTEGER, BF_MYSQL_KEY_DECIMAL, BF_MYSQL_KEY_STRING, BF_MYSQL_KEY_BINARY, BF_MYSQL_KEY_CAST
+};
+enum bf_mysql_key_kind bf_mysql_key_kind(const char *type); /* of a type as in bf_column.type */
+/* `a`, `b` of the key, `prefix` before each, `suffix` behind each, beginning with column number `first`. */
+void bf_mysql_key_list(struct bf_buffer *buffer, const struct bf_table *table, size_t first, const char *prefix,
+                       const char *suffix);
+/* The same, as it travels. */
+void bf_mysql_key_output(struct bf_buffer *buffer, const struct bf_table *table, const char *prefix);
+/* Parameter number first_parameter + column, as a value of that key column. */
+void bf_mysql_key_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
+                            size_t first_parameter);
+/* The same with the column's collation, for comparisons in which no column takes part. */
+void bf_mysql_key_collated(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
+                           size_t first_parameter);
+
+/* The predicate of one leg of a range; low and high are the numbers of their first parameters. Legs are in key order. */
+struct bf_mysql_range {
+    const struct bf_table *table;
+    size_t split, low, high;
+};
+void bf_mysql_leg(struct bf_buffer *buffer, const struct bf_mysql_range *range, size_t leg);
+/* How many key columns of a leg are fixed by equality; its rows are ordered by the others. */
+size_t bf_mysql_leg_prefix(const struct bf_mysql_range *range, size_t leg);
+/* The leg c1..c(column) = low, c(column + 1) > low of "everything after low"; column is 0-based. */
+void bf_mysql_after(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t low);
+
+const char *bf_mysql_common(enum bf_statement statement);
+/* The statements on the control schema, without the comment at their head; NULL for those about the table. */
+const char *bf_mysql_control_statement(enum bf_statement statement);
+extern const char *const bf_mysql_schema_ddl[];
+enum { BF_MYSQL_SCHEMA_VERSION = 1 };
+
+/* What makes one server this one, until the row in backfilld.meta says it for all that replicate from it. */
+#define BF_MYSQL_SERVER_IDENTITY                                                                             \
+    "SHA2(CONCAT_WS('/', @@hostname, @@port, @@datadir, @@server_id, (SELECT CREATE_TIME FROM "              \
+    "information_schema.TABLES WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME = 'plugin') /*!80000 , @@server_uuid */), 256)"
+
+/* Raises error 1242 when it is computed: what turns "no row" into an error of the server's own (P1). */
+#define BF_MYSQL_RAISE "(SELECT 1 UNION SELECT 2)"
+enum { BF_MYSQL_RAISED = 1242 };
+
+/* Splits "shop.orders", `shop`.`orders` or "orders" at the dot; false when it is no name. *ret_schema is NULL where
+ * there is none. The caller frees both. */
+bool bf_mysql_table_name(const char *text, char **ret_schema, char **ret_name);
+void bf_mysql_check_expressions(const struct bf_document *document, struct bf_complaints *complaints);
+/* Why a text is not one expression by itself; NULL when it is. */
+const char *bf_mysql_expression_fault(const char *expression);
+
+struct bf_statements *bf_mysql_render(const char *job, const struct bf_document *document,
+                                      const struct bf_table *table);
+void bf_mysql_survey(const struct bf_document *document, struct bf_flight *flight);
+struct bf_table *bf_mysql_read_survey(const struct bf_document *document, const struct bf_answer *server,
+                                      const struct bf_answer *answers, size_t count,
+                                      struct bf_complaints *complaints);
+void bf_mysql_check(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
+                    char **ret_texts[], size_t *ret_count);
+void bf_mysql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
+                          struct bf_complaints *complaints);
+
+#endif

@@ -1,0 +1,165 @@
+/* Keys: how the values of each type travel, and ranges as predicates: the legs of dialect.h, written once for every
+ * statement that walks a range. */
+#include "mysql_dialect.h"
+
+#include <string.h>
+
+#include "allocate.h"
+
+/* Types whose order is total and the same in the index as in `>`, whose text gives the value back exactly, and which
+ * have been tested. Not FLOAT and DOUBLE (their text rounds), ENUM and SET (ORDER BY and `>` disagree), BIT, JSON. */
+static const struct {
+    const char *name;
+    enum bf_mysql_key_kind kind;
+} kinds[] = {
+    {"tinyint", BF_MYSQL_KEY_INTEGER},   {"smallint", BF_MYSQL_KEY_INTEGER}, {"mediumint", BF_MYSQL_KEY_INTEGER},
+    {"int", BF_MYSQL_KEY_INTEGER},       {"bigint", BF_MYSQL_KEY_INTEGER},   {"year", BF_MYSQL_KEY_INTEGER},
+    {"decimal", BF_MYSQL_KEY_DECIMAL},   {"char", BF_MYSQL_KEY_STRING},      {"varchar", BF_MYSQL_KEY_STRING},
+    {"binary", BF_MYSQL_KEY_BINARY},     {"varbinary", BF_MYSQL_KEY_BINARY}, {"date", BF_MYSQL_KEY_CAST},
+    {"datetime", BF_MYSQL_KEY_CAST},     {"timestamp", BF_MYSQL_KEY_CAST},   {"time", BF_MYSQL_KEY_CAST},
+    {"uuid", BF_MYSQL_KEY_CAST},
+};
+
+enum bf_mysql_key_kind bf_mysql_key_kind(const char *type)
+{
+    size_t length = strcspn(type, "( ");
+    for (size_t i = 0; i < BF_COUNT(kinds); i++)
+        if (strlen(kinds[i].name) == length && !strncmp(type, kinds[i].name, length))
+            return kinds[i].kind;
+    return BF_MYSQL_KEY_NONE;
+}
+
+void bf_mysql_quote(struct bf_buffer *buffer, const char *name)
+{
+    bf_buffer_text(buffer, "`");
+    for (const char *p = name; *p; p++) {
+        /* a question mark would be read as a parameter of the template */
+        if (*p == '`' || *p == '?')
+            bf_buffer_append(buffer, p, 1);
+        bf_buffer_append(buffer, p, 1);
+    }
+    bf_buffer_text(buffer, "`");
+}
+
+void bf_mysql_key_list(struct bf_buffer *buffer, const struct bf_table *table, size_t first, const char *prefix,
+                       const char *suffix)
+{
+    for (size_t i = first; i < table->key_count; i++) {
+        bf_buffer_format(buffer, "%s%s", i > first ? ", " : "", prefix);
+        bf_mysql_quote(buffer, table->key[i].name);
+        bf_buffer_text(buffer, suffix);
+    }
+}
+
+void bf_mysql_key_output(struct bf_buffer *buffer, const struct bf_table *table, const char *prefix)
+{
+    for (size_t i = 0; i < table->key_count; i++) {
+        bool binary = bf_mysql_key_kind(table->key[i].type) == BF_MYSQL_KEY_BINARY;
+        bf_buffer_format(buffer, "%s%s%s", i ? ", " : "", binary ? "HEX(" : "", prefix);
+        bf_mysql_quote(buffer, table->key[i].name);
+        bf_buffer_text(buffer, binary ? ")" : "");
+    }
+}
+
+void bf_mysql_key_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
+                            size_t first_parameter)
+{
+    const char *type = table->key[column].type;
+    size_t number = first_parameter + column;
+
+    switch (bf_mysql_key_kind(type)) {
+    case BF_MYSQL_KEY_INTEGER:
+        bf_buffer_format(buffer, "CAST(?%zu AS %s)", number, strstr(type, "unsigned") ? "UNSIGNED" : "SIGNED");
+        break;
+    case BF_MYSQL_KEY_BINARY:
+        bf_buffer_format(buffer, "UNHEX(?%zu)", number);
+        break;
+    case BF_MYSQL_KEY_DECIMAL:
+        bf_buffer_format(buffer, "CAST(?%zu AS %.*s)", number, (int)strcspn(type, " "), type);
+        break;
+    case BF_MYSQL_KEY_CAST:
+        /* there is no CAST to TIMESTAMP; the session is in UTC, so both write the same */
+        if (!strncmp(type, "datetime", 8) || !strncmp(type, "timestamp", 9))
+            type = "DATETIME(6)";
+        else if (!strncmp(type, "time", 4))
+            type = "TIME(6)";
+        bf_buffer_format(buffer, "CAST(?%zu AS %s)", number, type);
+        break;
+    case BF_MYSQL_KEY_STRING: /* a literal yields to the column's collation */
+    case BF_MYSQL_KEY_NONE:
+        bf_buffer_format(buffer, "?%zu", number);
+        break;
+    }
+}
+
+void bf_mysql_key_collated(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
+                           size_t first_parameter)
+{
+    const char *collation = table->key[column].collation;
+    if (collation) /* a collation's name begins with that of its character set */
+        bf_buffer_format(buffer, "CONVERT(?%zu USING %.*s) COLLATE %s", first_parameter + column,
+                         (int)strcspn(collation, "_"), collation, collation);
+    else
+        bf_mysql_key_parameter(buffer, table, column, first_parameter);
+}
+
+static void compare(struct bf_buffer *buffer, const struct bf_table *table, size_t column, const char *operator,
+                    size_t first_parameter)
+{
+    bf_mysql_quote(buffer, table->key[column].name);
+    bf_buffer_format(buffer, " %s ", operator);
+    bf_mysql_key_parameter(buffer, table, column, first_parameter);
+}
+
+/* c1 = ?, ..., c(count) = ?, each followed by AND: the index descends straight to the prefix. */
+static void prefix(struct bf_buffer *buffer, const struct bf_table *table, size_t count, size_t first_parameter)
+{
+    for (size_t i = 0; i < count; i++) {
+        compare(buffer, table, i, "=", first_parameter);
+        bf_buffer_text(buffer, " AND ");
+    }
+}
+
+void bf_mysql_after(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t low)
+{
+    prefix(buffer, table, column, low);
+    compare(buffer, table, column, ">", low);
+}
+
+static void up_to(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t high)
+{
+    prefix(buffer, table, column, high);
+    compare(buffer, table, column, column + 1 == table->key_count ? "<=" : "<", high);
+}
+
+static size_t split_column(const struct bf_mysql_range *range)
+{
+    return range->split ? range->split - 1 : 0;
+}
+
+static size_t lower_legs(const struct bf_mysql_range *range)
+{
+    return range->split ? range->table->key_count - range->split : 0;
+}
+
+size_t bf_mysql_leg_prefix(const struct bf_mysql_range *range, size_t leg)
+{
+    size_t lower = lower_legs(range);
+    return leg < lower ? range->table->key_count - 1 - leg : split_column(range) + (leg - lower);
+}
+
+void bf_mysql_leg(struct bf_buffer *buffer, const struct bf_mysql_range *range, size_t leg)
+{
+    const struct bf_table *table = range->table;
+    size_t lower = lower_legs(range), column = bf_mysql_leg_prefix(range, leg);
+
+    if (leg < lower) {
+        bf_mysql_after(buffer, table, column, range->low);
+    } else if (leg > lower || range->split == 0) {
+        up_to(buffer, table, column, range->high);
+    } else {
+        bf_mysql_after(buffer, table, column, range->low);
+        bf_buffer_text(buffer, " AND ");
+        compare(buffer, table, column, column + 1 == table->key_count ? "<=" : "<", range->high);
+    }
+}

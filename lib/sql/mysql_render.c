@@ -1,0 +1,269 @@
+/* Every statement of one job on one table. The table's reference brings FORCE INDEX with it: a batch is a range of the
+ * key, whatever the optimizer thinks of the rest.
+ *
+ * Legs are joined by UNION ALL in key order, each ordered and limited by itself: see postgresql_render.c. Should the
+ * server ever read them in another order, a boundary would be another key after low: a batch of another size, never a
+ * missed row. */
+#include "mysql_dialect.h"
+
+#include "allocate.h"
+
+struct render {
+    const char *job;
+    const struct bf_document *document;
+    const struct bf_table *table;
+};
+
+static void begin(const struct render *render, struct bf_buffer *buffer)
+{
+    bf_buffer_format(buffer, "/* backfilld %s */ ", render->job);
+}
+
+static void where(const struct render *render, struct bf_buffer *buffer)
+{
+    if (!render->document->where)
+        return;
+    bf_buffer_text(buffer, " AND (");
+    bf_mysql_author(buffer, render->document->where);
+    bf_buffer_text(buffer, ")");
+}
+
+/* The first key column in which low and the found key k differ. */
+static void split_of(const struct render *render, struct bf_buffer *buffer, size_t low)
+{
+    const struct bf_table *table = render->table;
+    if (table->key_count > 1)
+        bf_buffer_text(buffer, "CASE");
+    for (size_t i = 0; i + 1 < table->key_count; i++) {
+        bf_buffer_text(buffer, " WHEN k.");
+        bf_mysql_quote(buffer, table->key[i].name);
+        bf_buffer_text(buffer, " <> ");
+        bf_mysql_key_parameter(buffer, table, i, low);
+        bf_buffer_format(buffer, " THEN %zu", i + 1);
+    }
+    bf_buffer_format(buffer, table->key_count > 1 ? " ELSE %zu END" : "%zu", table->key_count);
+}
+
+/* How many rows the batch changed is counted leg by leg, and set down by the last leg in the same transaction. A
+ * warning (a value that was cut, a text that was no number) is an error. */
+#define COUNT_CHANGED                                                                                                 \
+    "?; SET @backfilld_changed = @backfilld_changed + ROW_COUNT() + IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")"
+#define STORE_CHANGED                                                                                                 \
+    "?; UPDATE backfilld.checkpoint SET rows_changed = rows_changed + @backfilld_changed, rows_changed_counted = 1 "  \
+    "WHERE job = '%s' AND slice = @backfilld_slice"
+
+static char *update(const struct render *render, size_t split, size_t leg)
+{
+    struct bf_buffer buffer = {0};
+    const struct bf_document *document = render->document;
+    struct bf_mysql_range range = {render->table, split, 1, render->table->key_count + 1};
+
+    begin(render, &buffer);
+    bf_buffer_format(&buffer, "UPDATE %s SET ", render->table->reference);
+    for (size_t i = 0; i < document->set_count; i++) {
+        bf_buffer_text(&buffer, i ? ", " : "");
+        bf_mysql_quote(&buffer, document->set[i].name);
+        bf_buffer_text(&buffer, " = (");
+        bf_mysql_author(&buffer, document->set[i].value);
+        bf_buffer_text(&buffer, ")");
+    }
+    bf_buffer_text(&buffer, " WHERE ");
+    bf_mysql_leg(&buffer, &range, leg);
+    where(render, &buffer);
+    bf_buffer_text(&buffer, COUNT_CHANGED);
+    if (leg + 1 == bf_leg_count(split, render->table->key_count))
+        bf_buffer_format(&buffer, STORE_CHANGED, render->job);
+    return bf_buffer_take(&buffer);
+}
+
+/* k: the n-th row after low of the legs (shape 1 of a boundary) or of a range (cap). `count` is the number of the
+ * parameter n - 1. */
+struct pick {
+    const struct bf_mysql_range *range; /* NULL: everything after low, or from the start */
+    size_t shape, legs, count;
+};
+
+static void pick_leg(const struct render *render, struct bf_buffer *buffer, const struct pick *pick, size_t leg)
+{
+    size_t n = render->table->key_count, fixed = 0;
+
+    bf_buffer_text(buffer, "SELECT ");
+    bf_mysql_key_list(buffer, render->table, 0, "", "");
+    bf_buffer_format(buffer, " FROM %s", render->table->reference);
+    if (pick->range) {
+        fixed = bf_mysql_leg_prefix(pick->range, leg);
+        bf_buffer_text(buffer, " WHERE ");
+        bf_mysql_leg(buffer, pick->range, leg);
+        where(render, buffer);
+    } else if (pick->shape) {
+        fixed = n - 1 - leg;
+        bf_buffer_text(buffer, " WHERE ");
+        bf_mysql_after(buffer, render->table, fixed, 1);
+    }
+    bf_buffer_text(buffer, " ORDER BY ");
+    bf_mysql_key_list(buffer, render->table, fixed, "", "");
+}
+
+static void pick_row(const struct render *render, struct bf_buffer *buffer, const struct pick *pick)
+{
+    bf_buffer_text(buffer, " FROM (");
+    if (pick->legs == 1) {
+        pick_leg(render, buffer, pick, 0);
+    } else {
+        for (size_t leg = 0; leg < pick->legs; leg++) {
+            bf_buffer_text(buffer, leg ? " UNION ALL (" : "(");
+            pick_leg(render, buffer, pick, leg);
+            bf_buffer_format(buffer, " LIMIT ?+%zu)", pick->count);
+        }
+    }
+    bf_buffer_format(buffer, " LIMIT ?#%zu, 1) k", pick->count);
+}
+
+static char *boundary(const struct render *render, size_t shape)
+{
+    struct bf_buffer buffer = {0};
+    const struct bf_table *table = render->table;
+    size_t n = table->key_count, through = n + 1;
+    const struct pick pick = {NULL, shape, shape ? n : 1, through + n};
+
+    begin(render, &buffer);
+    bf_buffer_text(&buffer, "SELECT ");
+    bf_mysql_key_output(&buffer, table, "k.");
+    bf_buffer_text(&buffer, ", ");
+    if (shape)
+        split_of(render, &buffer, 1);
+    else
+        bf_buffer_text(&buffer, "0");
+    bf_buffer_text(&buffer, " AS split, COALESCE((");
+    bf_mysql_key_list(&buffer, table, 0, "k.", "");
+    bf_buffer_text(&buffer, ") >= (");
+    for (size_t i = 0; i < n; i++) {
+        bf_buffer_text(&buffer, i ? ", " : "");
+        bf_mysql_key_parameter(&buffer, table, i, through);
+    }
+    bf_buffer_text(&buffer, "), 0) AS beyond, UNIX_TIMESTAMP(NOW(6)) AS clock");
+    pick_row(render, &buffer, &pick);
+    return bf_buffer_take(&buffer);
+}
+
+static char *cap(const struct render *render, size_t split)
+{
+    struct bf_buffer buffer = {0};
+    size_t n = render->table->key_count;
+    const struct bf_mysql_range range = {render->table, split, 1, n + 1};
+    const struct pick pick = {&range, split, bf_leg_count(split, n), range.high + n};
+
+    begin(render, &buffer);
+    bf_buffer_text(&buffer, "SELECT ");
+    bf_mysql_key_output(&buffer, render->table, "k.");
+    bf_buffer_text(&buffer, ", ");
+    if (split)
+        split_of(render, &buffer, 1);
+    else
+        bf_buffer_text(&buffer, "0");
+    bf_buffer_text(&buffer, " AS split");
+    pick_row(render, &buffer, &pick);
+    return bf_buffer_take(&buffer);
+}
+
+/* The sum of the rows of each leg; with `limit` (the number of a parameter) those that match where, of each leg no
+ * more than so many. */
+static char *count(const struct render *render, size_t split, size_t limit)
+{
+    struct bf_buffer buffer = {0};
+    size_t n = render->table->key_count;
+    const struct bf_mysql_range range = {render->table, split, 1, n + 1};
+
+    begin(render, &buffer);
+    bf_buffer_text(&buffer, "SELECT ");
+    for (size_t leg = 0; leg < bf_leg_count(split, n); leg++) {
+        bf_buffer_format(&buffer, "%s(SELECT COUNT(*) FROM %s%s WHERE ", leg ? " + " : "",
+                         limit ? "(SELECT 1 FROM " : "", render->table->reference);
+        bf_mysql_leg(&buffer, &range, leg);
+        if (limit) {
+            where(render, &buffer);
+            bf_buffer_format(&buffer, " LIMIT ?#%zu) matching", limit);
+        }
+        bf_buffer_text(&buffer, ")");
+    }
+    return bf_buffer_take(&buffer);
+}
+
+static void tuple(const struct render *render, struct bf_buffer *buffer, size_t first)
+{
+    bf_buffer_text(buffer, "(");
+    for (size_t i = 0; i < render->table->key_count; i++) {
+        bf_buffer_text(buffer, i ? ", " : "");
+        bf_mysql_key_collated(buffer, render->table, i, first);
+    }
+    bf_buffer_text(buffer, ")");
+}
+
+/* Two keys compared by the server with no column in sight, so with the columns' collations spelled out. */
+static char *split(const struct render *render, size_t shape)
+{
+    struct bf_buffer buffer = {0};
+    const struct bf_table *table = render->table;
+    size_t n = table->key_count;
+
+    begin(render, &buffer);
+    if (!shape) {
+        bf_buffer_text(&buffer, "SELECT 0 AS split, 0 AS empty");
+        return bf_buffer_take(&buffer);
+    }
+    bf_buffer_text(&buffer, "SELECT CASE");
+    for (size_t i = 0; i + 1 < n; i++) {
+        bf_buffer_text(&buffer, " WHEN ");
+        bf_mysql_key_collated(&buffer, table, i, 1);
+        bf_buffer_text(&buffer, " <> ");
+        bf_mysql_key_collated(&buffer, table, i, n + 1);
+        bf_buffer_format(&buffer, " THEN %zu", i + 1);
+    }
+    bf_buffer_format(&buffer, "%s ELSE %zu END AS split, ", n > 1 ? "" : " WHEN FALSE THEN 1", n);
+    tuple(render, &buffer, n + 1);
+    bf_buffer_text(&buffer, " <= ");
+    tuple(render, &buffer, 1);
+    bf_buffer_text(&buffer, " AS empty");
+    return bf_buffer_take(&buffer);
+}
+
+static char *end(const struct render *render)
+{
+    struct bf_buffer buffer = {0};
+    begin(render, &buffer);
+    bf_buffer_text(&buffer, "SELECT ");
+    bf_mysql_key_output(&buffer, render->table, "");
+    bf_buffer_format(&buffer, " FROM %s ORDER BY ", render->table->reference);
+    bf_mysql_key_list(&buffer, render->table, 0, "", " DESC");
+    bf_buffer_text(&buffer, " LIMIT 1");
+    return bf_buffer_take(&buffer);
+}
+
+/* RECOUNT has no text: the transaction itself sets down how many rows it changed. */
+struct bf_statements *bf_mysql_render(const char *job, const struct bf_document *document,
+                                      const struct bf_table *table)
+{
+    const struct render render = {job, document, table};
+    struct bf_statements *statements = BF_NEW(struct bf_statements);
+    size_t n = table->key_count;
+
+    statements->key_count = n;
+    for (enum bf_statement statement = 0; statement < BF_STATEMENT_KINDS; statement++) {
+        const char *text = bf_mysql_control_statement(statement);
+        if (text)
+            statements->text[statement] = bf_format("/* backfilld %s */ %s", job, text);
+    }
+    statements->text[BF_STATEMENT_END] = end(&render);
+    for (size_t shape = 0; shape < 2; shape++) {
+        statements->boundary[shape] = boundary(&render, shape);
+        statements->split[shape] = split(&render, shape);
+    }
+    for (size_t shape = 0; shape <= n; shape++) {
+        for (size_t leg = 0; leg < bf_leg_count(shape, n); leg++)
+            statements->update[shape][leg] = update(&render, shape, leg);
+        statements->count[shape] = count(&render, shape, 0);
+        statements->probe[shape] = count(&render, shape, 2 * n + 1);
+        statements->cap[shape] = cap(&render, shape);
+    }
+    return statements;
+}

@@ -1,0 +1,68 @@
+/* The control schema on the target, version 1: the database `backfilld`. DDL commits by itself here, so every statement
+ * may be run again and the version is written last. Changes to come are additive only. */
+#include "mysql_dialect.h"
+
+#include <stddef.h>
+
+#define TABLE_OPTIONS " ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+
+const char *const bf_mysql_schema_ddl[] = {
+    "CREATE DATABASE IF NOT EXISTS backfilld CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+
+    "CREATE TABLE IF NOT EXISTS backfilld.meta ("
+    "`key` VARCHAR(64) NOT NULL PRIMARY KEY, "
+    "value VARCHAR(255) NOT NULL)" TABLE_OPTIONS,
+
+    "CREATE TABLE IF NOT EXISTS backfilld.job ("
+    "id VARCHAR(64) NOT NULL PRIMARY KEY, "
+    "name VARCHAR(255) NOT NULL, "
+    "document LONGTEXT NOT NULL, "
+    "hash VARCHAR(64) NOT NULL, "
+    "plan LONGTEXT, "
+    "approver VARCHAR(255), "
+    "state VARCHAR(32) NOT NULL, "
+    "created_at DATETIME(6) NOT NULL, "
+    "started_at DATETIME(6), "
+    "updated_at DATETIME(6) NOT NULL, "
+    "ended_at DATETIME(6))" TABLE_OPTIONS,
+
+    "CREATE TABLE IF NOT EXISTS backfilld.checkpoint ("
+    "job VARCHAR(64) NOT NULL, "
+    "slice INT NOT NULL, "
+    "epoch BIGINT NOT NULL DEFAULT 0, "
+    "seq BIGINT NOT NULL DEFAULT 0, "
+    "pass BIGINT NOT NULL DEFAULT 1, "
+    "after MEDIUMTEXT, "
+    "position MEDIUMTEXT, "
+    "low MEDIUMTEXT, "
+    "split INT NOT NULL DEFAULT 0, "
+    "through MEDIUMTEXT, "
+    "rows_scanned BIGINT NOT NULL DEFAULT 0, "
+    "rows_changed BIGINT NOT NULL DEFAULT 0, "
+    "rows_changed_counted TINYINT NOT NULL DEFAULT 1, "
+    "batches BIGINT NOT NULL DEFAULT 0, "
+    "batch_rows BIGINT NOT NULL, "
+    "done TINYINT NOT NULL DEFAULT 0, "
+    "identity VARCHAR(255) NOT NULL, "
+    "definition VARCHAR(64) NOT NULL, "
+    "owner VARCHAR(255) NOT NULL DEFAULT '', "
+    "pass_rows_changed BIGINT NOT NULL DEFAULT 0, "
+    "pass_found_before BIGINT, "
+    "canary TINYINT NOT NULL DEFAULT 0, "
+    "updated_at DATETIME(6) NOT NULL, "
+    "PRIMARY KEY (job, slice))" TABLE_OPTIONS,
+
+    "CREATE TABLE IF NOT EXISTS backfilld.control ("
+    "job VARCHAR(64) NOT NULL PRIMARY KEY, "
+    "name VARCHAR(255) NOT NULL, "
+    "goal VARCHAR(16) NOT NULL DEFAULT 'run' CHECK (goal IN ('run', 'pause', 'abort')), "
+    "changed_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6))" TABLE_OPTIONS,
+
+    "INSERT INTO backfilld.control (job, name) VALUES ('*', 'all jobs') ON DUPLICATE KEY UPDATE name = name",
+
+    "INSERT INTO backfilld.meta (`key`, value) SELECT 'identity', " BF_MYSQL_SERVER_IDENTITY
+    " ON DUPLICATE KEY UPDATE value = value",
+
+    "INSERT INTO backfilld.meta (`key`, value) VALUES ('schema_version', '1') ON DUPLICATE KEY UPDATE value = value",
+
+    NULL};

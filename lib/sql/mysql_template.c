@@ -1,0 +1,82 @@
+/* From a template and its parameters to what is sent. Literals that could be misread under some SQL mode or character
+ * set travel as hexadecimal digits. */
+#include "mysql_dialect.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_plain(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr(" \"!#$%&()*+,-./:;<=>@[]^_{|}~", *p))
+            return false;
+    return true;
+}
+
+void bf_mysql_literal(struct bf_buffer *buffer, const char *text)
+{
+    if (is_plain(text)) {
+        bf_buffer_format(buffer, "'%s'", text);
+        return;
+    }
+    bf_buffer_text(buffer, "_utf8mb4 X'");
+    for (const char *p = text; *p; p++) {
+        static const char digits[] = "0123456789ABCDEF";
+        const char pair[2] = {digits[(unsigned char)*p >> 4], digits[(unsigned char)*p & 15]};
+        bf_buffer_append(buffer, pair, 2);
+    }
+    bf_buffer_text(buffer, "'");
+}
+
+void bf_mysql_author(struct bf_buffer *buffer, const char *expression)
+{
+    for (const char *p = expression; *p; p++) {
+        bf_buffer_append(buffer, p, 1);
+        if (*p == '?')
+            bf_buffer_text(buffer, "?");
+    }
+}
+
+static bool is_number(const char *text)
+{
+    const char *digits = text + (*text == '-');
+    size_t length = strlen(digits);
+    return length > 0 && length <= 20 && strspn(digits, "0123456789") == length;
+}
+
+static void parameter(struct bf_buffer *buffer, const struct bf_step *step, size_t number, char kind)
+{
+    const char *text = number && number <= step->parameter_count ? step->parameters[number - 1] : NULL;
+
+    if (!text)
+        bf_buffer_text(buffer, "NULL");
+    else if (kind == '+' && is_number(text))
+        bf_buffer_format(buffer, "%lld", strtoll(text, NULL, 10) + 1);
+    else if (kind == '#' && is_number(text))
+        bf_buffer_text(buffer, text);
+    else
+        bf_mysql_literal(buffer, text);
+}
+
+size_t bf_mysql_expand(struct bf_buffer *buffer, const struct bf_step *step)
+{
+    size_t statements = 1;
+    const char *from = step->sql;
+
+    for (const char *mark = strchr(from, '?'); mark; mark = strchr(from, '?')) {
+        bf_buffer_append(buffer, from, (size_t)(mark - from));
+        from = mark + 1;
+        if (*from == '?' || *from == ';') {
+            statements += *from == ';';
+            bf_buffer_append(buffer, from++, 1);
+            continue;
+        }
+        char kind = isdigit((unsigned char)*from) ? '\0' : *from++;
+        char *end;
+        parameter(buffer, step, strtoul(from, &end, 10), kind);
+        from = end;
+    }
+    bf_buffer_text(buffer, from);
+    return statements;
+}
