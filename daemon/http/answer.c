@@ -96,6 +96,28 @@ void bf_http_problem(struct bf_http_request *request, enum bf_code code, const c
     answer_problem(request, code, problem(code, detail));
 }
 
+void bf_http_problem_last(struct bf_http_request *request, enum bf_code code, const char *format, ...)
+{
+    char detail[BF_ERROR_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    answer(request, status_of(code), problem(code, detail), BF_API_PROBLEM, "Connection", "close");
+}
+
+char *bf_http_problem_text(enum bf_code code, const char *detail)
+{
+    json_t *body = problem(code, detail);
+    char *text BF_AUTO_STRING = json_dumps(body, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref(body);
+    char *seconds BF_AUTO_STRING = status_of(code) == 503 ? bf_format("Retry-After: %d\r\n", RETRY_AFTER) : NULL;
+    return bf_format("HTTP/1.1 %d %s\r\nContent-Type: " BF_API_PROBLEM "\r\nContent-Length: %zu\r\n%s"
+                     "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n%s",
+                     status_of(code), MHD_get_reason_phrase_for((unsigned)status_of(code)), strlen(text),
+                     seconds ? seconds : "", text);
+}
+
 void bf_http_problem_allow(struct bf_http_request *request, const char *allow)
 {
     char *detail BF_AUTO_STRING = bf_format("this path takes %s", allow);

@@ -8,38 +8,91 @@
 
 #include "allocate.h"
 
+#define TOKEN "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 const char *bf_http_header(const struct bf_http_request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
-struct header_count {
-    const char *name;
-    int count;
+/* The names are RFC 9110's tokens; a value is text, with tabs, and no other control character: a NUL would hide what is
+ * behind it. */
+static bool is_good_header(const char *name, size_t name_length, const char *value, size_t value_length)
+{
+    if (name_length == 0 || strspn(name, TOKEN) != name_length) return false;
+    for (size_t i = 0; i < value_length; i++) {
+        unsigned char byte = (unsigned char)value[i];
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return false;
+    }
+    return true;
+}
+
+/* What of the headers is looked at before anything is read into them. The server keeps all of them in one buffer, one
+ * behind the other, and ends each at its first NUL. If that was the client's own, there is a gap before the next one. */
+struct header_look {
+    uintptr_t end; /* of the last value */
+    bool gap;
+    int host, origin, length, encoding; /* how often each is there */
+    char bad[64];                       /* the first that is malformed; empty: none */
+    bool any_bad;
 };
 
-static enum MHD_Result count_header(void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
+static bool is_gap(uintptr_t bytes, size_t usual)
 {
-    struct header_count *counted = argument;
+    return bytes > usual && bytes < BF_HTTP_CONNECTION_MEMORY;
+}
+
+static enum MHD_Result look_at_header(void *argument, enum MHD_ValueKind kind, const char *name, size_t name_length,
+                                      const char *value, size_t value_length)
+{
+    struct header_look *look = argument;
     (void)kind;
-    (void)value;
-    if (strcasecmp(name, counted->name) == 0) counted->count++;
+    look->gap |= look->end != 0 && is_gap((uintptr_t)name - look->end, strlen("\r\n"));
+    look->end = (uintptr_t)(value ? value + value_length : name + name_length);
+    if (!is_good_header(name, name_length, value ? value : "", value ? value_length : 0) && !look->any_bad) {
+        look->any_bad = true;
+        snprintf(look->bad, sizeof look->bad, "%s", name);
+    }
+    look->host += strcasecmp(name, "Host") == 0;
+    look->origin += strcasecmp(name, "Origin") == 0;
+    look->length += strcasecmp(name, "Content-Length") == 0;
+    look->encoding += strcasecmp(name, "Transfer-Encoding") == 0;
     return MHD_YES;
 }
 
-static int header_count(const struct bf_http_request *request, const char *name)
+/* Where one request ends and the next begins must not be a matter of opinion (RFC 9112, sections 5.1, 6.1 and 11.2):
+ * what could be read in two ways is refused, and the connection ends. */
+static bool check_framing(struct bf_http_request *request, const char *method, const char *version,
+                          const struct header_look *look)
 {
-    struct header_count counted = {.name = name};
-    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &counted);
-    return counted.count;
+    const union MHD_ConnectionInfo *head =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const char *encoding = bf_http_header(request, "Transfer-Encoding");
+    bool gap = look->gap || is_gap((uintptr_t)version - request->target_end, 1) ||
+               (head && look->end != 0 && is_gap((uintptr_t)method + head->header_size - look->end, strlen("\r\n\r\n")));
+    if (request->target_length > BF_HTTP_TARGET_MAX)
+        bf_http_problem_last(request, BF_URI_TOO_LONG, "the target of a request has at most %d bytes",
+                             BF_HTTP_TARGET_MAX);
+    else if (head && head->header_size > BF_HTTP_HEAD_MAX)
+        bf_http_problem_last(request, BF_HEADERS_TOO_LARGE, "target and headers of a request have at most %d bytes",
+                             BF_HTTP_HEAD_MAX);
+    else if (gap)
+        bf_http_problem_last(request, BF_BAD_REQUEST, "a line has a NUL, is folded, or has more blanks than it should");
+    else if (look->any_bad)
+        bf_http_problem_last(request, BF_BAD_REQUEST, "the header %s is malformed", look->bad);
+    else if (look->length > 1 || look->encoding > 1 || (look->length > 0 && look->encoding > 0))
+        bf_http_problem_last(request, BF_BAD_REQUEST, "the length of the body is given more than once");
+    else if (encoding && strcasecmp(encoding, "chunked") != 0)
+        bf_http_problem_last(request, BF_BAD_REQUEST, "Transfer-Encoding can only be chunked");
+    return !request->response;
 }
 
 /* A second Host or Origin could be what a proxy looked at while we look at the first. */
-static bool check_origin(struct bf_http_request *request)
+static bool check_origin(struct bf_http_request *request, const struct header_look *look)
 {
     const struct bf_listen *listen = &request->http->listen;
     const char *host = bf_http_header(request, "Host"), *origin = bf_http_header(request, "Origin");
-    if (header_count(request, "Host") > 1 || header_count(request, "Origin") > 1)
+    if (look->host > 1 || look->origin > 1)
         bf_http_problem(request, BF_NOT_ALLOWED, "Host and Origin may be sent once");
     else if (!host && !bf_listen_host_ours(listen, NULL))
         bf_http_problem(request, BF_NOT_ALLOWED, "the Host header is missing");
@@ -115,9 +168,11 @@ static bool check_unbuilt(struct bf_http_request *request)
     return !request->response;
 }
 
-bool bf_http_check(struct bf_http_request *request, const char *method)
+bool bf_http_check(struct bf_http_request *request, const char *method, const char *version)
 {
-    if (!check_origin(request)) return false;
+    struct header_look look = {0};
+    MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, look_at_header, &look);
+    if (!check_framing(request, method, version, &look) || !check_origin(request, &look)) return false;
     if (request->uri_error.code != BF_OK) {
         bf_http_problem(request, request->uri_error.code, "%s", request->uri_error.text);
         return false;

@@ -62,6 +62,11 @@ void bf_http_resume(struct bf_http_request *request)
     if (!http->stopping) uv_timer_start(&http->timer, on_timer, 0, 0);
 }
 
+static struct bf_http_connection *connection_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
 /* The first that is heard of a request: its undecoded target. */
 static void *on_target(void *argument, const char *text, struct MHD_Connection *connection)
 {
@@ -69,12 +74,20 @@ static void *on_target(void *argument, const char *text, struct MHD_Connection *
     request->http = argument;
     request->connection = connection;
     request->body.ceiling = BF_HTTP_BODY_MAX;
+    request->target_length = strlen(text);
+    request->target_end = (uintptr_t)text + request->target_length;
+    bf_http_connection_is(connection_of(connection), BF_HTTP_HEADERS);
     bf_uri_parse(text, &request->uri, &request->uri_error);
+    /* The server would parse the parameters too, and where there are hundreds it runs out of memory and never answers.
+     * `text` is its own buffer, which is not constant, and it reads them after this call: it shall find none. */
+    char *query = strchr((char *)(uintptr_t)text, '?');
+    if (query && query[1] != '\0') query[1] = '\0';
     return request;
 }
 
 static enum MHD_Result queue(struct bf_http_request *request)
 {
+    bf_http_connection_is(connection_of(request->connection), BF_HTTP_ANSWER);
     return MHD_queue_response(request->connection, (unsigned)request->status, request->response);
 }
 
@@ -104,24 +117,18 @@ static enum MHD_Result take(struct bf_http_request *request, const char *bytes, 
     return MHD_YES;
 }
 
-/* Of a connection: it was answered although its client may still be sending. */
-static bool *unread_mark(struct MHD_Connection *connection)
-{
-    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-}
-
 static void on_connection(void *argument, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
     struct bf_http *http = argument;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = BF_NEW(bool);
+        *context = bf_http_connection_new(http, info->connect_fd);
         return;
     }
-    bool *unread = *context;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if (*unread && !http->stopping) bf_http_linger_begin(http, info->connect_fd);
-    free(unread);
+    struct bf_http_connection *ours = *context;
+    if (ours->unread && !ours->ending && !http->stopping) bf_http_linger_begin(http, info->connect_fd);
+    bf_http_connection_free(ours);
 }
 
 /* Called with the headers, with every part of the body, at its end, and once more after a suspension. */
@@ -132,16 +139,17 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
     struct bf_http_request *request = *context;
     (void)argument;
     (void)url;
-    (void)version;
     if (!request->begun) {
         request->begun = true;
+        bf_http_connection_is(connection_of(connection), BF_HTTP_BODY);
         /* Answering now ends the connection after it, which is right only where a body would have to be read. */
-        if (bf_http_check(request, method) || !bf_http_has_body(request)) return MHD_YES;
-        *unread_mark(connection) = true;
+        if (bf_http_check(request, method, version) || !bf_http_has_body(request)) return MHD_YES;
+        connection_of(connection)->unread = true;
         return queue(request);
     }
     if (*length > 0) return take(request, bytes, length);
     if (request->response) return queue(request);
+    bf_http_connection_is(connection_of(connection), BF_HTTP_WORK);
     if (request->http->stopping)
         bf_http_problem(request, BF_STOPPING, "the daemon is stopping");
     else if (bf_http_check_query(request))
@@ -157,9 +165,9 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 {
     struct bf_http_request *request = *context;
     (void)argument;
-    (void)connection;
     (void)how;
     if (!request) return;
+    bf_http_connection_is(connection_of(connection), BF_HTTP_IDLE);
     *context = NULL;
     if (request->wait) bf_http_wait_forget(request);
     drop_body(request);
@@ -176,6 +184,7 @@ static void no_log(void *argument, const char *format, va_list arguments)
     (void)arguments;
 }
 
+/* Its own timeout closes without a word, so ours, which tells a request that is half there, has to come first. */
 static struct MHD_Daemon *start_server(struct bf_http *http)
 {
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
@@ -184,8 +193,8 @@ static struct MHD_Daemon *start_server(struct bf_http *http)
                             MHD_OPTION_URI_LOG_CALLBACK, on_target, http,
                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
                             MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)BF_HTTP_CONNECTIONS_MAX,
-                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)BF_HTTP_TIMEOUT,
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)(http->connections_max + BF_HTTP_CONNECTIONS_ENDING),
+                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)BF_HTTP_TIMEOUT + 1,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)BF_HTTP_CONNECTION_MEMORY,
                             MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 }
@@ -199,6 +208,7 @@ struct bf_http *bf_http_start(uv_loop_t *loop, const struct bf_http_options *opt
     http->store = options->store;
     http->loop = loop;
     http->listen = made;
+    http->connections_max = bf_http_connections_possible();
     http->server = start_server(http);
     const union MHD_DaemonInfo *info =
         http->server ? MHD_get_daemon_info(http->server, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
@@ -210,8 +220,9 @@ struct bf_http *bf_http_start(uv_loop_t *loop, const struct bf_http_options *opt
         return NULL;
     }
     uv_timer_init(loop, &http->timer);
-    http->open_handles = 2;
-    http->poll.data = http->timer.data = http;
+    uv_timer_init(loop, &http->tick);
+    http->open_handles = 3;
+    http->poll.data = http->timer.data = http->tick.data = http;
     uv_poll_start(&http->poll, UV_READABLE, on_poll);
     rearm(http);
     return http;
@@ -245,8 +256,10 @@ void bf_http_stop(struct bf_http *http)
     bf_http_linger_end_all(http);
     uv_poll_stop(&http->poll);
     uv_timer_stop(&http->timer);
+    uv_timer_stop(&http->tick);
     MHD_stop_daemon(http->server); /* closes the listening socket too */
     bf_listen_clear(&http->listen);
     uv_close((uv_handle_t *)&http->poll, on_closed);
     uv_close((uv_handle_t *)&http->timer, on_closed);
+    uv_close((uv_handle_t *)&http->tick, on_closed);
 }

@@ -12,7 +12,7 @@
 
 #include "allocate.h"
 
-enum { BACKLOG = 128 };
+enum { BACKLOG = SOMAXCONN }; /* a crowd must not make a client wait for its next SYN */
 
 /* Ends in -1; the errno of the failed call is told, except for an address in use, which has a code of its own. */
 static enum bf_code open_socket(const struct sockaddr *address, socklen_t length, int mode, const char *text,

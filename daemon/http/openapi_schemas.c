@@ -64,6 +64,7 @@ static const struct member members[] = {
     {"Position", "done", "boolean", NULL},
     {"Plan", "table", "string", "with its schema, as the server knows it"},
     {"Plan", "engine", "string", NULL},
+    {"Plan", "identity", "string?", "of the database that it was planned on"},
     {"Plan", "server_version", "string?", NULL},
     {"Plan", "key", "[KeyColumn]", "what the backfill walks along"},
     {"Plan", "rows_estimated", "count?", NULL},

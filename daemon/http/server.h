@@ -30,9 +30,18 @@ enum {
     BF_HTTP_BODIES_MAX = 32 * 1024 * 1024,        /* bytes of all bodies that are being received */
     BF_HTTP_DISCARD_MAX = 8 * BF_HTTP_BODY_MAX,   /* a chunked body over BODY_MAX is read up to here to answer 413 */
     BF_HTTP_CONNECTIONS_MAX = 1000,
-    BF_HTTP_CONNECTION_MEMORY = 16 * 1024,        /* bytes for the target and the headers of one request */
-    BF_HTTP_TIMEOUT = 10                          /* seconds without a byte, also between two requests */
+    BF_HTTP_CONNECTIONS_ENDING = 64,              /* more, that are on their way out */
+    BF_HTTP_TARGET_MAX = 8 * 1024,                /* bytes of one request's target */
+    BF_HTTP_HEAD_MAX = 16 * 1024,                 /* bytes of its target and headers */
+    BF_HTTP_CONNECTION_MEMORY = 40 * 1024,        /* what the server has for them: it answers in HTML what is more. Over
+                                                   * 32 KiB it maps them, so that they go back with their connection */
+    BF_HTTP_TIMEOUT = 10,                         /* seconds without a byte, between two requests, for headers */
+    BF_HTTP_BODY_TIMEOUT = 30,                    /* seconds for a request to arrive, whatever comes of it */
+    BF_HTTP_ANSWER_TIMEOUT = 30                   /* seconds for an answer to be taken */
 };
+
+/* Where a connection is. Those before WORK have no whole request. */
+enum bf_http_phase { BF_HTTP_IDLE, BF_HTTP_HEADERS, BF_HTTP_BODY, BF_HTTP_WORK, BF_HTTP_ANSWER };
 
 struct bf_http_request;
 struct bf_http_wait;
@@ -46,6 +55,16 @@ struct bf_route {
     const char *summary;
 };
 
+struct bf_http_connection {
+    struct bf_http *http;
+    int socket; /* the server's */
+    enum bf_http_phase phase;
+    uint64_t since; /* the loop's time at which the phase began; of a body: its request */
+    bool unread;    /* it was answered although its client may still be sending */
+    bool ending;    /* shut down, and the server will hear of it */
+    struct bf_http_connection *previous, *next;
+};
+
 struct bf_http {
     struct bf_engine *engine;
     const struct bf_store *store;
@@ -53,7 +72,9 @@ struct bf_http {
     uv_loop_t *loop;
     struct MHD_Daemon *server;
     uv_poll_t poll;
-    uv_timer_t timer;
+    uv_timer_t timer, tick;
+    struct bf_http_connection *connections; /* list, newest first */
+    int connection_count, connections_max;  /* without those that are ending */
     int open_handles; /* of the loop; the last one that closes frees this */
     bool stopping;
     size_t body_bytes;            /* held by all requests */
@@ -66,6 +87,8 @@ struct bf_http {
 struct bf_http_request {
     struct bf_http *http;
     struct MHD_Connection *connection;
+    size_t target_length;
+    uintptr_t target_end; /* where the server has the target's end, see check.c */
     struct bf_uri uri;
     struct bf_error uri_error; /* BF_OK: the target is fine */
     const struct bf_route *route;
@@ -80,6 +103,13 @@ struct bf_http_request {
     struct bf_http_request *previous, *next; /* among the suspended ones */
 };
 
+/* connections.c */
+struct bf_http_connection *bf_http_connection_new(struct bf_http *http, int socket);
+void bf_http_connection_free(struct bf_http_connection *connection);
+void bf_http_connection_is(struct bf_http_connection *connection, enum bf_http_phase phase);
+/* How many connections there are descriptors for; raises the soft limit where that helps. */
+int bf_http_connections_possible(void);
+
 /* linger.c: keeps a copy of the socket that is being closed until its client has stopped sending. */
 void bf_http_linger_begin(struct bf_http *http, int socket);
 void bf_http_linger_end_all(struct bf_http *http);
@@ -89,7 +119,7 @@ void bf_http_probe_end(struct bf_http *http);
 
 /* check.c: true when a handler may see the request; else it is answered. Called once, with the headers. */
 bool bf_http_has_body(const struct bf_http_request *request);
-bool bf_http_check(struct bf_http_request *request, const char *method);
+bool bf_http_check(struct bf_http_request *request, const char *method, const char *version);
 const char *bf_http_header(const struct bf_http_request *request, const char *name); /* NULL: not sent */
 /* The client asks for `type` and takes no JSON. */
 bool bf_http_wants(const struct bf_http_request *request, const char *type);
@@ -102,6 +132,11 @@ void bf_http_answer(struct bf_http_request *request, int status, json_t *body); 
 void bf_http_answer_with(struct bf_http_request *request, int status, json_t *body, const char *header,
                          const char *value);
 void bf_http_problem(struct bf_http_request *request, enum bf_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same as text with status line and headers, for a connection that is ended after it; owned. */
+char *bf_http_problem_text(enum bf_code code, const char *detail);
+/* A problem after which nothing more is read from the connection: where the next request begins is not certain. */
+void bf_http_problem_last(struct bf_http_request *request, enum bf_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void bf_http_problem_allow(struct bf_http_request *request, const char *allow);
 /* A problem with all complaints and, where there is a job, its id and state. */

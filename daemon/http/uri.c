@@ -42,6 +42,11 @@ static char *decode(const char *text, size_t length, bool plus, struct bf_error 
         } else if (byte == '+' && plus) {
             byte = ' ';
         }
+        if (text[i] == ' ') {
+            bf_fail(error, BF_BAD_REQUEST, "the request's target has a blank; write %%20");
+            free(decoded);
+            return NULL;
+        }
         if ((unsigned char)byte < 0x20 || byte == 0x7f) {
             bf_fail(error, BF_BAD_REQUEST, "the request's target has a control character (0x%02x)", byte);
             free(decoded);

@@ -12,12 +12,14 @@
     X(NOT_ALLOWED, not_allowed, 403, "Not allowed")                                        \
     X(NOT_FOUND, not_found, 404, "No such thing")                                          \
     X(METHOD_NOT_ALLOWED, method_not_allowed, 405, "The method does not fit the path")     \
+    X(TOO_SLOW, too_slow, 408, "The request came too slowly")                              \
     X(NAME_IN_USE, name_in_use, 409, "The name is in use")                                 \
     X(AMBIGUOUS, ambiguous, 409, "The name means more than one job")                       \
     X(WRONG_STATE, wrong_state, 409, "The job's state does not allow this")                \
     X(PAUSE_ALL, pause_all, 409, "Paused with all others")                                 \
     X(PRECONDITION_FAILED, precondition_failed, 412, "The job was changed meanwhile")      \
     X(TOO_LARGE, too_large, 413, "The body is too large")                                  \
+    X(URI_TOO_LONG, uri_too_long, 414, "The request's URI is too long")                    \
     X(WRONG_TYPE, wrong_media_type, 415, "Bodies are application/json")                    \
     X(IDEMPOTENCY_MISMATCH, idempotency_mismatch, 422, "The key was used with another body") \
     X(INVALID, invalid, 422, "The document is not valid")                                  \
@@ -25,6 +27,7 @@
     X(REMAINING_NOT_CLEARED, remaining_not_cleared, 422, "Changed rows still match `remaining`")   \
     X(ALREADY_DONE, already_done, 422, "This document already changed rows")               \
     X(CONFIRM, confirm, 422, "The confirmation does not fit")                              \
+    X(HEADERS_TOO_LARGE, headers_too_large, 431, "The request's headers are too large")    \
     X(INTERNAL, internal, 500, "Internal error")                                           \
     X(NOT_BUILT, not_built, 501, "Not built yet")                                          \
     X(STORE_FAILED, store_failed, 503, "The state store failed")                           \
