@@ -34,6 +34,7 @@ static void apply(struct bf_job *job, enum bf_state from, enum bf_state to)
     job->walk.reason = (struct bf_reason){0};
     if (bf_state_active(to) && !bf_state_active(from))
         bf_walk_reset(job, false);
+    job->walk.courtesy = from == BF_STATE_PAUSED && to == BF_STATE_ABORTING && job->record.started;
     job->sample_count = job->sample_next = 0;
     job->engine->schedule = true;
     bf_engine_mark(job);
@@ -226,6 +227,11 @@ static void walk_is_over(struct bf_job *job)
     struct bf_walk *walk = &job->walk;
     const struct bf_reason *reason = walk->ending_reason.code != BF_OK ? &walk->ending_reason : NULL;
     struct bf_reason kept = job->record.reason;
+    if (job->engine->draining && walk->unsettled && job->target) {
+        /* The daemon stops before it is known that nothing runs: the next start settles that. */
+        bf_job_save(job, false);
+        return;
+    }
     switch (job->record.state) {
     case BF_STATE_RUNNING:
     case BF_STATE_VERIFYING:

@@ -238,6 +238,12 @@ static void checked(void *argument, struct bf_session *session, struct bf_flight
     const struct bf_answer *found = NULL;
     if (submission->schema_there)
         found = &answers[--count];
+    /* What could not be asked is not known: neither that the document is wrong nor that it never ran. */
+    for (size_t i = 0; i < flight->count; i++)
+        if (answers[i].outcome != BF_OUTCOME_OK && (i == count || bf_error_passes(answers[i].error_class))) {
+            target_down(submission, answers[i].message ? answers[i].message : "it did not answer a check");
+            return;
+        }
     struct bf_complaints complaints = {0};
     submission->target->database->dialect->read_checks(submission->document, answers, count, &complaints);
     if (complaints.count) {

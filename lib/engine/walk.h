@@ -101,6 +101,7 @@ struct bf_walk {
 
     /* the checkpoint as this owner knows it */
     bool owner;                  /* we hold the epoch */
+    bool courtesy;               /* aborted while paused: the target's record is told, if that can be done at once */
     bool unsettled;              /* a session of ours was lost in mid-batch and may still commit */
     int64_t epoch, seq;
     struct bf_key low, through;
@@ -185,7 +186,8 @@ void bf_walk_send_recognise(struct bf_job *job);
 void bf_walk_send_schema(struct bf_job *job);
 void bf_walk_send_register(struct bf_job *job);
 void bf_walk_send_peek(struct bf_job *job);
-void bf_walk_send_raise(struct bf_job *job, const char *owner_expected);
+/* seq_expected -1: whatever it is */
+void bf_walk_send_raise(struct bf_job *job, const char *owner_expected, int64_t seq_expected);
 void bf_walk_send_recount(struct bf_job *job, const char *transaction, const struct bf_key *low, int split);
 void bf_walk_send_boundary(struct bf_job *job);
 void bf_walk_send_split(struct bf_job *job);

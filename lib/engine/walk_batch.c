@@ -312,7 +312,7 @@ void bf_walk_verified(struct bf_job *job)
     bf_key_clear(&position);
     if (!good) {
         walk->owner = false;
-        bf_walk_send_peek(job);
+        bf_walk_back_off(job, BF_SERIALIZATION, "the target does not say yet that the end is written", false);
         return;
     }
     if (job->record.document->remaining)

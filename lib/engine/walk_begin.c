@@ -121,8 +121,6 @@ void bf_walk_recognised(struct bf_job *job)
                     (long long)version, dialect->schema_version);
     else if (!schema || version < dialect->schema_version)
         bf_walk_send_schema(job);
-    else if (walk->stopping && walk->unsettled)
-        bf_walk_send_one(job, BF_STATEMENT_END_LOST_SESSIONS, BF_PHASE_ENDING_LOST);
     else
         bf_walk_send_peek(job);
 }
@@ -211,12 +209,28 @@ void bf_walk_peeked(struct bf_job *job)
     int64_t silent = bf_answer_number(peek, 0, 3);
     if (!owner)
         owner = "";
-    if (!*owner || strcmp(owner, world->owner) == 0 || world->owner_gone(world->context, owner) ||
-        silent >= OWNER_SILENT) {
-        bf_walk_send_raise(job, owner);
+    bool ours = *owner && (strcmp(owner, world->owner) == 0 || world->owner_gone(world->context, owner));
+    if (ours && walk->stopping && walk->unsettled && !walk->lost_ended) {
+        /* A stop does not wait for what our own lost session may still be doing. */
+        bf_walk_send_one(job, BF_STATEMENT_END_LOST_SESSIONS, BF_PHASE_ENDING_LOST);
+        return;
+    }
+    if (!*owner || ours) {
+        bf_walk_send_raise(job, owner, -1);
+        return;
+    }
+    if (silent >= OWNER_SILENT && (walk->peeked_seq < 0 || walk->peeked_seq == seq)) {
+        /* Its long batch may hold the row just now: when that commits, seq has moved and the raise finds nothing. */
+        walk->peeked_seq = seq;
+        bf_walk_send_raise(job, owner, seq);
         return;
     }
     bool moved = walk->peeked_seq >= 0 && walk->peeked_seq != seq;
+    if (walk->stopping && (moved || job->record.epoch != epoch)) { /* nothing of ours is at work there */
+        walk->unsettled = walk->courtesy = false;
+        walk->phase = BF_PHASE_READY;
+        return;
+    }
     if (moved || (job->record.epoch != 0 && job->record.epoch != epoch)) {
         walk->without_release = true;
         bf_walk_end(job, BF_STATE_PAUSED, BF_FENCED,
@@ -235,22 +249,25 @@ static void copy_text(char **to, const char *text)
     *to = bf_copy_string(text);
 }
 
-/* We hold the epoch: from here on what READ_CHECKPOINT said is the truth. */
-static void take_over(struct bf_job *job, const struct bf_answer *checkpoint)
+/* We hold the epoch: from here on what READ_CHECKPOINT said is the truth. False when it cannot be read: then it is no
+ * open end and no beginning, but a case for a person. */
+static bool take_over(struct bf_job *job, const struct bf_answer *checkpoint)
 {
     struct bf_walk *walk = &job->walk;
     struct bf_progress *progress = &job->record.progress;
     size_t keys = walk->table->key_count;
     walk->owner = true;
-    walk->unsettled = false;
+    walk->unsettled = walk->courtesy = false;
     walk->peeked_seq = -1;
     walk->epoch = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH);
     walk->seq = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SEQ);
     const char *after = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_AFTER), *position = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION);
-    bf_key_read(position ? position : after, keys, &walk->low);
-    bf_key_read(bf_answer_value(checkpoint, 0, BF_CHECKPOINT_LOW), keys, &walk->batch_low);
+    const char *low = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_LOW);
+    const char *through = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_THROUGH);
+    if (!bf_key_read(position ? position : after, keys, &walk->low) || !bf_key_read(low, keys, &walk->batch_low) ||
+        !bf_key_read(through, keys, &walk->through))
+        return false;
     walk->batch_split = (int)bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SPLIT);
-    bf_key_read(bf_answer_value(checkpoint, 0, BF_CHECKPOINT_THROUGH), keys, &walk->through);
     walk->through_known = bf_key_known(&walk->through);
     int64_t rows = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCH_ROWS);
     if (rows >= walk->size.min && walk->size.history == 0)
@@ -274,11 +291,12 @@ static void take_over(struct bf_job *job, const struct bf_answer *checkpoint)
     progress->done = walk->done;
     copy_text(&progress->after, after);
     copy_text(&progress->position, position);
-    copy_text(&progress->through, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_THROUGH));
+    copy_text(&progress->through, through);
     if (batches > 0)
         progress->resumed++;
     job->record.epoch = walk->epoch;
     job->sample_count = job->sample_next = 0;
+    return true;
 }
 
 void bf_walk_raised(struct bf_job *job)
@@ -294,10 +312,16 @@ void bf_walk_raised(struct bf_job *job)
     }
     bool counted = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_COUNTED);
     const char *transaction = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_TRANSACTION);
-    take_over(job, checkpoint);
+    if (!take_over(job, checkpoint)) {
+        walk->without_release = true;
+        bf_walk_end(job, BF_STATE_FAILED, BF_CHECKPOINT_LOST,
+                    "the job's row in backfilld.checkpoint on target %s cannot be read (position %.100s): how far it came is "
+                    "not known", job->target->name, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION));
+        return;
+    }
     bf_job_note(job, "epoch", "taken up at epoch %lld, position %s", (long long)walk->epoch,
                 job->record.progress.position ? job->record.progress.position : "start");
-    if (!counted && transaction && job->record.progress.position && !walk->stopping)
+    if (!counted && transaction && job->record.progress.position)
         bf_walk_send_recount(job, transaction, &walk->batch_low, walk->batch_split);
     else
         store(job);

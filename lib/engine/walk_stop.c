@@ -14,7 +14,7 @@ enum {
 bool bf_walk_has_to_settle(const struct bf_job *job)
 {
     const struct bf_walk *walk = &job->walk;
-    return walk->unsettled && !walk->owner && !walk->without_release && !job->engine->draining &&
+    return (walk->unsettled || walk->courtesy) && !walk->owner && !walk->without_release && !job->engine->draining &&
            !job->leaving;
 }
 
@@ -25,8 +25,6 @@ void bf_walk_backed_off(struct bf_job *job)
         bf_walk_connect(job);
     else if (!walk->recognised)
         bf_walk_send_recognise(job);
-    else if (walk->stopping && bf_walk_has_to_settle(job))
-        bf_walk_send_one(job, BF_STATEMENT_END_LOST_SESSIONS, BF_PHASE_ENDING_LOST);
     else if (walk->owner)
         walk->phase = BF_PHASE_READY;
     else
@@ -167,6 +165,8 @@ void bf_walk_notice_stop(struct bf_job *job)
     if (!walk->stopping && stop_wanted(job)) {
         walk->stopping = true;
         walk->stop_since = bf_job_now(job);
+        if (walk->phase == BF_PHASE_BACKING_OFF)
+            walk->sleep_until = walk->stop_since; /* a stop does not sit out the back-off */
     }
 }
 

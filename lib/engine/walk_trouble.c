@@ -7,6 +7,8 @@
 #include "allocate.h"
 #include "internal.h"
 
+enum { STOP_RETRY = 300 /* milliseconds: a stop is to be in effect within a second of the server's being back */ };
+
 static double chance(const struct bf_job *job)
 {
     uint32_t bits = 0;
@@ -17,6 +19,11 @@ static double chance(const struct bf_job *job)
 void bf_walk_back_off(struct bf_job *job, enum bf_code code, const char *text, bool reconnect)
 {
     struct bf_walk *walk = &job->walk;
+    if (walk->courtesy) { /* nothing is at stake: not worth waiting for */
+        walk->courtesy = false;
+        walk->phase = BF_PHASE_READY;
+        return;
+    }
     int64_t since = walk->reason.code == code ? walk->reason.since : 0;
     bool fresh = since == 0 && walk->attempts == 0;
     walk->attempts++;
@@ -30,7 +37,8 @@ void bf_walk_back_off(struct bf_job *job, enum bf_code code, const char *text, b
         walk->stopping = false;
     }
     walk->phase = BF_PHASE_BACKING_OFF;
-    walk->sleep_until = bf_job_now(job) + bf_retry_delay(walk->attempts, chance(job));
+    int64_t delay = bf_retry_delay(walk->attempts, chance(job));
+    walk->sleep_until = bf_job_now(job) + (walk->stopping && delay > STOP_RETRY ? STOP_RETRY : delay);
     if (fresh) /* one line for one trouble, not one for each try */
         bf_job_note(job, "retry", "backing off: %s", text);
 }
@@ -54,7 +62,7 @@ void bf_walk_end(struct bf_job *job, enum bf_state ending, enum bf_code code, co
         walk->ending = ending;
     /* On the way to a stop already: there is nothing more to settle that this would not say again. */
     if (walk->stopping)
-        walk->unsettled = false;
+        walk->unsettled = walk->courtesy = false;
     walk->phase = BF_PHASE_READY; /* nothing is under way: the stop goes on from here */
 }
 
@@ -133,6 +141,8 @@ static void decide(struct bf_job *job, const struct bf_answer *answer, const cha
         bf_walk_send_ask(job);
         return;
     case BF_CLASS_DATA:
+        if (strcmp(doing, BF_DOING_SCHEMA) == 0)
+            break;
         if (walk->owner && walk->have_next) {
             bf_walk_range_text(job, range, sizeof range);
             bf_walk_end(job, BF_STATE_FAILED, BF_DATA_ERROR, "a row among the %s cannot be changed: %.300s (%.5s)", range,

@@ -25,6 +25,23 @@ const char *bf_error_class_name(enum bf_error_class error_class)
     return error_class < BF_COUNT(names) ? names[error_class] : "unknown";
 }
 
+bool bf_error_passes(enum bf_error_class error_class)
+{
+    switch (error_class) {
+    case BF_CLASS_LOCK:
+    case BF_CLASS_SERIALIZATION:
+    case BF_CLASS_CANCELLED:
+    case BF_CLASS_LOST:
+    case BF_CLASS_ENDED:
+    case BF_CLASS_NOT_PRIMARY:
+    case BF_CLASS_RESOURCES:
+    case BF_CLASS_UNREACHABLE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 struct bf_step *bf_flight_add(struct bf_flight *flight, enum bf_statement statement, const char *sql)
 {
     assert(flight->count < BF_STEPS_MAX);

@@ -52,7 +52,8 @@ enum bf_error_class {
     X(REGISTER_CHECKPOINT, register_checkpoint,                                                                        \
       "id, slice, after or NULL, through or NULL, identity, definition, batch_rows : -; nothing when it is there")     \
     X(PEEK_OWNER, peek_owner, "id, slice : owner, epoch, seq, silent (seconds, by the server's clock)")                \
-    X(RAISE_EPOCH, raise_epoch, "id, slice, new owner, owner expected : affected 1, or 0 when the owner is another")   \
+    X(RAISE_EPOCH, raise_epoch,                                                                                        \
+      "id, slice, new owner, owner expected, seq expected or NULL : affected 1, or 0 when the owner or seq is another") \
     X(READ_CHECKPOINT, read_checkpoint,                                                                                \
       "id, slice : epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "               \
       "rows_changed_counted t/f, batches, batch_rows, done t/f, identity, definition, transaction, "                  \
@@ -93,6 +94,8 @@ enum bf_statement {
 };
 
 const char *bf_statement_name(enum bf_statement statement);
+/* Is an error of this class one that passes by itself (try again), and says nothing of the statement? */
+bool bf_error_passes(enum bf_error_class error_class);
 const char *bf_error_class_name(enum bf_error_class error_class);
 
 /* The columns that READ_CHECKPOINT answers with, in order. */

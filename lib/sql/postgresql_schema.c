@@ -9,6 +9,11 @@ const char *const bf_postgresql_schema_ddl[] = {
     /* Taken until the end of the transaction; the number is "backfill" in ASCII. */
     "SELECT pg_advisory_xact_lock(7089063221083761004)",
 
+    /* New tables would break the subscribers of such a publication: their apply workers find none of that name. */
+    "DO $$ DECLARE name text; BEGIN SELECT pubname INTO name FROM pg_publication WHERE puballtables LIMIT 1; "
+    "IF name IS NOT NULL THEN RAISE EXCEPTION 'publication % is FOR ALL TABLES: new tables in this database would break its "
+    "subscribers', name USING HINT = 'make the schema backfilld by hand, on the subscribers first'; END IF; END $$",
+
     "CREATE SCHEMA IF NOT EXISTS backfilld",
 
     "CREATE TABLE IF NOT EXISTS backfilld.meta ("
