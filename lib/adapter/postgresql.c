@@ -28,6 +28,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct bf_session *session = poll->data;
     if (!session)
         return;
+    if (status < 0)
+        session->events = 0; /* libuv has stopped the handle; there may still be bytes before the error */
     switch (session->state) {
     case BF_SESSION_CONNECTING:
         bf_session_connect_step(session);
@@ -168,6 +170,8 @@ static void session_close(struct bf_session *session)
     bf_session_forget_resolver(session);
     bf_session_forget_cancel(session);
     bf_session_unwatch(session);
+    PQclear(session->proof);
+    session->proof = NULL;
     PQfinish(session->connection);
     session->connection = NULL;
     bf_session_drop_flight(session);

@@ -118,7 +118,7 @@ void bf_session_send(struct bf_session *session)
     session->state = BF_SESSION_FLYING;
     for (size_t i = 0; i < flight->count && sent; i++) {
         if (i && flight->steps[i].new_group)
-            sent = send_sync(session, i);
+            sent = send_sync(session, i - 1);
         sent = sent && send_step(session, i);
     }
     sent = sent && send_sync(session, flight->count - 1);
@@ -190,6 +190,17 @@ static void take_rows(struct bf_answer *answer, enum bf_statement statement, PGr
                                   (size_t)PQgetlength(result, (int)row, (int)column));
 }
 
+/* The error came at Sync: the group's implicit transaction could not be committed, whatever its steps were answered. */
+static void fail_group(struct bf_session *session, size_t last, const PGresult *result)
+{
+    for (size_t i = last;; i--) {
+        bf_answer_clear(&session->answers[i]);
+        take_error(session, i, result);
+        if (i == 0 || session->flight->steps[i].new_group)
+            return;
+    }
+}
+
 /* One result for what is expected next. False when it only says that the connection is gone. */
 static bool take_result(struct bf_session *session, struct bf_expected *expected, PGresult *result)
 {
@@ -214,7 +225,10 @@ static bool take_result(struct bf_session *session, struct bf_expected *expected
     default:
         if (!PQresultErrorField(result, PG_DIAG_SQLSTATE))
             return false;
-        take_error(session, expected->step, result);
+        if (expected->kind == BF_EXPECT_SYNC)
+            fail_group(session, expected->step, result);
+        else
+            take_error(session, expected->step, result);
     }
     expected->seen = true;
     return true;
@@ -235,7 +249,10 @@ static bool read_answers(struct bf_session *session, bool gone)
             if (!expected->seen && nothing_before)
                 return true;
             nothing_before = !expected->seen;
-            session->expected_next += expected->seen;
+            if (expected->kind == BF_EXPECT_SYNC)
+                expected->seen = false; /* an error came in its place: it is still to come */
+            else
+                session->expected_next += expected->seen;
             continue;
         }
         nothing_before = false;
@@ -262,6 +279,8 @@ void bf_session_receive(struct bf_session *session, bool readable)
         if (gone || PQstatus(session->connection) == CONNECTION_BAD) {
             bf_session_unwatch_and_lose(session);
             bf_session_soon(session); /* a flight may wait for a cancel to arrive */
+        } else {
+            bf_session_watch(session, UV_READABLE);
         }
         return;
     }

@@ -114,13 +114,18 @@ void bf_session_prove_step(struct bf_session *session)
         return;
     }
     bf_session_watch(session, UV_READABLE | (flushed ? UV_WRITABLE : 0));
-    if (PQisBusy(session->connection))
-        return;
-    PGresult *result = PQgetResult(session->connection);
-    for (PGresult *more = result; more;) { /* the result is whole: what follows it is there too */
-        more = PQgetResult(session->connection);
-        PQclear(more);
+    while (!PQisBusy(session->connection)) {
+        PGresult *result = PQgetResult(session->connection);
+        if (!result) {
+            PGresult *proof = session->proof;
+            session->proof = NULL;
+            conclude_proof(session, proof);
+            PQclear(proof);
+            return;
+        }
+        if (session->proof)
+            PQclear(result);
+        else
+            session->proof = result; /* what follows it may come later: PQgetResult would wait for it */
     }
-    conclude_proof(session, result);
-    PQclear(result);
 }

@@ -69,6 +69,7 @@ struct bf_session {
     uv_timer_t soon;    /* carries what must not happen inside a call */
     int handles;        /* of timer and soon: how many are not closed yet */
 
+    PGresult *proof; /* while proving: what came already */
     bf_connected *connected;
     void *connected_argument;
     struct bf_resolver *resolver; /* while resolving */

@@ -227,7 +227,7 @@ static void walk_is_over(struct bf_job *job)
     struct bf_walk *walk = &job->walk;
     const struct bf_reason *reason = walk->ending_reason.code != BF_OK ? &walk->ending_reason : NULL;
     struct bf_reason kept = job->record.reason;
-    if (job->engine->draining && walk->unsettled && job->target) {
+    if ((job->engine->draining || job->leaving) && walk->unsettled && job->target) {
         /* The daemon stops before it is known that nothing runs: the next start settles that. */
         bf_job_save(job, false);
         return;

@@ -87,7 +87,7 @@ static void released(struct bf_job *job)
         bf_walk_leave(job);
         return;
     }
-    bf_walk_back_off(job, BF_LOST_SESSION, "the connection was lost before the end was confirmed: verifying again", true);
+    bf_walk_back_off(job, BF_LOST_SESSION, "the end was not confirmed by the target: verifying again", true);
 }
 
 /* Something came: one function for what comes next. */

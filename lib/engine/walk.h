@@ -186,8 +186,8 @@ void bf_walk_send_recognise(struct bf_job *job);
 void bf_walk_send_schema(struct bf_job *job);
 void bf_walk_send_register(struct bf_job *job);
 void bf_walk_send_peek(struct bf_job *job);
-/* seq_expected -1: whatever it is */
-void bf_walk_send_raise(struct bf_job *job, const char *owner_expected, int64_t seq_expected);
+/* As the checkpoint was seen: a raise that was lost on its way and arrives late finds another epoch. seq -1: any. */
+void bf_walk_send_raise(struct bf_job *job, const char *owner, int64_t epoch, int64_t seq);
 void bf_walk_send_recount(struct bf_job *job, const char *transaction, const struct bf_key *low, int split);
 void bf_walk_send_boundary(struct bf_job *job);
 void bf_walk_send_split(struct bf_job *job);

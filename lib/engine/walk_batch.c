@@ -272,7 +272,9 @@ void bf_walk_asked(struct bf_job *job)
     }
     const struct bf_answer *peek = &walk->answers[1];
     const char *owner = bf_answer_value(peek, 0, 0);
-    if (peek->rows && bf_answer_number(peek, 0, 1) != walk->epoch) {
+    /* A raise of our own that was taken for lost may have come late: that is no other daemon. */
+    bool ours = owner && strcmp(owner, job->engine->world->owner) == 0;
+    if (peek->rows && !ours && bf_answer_number(peek, 0, 1) != walk->epoch) {
         walk->owner = false;
         walk->without_release = true;
         bf_walk_end(job, BF_STATE_PAUSED, BF_FENCED,

@@ -216,28 +216,30 @@ void bf_walk_peeked(struct bf_job *job)
         return;
     }
     if (!*owner || ours) {
-        bf_walk_send_raise(job, owner, -1);
+        bf_walk_send_raise(job, owner, epoch, -1);
         return;
     }
-    if (silent >= OWNER_SILENT && (walk->peeked_seq < 0 || walk->peeked_seq == seq)) {
-        /* Its long batch may hold the row just now: when that commits, seq has moved and the raise finds nothing. */
-        walk->peeked_seq = seq;
-        bf_walk_send_raise(job, owner, seq);
-        return;
-    }
-    bool moved = walk->peeked_seq >= 0 && walk->peeked_seq != seq;
-    if (walk->stopping && (moved || job->record.epoch != epoch)) { /* nothing of ours is at work there */
+    /* Of a dead owner one flight at the most may still be committed; what moves on is alive. */
+    bool moved = walk->peeked_seq >= 0 && seq > walk->peeked_seq + 1;
+    bool another = moved || (job->record.epoch != 0 && epoch > job->record.epoch);
+    if (walk->stopping && (another || job->record.epoch == 0)) { /* nothing of ours is at work there */
         walk->unsettled = walk->courtesy = false;
         walk->phase = BF_PHASE_READY;
         return;
     }
-    if (moved || (job->record.epoch != 0 && job->record.epoch != epoch)) {
+    if (silent >= OWNER_SILENT && !moved) {
+        /* Its long batch may hold the row just now: when that commits, seq has moved and the raise finds nothing. */
+        bf_walk_send_raise(job, owner, epoch, seq);
+        return;
+    }
+    if (another) {
         walk->without_release = true;
         bf_walk_end(job, BF_STATE_PAUSED, BF_FENCED,
                     "another daemon (%.100s) works on this job; resume it here only when that one is stopped", owner);
         return;
     }
-    walk->peeked_seq = seq;
+    if (walk->peeked_seq < 0 || seq < walk->peeked_seq)
+        walk->peeked_seq = seq;
     bf_walk_back_off(job, BF_OWNED_ELSEWHERE, "another daemon may still own the job: waiting until its checkpoint was "
                      "silent for 30 s", false);
     walk->sleep_until = bf_job_now(job) + OWNED_ELSEWHERE_POLL;

@@ -168,15 +168,16 @@ void bf_walk_send_register(struct bf_job *job)
     bf_walk_send(job, BF_PHASE_REGISTERING);
 }
 
-void bf_walk_send_raise(struct bf_job *job, const char *owner_expected, int64_t seq_expected)
+void bf_walk_send_raise(struct bf_job *job, const char *owner, int64_t epoch, int64_t seq)
 {
     begin_flight(job);
     add(job, BF_STATEMENT_BEGIN);
     struct bf_step *step = add_for_slice(job, BF_STATEMENT_RAISE_EPOCH);
     bf_step_text(step, job->engine->world->owner);
-    bf_step_text(step, owner_expected);
-    if (seq_expected >= 0)
-        bf_step_number(step, seq_expected);
+    bf_step_text(step, owner);
+    bf_step_number(step, epoch);
+    if (seq >= 0)
+        bf_step_number(step, seq);
     else
         bf_step_text(step, NULL);
     add_for_slice(job, BF_STATEMENT_READ_CHECKPOINT);

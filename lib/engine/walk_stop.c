@@ -57,17 +57,40 @@ void bf_walk_stop_here(struct bf_job *job)
         bf_walk_leave(job);
 }
 
-/* How long the running flight may still go on before it is cancelled; milliseconds since the stop. */
+/* How long the running flight may still go on before it is cancelled; milliseconds since the stop. What a person ordered
+ * goes before the daemon's own reasons to stop, which let a batch end. */
 static int64_t grace(const struct bf_job *job)
 {
-    if (job->engine->draining)
-        return job->engine->drain_cancel ? 0 : INT32_MAX;
-    if (job->record.state == BF_STATE_ABORTING)
+    bool own_reasons = job->engine->draining || job->leaving;
+    if (job->record.state == BF_STATE_ABORTING || (job->engine->draining && job->engine->drain_cancel))
         return 0;
-    if (job->leaving && job->record.state != BF_STATE_PAUSING)
+    if (job->record.state != BF_STATE_PAUSING && job->walk.ending == BF_STATE_PLANNING && own_reasons)
         return INT32_MAX;
-    /* What waits for a lock or only reads is no work that a pause would lose. */
-    return job->walk.phase == BF_PHASE_BATCHING ? PAUSE_GRACE : 0;
+    /* What waits for a lock or only reads is no work that a pause would lose; the count of a lost batch is. */
+    return job->walk.phase == BF_PHASE_BATCHING || job->walk.phase == BF_PHASE_RECOUNTING ? PAUSE_GRACE : 0;
+}
+
+/* Is what is under way in the way of the stop? Giving back and settling are what the stop needs; only a raise that may
+ * wait for a lost session is in its way. */
+static bool in_the_way(const struct bf_job *job)
+{
+    const struct bf_walk *walk = &job->walk;
+    if (walk->phase == BF_PHASE_RELEASING || walk->phase == BF_PHASE_TAKING_BACK)
+        return false;
+    return !bf_walk_has_to_settle(job) || (walk->phase == BF_PHASE_RAISING && !walk->lost_ended);
+}
+
+/* When an answer that does not come is given up; monotonic milliseconds. */
+static int64_t given_up_at(const struct bf_job *job)
+{
+    const struct bf_walk *walk = &job->walk;
+    int64_t limit = walk->flight_sent + 2 * walk->statement_timeout + 5000;
+    if (!walk->stopping)
+        return limit;
+    if (walk->phase == BF_PHASE_RELEASING || walk->phase == BF_PHASE_TAKING_BACK)
+        return walk->flight_sent + STOP_WATCHDOG;
+    int64_t stop = walk->stop_since + grace(job) + STOP_WATCHDOG;
+    return walk->cancelled_at && stop < limit ? stop : limit;
 }
 
 /* A stop is wanted and something is under way. Returns true when the walk went on. */
@@ -95,10 +118,7 @@ bool bf_walk_stop_waiting(struct bf_job *job)
     default:
         break;
     }
-    if (walk->phase == BF_PHASE_RELEASING || walk->phase == BF_PHASE_TAKING_BACK)
-        return false;
-    /* Settling is what the stop needs; only a raise that may wait for a lost session is in its way. */
-    if (bf_walk_has_to_settle(job) && (walk->phase != BF_PHASE_RAISING || walk->lost_ended))
+    if (!in_the_way(job))
         return false;
     if (time - walk->stop_since >= grace(job) && (!walk->cancelled_at || time - walk->cancelled_at >= CANCEL_AGAIN)) {
         walk->cancelled_at = time;
@@ -113,13 +133,7 @@ bool bf_walk_watchdog(struct bf_job *job)
     struct bf_walk *walk = &job->walk;
     if (!walk->flight_under_way)
         return false;
-    int64_t sent = bf_job_now(job) - walk->flight_sent;
-    int64_t limit = 2 * walk->statement_timeout + 5000;
-    bool stop = walk->stopping && walk->cancelled_at && bf_job_now(job) - walk->stop_since >= grace(job) + STOP_WATCHDOG;
-    bool hurried = walk->stopping && (walk->phase == BF_PHASE_RELEASING || walk->phase == BF_PHASE_TAKING_BACK);
-    if (hurried)
-        limit = STOP_WATCHDOG;
-    if (!stop && sent < limit)
+    if (bf_job_now(job) < given_up_at(job))
         return false;
     bf_walk_back_off(job, BF_SERVER_UNREACHABLE, "the server does not answer", true);
     return true;
@@ -143,13 +157,10 @@ void bf_walk_arm(struct bf_job *job)
         if (walk->phase == BF_PHASE_SLEEPING && walk->touched_at + BF_TOUCH_EVERY + 1 < due)
             due = walk->touched_at + BF_TOUCH_EVERY + 1;
     } else if (walk->flight_under_way) {
-        due = walk->flight_sent + 2 * walk->statement_timeout + 5000;
-        if (walk->stopping) {
+        due = given_up_at(job);
+        if (walk->stopping && in_the_way(job)) {
             int64_t cancel = walk->cancelled_at ? walk->cancelled_at + CANCEL_AGAIN : walk->stop_since + grace(job);
-            if (cancel < due)
-                due = cancel;
-            if (walk->flight_sent + STOP_WATCHDOG < due)
-                due = walk->flight_sent + STOP_WATCHDOG;
+            due = cancel < due ? cancel : due;
         }
     }
     if (due == INT64_MAX)

@@ -213,6 +213,10 @@ void bf_walk_connect_failed(struct bf_job *job)
         bf_walk_close_session(job);
         bf_walk_end(job, BF_STATE_PAUSED, BF_PROXY_BETWEEN_US, "%s", walk->connect_text);
         return;
+    case BF_CLASS_TERMINAL: /* an old server, a look-alike: no waiting helps */
+        bf_walk_close_session(job);
+        bf_walk_end(job, BF_STATE_FAILED, BF_CONNECT_REFUSED, "%s", walk->connect_text);
+        return;
     case BF_CLASS_LOGIN:
         bf_walk_back_off(job, BF_CONNECT_REFUSED, walk->connect_text, true);
         return;

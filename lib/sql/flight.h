@@ -53,7 +53,8 @@ enum bf_error_class {
       "id, slice, after or NULL, through or NULL, identity, definition, batch_rows : -; nothing when it is there")     \
     X(PEEK_OWNER, peek_owner, "id, slice : owner, epoch, seq, silent (seconds, by the server's clock)")                \
     X(RAISE_EPOCH, raise_epoch,                                                                                        \
-      "id, slice, new owner, owner expected, seq expected or NULL : affected 1, or 0 when the owner or seq is another") \
+      "id, slice, new owner, owner expected, epoch expected, seq expected or NULL : affected 1, or 0 when it is "       \
+      "another's, or not as it was when it was looked at")                                                              \
     X(READ_CHECKPOINT, read_checkpoint,                                                                                \
       "id, slice : epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "               \
       "rows_changed_counted t/f, batches, batch_rows, done t/f, identity, definition, transaction, "                  \

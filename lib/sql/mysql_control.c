@@ -47,7 +47,8 @@
  * the truth (P2). It does not look at the position: that is read by a statement of its own, after it. */
 #define RAISE_EPOCH                                                                                                   \
     "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = ?3, updated_at = NOW(6) "                             \
-    "WHERE job = ?1 AND slice = ?#2 AND (owner = ?4 OR owner = '' OR updated_at < NOW(6) - INTERVAL 30 SECOND)"
+    "WHERE job = ?1 AND slice = ?#2 AND (owner = ?4 OR owner = '' OR updated_at < NOW(6) - INTERVAL 30 SECOND) " \
+    "AND epoch = ?#5 AND seq = COALESCE(?6, seq)"
 
 #define READ_CHECKPOINT                                                                                               \
     "SELECT epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "                     \
@@ -66,7 +67,7 @@
     "PREPARE backfilld_server FROM @backfilld_sql?; EXECUTE backfilld_server?; DEALLOCATE PREPARE backfilld_server?; " \
     "SELECT CONCAT(COALESCE(@backfilld_identity, " BF_MYSQL_SERVER_IDENTITY "), '/', DATABASE()) AS identity, "        \
     "UNIX_TIMESTAMP() - (SELECT VARIABLE_VALUE FROM /*!80000 performance_schema.*//*M! information_schema.*/"          \
-    "GLOBAL_STATUS WHERE VARIABLE_NAME = 'Uptime') AS started_at, " WRITABLE " AS writable, VERSION() AS version, "    \
+    "global_status WHERE VARIABLE_NAME = 'Uptime') AS started_at, " WRITABLE " AS writable, VERSION() AS version, "    \
     "@backfilld_version AS schema_version"
 
 /* The adapter ends those that are not its own: each of our sessions holds one of these locks (mysql_connect.c). */

@@ -46,7 +46,8 @@
 #define RAISE_EPOCH                                                                                                  \
     "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = $3, updated_at = clock_timestamp() "                 \
     "WHERE job = $1 AND slice = $2::text::int AND (owner = $4 OR owner = '' "                                        \
-    "OR clock_timestamp() - updated_at > interval '30 seconds') AND seq = coalesce($5::text::bigint, seq)"
+    "OR clock_timestamp() - updated_at > interval '30 seconds') "                             \
+    "AND epoch = $5::text::bigint AND seq = coalesce($6::text::bigint, seq)"
 
 #define READ_CHECKPOINT                                                                                              \
     "SELECT epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "                    \

@@ -116,17 +116,9 @@ static void drain(void *argument)
     daemon->drained = false;
     daemon->drain_since = sim->now;
     daemon->drain_cancel = sim_chance(sim, 50);
-    sim->stop_since = 0; /* the daemon's own end goes first */
     sim_trace(sim, "daemon %d drains%s", daemon->process, daemon->drain_cancel ? ", cancelling" : "");
     bf_engine_drain(daemon->engine, daemon->drain_cancel, drained, daemon);
     sim_at(sim, 5000, drain_look, daemon);
-}
-
-static bool stops(const struct sim_daemon *daemon)
-{
-    const struct bf_job *job = sim_job(daemon);
-    enum bf_state state = job ? bf_job_record(job)->state : BF_STATE_PAUSED;
-    return state == BF_STATE_PAUSING || state == BF_STATE_ABORTING;
 }
 
 void sim_fault(void *argument)
@@ -174,8 +166,7 @@ void sim_fault(void *argument)
         order(sim, daemon, BF_ORDER_ABORT);
         break;
     case 15: case 16:
-        if (!stops(daemon))
-            drain(daemon);
+        drain(daemon);
         break;
     default:
         if (second->disk || !sim_chance(sim, 30))

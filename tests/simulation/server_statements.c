@@ -140,7 +140,7 @@ static enum sim_result raise_epoch(struct sim_server_session *session, const str
     bool silent = session->sim->now - checkpoint->updated_at > 30 * 1000000;
     const char *expected = parameter(step, 3);
     if (!checkpoint->exists || (*checkpoint->owner && strcmp(checkpoint->owner, expected ? expected : "") != 0 && !silent) ||
-        (parameter(step, 4) && number(step, 4) != checkpoint->seq))
+        checkpoint->epoch != number(step, 4) || (parameter(step, 5) && number(step, 5) != checkpoint->seq))
         return SIM_DONE;
     checkpoint->epoch++;
     snprintf(checkpoint->owner, sizeof checkpoint->owner, "%s", parameter(step, 2));

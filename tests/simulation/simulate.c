@@ -21,6 +21,7 @@
 enum {
     FAULT_TIME = 20 * 1000000,   /* microseconds with faults */
     PATIENCE = 900 * 1000000,    /* microseconds without, until a job that is not over counts as stuck */
+    SPINNING = 100,
     STOP_LIMIT = 1000000,        /* microseconds from the order to its effect, when nothing is wrong */
     OTHER_FLIGHTS = 14           /* round trips of a job that are no batches */
 };
@@ -102,7 +103,8 @@ static void check_failed(struct sim *sim, const struct bf_record *record)
         sim_violation(sim, "the checkpoint passed the row %lld that cannot be changed", (long long)poison);
 }
 
-/* Every event of a daemon: a state may only follow another as the table of moves has it. */
+/* Every event of a daemon: a state may only follow another as the table of moves has it, and a daemon that is alone can
+ * never find another one. */
 static void on_event(void *argument, const struct bf_record *record, const struct bf_event *event)
 {
     struct sim *sim = argument;
@@ -121,6 +123,10 @@ static void on_event(void *argument, const struct bf_record *record, const struc
             sim_violation(sim, "the stop took %lld ms", (long long)(sim->now - sim->stop_since) / 1000);
         sim->stop_since = 0;
     }
+    /* A boot between the raise and its way into the store leaves an epoch that nobody remembers: then a person is asked. */
+    bool forgotten = sim->rebooted && record->epoch < sim->server.checkpoint.epoch;
+    if (to == BF_STATE_PAUSING && record->reason.code == BF_FENCED && !sim->daemons[1].disk && !forgotten)
+        sim_violation(sim, "fenced without a second daemon: %s", record->reason.text);
 }
 
 /* ---- the world of one daemon ---- */
@@ -130,6 +136,8 @@ struct bf_timer {
     struct sim_event *event;
     bf_timer_fired *fired;
     void *argument;
+    int64_t wait; /* milliseconds */
+    int in_a_row; /* how often it fired after a wait of 1 ms */
 };
 
 static int64_t monotonic(void *context)
@@ -158,7 +166,11 @@ static struct bf_timer *timer_new(void *context, bf_timer_fired *fired, void *ar
 static void timer_run(void *argument)
 {
     struct bf_timer *timer = argument;
+    struct sim *sim = timer->sim;
     timer->event = NULL;
+    timer->in_a_row = timer->wait == 1 ? timer->in_a_row + 1 : 0;
+    if (timer->in_a_row == SPINNING)
+        sim_violation(sim, "a timer fired %d times in a row after 1 ms each: something spins", SPINNING);
     timer->fired(timer->argument);
 }
 
@@ -173,6 +185,7 @@ static void timer_stop(struct bf_timer *timer)
 static void timer_start(struct bf_timer *timer, int64_t milliseconds)
 {
     timer_stop(timer);
+    timer->wait = milliseconds;
     timer->event = sim_at(timer->sim, milliseconds * 1000 + 10, timer_run, timer);
 }
 
