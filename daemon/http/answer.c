@@ -25,9 +25,9 @@ json_t *bf_json_time(int64_t unix_milliseconds)
     return unix_milliseconds == 0 ? json_null() : json_string(bf_time_format(unix_milliseconds, text));
 }
 
-/* `header` may be NULL. */
-static void answer(struct bf_http_request *request, int status, json_t *body, const char *type, const char *header,
-                   const char *value)
+/* `headers`: pairs of name and value, NULL at the end; may be NULL. */
+static void answer_with(struct bf_http_request *request, int status, json_t *body, const char *type,
+                        const char *const *headers)
 {
     char *text = json_dumps(body, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(body);
@@ -40,8 +40,15 @@ static void answer(struct bf_http_request *request, int status, json_t *body, co
     MHD_add_response_header(request->response, "Content-Type", type);
     MHD_add_response_header(request->response, "Cache-Control", "no-store");
     MHD_add_response_header(request->response, "X-Content-Type-Options", "nosniff");
-    if (header) MHD_add_response_header(request->response, header, value);
+    for (; headers && *headers; headers += 2) MHD_add_response_header(request->response, headers[0], headers[1]);
     bf_http_resume(request);
+}
+
+/* `header` may be NULL. */
+static void answer(struct bf_http_request *request, int status, json_t *body, const char *type, const char *header,
+                   const char *value)
+{
+    answer_with(request, status, body, type, (const char *const[]){header, value, NULL});
 }
 
 void bf_http_answer(struct bf_http_request *request, int status, json_t *body)
@@ -49,10 +56,9 @@ void bf_http_answer(struct bf_http_request *request, int status, json_t *body)
     answer(request, status, body, BF_API_JSON, NULL, NULL);
 }
 
-void bf_http_answer_with(struct bf_http_request *request, int status, json_t *body, const char *header,
-                         const char *value)
+void bf_http_answer_with(struct bf_http_request *request, int status, json_t *body, const char *const *headers)
 {
-    answer(request, status, body, BF_API_JSON, header, value);
+    answer_with(request, status, body, BF_API_JSON, headers);
 }
 
 /* A code that only ever is a job's reason can still be why a submission ends: the server is away or read-only (503), or

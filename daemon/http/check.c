@@ -157,17 +157,6 @@ static bool check_body(struct bf_http_request *request)
     return !request->response;
 }
 
-/* Headers that change what a request means are refused until they are built. */
-static bool check_unbuilt(struct bf_http_request *request)
-{
-    static const char *const headers[] = {"Idempotency-Key", "If-Match"};
-    for (size_t i = 0; i < BF_COUNT(headers) && !request->response; i++)
-        if (bf_http_header(request, headers[i]))
-            bf_http_problem(request, BF_NOT_BUILT, "the header %s is not built yet; send the request without it",
-                            headers[i]);
-    return !request->response;
-}
-
 bool bf_http_check(struct bf_http_request *request, const char *method, const char *version)
 {
     struct header_look look = {0};
@@ -182,7 +171,7 @@ bool bf_http_check(struct bf_http_request *request, const char *method, const ch
         bf_handle_not_built(request);
         return false;
     }
-    return check_unbuilt(request) && check_body(request);
+    return bf_http_check_conditions(request) && check_body(request);
 }
 
 bool bf_http_wants(const struct bf_http_request *request, const char *type)

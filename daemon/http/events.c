@@ -7,7 +7,7 @@ static json_t *event_view(const struct bf_event *event)
 {
     json_t *view = json_object();
     json_object_set_new(view, "id", json_integer(event->id));
-    json_object_set_new(view, "job", json_string(event->job));
+    json_object_set_new(view, "job", bf_json_text(event->job[0] ? event->job : NULL));
     json_object_set_new(view, "at", bf_json_time(event->at));
     json_object_set_new(view, "type", bf_json_text(event->type));
     json_object_set_new(view, "from", bf_json_text(event->from[0] ? event->from : NULL));

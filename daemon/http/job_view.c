@@ -1,6 +1,7 @@
 /* A job as the interface shows it. The document is shown in full and has no secrets: credentials are the target's. */
 #include "server.h"
 
+#include "allocate.h"
 #include "state.h"
 
 /* Owned JSON text as JSON; null where there is none. */
@@ -111,7 +112,7 @@ json_t *bf_job_view(const struct bf_job *job)
     json_object_set_new(view, "direction", json_string(bf_direction_name(record->direction)));
     json_object_set_new(view, "activity", activity_view(job, record->state));
     json_object_set_new(view, "reason", reason_view(&reason));
-    json_object_set_new(view, "document", parsed(document->canonical));
+    json_object_set_new(view, "document", parsed(bf_document_current(document)));
     json_object_set_new(view, "progress", progress_view(job, record));
     json_object_set_new(view, "plan", plan_summary(record->plan));
     json_object_set_new(view, "owner", bf_json_text(document->owner));
@@ -124,4 +125,16 @@ json_t *bf_job_view(const struct bf_job *job)
     json_object_set_new(view, "started_at", bf_json_time(record->started_at));
     json_object_set_new(view, "ended_at", bf_json_time(record->ended_at));
     return view;
+}
+
+void bf_http_answer_job(struct bf_http_request *request, int status, const struct bf_job *job, bool durable)
+{
+    char etag[BF_ETAG_TEXT];
+    const struct bf_record *record = bf_job_record(job);
+    char *location BF_AUTO_STRING = status == 201 ? bf_format("/v1/jobs/%s", record->id) : NULL;
+    json_t *view = bf_job_view(job);
+    if (!durable) json_object_set_new(view, "durable", json_false());
+    bf_http_answer_with(request, status, view,
+                        (const char *const[]){"ETag", bf_record_etag(record, etag), location ? "Location" : NULL, location,
+                                              NULL});
 }

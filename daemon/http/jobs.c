@@ -18,8 +18,8 @@ static void submitted(void *argument, const struct bf_outcome_of_order *outcome)
         bf_http_problem_of_order(request, outcome);
         return;
     }
-    char *location BF_AUTO_STRING = bf_format("/v1/jobs/%s", bf_job_record(outcome->job)->id);
-    bf_http_answer_with(request, 201, bf_job_view(outcome->job), "Location", location);
+    /* The repeat of a request with an Idempotency-Key has the answer of the first. */
+    bf_http_answer_job(request, 201, outcome->job, outcome->durable);
 }
 
 static void planned(void *argument, const struct bf_outcome_of_order *outcome)
@@ -46,7 +46,14 @@ void bf_handle_submit(struct bf_http_request *request)
         return;
     }
     bool dry_run = bf_http_flag(request, "dry_run");
-    bf_engine_submit(request->http->engine, request->body.text, request->body.length, NULL, BF_HTTP_ACTOR, dry_run,
+    const char *key = bf_http_header(request, "Idempotency-Key");
+    if (dry_run && key)
+        bf_http_problem(request, BF_BAD_REQUEST, "a dry run makes no job: send it without Idempotency-Key");
+    else if (key)
+        bf_engine_submit_once(request->http->engine, request->body.text, request->body.length, BF_HTTP_ACTOR, key,
+                              submitted, bf_http_wait_begin(request));
+    else
+        bf_engine_submit(request->http->engine, request->body.text, request->body.length, NULL, BF_HTTP_ACTOR, dry_run,
                      dry_run ? planned : submitted, bf_http_wait_begin(request));
 }
 
@@ -143,7 +150,7 @@ const struct bf_job *bf_http_job(struct bf_http_request *request, bool changing)
 void bf_handle_show_job(struct bf_http_request *request)
 {
     const struct bf_job *job = bf_http_job(request, false);
-    if (job) bf_http_answer(request, 200, bf_job_view(job));
+    if (job) bf_http_answer_job(request, 200, job, true);
 }
 
 void bf_handle_show_plan(struct bf_http_request *request)

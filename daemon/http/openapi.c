@@ -39,6 +39,10 @@ static const struct success {
     {BF_ROUTE_RESUME, "200", "Job", "it was so already"},
     {BF_ROUTE_ABORT, "202", "Job", "the order takes effect"},
     {BF_ROUTE_ABORT, "200", "Job", "it was so already"},
+    {BF_ROUTE_TUNE, "200", "Job", "the job; the change counts from its next batch on"},
+    {BF_ROUTE_CLONE, "201", "Job", "the new job; Location is its path"},
+    {BF_ROUTE_PAUSE_ALL, "200", "Latched", "the jobs that are held, and what is on now"},
+    {BF_ROUTE_RESUME_ALL, "200", "Latched", "the jobs that go on, and what is still on"},
     {BF_ROUTE_JOB_EVENTS, "200", "EventPage", "events"},
     {BF_ROUTE_EVENTS, "200", "EventPage", "events"},
     {BF_ROUTE_TARGETS, "200", "TargetPage", "the targets"},
@@ -54,7 +58,8 @@ static const struct body {
     bool required;
 } bodies[] = {
     {BF_ROUTE_SUBMIT, "JobDocument", true}, {BF_ROUTE_APPROVE, "Approve", false}, {BF_ROUTE_PAUSE, "Pause", false},
-    {BF_ROUTE_RESUME, "Resume", false},     {BF_ROUTE_ABORT, "Abort", false},
+    {BF_ROUTE_RESUME, "Resume", false},     {BF_ROUTE_ABORT, "Abort", false},     {BF_ROUTE_TUNE, "Change", true},
+    {BF_ROUTE_CLONE, "Clone", true},        {BF_ROUTE_PAUSE_ALL, "Scope", false}, {BF_ROUTE_RESUME_ALL, "Scope", false},
 };
 
 static const struct body *body_of(enum bf_route_name route)
@@ -119,6 +124,11 @@ static json_t *parameters_of(const struct operation *operation)
 {
     json_t *parameters = json_array();
     add_path_parameters(parameters, operation->path);
+    const struct bf_condition *condition;
+    for (size_t i = 0; (condition = bf_condition(i)); i++)
+        if (condition->routes & BF_ROUTE_BIT(operation->route))
+            json_array_append_new(parameters, parameter(condition->name, "header", false, condition->help,
+                                                        json_pack("{s:s, s:i}", "type", "string", "minLength", 1)));
     for (const struct bf_query *query = bf_query_of(operation->route); query->name; query++)
         json_array_append_new(parameters, parameter(query->name, "query", false, query->help, query_schema(query)));
     return parameters;
@@ -143,6 +153,8 @@ static bool can_refuse(const struct operation *operation, int status)
     case 415:
     case 422:
         return post;
+    case 412:
+        return operation->route == BF_ROUTE_TUNE;
     case 200:
     case 405:
         return false;
@@ -176,8 +188,13 @@ static json_t *responses_of(const struct operation *operation)
         if (success->route != operation->route) continue;
         json_t *response = json_pack("{s:s, s:o}", "description", success->help, "content",
                                      content(BF_API_JSON, success->schema));
+        json_t *headers = json_object();
+        if (strcmp(success->schema, "Job") == 0)
+            json_object_set_new(headers, "ETag", json_pack("{s:o}", "schema", bf_openapi_type("string")));
         if (strcmp(success->status, "201") == 0)
-            json_object_set_new(response, "headers", json_pack("{s:{s:o}}", "Location", "schema", bf_openapi_type("string")));
+            json_object_set_new(headers, "Location", json_pack("{s:o}", "schema", bf_openapi_type("string")));
+        if (json_object_size(headers) > 0) json_object_set(response, "headers", headers);
+        json_decref(headers);
         json_object_set_new(responses, success->status, response);
     }
     for (size_t i = 0; i < BF_COUNT(statuses); i++)

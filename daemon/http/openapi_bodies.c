@@ -7,7 +7,6 @@
 #include "document_table.h"
 #include "duration.h"
 #include "server.h"
-#include "state.h"
 
 static const char line_pattern[] = "^[^\\x00-\\x1f\\x7f]*[^\\x00-\\x20\\x7f][^\\x00-\\x1f\\x7f]*$";
 static const char words_pattern[] = "^[^\\x00-\\x1f\\x7f]+$"; /* no control characters */
@@ -123,27 +122,82 @@ static json_t *section_schema(const struct bf_section *section)
     return schema;
 }
 
-static json_t *order_schema(enum bf_order order)
+/* A section of the document, as far as it is to be changed: nothing is required, and null takes a field out. */
+static json_t *change_schema(const char *pointer)
 {
+    const struct bf_section *section;
+    for (size_t i = 0; (section = bf_document_section(i)) && strcmp(section->pointer, pointer) != 0;) i++;
     json_t *properties = json_object();
-    const struct bf_order_field *field;
-    for (size_t i = 0; (field = bf_order_field(i)); i++) {
-        if (!(field->orders & 1u << order)) continue;
-        json_t *schema = field->built ? text_schema(words_pattern, BF_HTTP_WORDS_MAX)
-                                      : json_pack("{s:{}, s:b}", "not", "x-built", false);
-        json_object_set_new(schema, "description", json_string(field->help));
+    for (size_t i = 0; section && i < section->count; i++) {
+        const struct bf_field *field = &section->fields[i];
+        char *child BF_AUTO_STRING = bf_format("%s/%s", pointer, field->name);
+        json_t *schema = field->kind == BF_FIELD_SECTION ? change_schema(child) : field_schema(field);
+        if (field->kind != BF_FIELD_SECTION)
+            schema = json_pack("{s:[o, {s:s}]}", "anyOf", schema, "type", "null");
+        describe(schema, field);
         json_object_set_new(properties, field->name, schema);
     }
-    return json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties, "additionalProperties", false);
+    return json_pack("{s:[s, s], s:o, s:b}", "type", "object", "null", "properties", properties, "additionalProperties", false);
+}
+
+static json_t *member_schema(const struct bf_body_field *field)
+{
+    const struct bf_section *document = bf_document_section(0);
+    char *pointer BF_AUTO_STRING = bf_format("/%s", field->name);
+    switch (field->kind) {
+    case BF_BODY_WORDS:
+        return text_schema(words_pattern, BF_HTTP_WORDS_MAX);
+    case BF_BODY_DURATION:
+        return json_pack("{s:s, s:s}", "type", "string", "pattern", "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$");
+    case BF_BODY_NAME:
+        for (size_t i = 0; i < document->count; i++)
+            if (strcmp(document->fields[i].name, field->name) == 0) return field_schema(&document->fields[i]);
+        break;
+    case BF_BODY_LABEL:
+        return text_schema("^[^=\\x00-\\x1f\\x7f][^=\\x00-\\x1f\\x7f]*=[^\\x00-\\x1f\\x7f]*$", BF_HTTP_WORDS_MAX);
+    case BF_BODY_CHOICE: {
+        json_t *words = json_array();
+        for (const char *at = field->choices; *at; at += strcspn(at, "|") + (at[strcspn(at, "|")] == '|'))
+            json_array_append_new(words, json_stringn(at, strcspn(at, "|")));
+        return json_pack("{s:o}", "enum", words);
+    }
+    case BF_BODY_CHANGE:
+        return change_schema(pointer);
+    case BF_BODY_NOT_BUILT:
+        break;
+    }
+    return json_pack("{s:{}, s:b}", "not", "x-built", false);
+}
+
+static json_t *body_schema(enum bf_route_name route)
+{
+    json_t *properties = json_object(), *required = json_array();
+    const struct bf_body_field *field;
+    for (size_t i = 0; (field = bf_body_field(i)); i++) {
+        if (!(field->routes & BF_ROUTE_BIT(route))) continue;
+        json_t *schema = member_schema(field);
+        json_object_set_new(schema, "description", json_string(field->help));
+        json_object_set_new(properties, field->name, schema);
+        if (field->required) json_array_append_new(required, json_string(field->name));
+    }
+    json_t *schema = json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties, "additionalProperties", false);
+    if (json_array_size(required) > 0) json_object_set(schema, "required", required);
+    json_decref(required);
+    if (route == BF_ROUTE_TUNE) json_object_set_new(schema, "minProperties", json_integer(1));
+    if (route == BF_ROUTE_PAUSE_ALL)
+        json_object_set_new(schema, "not", json_pack("{s:[s, s]}", "required", "target", "label"));
+    return schema;
 }
 
 void bf_openapi_add_bodies(json_t *schemas)
 {
     static const struct {
         const char *name;
-        enum bf_order order;
-    } orders[] = {{"Approve", BF_ORDER_APPROVE}, {"Pause", BF_ORDER_PAUSE}, {"Resume", BF_ORDER_RESUME}, {"Abort", BF_ORDER_ABORT}};
+        enum bf_route_name route;
+    } bodies[] = {{"Approve", BF_ROUTE_APPROVE}, {"Pause", BF_ROUTE_PAUSE}, {"Resume", BF_ROUTE_RESUME},
+                  {"Abort", BF_ROUTE_ABORT},     {"Change", BF_ROUTE_TUNE}, {"Clone", BF_ROUTE_CLONE},
+                  {"Scope", BF_ROUTE_PAUSE_ALL}};
     json_object_set_new(schemas, "JobDocument", section_schema(bf_document_section(0)));
-    for (size_t i = 0; i < BF_COUNT(orders); i++)
-        json_object_set_new(schemas, orders[i].name, order_schema(orders[i].order));
+    for (size_t i = 0; i < BF_COUNT(bodies); i++)
+        json_object_set_new(schemas, bodies[i].name, body_schema(bodies[i].route));
 }

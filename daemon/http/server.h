@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "backfilld/api.h"
+#include "body.h"
 #include "buffer.h"
 #include "complaints.h"
 #include "engine.h"
@@ -129,8 +130,8 @@ enum bf_code bf_route_find(const char *method, struct bf_http_request *request, 
 
 /* answer.c. All of these answer; a request is answered exactly once. */
 void bf_http_answer(struct bf_http_request *request, int status, json_t *body); /* takes over `body` */
-void bf_http_answer_with(struct bf_http_request *request, int status, json_t *body, const char *header,
-                         const char *value);
+/* With headers: pairs of name and value, NULL at the end. */
+void bf_http_answer_with(struct bf_http_request *request, int status, json_t *body, const char *const *headers);
 void bf_http_problem(struct bf_http_request *request, enum bf_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same as text with status line and headers, for a connection that is ended after it; owned. */
@@ -157,15 +158,11 @@ void bf_http_resume(struct bf_http_request *request);
 /* job_view.c */
 json_t *bf_job_view(const struct bf_job *job);
 
-/* orders.c: the members that the bodies of orders may have, each a text of one line. */
-enum { BF_HTTP_WORDS_MAX = 500 }; /* bytes */
-struct bf_order_field {
-    const char *name;
-    bool built;
-    unsigned orders; /* bits of enum bf_order */
-    const char *help;
-};
-const struct bf_order_field *bf_order_field(size_t index); /* NULL past the end */
+/* Answers with the job, its ETag and, for 201, its Location. */
+void bf_http_answer_job(struct bf_http_request *request, int status, const struct bf_job *job, bool durable);
+
+/* latches.c: those that are on; of a target: those that hold all of its jobs. */
+json_t *bf_latches_view(const struct bf_engine *engine, const char *target);
 
 /* jobs.c: the job that the path names; NULL: answered. `changing`: an ambiguous name is refused. */
 const struct bf_job *bf_http_job(struct bf_http_request *request, bool changing);

@@ -34,6 +34,7 @@ static json_t *target_view(const struct bf_engine *engine, const struct bf_targe
     json_object_set_new(view, "require_approval", json_string(target->require_approval ? "all" : "none"));
     json_object_set_new(view, "running", json_integer(running));
     json_object_set_new(view, "queued", json_integer(queued));
+    json_object_set_new(view, "latches", bf_latches_view(engine, target->name));
     return view;
 }
 

@@ -23,14 +23,14 @@
     X(SUBMIT, POST, "/v1/jobs", OPERATOR, submit, "submit a job; ?dry_run=true plans and forgets")              \
     X(LIST, GET, "/v1/jobs", VIEWER, list_jobs, "jobs, newest first")                                           \
     X(SHOW, GET, "/v1/jobs/{job}", VIEWER, show_job, "one job")                                                 \
-    X(TUNE, PATCH, "/v1/jobs/{job}", OPERATOR, not_built, "changing pace and limits of a job")                  \
+    X(TUNE, PATCH, "/v1/jobs/{job}", OPERATOR, tune, "change pace and limits of a job")                         \
     X(PLAN, GET, "/v1/jobs/{job}/plan", VIEWER, show_plan, "the plan of a job")                                 \
     X(APPROVE, POST, "/v1/jobs/{job}/approve", APPROVER, approve, "approve the plan of a job")                  \
     X(PAUSE, POST, "/v1/jobs/{job}/pause", OPERATOR, pause, "pause a job")                                      \
     X(RESUME, POST, "/v1/jobs/{job}/resume", OPERATOR, resume, "resume a job")                                  \
     X(ABORT, POST, "/v1/jobs/{job}/abort", OPERATOR, abort, "abort a job")                                      \
     X(ROLLBACK, POST, "/v1/jobs/{job}/rollback", APPROVER, not_built, "rolling a job back")                     \
-    X(CLONE, POST, "/v1/jobs/{job}/clone", OPERATOR, not_built, "submitting a copy of a job")                   \
+    X(CLONE, POST, "/v1/jobs/{job}/clone", OPERATOR, clone, "submit a copy of a job")                           \
     X(JOB_EVENTS, GET, "/v1/jobs/{job}/events", VIEWER, job_events, "what happened to a job")                   \
     X(EVENTS, GET, "/v1/events", VIEWER, all_events, "what happened to all jobs")                               \
     X(SAMPLES, GET, "/v1/jobs/{job}/samples", VIEWER, not_built, "series for charts")                           \
@@ -44,8 +44,8 @@
       "ignoring a replica")                                                                                     \
     X(HEED_REPLICA, POST, "/v1/targets/{target}/replicas/{replica}/heed", APPROVER, not_built,                  \
       "heeding a replica again")                                                                                \
-    X(PAUSE_ALL, POST, "/v1/pause-all", OPERATOR, not_built, "pausing every job")                               \
-    X(RESUME_ALL, POST, "/v1/resume-all", OPERATOR, not_built, "resuming what pause-all had paused")            \
+    X(PAUSE_ALL, POST, "/v1/pause-all", OPERATOR, pause_all, "pause every job, and keep all from starting")     \
+    X(RESUME_ALL, POST, "/v1/resume-all", OPERATOR, resume_all, "resume what pause-all had paused")             \
     X(TAKE_ALERTS, POST, "/v1/alerts", ALERTS, not_built, "Alertmanager's webhook")                             \
     X(METRICS, GET, "/metrics", ANYONE, not_built, "metrics for Prometheus")                                    \
     X(HEALTHZ, GET, "/healthz", ANYONE, healthz, "is the daemon alive")                                         \

@@ -148,6 +148,11 @@ static void forget_asked(void)
     bf_free_string(&fake.confirm);
     bf_free_string(&fake.actor);
     bf_free_string(&fake.found);
+    bf_free_string(&fake.key);
+    bf_free_string(&fake.if_match);
+    bf_free_string(&fake.name);
+    bf_latch_clear(&fake.scope);
+    fake.pause_for = 0;
 }
 
 void fake_end(void)
@@ -181,6 +186,70 @@ void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order
     fake.words = bf_copy_string(reason);
     fake.confirm = bf_copy_string(confirm);
     enqueue((struct waiting){.ordered = done, .argument = argument});
+}
+
+void bf_engine_submit_once(struct bf_engine *engine, const char *json, size_t length, const char *actor, const char *key,
+                           bf_ordered *done, void *argument)
+{
+    bf_engine_submit(engine, json, length, NULL, actor, false, done, argument);
+    fake.key = bf_copy_string(key);
+}
+
+void bf_engine_pause_for(struct bf_engine *engine, const char *job_id, int64_t pause_for, const char *actor,
+                         const char *reason, bf_ordered *done, void *argument)
+{
+    bf_engine_order(engine, job_id, BF_ORDER_PAUSE, actor, reason, NULL, done, argument);
+    fake.pause_for = pause_for;
+}
+
+void bf_engine_tune(struct bf_engine *engine, const char *job_id, const char *change, size_t length, const char *if_match,
+                    const char *actor, bf_ordered *done, void *argument)
+{
+    bf_engine_order(engine, job_id, BF_ORDER_TUNE, actor, NULL, NULL, done, argument);
+    fake.body = bf_copy_bytes(change, length);
+    fake.if_match = bf_copy_string(if_match);
+}
+
+void bf_engine_clone(struct bf_engine *engine, const char *job_id, const char *name, bool from_position,
+                     const char *actor, const char *key, bf_ordered *done, void *argument)
+{
+    bf_engine_order(engine, job_id, BF_ORDER_COUNT, actor, NULL, NULL, done, argument);
+    fake.name = bf_copy_string(name);
+    fake.from_position = from_position;
+    fake.key = bf_copy_string(key);
+}
+
+static void latch(const struct bf_latch *scope, const char *actor, bool resumed, bf_latched *done, void *argument)
+{
+    forget_asked();
+    fake.calls++;
+    bf_latch_copy(&fake.scope, scope);
+    fake.actor = bf_copy_string(actor);
+    fake.resumed = resumed;
+    const struct bf_job *jobs[] = {&fake.jobs[1], &fake.jobs[0]};
+    struct bf_outcome_of_latch outcome = {.code = fake.latch_code, .durable = fake.outcome.durable, .jobs = jobs,
+                                          .count = BF_COUNT(jobs), .text = "canned"};
+    done(argument, &outcome);
+}
+
+void bf_engine_pause_all(struct bf_engine *engine, const struct bf_latch *scope, const char *actor, bf_latched *done,
+                         void *argument)
+{
+    (void)engine;
+    latch(scope, actor, false, done, argument);
+}
+
+void bf_engine_resume_all(struct bf_engine *engine, const struct bf_latch *scope, const char *actor, bf_latched *done,
+                          void *argument)
+{
+    (void)engine;
+    latch(scope, actor, true, done, argument);
+}
+
+const struct bf_latch *bf_engine_latch(const struct bf_engine *engine, size_t index)
+{
+    (void)engine;
+    return index < fake.latch_count ? &fake.latches[index] : NULL;
 }
 
 const struct bf_job *bf_engine_next_job(const struct bf_engine *engine, const struct bf_job *job)

@@ -33,7 +33,13 @@ struct fake {
     struct bf_event events[2];
     /* what was asked last; texts are copies */
     int calls;
-    char *body, *words, *confirm, *actor, *found;
+    char *body, *words, *confirm, *actor, *found, *key, *if_match, *name;
+    int64_t pause_for;
+    bool from_position, resumed;
+    struct bf_latch scope;      /* of pause-all and resume-all */
+    struct bf_latch latches[2]; /* that are on */
+    size_t latch_count;
+    enum bf_code latch_code;    /* what pause-all and resume-all are answered with */
     size_t body_length;
     bool dry_run, changing;
     enum bf_order order;

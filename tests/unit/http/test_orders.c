@@ -130,7 +130,10 @@ static void test_refused_bodies(void **state)
         int status;
         const char *code, *pointer;
     } cases[] = {
-        {"pause", "{\"for\": \"2h\"}", 422, "unsupported", "/for"},
+        {"pause", "{\"for\": \"2 h\"}", 422, "invalid", "/for"},
+        {"pause", "{\"for\": \"999ms\"}", 422, "invalid", "/for"},
+        {"pause", "{\"for\": \"367d\"}", 422, "invalid", "/for"},
+        {"pause", "{\"for\": 7200}", 422, "invalid", "/for"},
         {"resume", "{\"for\": \"2h\"}", 422, "invalid", "/for"},
         {"approve", "{\"break_glass\": true}", 422, "unsupported", "/break_glass"},
         {"approve", "{\"reason\": \"x\"}", 422, "invalid", "/reason"},
