@@ -277,7 +277,8 @@ def test_a_target_that_is_down(alone):
 def test_ready(daemon):
     assert daemon.get("/readyz").json == {"status": "ready", "store": "ok",
                                           "targets": [{"name": "shop", "reachable": True}]}
-    target = {"name": "shop", "engine": "postgresql", "max_jobs": 2, "require_approval": "none", "running": 0, "queued": 0}
+    target = {"name": "shop", "engine": "postgresql", "max_jobs": 2, "require_approval": "none", "running": 0, "queued": 0,
+              "latches": []}
     assert daemon.get("/v1/targets").json == {"targets": [target]}
     assert daemon.get("/v1/targets/shop").json == target
 
