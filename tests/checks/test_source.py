@@ -36,6 +36,7 @@ FLOORS = {
     "lib/adapter": ({"lib/base", "lib/job", "lib/sql", "lib/port"}, {"jansson", "uv", "libpq", "sqlite"}),
     "daemon": (None, {"jansson", "uv", "microhttpd", "ini", "sqlite", "libpq"}),
     "client": ({"lib/base"}, {"jansson", "curl"}),
+    "config/man": ({"lib/base", "lib/job", "daemon", "client"}, set()),
 }
 LIBRARIES = {
     "jansson.h": "jansson", "uv.h": "uv", "libpq-fe.h": "libpq", "libpq-events.h": "libpq", "sqlite3.h": "sqlite",
