@@ -225,10 +225,13 @@ static char *definition(const struct bf_document *document, const struct bf_answ
                          table->key[i].name, table->key[i].type,
                          table->key[i].collation ? table->key[i].collation : "");
     }
-    for (size_t i = 0; i < document->set_count; i++) {
-        size_t row = bf_survey_find_column(columns, document->set[i].name);
-        bf_buffer_format(&buffer, "set %s %s %s\n", bf_answer_value(columns, row, BF_COLUMN_NUMBER),
-                         document->set[i].name, bf_answer_value(columns, row, BF_COLUMN_TYPE));
+    /* In the table's order: that of the document is not the same after a restart. */
+    for (size_t row = 0; row < columns->rows; row++) {
+        const char *name = bf_answer_value(columns, row, BF_COLUMN_NAME);
+        for (size_t i = 0; i < document->set_count; i++)
+            if (!strcmp(document->set[i].name, name))
+                bf_buffer_format(&buffer, "set %s %s %s\n", bf_answer_value(columns, row, BF_COLUMN_NUMBER), name,
+                                 bf_answer_value(columns, row, BF_COLUMN_TYPE));
     }
     BF_AUTO_STRING char *text = bf_buffer_take(&buffer);
     return bf_copy_string(bf_hash(text, strlen(text), hash));

@@ -240,9 +240,7 @@ def test_an_error_at_the_end_of_an_implicit_transaction_is_seen(daemon, database
     database.execute("CREATE CONSTRAINT TRIGGER say_no AFTER UPDATE ON backfilld.checkpoint DEFERRABLE INITIALLY DEFERRED "
                      "FOR EACH ROW EXECUTE FUNCTION say_no()")
     full_speed(database)
-    until(lambda: daemon.job(job)["state"] != "running", 20, "it verifies")
-    time.sleep(2)
-    shown = daemon.job(job)
+    shown = daemon.wait_reason(job, "serialization")
     assert shown["state"] != "completed" or database.value("SELECT done FROM backfilld.checkpoint"), shown
     database.execute("DROP TRIGGER say_no ON backfilld.checkpoint")
     daemon.wait(job, "completed", seconds=15)

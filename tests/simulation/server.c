@@ -8,28 +8,6 @@
 
 enum { IDLE_IN_TRANSACTION = 60 * 1000000 /* microseconds */ };
 
-/* The client's end. */
-struct bf_session {
-    struct sim *sim;
-    struct sim_server_session *server; /* NULL: not connected, or ended */
-    bf_connected *connected;
-    void *argument;
-    char application[64];
-    int64_t lock_timeout, statement_timeout, connect_timeout;
-    struct sim_event *connecting;
-    /* the flight under way */
-    struct bf_flight *flight;
-    bf_flight_done *done;
-    void *done_argument;
-    struct cancel_request *cancelling; /* on its way: the next flight waits for it, as the real port has it */
-    struct sim_flight *underway;  /* sent, not yet at the server */
-    struct sim_event *delivery;
-    struct sim_event *answer;     /* on its way back */
-    struct bf_answer *answers;
-    bool lost;
-    bool unreachable;             /* nothing goes out any more */
-};
-
 static void run_next(struct sim_server_session *session);
 
 static int64_t latency(struct sim *sim)
@@ -39,7 +17,7 @@ static int64_t latency(struct sim *sim)
     return sim_between(sim, 50, 1500);
 }
 
-static void free_answers(struct bf_answer *answers, size_t count)
+void sim_free_answers(struct bf_answer *answers, size_t count)
 {
     for (size_t i = 0; answers && i < count; i++)
         bf_answer_clear(&answers[i]);
@@ -50,7 +28,7 @@ static void free_flight(struct sim_flight *flight)
 {
     if (!flight)
         return;
-    free_answers(flight->answers, flight->flight.count);
+    sim_free_answers(flight->answers, flight->flight.count);
     bf_flight_clear(&flight->flight);
     free(flight);
 }
@@ -74,7 +52,7 @@ static void hand_over(void *argument)
     client->answers = NULL;
     client->flight = NULL;
     client->done(client->done_argument, client, flight, answers, client->lost);
-    free_answers(answers, count);
+    sim_free_answers(answers, count);
 }
 
 static void answer_client(struct bf_session *client, struct bf_answer *answers, bool lost, int64_t delay)
@@ -89,7 +67,7 @@ static void answer_client(struct bf_session *client, struct bf_answer *answers, 
 }
 
 /* The connection is gone, and the client hears of it. */
-static void client_lost(struct bf_session *client, const struct sim_flight *flight, enum bf_error_class error_class)
+void sim_client_lost(struct bf_session *client, const struct sim_flight *flight, enum bf_error_class error_class)
 {
     client->server = NULL;
     if (!client->flight)
@@ -131,7 +109,7 @@ void sim_session_end(struct sim_server_session *session, enum bf_error_class err
         if (session->answers_vanish)
             client->unreachable = true;
         else
-            client_lost(client, session->first, error_class);
+            sim_client_lost(client, session->first, error_class);
     }
     sim_cancel(session->running);
     sim_cancel(session->idle);
@@ -228,7 +206,7 @@ static void run_next(struct sim_server_session *session)
 }
 
 /* A transaction ended: whoever waits for a lock tries again. */
-static void wake_waiters(struct sim *sim)
+void sim_wake_waiters(struct sim *sim)
 {
     for (struct sim_server_session *session = sim->server.sessions; session; session = session->next)
         if (session->waiting && session->running) {
@@ -248,7 +226,7 @@ static void release(struct sim_server_session *session)
     session->open = session->failed = session->writes_checkpoint = session->is_batch = false;
     session->makes_schema = session->makes_job = false;
     memset(session->changes, 0, sizeof session->changes);
-    wake_waiters(session->sim);
+    sim_wake_waiters(session->sim);
 }
 
 void sim_session_roll_back(struct sim_server_session *session)
@@ -338,7 +316,7 @@ static void sabotage_order(struct sim *sim, struct sim_flight *flight)
     flight->order[commit] = fence;
 }
 
-static void deliver(struct bf_session *client, size_t steps)
+void sim_deliver(struct bf_session *client, size_t steps)
 {
     struct sim_flight *flight = client->underway;
     struct sim_server_session *server = client->server;
@@ -362,7 +340,7 @@ static void deliver_all(void *argument)
     struct bf_session *client = argument;
     client->delivery = NULL;
     if (client->underway)
-        deliver(client, client->underway->flight.count);
+        sim_deliver(client, client->underway->flight.count);
 }
 
 static void execute(struct bf_session *client, struct bf_flight *flight, bf_flight_done *done, void *argument)
@@ -374,7 +352,7 @@ static void execute(struct bf_session *client, struct bf_flight *flight, bf_flig
     if (client->unreachable)
         return; /* it never arrives, no answer ever comes */
     if (!client->server) {
-        client_lost(client, NULL, BF_CLASS_LOST);
+        sim_client_lost(client, NULL, BF_CLASS_LOST);
         return;
     }
     struct sim_flight *copy = BF_NEW(struct sim_flight);
@@ -442,11 +420,11 @@ static void close_session(struct bf_session *client)
     }
     if (client->underway) {
         size_t count = client->underway->flight.count;
-        deliver(client, sim_chance(sim, 50) ? count : (size_t)sim_between(sim, 0, (int64_t)count));
+        sim_deliver(client, sim_chance(sim, 50) ? count : (size_t)sim_between(sim, 0, (int64_t)count));
         server = client->server;
     }
     if (client->answers)
-        free_answers(client->answers, client->flight->count);
+        sim_free_answers(client->answers, client->flight->count);
     if (server) {
         server->client = NULL;
         server->client_closed = !server->answers_vanish; /* a cut network does not carry the end of file either */
@@ -467,110 +445,4 @@ struct bf_database *sim_database(struct sim *sim)
     sim->database = (struct bf_database){.context = sim, .dialect = &sim_dialect, .connect = connect_session,
                                          .execute = execute, .cancel = cancel, .close = close_session};
     return &sim->database;
-}
-
-/* ---- other people's transactions ---- */
-
-static void row_unlocked(void *argument)
-{
-    struct sim_row *row = argument;
-    row->locked_by = NULL;
-    wake_waiters(row->sim);
-}
-
-void sim_server_lock_row(struct sim *sim, int row, int64_t microseconds)
-{
-    static struct sim_server_session application;
-    if (sim->server.rows[row].locked_by)
-        return;
-    sim->server.rows[row].locked_by = &application;
-    sim_at(sim, microseconds, row_unlocked, &sim->server.rows[row]);
-}
-
-/* ---- faults ---- */
-
-void sim_cut_sessions(struct sim *sim)
-{
-    for (struct sim_server_session *session = sim->server.sessions, *next; session; session = next) {
-        next = session->next;
-        struct bf_session *client = session->client;
-        if (!client)
-            continue;
-        switch (sim_between(sim, 0, 2)) {
-        case 0: /* only the client hears of it; the server runs what it has */
-            if (client->delivery) {
-                sim_cancel(client->delivery);
-                size_t count = client->underway->flight.count;
-                deliver(client, (size_t)sim_between(sim, 0, (int64_t)count));
-                if (client->server != session)
-                    break; /* it ended meanwhile */
-            }
-            session->client = NULL;
-            client_lost(client, session->first, BF_CLASS_LOST);
-            session->client_closed = true;
-            if (!session->first)
-                sim_session_end(session, BF_CLASS_LOST);
-            break;
-        case 1: /* nobody hears of it: answers never come */
-            session->answers_vanish = true;
-            client->unreachable = true;
-            sim_cancel(client->answer);
-            if (client->answer) {
-                client->answer = NULL;
-                free_answers(client->answers, client->flight->count);
-                client->answers = NULL;
-            }
-            break;
-        default: /* both hear of it */
-            sim_session_end(session, BF_CLASS_LOST);
-            break;
-        }
-    }
-}
-
-static void end_all(struct sim *sim, enum bf_error_class error_class)
-{
-    while (sim->server.sessions)
-        sim_session_end(sim->server.sessions, error_class);
-}
-
-static void is_up(void *argument)
-{
-    ((struct sim *)argument)->server.writable = true;
-}
-
-void sim_server_end_sessions(struct sim *sim)
-{
-    end_all(sim, BF_CLASS_ENDED);
-}
-
-void sim_server_restart(struct sim *sim)
-{
-    end_all(sim, BF_CLASS_ENDED);
-    sim->server.started++;
-    sim->server.writable = false;
-    sim_at(sim, sim_between(sim, 100000, 3000000), is_up, sim);
-}
-
-void sim_server_fail_over(struct sim *sim, int lost_commits)
-{
-    struct sim_server *server = &sim->server;
-    end_all(sim, BF_CLASS_LOST);
-    server->started++;
-    server->lost_the_end |= lost_commits && server->checkpoint.done && !*server->checkpoint.owner;
-    for (; lost_commits && server->log_count; lost_commits--) {
-        const struct sim_commit *commit = &server->log[--server->log_count];
-        server->checkpoint = commit->before;
-        server->schema = commit->control_before_schema;
-        for (int i = 0; i < server->row_count; i++)
-            server->rows[i].n -= commit->changed[i];
-    }
-    server->writable = false;
-    sim_at(sim, sim_between(sim, 100000, 3000000), is_up, sim);
-}
-
-void sim_server_free(struct sim *sim)
-{
-    end_all(sim, BF_CLASS_LOST);
-    free(sim->server.log);
 }

@@ -4,7 +4,6 @@
 
 #include "sim.h"
 
-struct bf_session; /* the client's end */
 
 /* One flight as it arrived: a copy, because the client's may be gone. */
 struct sim_flight {
@@ -15,6 +14,28 @@ struct sim_flight {
     struct bf_answer *answers;        /* flight.count of them */
     size_t at;                        /* next step, an index into order */
     bool group_failed;
+};
+
+/* The client's end. */
+struct bf_session {
+    struct sim *sim;
+    struct sim_server_session *server; /* NULL: not connected, or ended */
+    bf_connected *connected;
+    void *argument;
+    char application[64];
+    int64_t lock_timeout, statement_timeout, connect_timeout;
+    struct sim_event *connecting;
+    /* the flight under way */
+    struct bf_flight *flight;
+    bf_flight_done *done;
+    void *done_argument;
+    struct cancel_request *cancelling; /* on its way: the next flight waits for it, as the real port has it */
+    struct sim_flight *underway;  /* sent, not yet at the server */
+    struct sim_event *delivery;
+    struct sim_event *answer;     /* on its way back */
+    struct bf_answer *answers;
+    bool lost;
+    bool unreachable;             /* nothing goes out any more */
 };
 
 /* The server's end of a session: it lives on when the client is gone. */
@@ -42,6 +63,13 @@ struct sim_server_session {
     int64_t idle_since;
     struct sim_event *idle;           /* idle_in_transaction_session_timeout */
 };
+
+/* The connection is gone, and the client hears of it. */
+void sim_client_lost(struct bf_session *client, const struct sim_flight *flight, enum bf_error_class error_class);
+/* So many steps of what is under way reach the server. */
+void sim_deliver(struct bf_session *client, size_t steps);
+void sim_wake_waiters(struct sim *sim); /* a transaction ended: whoever waits for a lock tries again */
+void sim_free_answers(struct bf_answer *answers, size_t count);
 
 enum sim_result { SIM_DONE, SIM_WAIT };
 

@@ -37,105 +37,105 @@ static void expect_fault(const char *text, int line, const char *part)
     bf_faults_clear(&faults);
 }
 
+static const struct {
+    const char *text;
+    int line;
+    const char *part;
+} faulty[] = {
+    /* form */
+    {"[daemon]\n\nnonsense\n", 3, "neither"},
+    {"[daemon\n", 1, "\"]\""},
+    {"[daemon] x = 1\n", 1, "may follow"},
+    {"listen = 127.0.0.1:1\n", 1, "before the first section"},
+    {"[daemon]\n; a comment\n# another\nlisten =\n", 4, "no value"},
+    {"[daemon]\nlisten = ; where\n", 2, "no value"},
+    {"[daemon]\nlisten = 127.0.0.1:1\nlisten = 127.0.0.1:2\n", 3, "line 2"},
+    {"[daemon]\n[daemon]\n", 2, "line 1"},
+    {TARGET TARGET, 3, "line 1"},
+    {"[deamon]\nlisten = 127.0.0.1:1\n", 1, "[deamon]"},
+    {"[daemon]\nlisten_on = 127.0.0.1:1\n", 2, "did you mean \"listen\""},
+    {TARGET "maxjobs = 2\n", 3, "did you mean \"max_jobs\""},
+    {TARGET "colour = red\n", 3, "\"colour\" is not known in [target]"},
+    {"[daemon]\nmax_jobs = 2\n", 2, "\"max_jobs\" is not known in [daemon]"},
+    /* listen */
+    {"[daemon]\nlisten = 8420\n", 2, "such as 127.0.0.1:8420"},
+    {"[daemon]\nlisten = :8420\n", 2, "such as"},
+    {"[daemon]\nlisten = localhos:8420\n", 2, "such as"},
+    {"[daemon]\nlisten = ::1:8420\n", 2, "such as"},
+    {"[daemon]\nlisten = [::1:8420\n", 2, "such as"},
+    {"[daemon]\nlisten = []:8420\n", 2, "such as"},
+    {"[daemon]\nlisten = 127.0.0.1:\n", 2, "not a port"},
+    {"[daemon]\nlisten = 127.0.0.1:65536\n", 2, "not a port"},
+    {"[daemon]\nlisten = 127.0.0.1:+1\n", 2, "not a port"},
+    {"[daemon]\nlisten = 0.0.0.0:8420\n", 2, "from outside"},
+    {"[daemon]\nlisten = 10.0.0.1:8420\n", 2, "from outside"},
+    {"[daemon]\nlisten = [::]:8420\n", 2, "from outside"},
+    {"[daemon]\nlisten = [2001:db8::1]:8420\n", 2, "from outside"},
+    {"[daemon]\nlisten = unix:run/api.sock\n", 2, "begin with"},
+    {"[daemon]\nlisten = unix:/123456789012345678901234567890123456789012345678901234567890"
+     "12345678901234567890123456789012345678901234567\n", 2, "107 bytes"},
+    /* state */
+    {"[daemon]\nstate = /var/lib/state.db\n", 2, "sqlite:"},
+    {"[daemon]\nstate = postgresql://db/state\n", 2, "sqlite:"},
+    {"[daemon]\nstate = sqlite:state.db\n", 2, "begin with"},
+    /* targets */
+    {"[target shop]\nmax_jobs = 2\n", 1, "no \"primary\""},
+    {"[target]\n", 1, "needs a name"},
+    {"[target Shop]\n", 1, "a-z"},
+    {"[target a b]\n", 1, "a-z"},
+    {"[target shop]\nprimary =\n", 2, "no value"},
+    {"[target shop]\nprimary = mysql://db/shop\n", 2, "names no user"},
+    {"[target shop]\nprimary = host=db1 dbname=shop\n", 2, "postgresql://"},
+    {"[target shop]\nprimary = postgresql://db1/shop?no_such=1\n", 2, "no_such"},
+    {"[target shop]\nprimary = postgresql://db1/shop%zz\n", 2, "libpq"},
+    {TARGET "max_jobs = 0\n", 3, "1 to 64"},
+    {TARGET "max_jobs = 65\n", 3, "1 to 64"},
+    {TARGET "max_jobs = 2x\n", 3, "1 to 64"},
+    {TARGET "max_jobs = -1\n", 3, "1 to 64"},
+    {TARGET "max_jobs = 99999999999999999999\n", 3, "1 to 64"},
+    {TARGET "require_approval = some\n", 3, "all, none"},
+    {TARGET "password_file = pw\n", 3, "begins with"},
+    {TARGET "password_file = /nonexistent/pw\n", 3, "No such file"},
+    {TARGET "password_file = /\n", 3, "not a file"},
+    /* known, not built */
+    {"[daemon]\njobs = /etc/backfilld/jobs.d\n", 2, "not built yet"},
+    {"[daemon]\ntokens = /etc/backfilld/tokens\n", 2, "not built yet"},
+    {"[daemon]\nkeep_jobs = 180d\n", 2, "not built yet"},
+    {"[daemon]\nkeep_undo = 7d\n", 2, "not built yet"},
+    {TARGET "require_approval = yellow\n", 3, "not built yet"},
+    {TARGET "require_approval = red\n", 3, "not built yet"},
+    {TARGET "replicas = auto\n", 3, "not built yet"},
+    {TARGET "replicas = postgresql://db2/shop\n", 3, "not built yet"},
+    {TARGET "two_person = none\n", 3, "not built yet"},
+    {TARGET "webhook = https://ops.example/hook\n", 3, "not built yet"},
+    {TARGET "limits.replication_lag = 1s\n", 3, "not built yet"},
+    {TARGET "ceiling.replication_lag = 5s\n", 3, "not built yet"},
+    /* defaults and ceilings: by the tables of the document */
+    {TARGET "limits.lock_timeout = 1\n", 3, "must be a duration"},
+    {TARGET "limits.lock_timout = 1s\n", 3, "did you mean `lock_timeout`"},
+    {TARGET "limits.lock_timeout = 2h\n", 3, "from 1 ms to"},
+    {TARGET "limits.lock_timeout = 1s\nlimits.lock_timeout = 1s\n", 4, "line 3"},
+    {TARGET "limits. = 1s\n", 3, "unknown field"},
+    {TARGET "pace.batch_rows = 5\n", 3, "pace.batch_rows.start"},
+    {TARGET "pace.batch_rows.max = 1e3\n", 3, "whole number"},
+    {TARGET "pace.batch_rows.max = \xff\n", 3, "UTF-8"},
+    {TARGET "pace.no.such = 5\n", 3, "no such field"},
+    {TARGET "pace.slices = 2\n", 3, "not built yet"},
+    {TARGET "pace.nice = -1\n", 3, "from 0 to 100"},
+    {TARGET "ceiling.nice = 1\n", 3, "gentler"},
+    {TARGET "ceiling.batch_time = 70s\n", 3, "from 1 ms to"},
+    {TARGET "ceiling.batch_time = 1s\nceiling.pace.batch_time = 1s\n", 4, "line 3"},
+    {TARGET "limits.statement_timeout = 1m\nceiling.statement_timeout = 30s\n", 3, "on line 4"},
+    {TARGET "pace.batch_rows.min = 100\nceiling.batch_rows.max = 50\n", 4, "min <= start <= max"},
+    {TARGET "ceiling.statement_timeout = 100ms\n", 3, "every batch would be taken back"},
+    {"[source prometheus]\nurl = http://prom:9090\n", 1, "not built yet"},
+};
+
 static void each_fault_has_its_line(void **state)
 {
-    static const struct {
-        const char *text;
-        int line;
-        const char *part;
-    } table[] = {
-        /* form */
-        {"[daemon]\n\nnonsense\n", 3, "neither"},
-        {"[daemon\n", 1, "\"]\""},
-        {"[daemon] x = 1\n", 1, "may follow"},
-        {"listen = 127.0.0.1:1\n", 1, "before the first section"},
-        {"[daemon]\n; a comment\n# another\nlisten =\n", 4, "no value"},
-        {"[daemon]\nlisten = ; where\n", 2, "no value"},
-        {"[daemon]\nlisten = 127.0.0.1:1\nlisten = 127.0.0.1:2\n", 3, "line 2"},
-        {"[daemon]\n[daemon]\n", 2, "line 1"},
-        {TARGET TARGET, 3, "line 1"},
-        {"[deamon]\nlisten = 127.0.0.1:1\n", 1, "[deamon]"},
-        {"[daemon]\nlisten_on = 127.0.0.1:1\n", 2, "did you mean \"listen\""},
-        {TARGET "maxjobs = 2\n", 3, "did you mean \"max_jobs\""},
-        {TARGET "colour = red\n", 3, "\"colour\" is not known in [target]"},
-        {"[daemon]\nmax_jobs = 2\n", 2, "\"max_jobs\" is not known in [daemon]"},
-        /* listen */
-        {"[daemon]\nlisten = 8420\n", 2, "such as 127.0.0.1:8420"},
-        {"[daemon]\nlisten = :8420\n", 2, "such as"},
-        {"[daemon]\nlisten = localhos:8420\n", 2, "such as"},
-        {"[daemon]\nlisten = ::1:8420\n", 2, "such as"},
-        {"[daemon]\nlisten = [::1:8420\n", 2, "such as"},
-        {"[daemon]\nlisten = []:8420\n", 2, "such as"},
-        {"[daemon]\nlisten = 127.0.0.1:\n", 2, "not a port"},
-        {"[daemon]\nlisten = 127.0.0.1:65536\n", 2, "not a port"},
-        {"[daemon]\nlisten = 127.0.0.1:+1\n", 2, "not a port"},
-        {"[daemon]\nlisten = 0.0.0.0:8420\n", 2, "from outside"},
-        {"[daemon]\nlisten = 10.0.0.1:8420\n", 2, "from outside"},
-        {"[daemon]\nlisten = [::]:8420\n", 2, "from outside"},
-        {"[daemon]\nlisten = [2001:db8::1]:8420\n", 2, "from outside"},
-        {"[daemon]\nlisten = unix:run/api.sock\n", 2, "begin with"},
-        {"[daemon]\nlisten = unix:/123456789012345678901234567890123456789012345678901234567890"
-         "12345678901234567890123456789012345678901234567\n", 2, "107 bytes"},
-        /* state */
-        {"[daemon]\nstate = /var/lib/state.db\n", 2, "sqlite:"},
-        {"[daemon]\nstate = postgresql://db/state\n", 2, "sqlite:"},
-        {"[daemon]\nstate = sqlite:state.db\n", 2, "begin with"},
-        /* targets */
-        {"[target shop]\nmax_jobs = 2\n", 1, "no \"primary\""},
-        {"[target]\n", 1, "needs a name"},
-        {"[target Shop]\n", 1, "a-z"},
-        {"[target a b]\n", 1, "a-z"},
-        {"[target shop]\nprimary =\n", 2, "no value"},
-        {"[target shop]\nprimary = mysql://db/shop\n", 2, "names no user"},
-        {"[target shop]\nprimary = host=db1 dbname=shop\n", 2, "postgresql://"},
-        {"[target shop]\nprimary = postgresql://db1/shop?no_such=1\n", 2, "no_such"},
-        {"[target shop]\nprimary = postgresql://db1/shop%zz\n", 2, "libpq"},
-        {TARGET "max_jobs = 0\n", 3, "1 to 64"},
-        {TARGET "max_jobs = 65\n", 3, "1 to 64"},
-        {TARGET "max_jobs = 2x\n", 3, "1 to 64"},
-        {TARGET "max_jobs = -1\n", 3, "1 to 64"},
-        {TARGET "max_jobs = 99999999999999999999\n", 3, "1 to 64"},
-        {TARGET "require_approval = some\n", 3, "all, none"},
-        {TARGET "password_file = pw\n", 3, "begins with"},
-        {TARGET "password_file = /nonexistent/pw\n", 3, "No such file"},
-        {TARGET "password_file = /\n", 3, "not a file"},
-        /* known, not built */
-        {"[daemon]\njobs = /etc/backfilld/jobs.d\n", 2, "not built yet"},
-        {"[daemon]\ntokens = /etc/backfilld/tokens\n", 2, "not built yet"},
-        {"[daemon]\nkeep_jobs = 180d\n", 2, "not built yet"},
-        {"[daemon]\nkeep_undo = 7d\n", 2, "not built yet"},
-        {TARGET "require_approval = yellow\n", 3, "not built yet"},
-        {TARGET "require_approval = red\n", 3, "not built yet"},
-        {TARGET "replicas = auto\n", 3, "not built yet"},
-        {TARGET "replicas = postgresql://db2/shop\n", 3, "not built yet"},
-        {TARGET "two_person = none\n", 3, "not built yet"},
-        {TARGET "webhook = https://ops.example/hook\n", 3, "not built yet"},
-        {TARGET "limits.replication_lag = 1s\n", 3, "not built yet"},
-        {TARGET "ceiling.replication_lag = 5s\n", 3, "not built yet"},
-        /* defaults and ceilings: by the tables of the document */
-        {TARGET "limits.lock_timeout = 1\n", 3, "must be a duration"},
-        {TARGET "limits.lock_timout = 1s\n", 3, "did you mean `lock_timeout`"},
-        {TARGET "limits.lock_timeout = 2h\n", 3, "from 1 ms to"},
-        {TARGET "limits.lock_timeout = 1s\nlimits.lock_timeout = 1s\n", 4, "line 3"},
-        {TARGET "limits. = 1s\n", 3, "unknown field"},
-        {TARGET "pace.batch_rows = 5\n", 3, "pace.batch_rows.start"},
-        {TARGET "pace.batch_rows.max = 1e3\n", 3, "whole number"},
-        {TARGET "pace.batch_rows.max = \xff\n", 3, "UTF-8"},
-        {TARGET "pace.no.such = 5\n", 3, "no such field"},
-        {TARGET "pace.slices = 2\n", 3, "not built yet"},
-        {TARGET "pace.nice = -1\n", 3, "from 0 to 100"},
-        {TARGET "ceiling.nice = 1\n", 3, "gentler"},
-        {TARGET "ceiling.batch_time = 70s\n", 3, "from 1 ms to"},
-        {TARGET "ceiling.batch_time = 1s\nceiling.pace.batch_time = 1s\n", 4, "line 3"},
-        {TARGET "limits.statement_timeout = 1m\nceiling.statement_timeout = 30s\n", 3, "on line 4"},
-        {TARGET "pace.batch_rows.min = 100\nceiling.batch_rows.max = 50\n", 4, "min <= start <= max"},
-        {TARGET "ceiling.statement_timeout = 100ms\n", 3, "every batch would be taken back"},
-        {"[source prometheus]\nurl = http://prom:9090\n", 1, "not built yet"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < BF_COUNT(table); i++)
-        expect_fault(table[i].text, table[i].line, table[i].part);
+    for (size_t i = 0; i < BF_COUNT(faulty); i++)
+        expect_fault(faulty[i].text, faulty[i].line, faulty[i].part);
 }
 
 static void all_faults_come_at_once_in_order(void **state)

@@ -1,0 +1,110 @@
+/* What happens to the simulated server and its network: applications, cuts, restarts, fail-overs. */
+#include "server.h"
+
+#include "allocate.h"
+
+/* ---- other people's transactions ---- */
+
+static void row_unlocked(void *argument)
+{
+    struct sim_row *row = argument;
+    row->locked_by = NULL;
+    sim_wake_waiters(row->sim);
+}
+
+void sim_server_lock_row(struct sim *sim, int row, int64_t microseconds)
+{
+    static struct sim_server_session application;
+    if (sim->server.rows[row].locked_by)
+        return;
+    sim->server.rows[row].locked_by = &application;
+    sim_at(sim, microseconds, row_unlocked, &sim->server.rows[row]);
+}
+
+/* ---- faults ---- */
+
+void sim_cut_sessions(struct sim *sim)
+{
+    for (struct sim_server_session *session = sim->server.sessions, *next; session; session = next) {
+        next = session->next;
+        struct bf_session *client = session->client;
+        if (!client)
+            continue;
+        switch (sim_between(sim, 0, 2)) {
+        case 0: /* only the client hears of it; the server runs what it has */
+            if (client->delivery) {
+                sim_cancel(client->delivery);
+                size_t count = client->underway->flight.count;
+                sim_deliver(client, (size_t)sim_between(sim, 0, (int64_t)count));
+                if (client->server != session)
+                    break; /* it ended meanwhile */
+            }
+            session->client = NULL;
+            sim_client_lost(client, session->first, BF_CLASS_LOST);
+            session->client_closed = true;
+            if (!session->first)
+                sim_session_end(session, BF_CLASS_LOST);
+            break;
+        case 1: /* nobody hears of it: answers never come */
+            session->answers_vanish = true;
+            client->unreachable = true;
+            sim_cancel(client->answer);
+            if (client->answer) {
+                client->answer = NULL;
+                sim_free_answers(client->answers, client->flight->count);
+                client->answers = NULL;
+            }
+            break;
+        default: /* both hear of it */
+            sim_session_end(session, BF_CLASS_LOST);
+            break;
+        }
+    }
+}
+
+static void end_all(struct sim *sim, enum bf_error_class error_class)
+{
+    while (sim->server.sessions)
+        sim_session_end(sim->server.sessions, error_class);
+}
+
+static void is_up(void *argument)
+{
+    ((struct sim *)argument)->server.writable = true;
+}
+
+void sim_server_end_sessions(struct sim *sim)
+{
+    end_all(sim, BF_CLASS_ENDED);
+}
+
+void sim_server_restart(struct sim *sim)
+{
+    end_all(sim, BF_CLASS_ENDED);
+    sim->server.started++;
+    sim->server.writable = false;
+    sim_at(sim, sim_between(sim, 100000, 3000000), is_up, sim);
+}
+
+void sim_server_fail_over(struct sim *sim, int lost_commits)
+{
+    struct sim_server *server = &sim->server;
+    end_all(sim, BF_CLASS_LOST);
+    server->started++;
+    server->lost_the_end |= lost_commits && server->checkpoint.done && !*server->checkpoint.owner;
+    for (; lost_commits && server->log_count; lost_commits--) {
+        const struct sim_commit *commit = &server->log[--server->log_count];
+        server->checkpoint = commit->before;
+        server->schema = commit->control_before_schema;
+        for (int i = 0; i < server->row_count; i++)
+            server->rows[i].n -= commit->changed[i];
+    }
+    server->writable = false;
+    sim_at(sim, sim_between(sim, 100000, 3000000), is_up, sim);
+}
+
+void sim_server_free(struct sim *sim)
+{
+    end_all(sim, BF_CLASS_LOST);
+    free(sim->server.log);
+}
