@@ -12,15 +12,20 @@
 struct operation {
     enum bf_route_name route;
     const char *constant, *method, *path, *role, *summary;
-    bool built;
+    void (*handle)(struct bf_http_request *request);
 };
 
 static const struct operation operations[] = {
 #define X(constant, method, path, role, handler, summary) \
-    {BF_ROUTE_##constant, #constant, #method, path, #role, summary, bf_handle_##handler != bf_handle_not_built},
+    {BF_ROUTE_##constant, #constant, #method, path, #role, summary, bf_handle_##handler},
     BF_ROUTES(X)
 #undef X
 };
+
+static bool is_built(const struct operation *operation)
+{
+    return operation->handle != bf_handle_not_built;
+}
 
 /* What a route that is built answers when all goes well. */
 static const struct success {
@@ -179,7 +184,7 @@ static void add_refusal(json_t *responses, int status)
 static json_t *responses_of(const struct operation *operation)
 {
     json_t *responses = json_object();
-    if (!operation->built) {
+    if (!is_built(operation)) {
         add_refusal(responses, bf_code_status(BF_NOT_BUILT));
         return responses;
     }
@@ -237,7 +242,7 @@ static json_t *describe(const struct operation *operation)
 {
     char *id BF_AUTO_STRING = lower(operation->constant), *role BF_AUTO_STRING = lower(operation->role);
     json_t *description = json_pack("{s:s, s:s, s:s, s:b, s:o, s:o}", "operationId", id, "summary", operation->summary,
-                                    "x-role", role, "x-built", operation->built, "parameters", parameters_of(operation),
+                                    "x-role", role, "x-built", is_built(operation), "parameters", parameters_of(operation),
                                     "responses", responses_of(operation));
     const struct body *body = body_of(operation->route);
     if (body)

@@ -376,4 +376,6 @@ def test_memory_stays_flat(alone):
     send(20_000)
     first = resident(alone)
     send(100_000)
-    assert resident(alone) - first < 2000, f"{first} KiB before, {resident(alone)} KiB after 100,000 bad requests"
+    # a sanitizer keeps freed memory for a while, up to 256 MiB
+    allowed = 300_000 if re.search(r"lib[at]san", Path(f"/proc/{alone.pid}/maps").read_text()) else 2000
+    assert resident(alone) - first < allowed, f"{first} KiB before, {resident(alone)} KiB after 100,000 bad requests"
