@@ -53,6 +53,16 @@ static char *set_state(struct reader *reader, const char *value)
     return fault;
 }
 
+static char *set_jobs(struct reader *reader, const char *value)
+{
+    return bf_value_jobs(value, &reader->config->jobs);
+}
+
+static char *set_keep_jobs(struct reader *reader, const char *value)
+{
+    return bf_value_keep_jobs(value, &reader->config->keep_jobs);
+}
+
 static char *set_primary(struct reader *reader, const char *value)
 {
     reader->primary_given = true;
@@ -102,9 +112,14 @@ static const struct {
     {{"daemon", "state", "sqlite:/var/lib/backfilld/state.db", true,
       "The state store, a SQLite file; its directory must exist and belong to the user that runs backfilld."},
      set_state},
-    {{"daemon", "jobs", NULL, false, NULL}, NULL},
+    {{"daemon", "jobs", NULL, true,
+      "A directory whose *.json are submitted once each, at start and on SIGHUP; the same content is the same job. (No "
+      "default.)"},
+     set_jobs},
     {{"daemon", "tokens", NULL, false, NULL}, NULL},
-    {{"daemon", "keep_jobs", NULL, false, NULL}, NULL},
+    {{"daemon", "keep_jobs", "180d", true,
+      "How long a job is remembered after its end, with its events."},
+     set_keep_jobs},
     {{"daemon", "keep_undo", NULL, false, NULL}, NULL},
     {{"target", "primary", NULL, true,
       "The connection to the primary, without a password; several hosts are tried in turn. (There is no "
@@ -356,6 +371,7 @@ void bf_config_free(struct bf_config *config)
         return;
     free(config->listen);
     free(config->state);
+    free(config->jobs);
     for (size_t i = 0; i < config->target_count; i++) {
         free(config->targets[i].name);
         free(config->targets[i].primary);

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "faults.h"
 #include "rules.h"
@@ -28,6 +29,8 @@ struct bf_target_config {
 struct bf_config {
     char *listen; /* as written: an address of this machine alone and a port, or unix:/path */
     char *state;  /* path of the SQLite store */
+    char *jobs;   /* directory of job documents; NULL: none */
+    int64_t keep_jobs; /* milliseconds */
     struct bf_target_config targets[BF_TARGETS_MAX];
     size_t target_count;
 };

@@ -10,8 +10,10 @@
 #include "allocate.h"
 #include "config.h"
 #include "dialect.h"
+#include "duration.h"
 #include "engine.h"
 #include "http.h"
+#include "job_files.h"
 #include "log.h"
 #include "mysql_database.h"
 #include "options.h"
@@ -39,6 +41,7 @@ struct daemon {
     struct bf_store *store;
     struct bf_targets *targets;
     struct bf_engine *engine;
+    struct bf_job_files *job_files;
     struct bf_http *http;
     uv_signal_t terminate, interrupt, reload;
     uv_timer_t deadline;
@@ -49,6 +52,13 @@ static void on_event(void *argument, const struct bf_record *record, const struc
 {
     (void)argument;
     bf_log_event(record, event);
+}
+
+static bool keep(void *argument, const struct bf_record *record)
+{
+    const struct daemon *daemon = argument;
+
+    return daemon->job_files && bf_job_files_hold(daemon->job_files, record);
 }
 
 /* ---- stopping ---- */
@@ -119,9 +129,19 @@ static void take_over(struct daemon *daemon, struct bf_config *config)
     say_needs_restart("listen", daemon->config->listen, config->listen);
     say_needs_restart("state", daemon->config->state, config->state);
     size_t changes = bf_targets_apply(daemon->targets, config, daemon->engine, false, &reconnected);
+    const char *before = daemon->config->jobs ? daemon->config->jobs : "none", *jobs = config->jobs ? config->jobs : "none";
+    if (strcmp(before, jobs) != 0 && ++changes)
+        bf_log(BF_LEVEL_NOTICE, NULL, "jobs: %s -> %s", before, jobs);
+    if (daemon->config->keep_jobs != config->keep_jobs && ++changes) {
+        char one[BF_DURATION_TEXT], other[BF_DURATION_TEXT];
+        bf_log(BF_LEVEL_NOTICE, NULL, "keep_jobs: %s -> %s", bf_duration_format(daemon->config->keep_jobs, one),
+               bf_duration_format(config->keep_jobs, other));
+        bf_engine_set_keep_jobs(daemon->engine, config->keep_jobs);
+    }
     if (reconnected > 0)
         bf_http_targets_changed(daemon->http);
     bf_targets_sweep(daemon->targets, daemon->engine);
+    bf_job_files_scan(daemon->job_files, config->jobs);
     bf_log(BF_LEVEL_NOTICE, NULL, "SIGHUP: the configuration was read again: %zu %s", changes,
            changes == 1 ? "change" : "changes");
     /* What takes a restart is compared with what is in force, also at the next time. */
@@ -211,19 +231,25 @@ static enum bf_code start(struct daemon *daemon, struct bf_error *error)
     daemon->world = bf_uv_world_new(&daemon->loop);
     daemon->engine = bf_engine_new(&(struct bf_engine_options){.world = daemon->world,
                                                                .store = daemon->store,
+                                                               .keep_jobs = daemon->config->keep_jobs,
                                                                .event = on_event,
+                                                               .keep = keep,
                                                                .argument = daemon});
     daemon->targets = bf_targets_new(&daemon->loop);
     bf_targets_apply(daemon->targets, daemon->config, daemon->engine, true, &reconnected);
     if (bf_targets_count(daemon->targets) == 0)
         bf_log(BF_LEVEL_WARNING, NULL, "no [target NAME] is configured: every job will be refused");
+    daemon->job_files = bf_job_files_new(&(struct bf_job_files_options){.loop = &daemon->loop, .engine = daemon->engine});
     daemon->http = bf_http_start(
         &daemon->loop,
         &(struct bf_http_options){
-            .engine = daemon->engine, .store = daemon->store, .listen = daemon->config->listen},
+            .engine = daemon->engine, .store = daemon->store, .job_files = daemon->job_files, .listen = daemon->config->listen},
         error);
     if (!daemon->http)
         return error->code;
+    /* Also before the jobs are loaded: until the files were looked at, none of them may be forgotten. The first file is
+     * looked at from the loop, when they are there. */
+    bf_job_files_scan(daemon->job_files, daemon->config->jobs);
     return bf_engine_start(daemon->engine, error);
 }
 
@@ -253,6 +279,8 @@ static void close_handles(struct daemon *daemon)
 static void clean_up(struct daemon *daemon)
 {
     bf_http_stop(daemon->http);
+    bf_job_files_free(daemon->job_files);
+    daemon->job_files = NULL;
     if (daemon->engine)
         bf_engine_free(daemon->engine);
     bf_sqlite_store_close(daemon->store);

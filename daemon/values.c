@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "allocate.h"
+#include "duration.h"
 #include "mysql_database.h"
 
 /* Decimal digits only; strtol alone would take " +7". False: not a number in the bounds. */
@@ -83,6 +84,35 @@ char *bf_value_state(const char *value, char **ret_path)
     if (value[7] != '/')
         return bf_copy_string("the path after sqlite: must begin with \"/\"");
     *ret_path = bf_copy_string(value + 7);
+    return NULL;
+}
+
+char *bf_value_jobs(const char *value, char **ret_path)
+{
+    struct stat status;
+
+    if (*value != '/')
+        return bf_copy_string("must be a path that begins with \"/\"");
+    if (stat(value, &status) < 0)
+        return bf_format("%s cannot be read: %s", value, strerror(errno));
+    if (!S_ISDIR(status.st_mode))
+        return bf_format("%s is not a directory", value);
+    if (access(value, R_OK | X_OK) < 0)
+        return bf_format("%s cannot be read: %s", value, strerror(errno));
+    *ret_path = bf_copy_string(value);
+    return NULL;
+}
+
+char *bf_value_keep_jobs(const char *value, int64_t *ret_milliseconds)
+{
+    const int64_t hour = 3600 * 1000;
+    int64_t milliseconds;
+
+    if (!bf_duration_parse(value, &milliseconds))
+        return bf_format("\"%s\" is not a duration; write it like \"180d\"", value);
+    if (milliseconds < hour)
+        return bf_copy_string("must be at least 1h");
+    *ret_milliseconds = milliseconds;
     return NULL;
 }
 

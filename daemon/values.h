@@ -4,11 +4,14 @@
 #define BF_DAEMON_VALUES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "config.h"
 
 char *bf_value_listen(const char *value);
 char *bf_value_state(const char *value, char **ret_path);
+char *bf_value_jobs(const char *value, char **ret_path);
+char *bf_value_keep_jobs(const char *value, int64_t *ret_milliseconds);
 char *bf_value_target_name(const char *name);
 char *bf_value_primary(const char *value, char **ret_url);
 char *bf_value_password_file(const char *value, char **ret_path);

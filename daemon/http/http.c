@@ -206,6 +206,7 @@ struct bf_http *bf_http_start(uv_loop_t *loop, const struct bf_http_options *opt
     struct bf_http *http = BF_NEW(struct bf_http);
     http->engine = options->engine;
     http->store = options->store;
+    http->job_files = options->job_files;
     http->loop = loop;
     http->listen = made;
     http->connections_max = bf_http_connections_possible();

@@ -11,10 +11,12 @@
 #include "store.h"
 
 struct bf_http;
+struct bf_job_files;
 
 struct bf_http_options {
     struct bf_engine *engine; /* engine, its targets and the store stay the caller's and live until bf_http_stop */
     const struct bf_store *store;
+    const struct bf_job_files *job_files; /* NULL: none; lives until bf_http_stop */
     /* "127.0.0.1:8420", "localhost:8420", "[::1]:0" (0: any free port) or "unix:/path"; loopback only, because tokens
      * are not built yet. */
     const char *listen;

@@ -50,6 +50,7 @@ static const struct success {
     {BF_ROUTE_RESUME_ALL, "200", "Latched", "the jobs that go on, and what is still on"},
     {BF_ROUTE_JOB_EVENTS, "200", "EventPage", "events"},
     {BF_ROUTE_EVENTS, "200", "EventPage", "events"},
+    {BF_ROUTE_JOB_FILES, "200", "JobFilePage", "the files"},
     {BF_ROUTE_TARGETS, "200", "TargetPage", "the targets"},
     {BF_ROUTE_TARGET, "200", "Target", "the target"},
     {BF_ROUTE_HEALTHZ, "200", "Health", "the daemon is alive"},

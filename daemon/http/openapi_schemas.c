@@ -9,6 +9,7 @@
 #include "backfilld/codes.h"
 #include "backfilld/states.h"
 #include "buffer.h"
+#include "job_files.h"
 
 struct member {
     const char *schema; /* whose member this is */
@@ -101,6 +102,16 @@ static const struct member members[] = {
     {"JobName", "name", "string", NULL},
     {"JobName", "target", "string", NULL},
     {"JobName", "state", "State", NULL},
+    {"JobFile", "file", "string", "its name in the directory"},
+    {"JobFile", "state", "JobFileState", NULL},
+    {"JobFile", "job", "Id?", "that it is, or, where it changed, that has the name"},
+    {"JobFile", "reason", "JobFileReason?", "why it is no job"},
+    {"JobFile", "errors", "[Complaint]", "every complaint about its document"},
+    {"JobFileReason", "code", "Code", NULL},
+    {"JobFileReason", "text", "string", "one sentence for people"},
+    {"JobFilePage", "directory", "string?", "null: no directory is configured"},
+    {"JobFilePage", "trouble", "string?", "why the directory cannot be read, or not all of it"},
+    {"JobFilePage", "job_files", "[JobFile]", "by name"},
     {"JobPage", "jobs", "[Job]", "newest first"},
     {"JobPage", "next", "Id?", "`after` of the next page; null: this is the last one"},
     {"EventPage", "events", "[Event]", "oldest first"},
@@ -139,6 +150,11 @@ static const char *const activities[] = {
 static const char *const directions[] = {
 #define X(constant, name) #name,
     BF_DIRECTIONS(X)
+#undef X
+};
+static const char *const job_file_states[] = {
+#define X(constant, name, meaning) #name,
+    BF_JOB_FILE_STATES(X)
 #undef X
 };
 static const char *const codes[] = {
@@ -221,6 +237,7 @@ void bf_openapi_add_views(json_t *schemas)
     add_words(schemas, "State", states, BF_COUNT(states));
     add_words(schemas, "Activity", activities, BF_COUNT(activities));
     add_words(schemas, "Direction", directions, BF_COUNT(directions));
+    add_words(schemas, "JobFileState", job_file_states, BF_COUNT(job_file_states));
     add_words(schemas, "Code", codes, BF_COUNT(codes));
     struct bf_buffer meanings = {0};
     for (size_t i = 0; i < BF_COUNT(codes); i++)

@@ -69,6 +69,7 @@ struct bf_http_connection {
 struct bf_http {
     struct bf_engine *engine;
     const struct bf_store *store;
+    const struct bf_job_files *job_files; /* NULL: none */
     struct bf_listen listen;
     uv_loop_t *loop;
     struct MHD_Daemon *server;

@@ -40,6 +40,7 @@
     X(FORGET, POST, "/v1/jobs/{job}/forget", ADMIN, not_built, "dropping the way back of a job")                \
     X(TARGETS, GET, "/v1/targets", VIEWER, list_targets, "the configured targets")                              \
     X(TARGET, GET, "/v1/targets/{target}", VIEWER, show_target, "one target")                                   \
+    X(JOB_FILES, GET, "/v1/job-files", VIEWER, list_job_files, "the files of jobs.d and what became of them")     \
     X(IGNORE_REPLICA, POST, "/v1/targets/{target}/replicas/{replica}/ignore", APPROVER, not_built,              \
       "ignoring a replica")                                                                                     \
     X(HEED_REPLICA, POST, "/v1/targets/{target}/replicas/{replica}/heed", APPROVER, not_built,                  \

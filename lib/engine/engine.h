@@ -38,6 +38,8 @@ struct bf_engine_options {
     struct bf_target *targets; /* to begin with; stay the caller's, outlive the engine */
     size_t target_count;
     int64_t keep_jobs; /* milliseconds after its end until a job is forgotten; 0: never */
+    /* Must this job be remembered, whatever its age? May be NULL. */
+    bool (*keep)(void *argument, const struct bf_record *record);
     /* An event happened (for the log); may be NULL. `record` is NULL for an event of no job. */
     void (*event)(void *argument, const struct bf_record *record, const struct bf_event *event);
     void *argument;
@@ -51,6 +53,9 @@ enum bf_code bf_engine_start(struct bf_engine *engine, struct bf_error *error);
 void bf_engine_drain(struct bf_engine *engine, bool cancel, void (*drained)(void *argument), void *argument);
 /* Drops everything at once, as a crash would; nothing is written, no callback comes any more. */
 void bf_engine_free(struct bf_engine *engine);
+
+/* Counts from now on; see the options. */
+void bf_engine_set_keep_jobs(struct bf_engine *engine, int64_t keep_jobs);
 
 /* The answer to an order or a submission. */
 struct bf_outcome_of_order {

@@ -12,6 +12,8 @@ static bool may_go(const struct bf_job *job, int64_t now)
         return false; /* there is a way back, and its rows are found through the job */
     if (record->idempotency_key && now - record->created_at <= BF_KEY_KEPT)
         return false;
+    if (job->engine->options.keep && job->engine->options.keep(job->engine->options.argument, record))
+        return false;
     return !job->moving && !job->unsaved && !job->dirty && !job->requests && bf_walk_over(job);
 }
 
@@ -42,4 +44,10 @@ void bf_engine_retain(struct bf_engine *engine)
         engine->store->forget(engine->store->context, job->record.id, bf_call_stored, call);
     }
     engine->world->timer_start(engine->retention_timer, HOUR);
+}
+
+void bf_engine_set_keep_jobs(struct bf_engine *engine, int64_t keep_jobs)
+{
+    engine->options.keep_jobs = keep_jobs;
+    bf_engine_retain(engine);
 }

@@ -23,7 +23,7 @@ static json_t *parse(const char *json, size_t length, struct bf_error *error)
 /* One text for all documents that are equal as JSON, however they were written. 17 digits tell any two numbers apart. */
 static char *canonical_text(const json_t *root)
 {
-    char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+    char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
     if (!text)
         abort(); /* out of memory: a parsed object has no other way to fail */
     return text;
@@ -82,6 +82,14 @@ enum bf_code bf_document_parse_for(const char *json, size_t length, const char *
     }
     json_decref(root);
     return code;
+}
+
+char *bf_document_canonical(const char *json, size_t length, struct bf_error *error)
+{
+    json_t *root = parse(json, length, error);
+    char *text = root ? canonical_text(root) : NULL;
+    json_decref(root);
+    return text;
 }
 
 static void free_pairs(struct bf_pair *pairs, size_t count)

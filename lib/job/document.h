@@ -94,6 +94,8 @@ enum bf_code bf_document_parse_for(const char *json, size_t length, const char *
 bool bf_check_holds(const struct bf_check *check, size_t rows, const char *value);
 const char *bf_comparison_name(enum bf_comparison comparison);
 void bf_document_free(struct bf_document *document); /* NULL is fine */
+/* The canonical text of any JSON; owned. NULL: BF_NOT_JSON. */
+char *bf_document_canonical(const char *json, size_t length, struct bf_error *error);
 
 /* document_merge.c: pace and limits of a job can change, and nothing else of its document. */
 const char *bf_document_current(const struct bf_document *document); /* JSON: what is in force now */

@@ -191,6 +191,7 @@ def test_every_answer_fits(make_daemon, database, description):
     ask("GET", "/v1/jobs?state=aborted&limit=1", status=200)
     ask("GET", "/v1/jobs/first/events", status=200)
     ask("GET", "/v1/events?after=0&limit=3", status=200)
+    ask("GET", "/v1/job-files", status=200)
     ask("GET", "/v1/targets", status=200)
     ask("GET", "/v1/targets/shop", status=200)
     ask("GET", "/v1/targets/none", status=404)

@@ -56,7 +56,10 @@ def test_defaults_and_ceilings_of_a_target(make_daemon, database):
     silent = document("public.counted", {"n": "n + 1"})
     done = daemon.wait(daemon.submit(silent), "completed")
     assert done["progress"]["batch_rows"] == 30 and done["progress"]["batches"] >= 10
-    assert "pace" not in done["document"], "the document stays what its author wrote"
+    assert done["document"]["pace"]["batch_rows"]["max"] == 30, "what is in force is shown"
+    twice = daemon.post("/v1/jobs", {**silent, "pace": {"batch_rows": {"max": 30}}})
+    assert twice.status == 201, "what its author wrote is what makes it the same document"
+    daemon.wait(twice.json, "completed")
     over = {**silent, "name": "over", "again": True, "limits": {"statement_timeout": "30s"},
             "pace": {"batch_rows": {"max": 101}}}
     answer = daemon.post("/v1/jobs", over)

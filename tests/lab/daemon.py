@@ -2,7 +2,9 @@
 import http.client
 import json
 import os
+import pwd
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -72,6 +74,7 @@ class Daemon:
         self.listen = listen
         self.url = listen if listen.startswith("unix:") else f"http://{listen}"
         self.process = None
+        self.run_as = None  # a user, when this one is root
         self._expected_end = True
         self.configure(targets, settings)
 
@@ -90,9 +93,13 @@ class Daemon:
 
     def start(self, wait=True):
         assert self.process is None, "the daemon runs already"
+        user = []
+        if self.run_as and os.getuid() == 0:
+            user = [f"--reuid={self.run_as}", f"--regid={pwd.getpwnam(self.run_as).pw_gid}", "--clear-groups"]
+            shutil.chown(self.directory, self.run_as)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", str(self.program), "-c", str(self.configuration)], stdout=log,
+                ["setpriv", *user, "--pdeathsig", "KILL", str(self.program), "-c", str(self.configuration)], stdout=log,
                 stderr=log, stdin=subprocess.DEVNULL, env={
                     **os.environ, "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1:strict_string_checks=1",
                     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", "TSAN_OPTIONS": "second_deadlock_stack=1"})

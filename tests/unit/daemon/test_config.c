@@ -78,6 +78,12 @@ static const struct {
     {"[daemon]\nstate = /var/lib/state.db\n", 2, "sqlite:"},
     {"[daemon]\nstate = postgresql://db/state\n", 2, "sqlite:"},
     {"[daemon]\nstate = sqlite:state.db\n", 2, "begin with"},
+    /* jobs */
+    {"[daemon]\nkeep_jobs = 180\n", 2, "not a duration"},
+    {"[daemon]\nkeep_jobs = 59m\n", 2, "at least 1h"},
+    {"[daemon]\njobs = jobs.d\n", 2, "begins with"},
+    {"[daemon]\njobs = /nonexistent/jobs.d\n", 2, "No such file"},
+    {"[daemon]\njobs = /dev/null\n", 2, "not a directory"},
     /* targets */
     {"[target shop]\nmax_jobs = 2\n", 1, "no \"primary\""},
     {"[target]\n", 1, "needs a name"},
@@ -98,9 +104,7 @@ static const struct {
     {TARGET "password_file = /nonexistent/pw\n", 3, "No such file"},
     {TARGET "password_file = /\n", 3, "not a file"},
     /* known, not built */
-    {"[daemon]\njobs = /etc/backfilld/jobs.d\n", 2, "not built yet"},
     {"[daemon]\ntokens = /etc/backfilld/tokens\n", 2, "not built yet"},
-    {"[daemon]\nkeep_jobs = 180d\n", 2, "not built yet"},
     {"[daemon]\nkeep_undo = 7d\n", 2, "not built yet"},
     {TARGET "require_approval = yellow\n", 3, "not built yet"},
     {TARGET "require_approval = red\n", 3, "not built yet"},
@@ -403,6 +407,7 @@ static void the_sample_is_at_the_defaults(void **state)
     assert_true(parse(TARGET, &bare, &faults));
     assert_string_equal(bare->listen, config->listen);
     assert_string_equal(bare->state, config->state);
+    assert_int_equal(bare->keep_jobs, config->keep_jobs);
     assert_int_equal(bare->targets[0].max_jobs, config->targets[0].max_jobs);
     assert_int_equal(bare->targets[0].require_approval, config->targets[0].require_approval);
     bf_config_free(bare);
