@@ -1,0 +1,204 @@
+"""Operators' days, each told by backfillctl and SQL alone, with the texts that they read."""
+import json
+import threading
+
+import pytest
+
+from lab.counted import make_table, slow_batches, full_speed
+from lab.daemon import Client, document, pace
+from lab.wait import until
+
+
+def write(path, name, table, set_, **more):
+    path.write_text(json.dumps(document(table, set_, name=name, **more), indent=2))
+    return path
+
+
+@pytest.fixture
+def files(tmp_path):
+    return tmp_path
+
+
+def test_fill_a_column_that_becomes_not_null_while_late_rows_arrive(database, client, files):
+    """Expand, migrate, contract: the application still inserts rows without the column."""
+    database.execute("CREATE TABLE users (id bigint PRIMARY KEY, mail text NOT NULL)")
+    database.execute("INSERT INTO users SELECT g, 'U' || g || '@Example.org' FROM generate_series(1, 3000) g")
+    database.execute("ALTER TABLE users ADD mail_lower text")
+    stop, last = threading.Event(), [3000]
+
+    def application():
+        with database.connect() as connection:
+            while not stop.wait(0.002):
+                last[0] += 1
+                connection.execute("INSERT INTO users (id, mail) VALUES (%s, 'New@Example.org')", (last[0],))
+    writer = threading.Thread(target=application)
+    writer.start()
+    job = write(files / "fill.json", "fill-mail-lower", "public.users", {"mail_lower": "lower(mail)"},
+                remaining="mail_lower IS NULL", pace=pace(200))
+    client("submit", job, code=0)
+    client("wait", "fill-mail-lower", "--for", "running", "--timeout", "20s", code=0)
+    stop.set()
+    writer.join()
+    done = client("wait", "fill-mail-lower", "--timeout", "60s", code=0)
+    assert "completed" in done.stdout
+    assert database.value("SELECT count(*) FROM users WHERE mail_lower IS DISTINCT FROM lower(mail)") == 0
+    database.execute("ALTER TABLE users ALTER mail_lower SET NOT NULL")
+
+
+def test_hash_again_but_only_once(database, client, files):
+    """The same file a second time is refused by the target's own record, until the author says again."""
+    database.execute("CREATE TABLE keys (id bigint PRIMARY KEY, hash text NOT NULL)")
+    database.execute("INSERT INTO keys SELECT g, md5(g::text) FROM generate_series(1, 1000) g")
+    job = write(files / "rehash.json", "rehash", "public.keys", {"hash": "md5(hash)"})
+    client("submit", job, "--watch", code=0)
+    once = database.value("SELECT hash FROM keys WHERE id = 7")
+    refused = client("submit", job, code=1)
+    assert "already changed rows" in refused.stderr and '"again": true' in refused.stderr
+    assert database.value("SELECT hash FROM keys WHERE id = 7") == once
+
+
+def test_a_wrong_where_is_noticed_at_40_percent(database, client, files):
+    """Abort, look at what was done, hand in a corrected file under the same name."""
+    make_table(database, 1000)
+    slow_batches(database, 0.05)
+    wrong = write(files / "wrong.json", "close", "public.counted", {"n": "n + 1"}, pace=pace(50))
+    client("submit", wrong, code=0)
+    until(lambda: client.json("show", "close")["progress"]["fraction"] >= 0.4, 30, "40 % are done", 0.02)
+    client("abort", "close", "--reason", "the where is missing", "--wait", code=0)
+    shown = client("show", "close", code=0).stdout
+    assert "aborted" in shown and "the where is missing" in shown
+    changed = client.json("show", "close")["progress"]["rows_changed"]
+    assert database.value("SELECT sum(n) FROM counted") == changed >= 400
+    full_speed(database)
+    right = write(files / "right.json", "close", "public.counted", {"n": "n + 1"}, where="n = 0")
+    client("submit", right, "--watch", code=0)
+    assert database.row("SELECT min(n), max(n) FROM counted") == (1, 1)
+
+
+def test_a_nine_day_job_with_five_upgrades(database, daemon, client, files):
+    """Every upgrade is a stop and a start: the job goes on by itself, and shows how often."""
+    make_table(database, 2000)
+    slow_batches(database, 0.02)
+    client("submit", write(files / "long.json", "long", "public.counted", {"n": "n + 1"}, pace=pace(20)), code=0)
+    for _ in range(5):
+        done = client.json("show", "long")["progress"]["batches"]
+        until(lambda: client.json("show", "long")["progress"]["batches"] > done + 2, 30, "it goes on", 0.02)
+        daemon.restart()
+    full_speed(database)
+    client("wait", "long", "--timeout", "60s", code=0)
+    assert client.json("show", "long")["progress"]["resumed"] == 5
+    assert database.row("SELECT min(n), max(n), count(*) FROM counted") == (1, 1, 2000)
+
+
+def test_two_teams_on_one_primary(database, make_daemon, build, files):
+    """One place on the target: the second team's job waits, says for whom, and gets its turn."""
+    make_table(database, 500)
+    make_table(database, 500, "other")
+    slow_batches(database, 0.02)
+    daemon = make_daemon(database, max_jobs="1")
+    client = Client(build, daemon.url)
+    client("submit", write(files / "a.json", "team-a", "public.counted", {"n": "n + 1"}, pace=pace(20), owner="a"), code=0)
+    client("submit", write(files / "b.json", "team-b", "public.other", {"n": "n + 1"}, owner="b"), code=0)
+    waiting = client("show", "team-b", code=0).stdout
+    assert "queued" in waiting and "1 of at most 1 jobs run" in waiting.replace("\n", " "), waiting
+    full_speed(database)
+    client("wait", "team-b", "--timeout", "60s", code=0)
+    assert [j["state"] for j in client.json("list", "--all")["jobs"]] == ["completed", "completed"]
+
+
+def test_staging_then_production_with_one_file(cluster, database, make_daemon, build, files):
+    name = database.name + "_staging"
+    database.execute(f'CREATE DATABASE "{name}"')
+    staging = type(database)(database.server, name)
+    try:
+        for place in (staging, database):
+            make_table(place, 300)
+        daemon = make_daemon(database, targets={"staging": {"primary": staging.url, "require_approval": "none"}})
+        client = Client(build, daemon.url)
+        job = write(files / "job.json", "rehearsed", "public.counted", {"n": "n + 1"})
+        client("submit", job, "--target", "staging", "--watch", code=0)
+        assert (staging.value("SELECT max(n) FROM counted"), database.value("SELECT max(n) FROM counted")) == (1, 0)
+        client("submit", job, "--watch", code=0)
+        assert database.value("SELECT max(n) FROM counted") == 1
+    finally:
+        staging.close()
+        daemon.finish()
+        database.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def test_a_phone_at_three_in_the_morning(database, client, files):
+    """What `show` says fits on 60 columns: state, reason, how far, how long."""
+    make_table(database, 1000)
+    slow_batches(database, 0.05)
+    client("submit", write(files / "night.json", "orders-archive-of-the-years-before-2024", "public.counted",
+                           {"n": "n + 1"}, pace=pace(20)), code=0)
+    client("wait", "orders-archive-of-the-years-before-2024", "--for", "running", "--timeout", "20s", code=0)
+    client("pause", "orders-archive-of-the-years-before-2024", "--reason", "checkout is slow since 02:40, see the channel "
+           "of the incident", "--wait", code=0)
+    shown = client("show", "orders-archive-of-the-years-before-2024", code=0).stdout
+    assert max(map(len, shown.splitlines())) <= 60, shown
+    assert "paused" in shown and "checkout is slow" in shown and "%" in shown
+
+
+def test_a_deploy_pipeline_waits_but_not_for_ever(database, client, files):
+    make_table(database, 1000)
+    slow_batches(database, 0.05)
+    client("submit", write(files / "deploy.json", "deploy", "public.counted", {"n": "n + 1"}, pace=pace(10)), code=0)
+    client("wait", "deploy", "--timeout", "500ms", code=7)
+    full_speed(database)
+    client("wait", "deploy", "--timeout", "60s", code=0)
+
+
+def test_a_dba_stops_it_by_sql(database, client, files):
+    """No daemon, network or token in the way; and resume does not go over the DBA's head."""
+    make_table(database, 1000)
+    slow_batches(database, 0.05)
+    client("submit", write(files / "dba.json", "nightly", "public.counted", {"n": "n + 1"}, pace=pace(20)), code=0)
+    client("wait", "nightly", "--for", "running", "--timeout", "20s", code=0)
+    until(lambda: database.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'backfilld'") and
+          database.value("SELECT count(*) FROM backfilld.control WHERE name = 'nightly'"), 20, "it is registered")
+    database.execute("UPDATE backfilld.control SET goal = 'pause' WHERE name = 'nightly'")
+    client("wait", "nightly", "--timeout", "20s", code=14)
+    shown = " ".join(client("show", "nightly", code=0).stdout.split())
+    assert "backfilld.control" in shown and "goal" in shown, shown
+    client("resume", "nightly", code=0)
+    client("wait", "nightly", "--timeout", "20s", code=14)
+    database.execute("UPDATE backfilld.control SET goal = 'run'")
+    full_speed(database)
+    client("resume", "nightly", code=0)
+    client("wait", "nightly", "--timeout", "60s", code=0)
+    assert database.row("SELECT min(n), max(n) FROM counted") == (1, 1)
+
+
+def test_sixty_shards_with_one_label(cluster, build, make_daemon, files):
+    """Sixty targets, one campaign: list by label shows them all."""
+    names = [f"shard_{n:02}_{id(files)}" for n in range(60)]
+    made = []
+    with cluster.primary.connect() as admin:
+        admin.execute(f'CREATE DATABASE "{names[0]}"')
+        made.append(names[0])
+        first = cluster.primary.connect(names[0])
+        first.execute("CREATE TABLE orders (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)")
+        first.execute("INSERT INTO orders SELECT g FROM generate_series(1, 50) g")
+        first.close()
+        for name in names[1:]:
+            admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{names[0]}" STRATEGY file_copy')
+            made.append(name)
+        daemon = None
+        try:
+            daemon = make_daemon(cluster.primary.url(names[0]), targets={
+                name: {"primary": cluster.primary.url(name), "require_approval": "none"} for name in names})
+            client = Client(build, daemon.url)
+            for name in names:
+                client("submit", write(files / f"{name}.json", name.replace("_", "-"), "public.orders", {"n": "n + 1"},
+                                       labels={"campaign": "gdpr-2026"}, target=name), code=0)
+            for name in names:
+                client("wait", name.replace("_", "-"), "--timeout", "60s", code=0)
+            listed = client.json("list", "--label", "campaign=gdpr-2026", "--limit", "100", "--all")["jobs"]
+            assert len(listed) == 60 and {job["state"] for job in listed} == {"completed"}
+            assert client.json("list", "--label", "campaign=another", "--all")["jobs"] == []
+        finally:
+            if daemon:
+                daemon.finish()
+            for name in made:
+                admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
