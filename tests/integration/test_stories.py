@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from conftest import Database, make_database
 from lab.counted import make_table, slow_batches, full_speed
 from lab.daemon import Client, document, pace
 from lab.wait import until
@@ -202,3 +203,51 @@ def test_sixty_shards_with_one_label(cluster, build, make_daemon, files):
                 daemon.finish()
             for name in made:
                 admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def test_a_directory_of_jobs_in_git(database, make_daemon, build, files):
+    """GitOps: what is in the directory is submitted once; a faulty file is reported and the others go on."""
+    make_table(database, 300)
+    jobs = files / "jobs.d"
+    jobs.mkdir()
+    write(jobs / "good.json", "from-git", "public.counted", {"n": "n + 1"})
+    (jobs / "bad.json").write_text('{"name": "bad", "target": "shop"}')
+    daemon = make_daemon(database, settings={"jobs": str(jobs)})
+    client = Client(build, daemon.url)
+    until(lambda: client("wait", "from-git", "--timeout", "30s").returncode == 0, 30, "the job of the file is completed")
+
+    def reported():
+        files = {entry["file"].rsplit("/", 1)[-1]: entry for entry in daemon.get("/v1/job-files").json["job_files"]}
+        return files if files["bad.json"]["state"] == "faulty" and files["good.json"]["state"] == "submitted" else None
+    files_now = until(reported, 20, "both files are reported")
+    assert "/set" in json.dumps(files_now["bad.json"]["errors"])
+    daemon.restart()
+    until(reported, 20, "both files are reported again")
+    assert len(client.json("list", "--all")["jobs"]) == 1
+    assert database.value("SELECT max(n) FROM counted") == 1
+
+
+def test_a_fail_over_at_night(own_cluster, make_daemon, build, files):
+    """The primary dies, the replica is promoted: nobody has to do anything, and `show` says what it waits for."""
+    primary, replica = own_cluster.primary, own_cluster.replica
+    database = make_database(primary)
+    make_table(database, 1000)
+    slow_batches(database, 0.02)
+    until(lambda: replica.psql(f"SELECT count(*) FROM pg_database WHERE datname = '{database.name}'") == "1", 20, "replayed")
+    url = (f"postgresql://postgres@127.0.0.1:{primary.port},127.0.0.1:{replica.port}/{database.name}"
+           "?target_session_attrs=read-write")
+    client = Client(build, make_daemon(url).url)
+    client("submit", write(files / "job.json", "night", "public.counted", {"n": "n + 1"}, pace=pace(20)), code=0)
+    until(lambda: client.json("show", "night")["progress"]["batches"] > 5, 20, "it runs", 0.02)
+    until(lambda: primary.psql("SELECT bool_and(replay_lsn = pg_current_wal_lsn()) FROM pg_stat_replication") in ("t", "f"),
+          20, "the replica streams")
+    primary.stop("immediate")
+    shown = until(lambda: (lambda text: text if "backing_off" in text else None)(client("show", "night").stdout), 20,
+                  "show says that it backs off")
+    assert "running" in shown
+    replica.promote()
+    survivor = Database(replica, database.name)
+    full_speed(survivor)
+    client("wait", "night", "--timeout", "90s", code=0)
+    assert survivor.row("SELECT min(n), max(n), count(*) FROM counted") == (1, 1, 1000)
+    survivor.close()
