@@ -31,6 +31,9 @@ int bf_options_read(struct bf_client *client, int count, char **words);
 enum bf_exit bf_help_general(void);
 enum bf_exit bf_help_verb(const struct bf_verb *verb);
 
+/* "Idempotency-Key: KEY", owned, or NULL without --idempotency-key; false: the key cannot be sent, and that is said. */
+bool bf_key_header(const struct bf_client *client, char **ret_header);
+
 /* The verbs. */
 enum bf_exit bf_run_help(struct bf_client *client);
 enum bf_exit bf_run_plan(struct bf_client *client);
@@ -43,6 +46,10 @@ enum bf_exit bf_run_approve(struct bf_client *client);
 enum bf_exit bf_run_pause(struct bf_client *client);
 enum bf_exit bf_run_resume(struct bf_client *client);
 enum bf_exit bf_run_abort(struct bf_client *client);
+enum bf_exit bf_run_tune(struct bf_client *client);
+enum bf_exit bf_run_clone(struct bf_client *client);
+enum bf_exit bf_run_pause_all(struct bf_client *client);
+enum bf_exit bf_run_resume_all(struct bf_client *client);
 enum bf_exit bf_run_events(struct bf_client *client);
 enum bf_exit bf_run_targets(struct bf_client *client);
 

@@ -47,7 +47,7 @@ _backfillctl_complete()
     case $1 in
     JOB) COMPREPLY=($(compgen -W "$(_backfillctl_jobs)" -- "$2")) ;;
     TARGET) COMPREPLY=($(compgen -W "$(_backfillctl_targets)" -- "$2")) ;;
-    STATE) COMPREPLY=($(compgen -W "$_backfillctl_states" -- "$2")) ;;
+    STATE | STATE\|TIME) COMPREPLY=($(compgen -W "$_backfillctl_states" -- "$2")) ;;
     VERB) COMPREPLY=($(compgen -W "$_backfillctl_verbs" -- "$2")) ;;
     FILE)
         compopt -o filenames 2>/dev/null

@@ -159,7 +159,8 @@ static char *address(const struct bf_http *http, const char *path, const char *j
                      query ? query : "");
 }
 
-static void prepare(struct bf_http *http, const char *method, const char *body, int64_t timeout)
+static void prepare(struct bf_http *http, const char *method, const struct curl_slist *headers, const char *body,
+                    int64_t timeout)
 {
     CURL *curl = http->curl;
     curl_easy_reset(curl); /* options only: the connection is kept */
@@ -174,7 +175,7 @@ static void prepare(struct bf_http *http, const char *method, const char *body, 
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, progress);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, http);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, body ? http->with_body : http->plain);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     if (http->socket)
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, http->socket);
     if (body) {
@@ -198,15 +199,14 @@ static void take_answer(struct bf_http *http, struct bf_reply *reply)
         reply->json = json_loads(reply->body, 0, NULL);
 }
 
-void bf_http_ask(struct bf_http *http, enum bf_route_name route, const char *job, const char *query, const char *body,
-                 int64_t timeout, struct bf_reply *ret_reply)
+static void ask(struct bf_http *http, enum bf_route_name route, const char *job, const char *query,
+                const struct curl_slist *headers, const char *body, int64_t timeout, struct bf_reply *reply)
 {
-    struct bf_reply *reply = ret_reply;
     *reply = (struct bf_reply){.reached = BF_UNREACHABLE};
     bool changes = strcmp(routes[route].method, "GET") != 0;
     struct bf_buffer received = {.ceiling = BF_REPLY_MAX};
     char *url BF_AUTO_STRING = address(http, routes[route].path, job, query);
-    prepare(http, routes[route].method, body, timeout > 0 ? timeout : 1);
+    prepare(http, routes[route].method, headers, body, timeout > 0 ? timeout : 1);
     curl_easy_setopt(http->curl, CURLOPT_URL, url);
     curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, receive);
     curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, &received);
@@ -228,6 +228,23 @@ void bf_http_ask(struct bf_http *http, enum bf_route_name route, const char *job
         snprintf(reply->text, sizeof reply->text, "%s%s", http->fault[0] ? http->fault : curl_easy_strerror(code),
                  changes && sent > 0 ? "; the order may have been heard: look at the job before giving it again" : "");
     }
+}
+
+void bf_http_ask(struct bf_http *http, enum bf_route_name route, const char *job, const char *query, const char *body,
+                 int64_t timeout, struct bf_reply *ret_reply)
+{
+    ask(http, route, job, query, body ? http->with_body : http->plain, body, timeout, ret_reply);
+}
+
+void bf_http_ask_with(struct bf_http *http, enum bf_route_name route, const char *job, const char *header,
+                      const char *body, int64_t timeout, struct bf_reply *ret_reply)
+{
+    /* curl's list has no copy of its own: the one header goes in front of those that stay. */
+    struct curl_slist *first = curl_slist_append(NULL, header);
+    first->next = body ? http->with_body : http->plain;
+    ask(http, route, job, NULL, first, body, timeout, ret_reply);
+    first->next = NULL;
+    curl_slist_free_all(first);
 }
 
 void bf_reply_clear(struct bf_reply *reply)

@@ -40,6 +40,9 @@ const char *bf_http_url(const struct bf_http *http);
  * NULL. `timeout`: milliseconds for all of it. Clear the reply in every case. */
 void bf_http_ask(struct bf_http *http, enum bf_route_name route, const char *job, const char *query, const char *body,
                  int64_t timeout, struct bf_reply *ret_reply);
+/* The same with one more header ("Name: value"). */
+void bf_http_ask_with(struct bf_http *http, enum bf_route_name route, const char *job, const char *header,
+                      const char *body, int64_t timeout, struct bf_reply *ret_reply);
 void bf_reply_clear(struct bf_reply *reply);
 
 /* Percent-encodes everything that is not unreserved (RFC 3986), and dots too where nothing else stands. Owned. */

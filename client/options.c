@@ -156,6 +156,16 @@ static int check_state(const struct bf_client *client, enum bf_option option)
     return BF_EXIT_USAGE;
 }
 
+static int check_time(const struct bf_client *client, enum bf_option option)
+{
+    int64_t time;
+    const char *given = client->values[option];
+    if (!given || bf_duration_parse(given, &time))
+        return -1;
+    bf_say("--%s: %s is not a duration; write 30s, 10m, 2h or 7d", bf_options[option].name, given);
+    return usage(client->verb);
+}
+
 /* Options that need another one, and values with a form of their own. */
 static int check_values(struct bf_client *client)
 {
@@ -189,8 +199,21 @@ static int check_values(struct bf_client *client)
             return usage(verb);
         }
     }
+    const char *from = client->values[BF_OPTION_FROM];
+    if (from && strcmp(from, "start") != 0 && strcmp(from, "position") != 0) {
+        bf_say("--from: %s is not start or position", from);
+        return usage(verb);
+    }
+    if (verb->run == bf_run_pause_all || verb->run == bf_run_resume_all) {
+        if (label && bf_given(client, BF_OPTION_TARGET)) {
+            bf_say("%s: give --target or --label, not both", verb->name);
+            return usage(verb);
+        }
+    }
     int wrong = check_state(client, BF_OPTION_STATE);
-    return wrong != -1 ? wrong : check_state(client, BF_OPTION_FOR);
+    if (wrong != -1)
+        return wrong;
+    return verb->run == bf_run_wait ? check_state(client, BF_OPTION_FOR) : check_time(client, BF_OPTION_FOR);
 }
 
 int bf_options_read(struct bf_client *client, int count, char **words)

@@ -11,7 +11,7 @@
 
 enum { ORDER_TIMEOUT = 30000 };
 
-static void set_text(json_t *body, const char *name, const char *value)
+void bf_body_text(json_t *body, const char *name, const char *value)
 {
     if (!value)
         return;
@@ -20,7 +20,7 @@ static void set_text(json_t *body, const char *name, const char *value)
         json_object_set_new(body, name, text);
 }
 
-static bool check_text(const struct bf_client *client, enum bf_option option)
+bool bf_check_text(const struct bf_client *client, enum bf_option option)
 {
     if (!client->values[option])
         return true;
@@ -67,11 +67,11 @@ static enum bf_exit give(struct bf_client *client, enum bf_route_name route, con
 
 enum bf_exit bf_approve(struct bf_client *client, const char *job, bool quiet)
 {
-    if (!check_text(client, BF_OPTION_CONFIRM) || !check_text(client, BF_OPTION_COMMENT))
+    if (!bf_check_text(client, BF_OPTION_CONFIRM) || !bf_check_text(client, BF_OPTION_COMMENT))
         return BF_EXIT_USAGE;
     json_t *body = json_object();
-    set_text(body, "confirm", client->values[BF_OPTION_CONFIRM]);
-    set_text(body, "comment", client->values[BF_OPTION_COMMENT]);
+    bf_body_text(body, "confirm", client->values[BF_OPTION_CONFIRM]);
+    bf_body_text(body, "comment", client->values[BF_OPTION_COMMENT]);
     char *id BF_AUTO_STRING = NULL;
     return give(client, BF_ROUTE_APPROVE, job, body, quiet, &id);
 }
@@ -84,10 +84,11 @@ enum bf_exit bf_run_approve(struct bf_client *client)
 /* The order, and with --wait until the job is in `state`; `left` is the state that a resume ends. */
 static enum bf_exit order(struct bf_client *client, const char *state, const char *left)
 {
-    if (!check_text(client, BF_OPTION_REASON))
+    if (!bf_check_text(client, BF_OPTION_REASON))
         return BF_EXIT_USAGE;
     json_t *body = json_object();
-    set_text(body, "reason", client->values[BF_OPTION_REASON]);
+    bf_body_text(body, "reason", client->values[BF_OPTION_REASON]);
+    bf_body_text(body, "for", client->values[BF_OPTION_FOR]);
     char *id BF_AUTO_STRING = NULL;
     bool waits = bf_given(client, BF_OPTION_WAIT);
     enum bf_exit code = give(client, client->verb->route, client->words[0], body, waits, &id);

@@ -158,9 +158,15 @@ enum bf_exit bf_run_submit(struct bf_client *client)
     enum bf_exit code;
     struct bf_reply reply;
     char *document BF_AUTO_STRING = read_document(client, &code), *id BF_AUTO_STRING = NULL;
+    char *header BF_AUTO_STRING = NULL;
     if (!document)
         return code;
-    bf_http_ask(client->http, BF_ROUTE_SUBMIT, NULL, NULL, document, SUBMIT_TIMEOUT, &reply);
+    if (!bf_key_header(client, &header))
+        return BF_EXIT_USAGE;
+    if (header)
+        bf_http_ask_with(client->http, BF_ROUTE_SUBMIT, NULL, header, document, SUBMIT_TIMEOUT, &reply);
+    else
+        bf_http_ask(client->http, BF_ROUTE_SUBMIT, NULL, NULL, document, SUBMIT_TIMEOUT, &reply);
     if (!bf_reply_good(&reply)) {
         code = bf_reply_complain(client->http, &reply);
     } else {

@@ -27,7 +27,11 @@ struct bf_client;
     X(NAME, "name", 'n', "NAME", "only jobs of this name")                                                   \
     X(LIMIT, "limit", 0, "N", "at most so many (1 to 500)")                                                  \
     X(ALL, "all", 'a', NULL, "every one, however many pages that takes")                                     \
-    X(FOR, "for", 0, "STATE", "wait for this state (without it: until the job is completed, ends or stops)") \
+    X(FOR, "for", 0, "STATE|TIME",                                                                           \
+      "wait: for this state (without it: until the job ends or stops); pause: for so long")                  \
+    X(FROM, "from", 0, "start|position", "where the new job begins: where its document says, or where the old one stands") \
+    X(IDEMPOTENCY_KEY, "idempotency-key", 0, "KEY",                                                          \
+      "the same key with the same document is the same job, for 7 days: safe to try again")                  \
     X(TIMEOUT, "timeout", 0, "DURATION", "give up after this time: 500ms, 30s, 10m, 2h")                     \
     X(REASON, "reason", 'r', "TEXT", "why; shown with the job and kept in its events")                       \
     X(WAIT, "wait", 0, NULL, "wait until the order is in effect")                                            \

@@ -68,11 +68,11 @@ def verbs(ctl) -> list:
 def test_every_verb_has_help_and_is_built_or_says_so(ctl, fake):
     named = verbs(ctl)
     assert {"plan", "submit", "list", "show", "watch", "wait", "approve", "pause", "resume", "abort", "events", "targets",
-            "rollback", "tune", "conflicts", "bad-rows", "forget", "replica", "pause-all", "resume-all"} <= set(named)
+            "rollback", "tune", "clone", "conflicts", "bad-rows", "forget", "replica", "pause-all", "resume-all"} <= set(named)
     for verb in named:
         text = ctl(verb, "--help", code=0).stdout
         assert text.startswith(f"usage: backfillctl {verb}") and ctl("help", verb, code=0).stdout == text
-    for verb in ("rollback", "tune", "conflicts", "bad-rows", "forget", "replica", "pause-all", "resume-all"):
+    for verb in ("rollback", "conflicts", "bad-rows", "forget", "replica"):
         done = ctl(verb, "x", code=1)
         assert done.stderr == f"backfillctl: {verb} is not built yet\n" and done.stdout == ""
     assert fake.requests == []
