@@ -105,13 +105,13 @@ char *bf_value_jobs(const char *value, char **ret_path)
 
 char *bf_value_keep_jobs(const char *value, int64_t *ret_milliseconds)
 {
-    const int64_t hour = 3600 * 1000;
+    const int64_t second = 1000;
     int64_t milliseconds;
 
     if (!bf_duration_parse(value, &milliseconds))
         return bf_format("\"%s\" is not a duration; write it like \"180d\"", value);
-    if (milliseconds < hour)
-        return bf_copy_string("must be at least 1h");
+    if (milliseconds < second)
+        return bf_copy_string("must be at least 1s");
     *ret_milliseconds = milliseconds;
     return NULL;
 }

@@ -1,7 +1,7 @@
 /* Jobs that ended long ago are forgotten, with their events. The store goes first: what it still has is still there. */
 #include "internal.h"
 
-enum { HOUR = 3600 * 1000 };
+enum { SECOND = 1000, HOUR = 3600 * SECOND };
 
 static bool may_go(const struct bf_job *job, int64_t now)
 {
@@ -43,7 +43,8 @@ void bf_engine_retain(struct bf_engine *engine)
         call->job = job;
         engine->store->forget(engine->store->context, job->record.id, bf_call_stored, call);
     }
-    engine->world->timer_start(engine->retention_timer, HOUR);
+    int64_t again = engine->options.keep_jobs < HOUR ? engine->options.keep_jobs : HOUR;
+    engine->world->timer_start(engine->retention_timer, again < SECOND ? SECOND : again);
 }
 
 void bf_engine_set_keep_jobs(struct bf_engine *engine, int64_t keep_jobs)

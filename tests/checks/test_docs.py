@@ -93,3 +93,23 @@ def test_every_package_that_meson_needs_is_listed():
         assert folder, f"pkg-config does not know {name}"
         owner = subprocess.run(["dpkg", "-S", f"{folder}/{name}.pc"], capture_output=True, text=True).stdout.split(":")[0]
         assert owner in listed, f"{name} comes from {owner or 'no package'}, which packages.txt does not name"
+
+
+def test_every_cell_of_the_orders_is_in_the_document():
+    """Each order in each state: lib/engine/orders.c, where what is not listed is a conflict, against the table of section 3."""
+    text = (ROOT / "lib/engine/orders.c").read_text()
+    effects = {(order, state): effect for order, state, effect in
+               re.findall(r"\bX\((\w+), (\w+), (ALREADY|MOVE|MOVE_STORED_FIRST|CHANGE), \w+\)", text)}
+    assert len(effects) > 25
+    table = section(3).split("| state | approve |")[1].split("\n\n")[0]
+    orders = ["APPROVE"] + [{"change": "tune"}.get(name, name).upper() for name in re.findall(r"\w+", table.split("\n")[0])]
+    assert set(orders) == {row[0] for row in x_list("states.h", "BF_ORDERS")}
+    status = {"ALREADY": "200", "MOVE": "202", "MOVE_STORED_FIRST": "202", "CHANGE": "200", None: "409"}
+    expected, documented = {}, {}
+    for row in x_list("states.h", "BF_STATES"):
+        for order in orders:
+            effect = effects.get((order, row[0]))
+            expected[row[1], order] = "200" if order == "APPROVE" and effect else status[effect]
+    for row in re.findall(r"^\| (\w+) \| ([\d| ]+) \|$", table, re.M):
+        documented.update({(row[0], order): cell for order, cell in zip(orders, row[1].split(" | "))})
+    assert documented == expected

@@ -80,7 +80,7 @@ static const struct {
     {"[daemon]\nstate = sqlite:state.db\n", 2, "begin with"},
     /* jobs */
     {"[daemon]\nkeep_jobs = 180\n", 2, "not a duration"},
-    {"[daemon]\nkeep_jobs = 59m\n", 2, "at least 1h"},
+    {"[daemon]\nkeep_jobs = 999ms\n", 2, "at least 1s"},
     {"[daemon]\njobs = jobs.d\n", 2, "begins with"},
     {"[daemon]\njobs = /nonexistent/jobs.d\n", 2, "No such file"},
     {"[daemon]\njobs = /dev/null\n", 2, "not a directory"},
