@@ -4,8 +4,11 @@
  *
  * A failed statement leaves the transaction open here (also a lock wait timeout does), and a BEGIN would commit it: so a
  * group that began one is taken back before anything else is sent, and a session that cannot do that is lost. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "allocate.h"
 #include "buffer.h"
@@ -108,6 +111,21 @@ static char *message_of(const char *text, enum bf_error_class error_class)
     return bf_format("%.*s'...%s", (int)(quote - text), text, end ? end : "'");
 }
 
+/* Did the server close the connection in order? A KILL CONNECTION often says no more than that; a cut network and a
+ * server that does not answer end otherwise, and a server that stopped has another start time afterwards. */
+static bool closed_by_server(const struct bf_session *session)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    char byte;
+
+    if (session->socket < 0)
+        return false;
+    if (!getsockopt(session->socket, IPPROTO_TCP, TCP_INFO, &info, &length))
+        return info.tcpi_state == TCP_CLOSE_WAIT || info.tcpi_state == TCP_LAST_ACK;
+    return recv(session->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* The failure of statement number `statement` of a step. */
 static void take_error(struct bf_session *session, size_t index, size_t statement, unsigned number, const char *state,
                        const char *text)
@@ -120,11 +138,13 @@ static void take_error(struct bf_session *session, size_t index, size_t statemen
     answer->outcome = BF_OUTCOME_ERROR;
     answer->error_class = bf_mysql_classify(number, state);
     snprintf(answer->sqlstate, sizeof answer->sqlstate, "%u", number % 100000);
-    if (kind == BF_STATEMENT_FENCE && statement == 1 && number == BF_MYSQL_RAISED)
-        answer->error_class = BF_CLASS_FENCE;
+    if (number == BF_MYSQL_RAISED)
+        answer->error_class = bf_mysql_raised(kind, statement);
     if (answer->error_class == BF_CLASS_CANCELLED && atomic_load(&session->kill) == BF_MYSQL_KILL_LOCK)
         answer->error_class = BF_CLASS_LOCK;
-    if (kind == BF_STATEMENT_UPDATE && statement == 1 && number == BF_MYSQL_RAISED)
+    if (answer->error_class == BF_CLASS_NOT_PRIMARY && number == BF_MYSQL_RAISED)
+        answer->message = bf_copy_string("the server is read-only now (@@global.read_only)");
+    else if (kind == BF_STATEMENT_UPDATE && statement == BF_MYSQL_WARNED && number == BF_MYSQL_RAISED)
         answer->message = bf_copy_string("the server warned while it changed rows (a value was cut or was not what it "
                                          "seems), and warnings count as errors; run the statement by hand in a "
                                          "transaction and SHOW WARNINGS");
@@ -134,6 +154,9 @@ static void take_error(struct bf_session *session, size_t index, size_t statemen
         answer->message = bf_copy_string("the statement timeout is over");
     else
         answer->message = message_of(text, answer->error_class);
+    /* the client library's own farewell in TLS may end the socket before we look at it */
+    if (answer->error_class == BF_CLASS_LOST && (closed_by_server(session) || strstr(text, "unexpected eof")))
+        answer->error_class = BF_CLASS_ENDED;
     if (answer->error_class == BF_CLASS_LOST || answer->error_class == BF_CLASS_ENDED) {
         answer->outcome = BF_OUTCOME_UNKNOWN;
         run->lost = true;
@@ -162,8 +185,9 @@ static bool take_rows(struct bf_answer *answer, MYSQL_RES *result)
     return true;
 }
 
-/* The result that the connection has now, for statement number `statement` of a step; false when it is an error. */
-static bool take_result(struct bf_session *session, size_t index, size_t statement)
+/* The result that the connection has now, for statement number `statement` of a step; false when it is an error.
+ * *ret_counted: one that counts rows came already. */
+static bool take_result(struct bf_session *session, size_t index, size_t statement, bool *ret_counted)
 {
     MYSQL *connection = session->connection;
     struct bf_answer *answer = &session->run->answers[index];
@@ -178,12 +202,15 @@ static bool take_result(struct bf_session *session, size_t index, size_t stateme
     answer->outcome = BF_OUTCOME_OK;
     answer->error_class = BF_CLASS_NONE;
     if (!result) {
-        if (statement == 0)
+        if (!*ret_counted)
             answer->affected = (int64_t)mysql_affected_rows(connection);
+        *ret_counted = true;
         return true;
     }
     bool good = take_rows(answer, result);
     mysql_free_result(result);
+    if (!good && session->run->steps[index].statement == BF_STATEMENT_CHECK)
+        return true; /* a binary bound: only that there is a value counts */
     if (!good)
         take_error(session, index, statement, 1366, "HY000",
                    "a text in the key holds a NUL byte, by which no backfill walks; use another key");
@@ -208,7 +235,8 @@ static size_t send_text(struct bf_session *session, size_t first, size_t last)
         bf_buffer_format(&buffer, "%s%s", i > first ? "; " : "", run->steps[i].text);
     int failed = mysql_real_query(connection, buffer.text, (unsigned long)buffer.length);
     bf_buffer_clear(&buffer);
-    for (size_t i = first; i <= last; i++)
+    for (size_t i = first; i <= last; i++) {
+        bool counted = false;
         for (size_t statement = 0; statement < run->steps[i].statements; statement++) {
             if (i > first || statement > 0)
                 failed = mysql_next_result(connection);
@@ -222,11 +250,12 @@ static size_t send_text(struct bf_session *session, size_t first, size_t last)
                            mysql_error(connection));
                 return i;
             }
-            if (!take_result(session, i, statement)) {
+            if (!take_result(session, i, statement, &counted)) {
                 drain(connection);
                 return i;
             }
         }
+    }
     return last + 1;
 }
 

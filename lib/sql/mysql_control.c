@@ -13,9 +13,8 @@
 /* An open transaction that BEGIN finds would be committed by it, half a batch that a lost ROLLBACK left too. */
 #define BEGIN "ROLLBACK?; BEGIN"
 
-/* Newer servers have words where older ones have 0 and 1. An account with every right writes to a demoted primary all
- * the same, so each batch asks. */
-#define WRITABLE "CAST(@@global.read_only AS CHAR) IN ('0', 'OFF')"
+#define WRITABLE BF_MYSQL_WRITABLE
+#define ASK_FIRST "SELECT IF(" WRITABLE ", 1, " BF_MYSQL_RAISE ")?; "
 
 #define STOPPED_BY_CONTROL "SELECT 1 FROM backfilld.control o WHERE o.job IN (?1, '*') AND o.goal <> 'run'"
 
@@ -23,7 +22,7 @@
  * never run (P1). seq always changes: an UPDATE that changes nothing counts 0 rows here. The variables carry how many
  * rows the batch changes, and to which row of the checkpoint that belongs, to the last UPDATE of the batch. */
 #define FENCE                                                                                                         \
-    "UPDATE backfilld.checkpoint SET seq = seq + 1, position = ?5, low = ?6, split = ?#7, rows_scanned = ?#8, "       \
+    ASK_FIRST "UPDATE backfilld.checkpoint SET seq = seq + 1, position = ?5, low = ?6, split = ?#7, rows_scanned = ?#8, "       \
     "rows_changed = ?#9, rows_changed_counted = 0, batches = ?#10, batch_rows = ?#11, updated_at = NOW(6) "           \
     "WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3 AND seq = ?#4 AND " WRITABLE                                      \
     " AND NOT EXISTS (" STOPPED_BY_CONTROL ")?; "                                                                     \
@@ -32,21 +31,21 @@
 
 /* No look at control: a job that was stopped there still has to set down what it knows and let go. */
 #define FLUSH                                                                                                         \
-    "UPDATE backfilld.checkpoint SET seq = seq + 1, position = ?5, low = ?6, split = ?#7, rows_scanned = ?#8, "       \
+    ASK_FIRST "UPDATE backfilld.checkpoint SET seq = seq + 1, position = ?5, low = ?6, split = ?#7, rows_scanned = ?#8, "       \
     "rows_changed = ?#9, rows_changed_counted = 1, batches = ?#10, batch_rows = ?#11, done = ?12 = 't', "             \
     "owner = IF(?13 = 't', '', owner), updated_at = NOW(6) "                                                          \
     "WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3 AND seq = ?#4"
 
 /* Columns are set from left to right here: what is found comes before what it is counted from. */
 #define NEXT_PASS                                                                                                     \
-    "UPDATE backfilld.checkpoint SET seq = seq + 1, pass = pass + 1, position = NULL, low = NULL, split = 0, "        \
+    ASK_FIRST "UPDATE backfilld.checkpoint SET seq = seq + 1, pass = pass + 1, position = NULL, low = NULL, split = 0, "        \
     "through = ?5, done = 0, pass_found_before = rows_changed - pass_rows_changed, pass_rows_changed = rows_changed, " \
     "updated_at = NOW(6) WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3 AND seq = ?#4"
 
 /* The update waits for the checkpoint row's lock, which a lost session of ours may still hold; what it then finds is
  * the truth (P2). It does not look at the position: that is read by a statement of its own, after it. */
 #define RAISE_EPOCH                                                                                                   \
-    "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = ?3, updated_at = NOW(6) "                             \
+    ASK_FIRST "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = ?3, updated_at = NOW(6) "                             \
     "WHERE job = ?1 AND slice = ?#2 AND (owner = ?4 OR owner = '' OR updated_at < NOW(6) - INTERVAL 30 SECOND) " \
     "AND epoch = ?#5 AND seq = COALESCE(?6, seq)"
 
@@ -88,9 +87,18 @@
     "ORDER BY CASE goal WHEN 'abort' THEN 0 WHEN 'pause' THEN 1 ELSE 2 END, job = '*' LIMIT 1"
 
 #define JOB_STATE                                                                                                     \
-    "UPDATE backfilld.job SET state = ?2, updated_at = NOW(6), "                                                      \
+    ASK_FIRST "UPDATE backfilld.job SET state = ?2, updated_at = NOW(6), "                                                      \
     "started_at = IF(?2 = 'running', COALESCE(started_at, NOW(6)), started_at), "                                     \
     "ended_at = IF(?2 IN (''" FINAL_STATES "), NOW(6), NULL) WHERE id = ?1"
+
+enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement)
+{
+    if (step == BF_STATEMENT_FENCE && statement == 2)
+        return BF_CLASS_FENCE;
+    if (step == BF_STATEMENT_UPDATE)
+        return statement == BF_MYSQL_ASKED_AGAIN ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
+    return statement == 0 ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
+}
 
 const char *bf_mysql_control_statement(enum bf_statement statement)
 {
@@ -101,12 +109,12 @@ const char *bf_mysql_control_statement(enum bf_statement statement)
         [BF_STATEMENT_SERVER] = SERVER,
         [BF_STATEMENT_FIND_DONE] = FIND_DONE,
         [BF_STATEMENT_REGISTER_JOB] =
-            "INSERT INTO backfilld.job (id, name, document, hash, plan, approver, state, created_at, updated_at) "
+            ASK_FIRST "INSERT INTO backfilld.job (id, name, document, hash, plan, approver, state, created_at, updated_at) "
             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NOW(6), NOW(6)) ON DUPLICATE KEY UPDATE id = id",
         [BF_STATEMENT_REGISTER_CONTROL] =
-            "INSERT INTO backfilld.control (job, name) VALUES (?1, ?2) ON DUPLICATE KEY UPDATE job = job",
+            ASK_FIRST "INSERT INTO backfilld.control (job, name) VALUES (?1, ?2) ON DUPLICATE KEY UPDATE job = job",
         [BF_STATEMENT_REGISTER_CHECKPOINT] =
-            "INSERT INTO backfilld.checkpoint (job, slice, after, through, identity, definition, batch_rows, updated_at) "
+            ASK_FIRST "INSERT INTO backfilld.checkpoint (job, slice, after, through, identity, definition, batch_rows, updated_at) "
             "VALUES (?1, ?#2, ?3, ?4, ?5, ?6, ?#7, NOW(6)) ON DUPLICATE KEY UPDATE job = job",
         [BF_STATEMENT_PEEK_OWNER] =
             "SELECT owner, epoch, seq, TIMESTAMPDIFF(SECOND, updated_at, NOW(6)) AS silent "
@@ -117,10 +125,10 @@ const char *bf_mysql_control_statement(enum bf_statement statement)
         [BF_STATEMENT_FENCE] = FENCE,
         [BF_STATEMENT_FLUSH] = FLUSH,
         [BF_STATEMENT_TOUCH] =
-            "UPDATE backfilld.checkpoint SET updated_at = NOW(6) WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3",
+            ASK_FIRST "UPDATE backfilld.checkpoint SET updated_at = NOW(6) WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3",
         [BF_STATEMENT_NEXT_PASS] = NEXT_PASS,
         [BF_STATEMENT_CANARY_DONE] =
-            "UPDATE backfilld.checkpoint SET canary = 1, updated_at = NOW(6) WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3",
+            ASK_FIRST "UPDATE backfilld.checkpoint SET canary = 1, updated_at = NOW(6) WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3",
         [BF_STATEMENT_JOB_STATE] = JOB_STATE,
         [BF_STATEMENT_END_LOST_SESSIONS] = END_LOST_SESSIONS,
     };

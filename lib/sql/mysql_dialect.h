@@ -5,7 +5,7 @@
  * only:
  *   ?3    parameter 3 as a literal string, or NULL         ?#3   as a bare number        ?+3   as that number plus one
  *   ?;    ends one of several statements of one step       ??    a question mark (in what the author wrote)
- * A step's answer has the count of its first statement and the rows of its last one that gives rows.
+ * A step's answer has the count of its first statement that gives no rows, and the rows of its last one that does.
  *
  * Keys travel as text; binary ones as hexadecimal digits. In shape 0 there is no low: its parameters keep their numbers,
  * are NULL and are not looked at. */
@@ -66,7 +66,13 @@ enum { BF_MYSQL_SCHEMA_VERSION = 1 };
 
 /* Raises error 1242 when it is computed: what turns "no row" into an error of the server's own (P1). */
 #define BF_MYSQL_RAISE "(SELECT 1 UNION SELECT 2)"
-enum { BF_MYSQL_RAISED = 1242 };
+enum { BF_MYSQL_RAISED = 1242, BF_MYSQL_WARNED = 1, BF_MYSQL_ASKED_AGAIN = 3 /* statements of an UPDATE */ };
+/* What the error means, by the statement of the step that raised it. */
+enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement);
+
+/* Newer servers have words where older ones have 0 and 1. An account with every right writes to a demoted primary all
+ * the same, and what it writes there is lost: so whatever writes asks first, and a batch asks again before COMMIT. */
+#define BF_MYSQL_WRITABLE "CAST(@@global.read_only AS CHAR) IN ('0', 'OFF')"
 
 /* Splits "shop.orders", `shop`.`orders` or "orders" at the dot; false when it is no name. *ret_schema is NULL where
  * there is none. The caller frees both. */

@@ -45,12 +45,13 @@ static void split_of(const struct render *render, struct bf_buffer *buffer, size
 }
 
 /* How many rows the batch changed is counted leg by leg, and set down by the last leg in the same transaction. A
- * warning (a value that was cut, a text that was no number) is an error. */
+ * warning (a value that was cut, a text that was no number) is an error. Statements 0 to 3 of the step. */
 #define COUNT_CHANGED                                                                                                 \
     "?; SET @backfilld_changed = @backfilld_changed + ROW_COUNT() + IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")"
 #define STORE_CHANGED                                                                                                 \
     "?; UPDATE backfilld.checkpoint SET rows_changed = rows_changed + @backfilld_changed, rows_changed_counted = 1 "  \
-    "WHERE job = '%s' AND slice = @backfilld_slice"
+    "WHERE job = '%s' AND slice = @backfilld_slice?; "                                                                \
+    "SELECT IF(ROW_COUNT() = 1 AND " BF_MYSQL_WRITABLE ", 1, " BF_MYSQL_RAISE ")"
 
 static char *update(const struct render *render, size_t split, size_t leg)
 {
@@ -208,7 +209,7 @@ static char *split(const struct render *render, size_t shape)
 
     begin(render, &buffer);
     if (!shape) {
-        bf_buffer_text(&buffer, "SELECT 0 AS split, 0 AS empty");
+        bf_buffer_text(&buffer, "SELECT 0 AS split, 0 AS is_empty");
         return bf_buffer_take(&buffer);
     }
     bf_buffer_text(&buffer, "SELECT CASE");
@@ -223,7 +224,7 @@ static char *split(const struct render *render, size_t shape)
     tuple(render, &buffer, n + 1);
     bf_buffer_text(&buffer, " <= ");
     tuple(render, &buffer, 1);
-    bf_buffer_text(&buffer, " AS empty");
+    bf_buffer_text(&buffer, " AS is_empty");
     return bf_buffer_take(&buffer);
 }
 

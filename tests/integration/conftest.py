@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from lab.daemon import Client, Daemon  # noqa: E402
+from lab.mysql_fixtures import my_cluster, my_database, own_my_cluster  # noqa: E402, F401
 from lab.postgres import Cluster  # noqa: E402
 from lab.wait import until  # noqa: E402
 

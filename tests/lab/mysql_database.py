@@ -1,0 +1,163 @@
+"""One database on a MySQL or MariaDB server with a connection of root's, and what the exactly-once tests need there: the
+counted table, slow batches, four writers. The check at the end is that of lab.counted."""
+import random
+import threading
+
+import pymysql
+
+from .counted import Writers
+from .wait import until
+
+
+class MyDatabase:
+    """The daemon comes as user backfill; this connection is root's, in autocommit mode."""
+
+    def __init__(self, cluster, name, server=None):
+        self.cluster, self.name = cluster, name
+        self.server = server or cluster.primary
+        self._connection = None
+
+    def create(self):
+        self.server.sql(f"CREATE DATABASE `{self.name}`")
+        return self
+
+    @property
+    def url(self) -> str:
+        return self.server.url(self.name)
+
+    @property
+    def target(self) -> dict:
+        """Keys of the daemon's section for this database."""
+        return {"password_file": self.cluster.password_file}
+
+    def connect(self, **more):
+        return self.server.connect(self.name, **more)
+
+    def execute(self, sql, parameters=None):
+        for attempt in (1, 2):
+            if self._connection is None:
+                self._connection = self.connect()
+            try:
+                cursor = self._connection.cursor()
+                cursor.execute(sql, parameters)
+                return cursor
+            except (pymysql.err.OperationalError, pymysql.err.InterfaceError) as error:
+                # the server was restarted since the last statement
+                if attempt == 2 or error.args[0] not in (0, 2006, 2013):
+                    raise
+                self._connection = None
+        raise AssertionError("not reached")
+
+    def rows(self, sql, parameters=None) -> list:
+        return list(self.execute(sql, parameters).fetchall())
+
+    def row(self, sql, parameters=None):
+        return self.execute(sql, parameters).fetchone()
+
+    def value(self, sql, parameters=None):
+        row = self.row(sql, parameters)
+        return row[0] if row else None
+
+    def sessions(self, job) -> list:
+        """Numbers of the connections that work for this job, by the locks that they hold."""
+        names = " UNION ALL ".join(f"SELECT IS_USED_LOCK('backfilld {job['id']} {i}')" for i in range(8))
+        return [number for number, in self.rows(names) if number]
+
+    def slowed(self, job) -> list:
+        """Numbers of its connections that now work on a row of a slow batch."""
+        numbers = [str(number) for number in self.sessions(job)] or ["0"]
+        return [number for number, in self.rows(
+            f"SELECT id FROM information_schema.processlist WHERE state = 'User sleep' AND id IN ({', '.join(numbers)})")]
+
+    def close(self):
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+
+def make_table(database, rows, name="counted"):
+    database.execute(f"CREATE TABLE {name} (id BIGINT PRIMARY KEY, n INTEGER NOT NULL DEFAULT 0, "
+                     "other INTEGER NOT NULL DEFAULT 0, payload VARCHAR(100) NOT NULL DEFAULT "
+                     "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx')")
+    number_rows(database, f"INSERT INTO {name} (id) SELECT 10 * i FROM numbers", rows)
+
+
+def number_rows(database, insert, rows):
+    """Runs `insert`, which reads `numbers`: i from 1 to rows."""
+    digits = "(SELECT 0 d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL " \
+             "SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+    places = max(1, len(str(rows)))
+    total = " + ".join(f"{10 ** place} * p{place}.d" for place in range(places))
+    tables = ", ".join(f"{digits} p{place}" for place in range(places))
+    database.execute(insert.replace("FROM numbers", f"FROM (SELECT 1 + {total} AS i FROM {tables}) numbers "
+                                    f"WHERE i <= {rows}"))
+
+
+def slow_batches(database, each, name="counted", every=1):
+    """Each row (whose number is a multiple of `every`) takes the daemon `each` seconds; nobody else is slowed."""
+    database.execute(f"CREATE TRIGGER slow BEFORE UPDATE ON {name} FOR EACH ROW BEGIN "
+                     f"IF USER() LIKE 'backfill@%' AND new.id % {10 * every} = 0 THEN DO SLEEP({each}); END IF; END")
+
+
+def full_speed(database):
+    database.execute("DROP TRIGGER slow")
+
+
+class MyWriters(Writers):
+    """`servers`: those that may be the primary; a read-only one is tried again later."""
+
+    def __init__(self, database, rows, name="counted", most_deletes=None, servers=None):
+        super().__init__(None, rows, name, most_deletes)
+        self.database, self.servers = database, servers or [database.server]
+
+    def _connect(self):
+        for server in self.servers:
+            try:
+                connection = server.connect(self.database.name, autocommit=False)
+            except pymysql.err.OperationalError:
+                continue
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT @@global.read_only")
+                if not cursor.fetchone()[0]:
+                    cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                    return connection
+            connection.close()
+        return None
+
+    def _work(self, kind):
+        chance = random.Random(f"{kind} of the writers")
+        connection = None
+        while not self._stop.is_set():
+            try:
+                connection = connection or self._connect()
+                if connection:
+                    self._once(connection.cursor(), kind, chance)
+                    connection.commit()
+                    self.done[kind] += 1
+            except (pymysql.err.OperationalError, pymysql.err.InterfaceError):
+                # a restart, a fail-over, a deadlock, a lock that lasts: an application would try again, and so do we
+                try:
+                    connection.close()
+                except pymysql.err.Error:
+                    pass
+                connection = None
+            except pymysql.err.Error as error:
+                self.errors.append(f"{kind}: {error!r}")
+                return
+            self._stop.wait(0.004)
+        if connection is not None:
+            connection.close()
+
+    def _once(self, cursor, kind, chance):
+        old = chance.randrange(1, self.rows + 1) * 10
+        if kind in ("insert", "mixed"):
+            cursor.execute(f"INSERT IGNORE INTO {self.name} (id) VALUES (%s)", (old + chance.randrange(1, 10),))
+        if kind in ("update", "mixed"):
+            cursor.execute(f"UPDATE {self.name} SET other = other + 1 WHERE id = %s", (old,))
+        if kind in ("delete", "mixed") and self.deletes_left > 0:
+            self.deletes_left -= 1
+            cursor.execute(f"DELETE FROM {self.name} WHERE id = %s", (chance.randrange(1, self.rows + 1) * 10,))
+
+
+def wait_quiet(database, job):
+    until(lambda: not database.sessions(job), 30, "no session of the job is left")

@@ -1,0 +1,216 @@
+"""A proxy between the daemon and MySQL or MariaDB that knows where a command begins. A batch is one command (COM_QUERY with
+many statements), which a handler may forward whole, without its COMMIT, or not at all; answers can be swallowed. Logins go
+through as they are, so the URL says ssl-mode=disabled."""
+import os
+import signal
+import socket
+import struct
+import threading
+
+from .wait import until
+
+COM_QUERY = 3
+# before anything of the batch arrives; when all but COMMIT ran; COMMIT done, no answer; the answer is with the daemon
+BOUNDARIES = ("before BEGIN", "before COMMIT", "before the answer", "after the answer")
+
+
+class Gone(Exception):
+    """One side of the connection is closed."""
+
+
+def _read(sock, length) -> bytes:
+    parts = []
+    while length:
+        try:
+            part = sock.recv(min(length, 1 << 18))
+        except OSError as error:
+            raise Gone from error
+        if not part:
+            raise Gone
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+class Command:
+    """One command of the client."""
+
+    def __init__(self, connection, packet):
+        self.connection, self.packet = connection, packet
+        self.batch_number = 0  # 1, 2, ... over all connections of the proxy, for batches only
+
+    @property
+    def sql(self) -> str:
+        return self.packet[5:].decode("utf-8", "replace") if self.packet[4] == COM_QUERY else ""
+
+    @property
+    def is_batch(self) -> bool:
+        return "BEGIN" in self.sql and "@backfilld_changed = 0" in self.sql and "COMMIT" in self.sql
+
+    def forward(self):
+        self.connection.to_server(self.packet)
+
+    def forward_without_commit(self):
+        """What stands before COMMIT, as a command of its own."""
+        sql = self.sql
+        end = sql.rindex("; /* backfilld", 0, sql.rindex("*/ COMMIT"))
+        body = bytes([COM_QUERY]) + sql[:end].encode()
+        self.connection.to_server(struct.pack("<I", len(body))[:3] + b"\0" + body)
+
+
+class Connection:
+    def __init__(self, proxy, client, server):
+        self.proxy, self.client, self.server = proxy, client, server
+        self.mute = False  # answers are read and thrown away
+        for work in (self._up, self._down):
+            threading.Thread(target=work, daemon=True).start()
+
+    def to_server(self, data):
+        try:
+            self.server.sendall(data)
+        except OSError as error:
+            raise Gone from error
+
+    def cut_client(self):
+        """The client's side is reset; the server knows nothing of it."""
+        self.mute = True
+        _close(self.client)
+
+    def close_server(self):
+        _close(self.server)
+
+    def _up(self):
+        first = True
+        try:
+            while True:
+                head = _read(self.client, 4)
+                packet = head + _read(self.client, head[0] | head[1] << 8 | head[2] << 16)
+                command = Command(self, packet)
+                if head[3] or first:  # the login's packets have higher numbers
+                    first = False
+                    self.to_server(packet)
+                elif not self.proxy.handle(command):
+                    command.forward()
+        except Gone:
+            if not self.mute:
+                _close(self.server)
+            _close(self.client)
+
+    def _down(self):
+        try:
+            while True:
+                data = self.server.recv(1 << 16)
+                if not data:
+                    break
+                if not self.mute:
+                    self.client.sendall(data)
+        except OSError:
+            pass
+        _close(self.server)
+        if not self.mute:
+            _close(self.client)
+
+
+def _close(sock):
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    sock.close()
+
+
+class MyProxy:
+    """`handler(command)` returns True when it did something with the command itself."""
+
+    def __init__(self, server):
+        self.upstream, self.handler, self.batches, self.connections = server, None, 0, []
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def url(self, database) -> str:
+        return f"mysql://backfill@127.0.0.1:{self.port}/{database}?ssl-mode=disabled"
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.upstream.port))
+            except OSError:
+                if self._listener.fileno() < 0:
+                    return
+                _close(client)
+                continue
+            self.connections.append(Connection(self, client, server))
+
+    def handle(self, command) -> bool:
+        if command.is_batch:
+            with self._lock:
+                self.batches += 1
+                command.batch_number = self.batches
+        handler = self.handler
+        return bool(handler and handler(command))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.handler = None
+        _close(self._listener)
+        for connection in self.connections:
+            _close(connection.client)
+            _close(connection.server)
+
+
+class KillAt:
+    """SIGKILL for the daemon at one boundary of each batch that `which(number)` says. `database` looks at the target."""
+
+    def __init__(self, boundary, pid, database, which=lambda number: True):
+        self.boundary, self.pid, self.database, self.which = boundary, pid, database, which
+        self.struck, self.kills = threading.Event(), 0
+
+    def _kill(self):
+        os.kill(self.pid(), signal.SIGKILL)
+        self.kills += 1
+        self.struck.set()
+
+    def _committed(self, before):
+        connection = self.database.connect()
+        try:
+            with connection.cursor() as cursor:
+                def moved():
+                    cursor.execute("SELECT SUM(seq) FROM backfilld.checkpoint")
+                    return cursor.fetchone()[0] != before
+                until(moved, 20, "the batch is committed", every=0.002)
+        finally:
+            connection.close()
+
+    def _seq(self):
+        connection = self.database.connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT SUM(seq) FROM backfilld.checkpoint")
+                return cursor.fetchone()[0]
+        finally:
+            connection.close()
+
+    def __call__(self, command) -> bool:
+        if not command.is_batch or self.struck.is_set() or not self.which(command.batch_number):
+            return False
+        if self.boundary == BOUNDARIES[0]:
+            self._kill()
+            return True
+        before = self._seq()
+        if self.boundary == BOUNDARIES[1]:
+            command.connection.mute = True
+            command.forward_without_commit()
+            self._kill()
+            command.connection.close_server()
+            return True
+        if self.boundary == BOUNDARIES[2]:
+            command.connection.mute = True
+        command.forward()
+        self._committed(before)
+        self._kill()
+        return True
