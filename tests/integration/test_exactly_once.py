@@ -196,7 +196,9 @@ def test_cut_while_the_lost_session_keeps_its_locks(outcome, database, cluster, 
         # the way to the position is through the lost session's lock
         until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
                                      "application_name = 'backfilld ' || %s AND query LIKE '%%epoch = epoch + 1%%'",
-                                     (job["id"],)), 20, "the epoch waits for the lost session")
+                                     (job["id"],)), 20,
+              lambda _: f"the epoch waits for the lost session: {daemon.job(job)['reason']}\n{daemon.log_tail()}\n" + repr(
+                  database.rows("SELECT application_name, state, wait_event, query FROM pg_stat_activity")))
         assert daemon.job(job)["reason"]["code"] == "lost_session"
         assert database.row("SELECT epoch, batches FROM backfilld.checkpoint") == (1, 6)
         connection = lost[0].connection

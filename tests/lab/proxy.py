@@ -185,6 +185,14 @@ class Connection:
         if not handled:
             group.forward()
 
+    def _relay(self, raw):
+        try:
+            self.client.sendall(raw)
+        except OSError:
+            if not self.keep_server:
+                raise
+            self.mute = True  # cut off while this answer was on its way: the server must not notice
+
     def run_backend(self):
         try:
             while True:
@@ -199,7 +207,7 @@ class Connection:
                     time.sleep(self.proxy.delay)
                 if not self.mute:
                     self.relayed += kind == b"Z"
-                    self.client.sendall(raw)
+                    self._relay(raw)
         except (Gone, OSError):
             pass
         finally:
