@@ -163,7 +163,7 @@ static void take_error(struct bf_session *session, size_t index, size_t statemen
     }
 }
 
-/* A value with a NUL byte inside cannot travel as the text that keys are. */
+/* False: a value has a NUL byte inside and cannot travel as the text that keys are. */
 static bool take_rows(struct bf_answer *answer, MYSQL_RES *result)
 {
     for (size_t i = 0; i < answer->rows * answer->columns; i++)
@@ -172,17 +172,17 @@ static bool take_rows(struct bf_answer *answer, MYSQL_RES *result)
     answer->rows = (size_t)mysql_num_rows(result);
     answer->columns = mysql_num_fields(result);
     size_t values = answer->rows * answer->columns;
+    bool whole = true;
     answer->values = values ? bf_allocate(values * sizeof *answer->values) : NULL;
     for (size_t r = 0; r < answer->rows; r++) {
         MYSQL_ROW row = mysql_fetch_row(result);
         unsigned long *lengths = mysql_fetch_lengths(result);
         for (size_t c = 0; c < answer->columns; c++) {
-            if (row[c] && strlen(row[c]) != lengths[c])
-                return false;
+            whole = whole && (!row[c] || strlen(row[c]) == lengths[c]);
             answer->values[r * answer->columns + c] = bf_copy_string(row[c]);
         }
     }
-    return true;
+    return whole;
 }
 
 /* The result that the connection has now, for statement number `statement` of a step; false when it is an error.

@@ -1,0 +1,175 @@
+"""Keys on MariaDB and MySQL: each kind walks every row once, or is refused by name before anything is written."""
+import pytest
+
+from lab.daemon import document, pace
+from lab.mysql_database import number_rows
+
+COLLATIONS = {"mariadb": "utf8mb4_uca1400_ai_ci", "mysql": "utf8mb4_0900_ai_ci"}
+
+# name: (column's type, expression of the number i of a row, from 1 on)
+KEYS = {
+    "bigint with gaps and negatives": ("BIGINT", "(i - 100) * 1000000007"),
+    "unsigned bigint over 2^63": ("BIGINT UNSIGNED", "18446744073709551615 - 3 * i"),
+    "tinyint": ("TINYINT UNSIGNED", "i"),
+    "decimal": ("DECIMAL(30,10)", "CAST(i AS DECIMAL(30,10)) * 12345678901.0000000001 - 300"),
+    "varchar, case and accent insensitive": ("VARCHAR(40) COLLATE {ci}",
+                                             "CONCAT(ELT(1 + i % 4, 'Straße', 'ÉCOLE', 'zebra', '日本'), i)"),
+    "varchar that is not utf8": ("VARCHAR(40) CHARACTER SET latin1 COLLATE latin1_german2_ci",
+                                 "CONCAT(ELT(1 + i % 3, 'Ärger', 'Apfel', 'ß'), i)"),
+    "varchar, binary collation, padded": ("VARCHAR(40) COLLATE utf8mb4_bin", "CONCAT('a', i, '''\\\\\"`?')"),
+    "char": ("CHAR(12) COLLATE utf8mb4_general_ci", "CONCAT('k', i)"),
+    "binary with trailing zero bytes": ("BINARY(16)", "UNHEX(CONCAT(HEX(i % 7), LPAD(HEX(i), 7, '0'), '0000000000000000'))"),
+    "varbinary": ("VARBINARY(20)", "CONCAT(UNHEX('00FF'), CHAR(i), REPEAT(UNHEX('00'), i % 5))"),
+    "datetime(6)": ("DATETIME(6)", "TIMESTAMP('2024-02-29 23:59:59.999') + INTERVAL i * 37 MICROSECOND"),
+    "zero and early dates": ("DATE", "IF(i = 1, '0000-00-00', DATE('1000-01-01') + INTERVAL i DAY)"),
+    "timestamp": ("TIMESTAMP(3)", "TIMESTAMP('2024-10-27 00:00:00') + INTERVAL i * 900 SECOND"),
+    "time": ("TIME(6)", "SEC_TO_TIME((i - 100) * 1000.000001)"),
+}
+
+
+def run(daemon, table, rows, **more):
+    job = daemon.submit(document(table, {"n": "n + 1"}, name=f"job-{table.strip('`')[:20]}", pace=pace(7), **more))
+    done = daemon.wait(job, "completed")
+    assert done["progress"]["rows_changed"] == rows, done["progress"]
+    return done
+
+
+def count(database, table):
+    return dict(database.rows(f"SELECT n, COUNT(*) FROM {table} GROUP BY n"))
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_every_row_once(kind, my_database, my_cluster, make_daemon):
+    type_, expression = KEYS[kind]
+    my_database.execute("SET SESSION sql_mode = ''")
+    my_database.execute("SET SESSION time_zone = '+00:00'")
+    my_database.execute(f"CREATE TABLE t (id {type_.format(ci=COLLATIONS[my_cluster.flavour])} NOT NULL PRIMARY KEY, "
+                        "n INTEGER NOT NULL DEFAULT 0)")
+    number_rows(my_database, f"INSERT INTO t (id) SELECT {expression} FROM numbers", 200)
+    run(make_daemon(my_database, **my_database.target), "t", 200)
+    assert count(my_database, "t") == {1: 200}
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_empty_and_one_row(rows, my_database, make_daemon):
+    my_database.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, n INTEGER NOT NULL DEFAULT 0)")
+    if rows:
+        my_database.execute("INSERT INTO t (id) VALUES (-5)")
+    run(make_daemon(my_database, **my_database.target), "t", rows)
+    assert count(my_database, "t") == ({1: 1} if rows else {})
+
+
+def test_composite_key_and_a_range_of_it(my_database, make_daemon):
+    my_database.execute("CREATE TABLE t (a BIGINT, b VARCHAR(20) COLLATE utf8mb4_general_ci, c VARBINARY(8), "
+                        "n INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (a, b, c))")
+    number_rows(my_database, "INSERT INTO t (a, b, c) SELECT i % 3, CONCAT('K', i % 11), UNHEX(LPAD(HEX(i), 8, '0')) "
+                "FROM numbers", 500)
+    daemon = make_daemon(my_database, **my_database.target)
+    run(daemon, "t", 500)
+    assert count(my_database, "t") == {1: 500}
+    inside = my_database.value("SELECT COUNT(*) FROM t WHERE (a, b, c) > (0, 'k5', UNHEX('00')) "
+                               "AND (a, b, c) <= (2, 'K3', UNHEX('FF'))")
+    job = daemon.submit(document("t", {"n": "n + 1"}, name="range", pace=pace(7),
+                                 range={"after": ["0", "k5", "00"], "through": ["2", "K3", "FF"]}))
+    assert daemon.wait(job, "completed")["progress"]["rows_changed"] == inside
+    assert count(my_database, "t") == {1: 500 - inside, 2: inside}
+
+
+def test_names_that_need_quotes(my_database, my_cluster, make_daemon):
+    my_database.execute("CREATE TABLE `select ``Größe?` (`order` BIGINT, `ключ ?` BIGINT, `group` INTEGER NOT NULL DEFAULT 0, "
+                        "UNIQUE KEY `unique ``?` (`ключ ?`, `order`), PRIMARY KEY (`order`), "
+                        "CONSTRAINT x CHECK (`ключ ?` > 0)) ")
+    my_database.execute("ALTER TABLE `select ``Größe?` MODIFY `ключ ?` BIGINT NOT NULL")
+    number_rows(my_database, "INSERT INTO `select ``Größe?` (`order`, `ключ ?`) SELECT i, 1 + i % 5 FROM numbers", 100)
+    daemon = make_daemon(my_database, **my_database.target)
+    job = daemon.submit(document(f"`{my_database.name}`.`select ``Größe?`", {"group": "`group` + 1"}, key=["ключ ?", "order"],
+                                 where="'?' = '?' AND `ключ ?` <> 3", pace=pace(7)))
+    assert daemon.wait(job, "completed")["progress"]["rows_changed"] == 80
+    assert dict(my_database.rows("SELECT `group`, COUNT(*) FROM `select ``Größe?` GROUP BY 1")) == {0: 20, 1: 80}
+
+
+def test_ansi_quotes_and_zero_dates_survive(own_my_cluster, make_daemon):
+    own_my_cluster.primary.sql("SET GLOBAL sql_mode = 'ANSI_QUOTES,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_BACKSLASH_ESCAPES'",
+                               "CREATE DATABASE shop", "CREATE TABLE shop.t (id BIGINT PRIMARY KEY, d DATE NOT NULL, "
+                               "e DATE, s VARCHAR(9))")
+    own_my_cluster.primary.sql("SET SESSION sql_mode = ''", "INSERT INTO shop.t VALUES (1, '0000-00-00', NULL, '\\\\')")
+    daemon = make_daemon(own_my_cluster.primary.url("shop"), password_file=own_my_cluster.password_file)
+    job = daemon.submit(document("t", {"e": '"d"', "s": "CONCAT(s, '?')"}))
+    daemon.wait(job, "completed")
+    assert own_my_cluster.primary.sql("SELECT CAST(e AS CHAR), s FROM shop.t") == [("0000-00-00", "\\?")] or \
+        own_my_cluster.primary.sql("SELECT CAST(e AS CHAR), s FROM shop.t") == (("0000-00-00", "\\?"),)
+
+
+REFUSED = {
+    "float": ("id FLOAT PRIMARY KEY", "", "floating point"),
+    "double": ("id DOUBLE PRIMARY KEY", "", "floating point"),
+    "enum": ("id ENUM('a', 'b') PRIMARY KEY", "", "ENUM or SET"),
+    "no key": ("id BIGINT NOT NULL", "", "no primary key"),
+    "nullable": ("id BIGINT, UNIQUE KEY u (id)", "", "may be NULL"),
+    "prefix": ("id VARCHAR(300) NOT NULL, UNIQUE KEY u (id(10))", "", "beginning of a column"),
+    "MyISAM": ("id BIGINT PRIMARY KEY", "ENGINE = MyISAM", "engine MyISAM"),
+    "MEMORY": ("id BIGINT PRIMARY KEY", "ENGINE = MEMORY", "engine MEMORY"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused_by_name(kind, my_database, make_daemon):
+    columns, options, words = REFUSED[kind]
+    my_database.execute(f"CREATE TABLE t ({columns}, n INTEGER NOT NULL DEFAULT 0) {options}")
+    daemon = make_daemon(my_database, **my_database.target)
+    key = {"key": ["id"]} if "UNIQUE" in columns else {}
+    answer = daemon.post("/v1/jobs", document("t", {"n": "1"}, **key))
+    assert answer.status == 422 and words in answer.text, answer.text
+    assert not my_database.rows("SHOW DATABASES LIKE 'backfilld'"), "something was written before the refusal"
+
+
+def test_refused_views_generated_columns_and_texts(my_database, make_daemon):
+    my_database.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, n INTEGER NOT NULL DEFAULT 0, g INTEGER AS (n + 1))")
+    my_database.execute("CREATE VIEW v AS SELECT * FROM t")
+    daemon = make_daemon(my_database, **my_database.target)
+    for job, words in ((document("v", {"n": "1"}), "is a view"), (document("t", {"g": "1"}), "is generated"),
+                       (document("t", {"id": "1"}), "part of the key"), (document("t", {"x": "1"}), "no column x"),
+                       (document("T2", {"n": "1"}), "no table T2"), (document("t", {"n": "nope + 1"}), "nope"),
+                       (document("t", {"n": "1"}, where="nope(1)"), "nope"), (document("t", {"n": "COUNT(*)"}), "/set/n"),
+                       (document("t", {"n": "1"}, where="1=1) OR (1=1"), "parenthesis"),
+                       (document("t", {"n": "1"}, where="1=1 -- "), "comment"),
+                       (document("t", {"n": "1 /*! , g = 2 */"}), "comment"),
+                       (document("t", {"n": "1"}, range={"after": ["12abc"]}), "/range/after/0"),
+                       (document("t", {"n": "1"}, range={"after": ["9"], "through": ["3"]}), "range is empty"),
+                       (document("t; DROP TABLE t", {"n": "1"}), "not the name of a table")):
+        answer = daemon.post("/v1/jobs", job)
+        assert answer.status == 422 and words in answer.text, f"{job}: {answer.text}"
+
+
+# Handler counters of one session, by the statements that the daemon itself sends, would need its session; so the server's
+# own counters, on a server where nothing else runs.
+def handler_reads(server) -> int:
+    names = ("Handler_read_first", "Handler_read_key", "Handler_read_last", "Handler_read_next", "Handler_read_prev",
+             "Handler_read_rnd", "Handler_read_rnd_next")
+    return sum(int(value) for name, value in server.sql("SHOW GLOBAL STATUS LIKE 'Handler_read%'") if name in names)
+
+
+def test_composite_key_with_a_dominating_leading_value(own_my_cluster, make_daemon, campaign):
+    """Boundary and update of a batch read no more than a few times the batch, at the start, in the middle and at the end."""
+    rows, batch = (5_000_000 if campaign else 300_000), 1000
+    server = own_my_cluster.primary
+    server.sql("CREATE DATABASE shop", "CREATE TABLE shop.t (a INTEGER, b BIGINT, n INTEGER NOT NULL DEFAULT 0, "
+               "PRIMARY KEY (a, b))")
+    from lab.mysql_database import MyDatabase
+    database = MyDatabase(own_my_cluster, "shop")
+    number_rows(database, f"INSERT INTO t (a, b) SELECT IF(i < {rows} * 0.98, 7, i % 100), i FROM numbers", rows)
+    daemon = make_daemon(database, **database.target)
+    job = document("t", {"n": "n + 1"}, pace=pace(batch))
+    for number, after in enumerate((None, ["7", str(rows // 2)], ["98", "0"])):
+        given = {**job, "name": f"at-{number}"}
+        through = server.sql(f"SELECT a, b FROM shop.t {f'WHERE (a = {after[0]} AND b > {after[1]}) OR a > {after[0]}' if after else ''} "
+                             f"ORDER BY a, b LIMIT {20 * batch if number < 2 else 2 * batch // 5}, 1")[0] if number < 2 else None
+        given["range"] = {**({"after": after} if after else {}),
+                          **({"through": [str(value) for value in through]} if through else {})}
+        before = handler_reads(server)
+        done = daemon.wait(daemon.submit(given), "completed")
+        scanned = done["progress"]["rows_scanned"]
+        reads = handler_reads(server) - before
+        print(f"at {after}: {scanned} rows in {done['progress']['batches']} batches, {reads} handler reads")
+        assert scanned > 0 and reads <= 4 * scanned + 3000, f"{reads} reads for {scanned} rows"
+    database.close()
