@@ -122,8 +122,8 @@ static void on_ticker(void *argument)
     }
     if (engine->schedule && !engine->draining) {
         engine->schedule = false;
-        bf_engine_release(engine);
-        bf_engine_schedule(engine);
+        if (!bf_engine_release(engine))
+            bf_engine_schedule(engine);
     }
     if (engine->dirty_first)
         bf_engine_wake(engine);

@@ -46,6 +46,7 @@ struct bf_job {
     bool moving;                    /* a move that is stored first is under way: orders wait for it */
     bool unsaved;                   /* the store does not have the newest record */
     int64_t saved_at;               /* monotonic milliseconds */
+    int64_t release_after;          /* monotonic milliseconds: not resumed by itself before, the store failed */
     struct bf_walk walk;
     struct {
         int64_t at, scanned; /* monotonic milliseconds, rows */
@@ -171,7 +172,9 @@ void bf_job_tune(struct bf_job *job, struct bf_request *request);
 bool bf_walk_take_changes(struct bf_job *job);
 
 /* release.c */
-void bf_engine_release(struct bf_engine *engine); /* resumes what may come out of its pause by itself */
+/* Resumes what may come out of its pause by itself. True while some are on their way into the queue: who is behind them
+ * there must not take their place meanwhile. */
+bool bf_engine_release(struct bf_engine *engine);
 bool bf_job_may_release(const struct bf_job *job, enum bf_cause cause);
 
 /* latch.c */

@@ -88,7 +88,9 @@ static void on_saved(void *argument, const struct bf_error *error)
                 announce(job, &save->event);
                 apply(job, job->record.state, save->to);
             } else {
-                engine->world->timer_start(engine->store_timer, BF_STORE_RETRY); /* who would resume by itself */
+                job->release_after = bf_job_now(job) + BF_STORE_RETRY;
+                engine->world->timer_start(engine->store_timer, BF_STORE_RETRY);
+                engine->schedule = true;
             }
         } else if (!good) {
             /* What took effect stays in effect; it is stored as soon as the store is back. */

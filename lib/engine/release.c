@@ -16,24 +16,33 @@ bool bf_job_may_release(const struct bf_job *job, enum bf_cause cause)
     return reason->code == BF_OPERATOR && reason->until != 0 && reason->until <= world->unix_time(world->context);
 }
 
-static void release(struct bf_job *job)
+/* True while it is on its way out. */
+static bool release(struct bf_job *job)
 {
     const char *by = job->engine->released_by ? job->engine->released_by : "daemon";
-    if (job->moving || job->requests)
-        return;
-    if (bf_job_may_release(job, BF_BY_RESUME_ALL))
+    bool latched = bf_job_may_release(job, BF_BY_RESUME_ALL);
+    if ((!latched && !bf_job_may_release(job, BF_BY_TIMER)) || bf_job_now(job) < job->release_after)
+        return false;
+    if (job->moving || job->requests) {
+        /* A move ends with another look at all this; an order of a person's may change nothing. */
+        job->engine->schedule |= !job->moving;
+        return true;
+    }
+    if (latched)
         bf_job_order(job, BF_ORDER_RESUME, BF_BY_RESUME_ALL, by, "pause-all is over");
-    else if (bf_job_may_release(job, BF_BY_TIMER))
+    else
         bf_job_order(job, BF_ORDER_RESUME, BF_BY_TIMER, "timer", "the pause had an end");
+    return true;
 }
 
-void bf_engine_release(struct bf_engine *engine)
+bool bf_engine_release(struct bf_engine *engine)
 {
     int64_t now = engine->world->unix_time(engine->world->context), next = INT64_MAX;
+    bool under_way = false;
     for (struct bf_job *job = engine->oldest; job; job = job->newer) {
         if (job->record.state != BF_STATE_PAUSED)
             continue;
-        release(job);
+        under_way |= release(job);
         if (job->record.reason.until > now && job->record.reason.until < next)
             next = job->record.reason.until;
     }
@@ -41,4 +50,5 @@ void bf_engine_release(struct bf_engine *engine)
         engine->world->timer_start(engine->release_timer, next - now < LOOK_AGAIN ? next - now : LOOK_AGAIN);
     else
         engine->world->timer_stop(engine->release_timer);
+    return under_way;
 }

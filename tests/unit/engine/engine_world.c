@@ -1,0 +1,520 @@
+#include "engine_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "dialect.h"
+
+extern const struct bf_dialect sim_dialect; /* tests/simulation: statements are known by their kind */
+
+/* ---- time ---- */
+
+struct bf_timer {
+    struct bf_timer *next;
+    struct test_world *world;
+    int64_t due; /* -1: not running */
+    bf_timer_fired *fired;
+    void *argument;
+};
+
+static int64_t monotonic(void *context)
+{
+    return ((struct test_world *)context)->monotonic;
+}
+
+static int64_t unix_time(void *context)
+{
+    return ((struct test_world *)context)->unix_time;
+}
+
+static void random_bytes(void *context, void *bytes, size_t length)
+{
+    memset(bytes, ++((struct test_world *)context)->chance, length);
+}
+
+static struct bf_timer *timer_new(void *context, bf_timer_fired *fired, void *argument)
+{
+    struct test_world *world = context;
+    struct bf_timer *timer = BF_NEW(struct bf_timer);
+    *timer = (struct bf_timer){.next = world->timers, .world = world, .due = -1, .fired = fired, .argument = argument};
+    return world->timers = timer;
+}
+
+static void timer_start(struct bf_timer *timer, int64_t milliseconds)
+{
+    timer->due = timer->world->monotonic + milliseconds;
+}
+
+static void timer_stop(struct bf_timer *timer)
+{
+    timer->due = -1;
+}
+
+static void timer_free(struct bf_timer *timer)
+{
+    if (!timer)
+        return;
+    for (struct bf_timer **at = &timer->world->timers; *at; at = &(*at)->next)
+        if (*at == timer) {
+            *at = timer->next;
+            break;
+        }
+    free(timer);
+}
+
+static bool owner_gone(void *context, const char *owner)
+{
+    (void)context, (void)owner;
+    return true;
+}
+
+static bool fire_one(struct test_world *world)
+{
+    for (struct bf_timer *timer = world->timers; timer; timer = timer->next)
+        if (timer->due >= 0 && timer->due <= world->monotonic) {
+            timer->due = -1;
+            timer->fired(timer->argument);
+            return true;
+        }
+    return false;
+}
+
+/* ---- the store ---- */
+
+struct write {
+    struct write *next;
+    enum { SAVE, LATCH_ON, LATCH_OFF, FORGET } kind;
+    struct bf_record record;
+    struct bf_latch latch;
+    char id[BF_ULID_TEXT];
+    struct bf_event events[4];
+    size_t count;
+    bf_stored *stored;
+    void *argument;
+};
+
+static char *copy(const char *text)
+{
+    return bf_copy_string(text);
+}
+
+static struct bf_record copy_record(const struct bf_record *record)
+{
+    struct bf_complaints complaints = {0};
+    struct bf_error error;
+    struct bf_record made = *record;
+    const char *canonical = record->document->canonical;
+    assert_int_equal(bf_document_parse(canonical, strlen(canonical), NULL, &made.document, &complaints, &error), BF_OK);
+    if (record->document->current)
+        assert_int_equal(bf_document_restore(made.document, record->document->current, &complaints, &error), BF_OK);
+    made.progress.after = copy(record->progress.after);
+    made.progress.through = copy(record->progress.through);
+    made.progress.position = copy(record->progress.position);
+    made.plan = copy(record->plan);
+    made.submitter = copy(record->submitter);
+    made.approver = copy(record->approver);
+    made.idempotency_key = copy(record->idempotency_key);
+    return made;
+}
+
+static void append(struct test_world *world, struct write *write, const struct bf_event *events, size_t count,
+                   bf_stored *stored, void *argument)
+{
+    assert_true(count <= BF_COUNT(write->events));
+    if (count)
+        memcpy(write->events, events, count * sizeof *events);
+    write->count = count;
+    write->stored = stored;
+    write->argument = argument;
+    if (world->last)
+        world->last->next = write;
+    else
+        world->first = write;
+    world->last = write;
+}
+
+static void save(void *context, const struct bf_record *record, const struct bf_event *events, size_t count,
+                 bf_stored *stored, void *argument)
+{
+    struct write *write = BF_NEW(struct write);
+    write->kind = SAVE;
+    write->record = copy_record(record);
+    append(context, write, events, count, stored, argument);
+}
+
+static void save_latch(void *context, const struct bf_latch *latch, bool on, const struct bf_event *events, size_t count,
+                       bf_stored *stored, void *argument)
+{
+    struct write *write = BF_NEW(struct write);
+    write->kind = on ? LATCH_ON : LATCH_OFF;
+    bf_latch_copy(&write->latch, latch);
+    append(context, write, events, count, stored, argument);
+}
+
+static void forget(void *context, const char *job, bf_stored *stored, void *argument)
+{
+    struct write *write = BF_NEW(struct write);
+    write->kind = FORGET;
+    snprintf(write->id, sizeof write->id, "%s", job);
+    append(context, write, NULL, 0, stored, argument);
+}
+
+static struct stored *place_of(struct test_world *world, const char *id)
+{
+    for (int i = 0; i < world->job_count; i++)
+        if (world->jobs[i].there && strcmp(world->jobs[i].record.id, id) == 0)
+            return &world->jobs[i];
+    return NULL;
+}
+
+static void put(struct test_world *world, struct bf_record *record)
+{
+    struct stored *at = place_of(world, record->id);
+    if (!at) {
+        assert_true(world->job_count < JOBS_MAX);
+        at = &world->jobs[world->job_count++];
+    } else {
+        bf_record_clear(&at->record);
+    }
+    *at = (struct stored){.record = *record, .there = true};
+    *record = (struct bf_record){0};
+}
+
+static void put_latch(struct test_world *world, const struct bf_latch *latch, bool on)
+{
+    for (int i = 0; i < world->latch_count; i++)
+        if (bf_latch_same_scope(&world->latches[i], latch)) {
+            bf_latch_clear(&world->latches[i]);
+            world->latches[i] = world->latches[--world->latch_count];
+            break;
+        }
+    if (on) {
+        assert_true((size_t)world->latch_count < BF_COUNT(world->latches));
+        bf_latch_copy(&world->latches[world->latch_count++], latch);
+    }
+}
+
+static void carry_out(struct test_world *world, struct write *write)
+{
+    struct stored *at;
+    switch (write->kind) {
+    case SAVE:
+        put(world, &write->record);
+        break;
+    case LATCH_ON:
+    case LATCH_OFF:
+        put_latch(world, &write->latch, write->kind == LATCH_ON);
+        break;
+    case FORGET:
+        at = place_of(world, write->id);
+        if (at) {
+            bf_record_clear(&at->record);
+            at->there = false;
+        }
+        break;
+    }
+    assert_true((size_t)world->event_count + write->count <= EVENTS_MAX);
+    for (size_t i = 0; i < write->count; i++)
+        world->events[world->event_count++] = write->events[i];
+}
+
+static bool write_one(struct test_world *world, bool fails)
+{
+    struct write *write = world->first;
+    struct bf_error error = {.code = BF_OK};
+    if (!write)
+        return false;
+    world->first = write->next;
+    if (!world->first)
+        world->last = NULL;
+    if (fails)
+        bf_fail(&error, BF_STORE_FAILED, "the disk is full");
+    else
+        carry_out(world, write);
+    if (write->stored)
+        write->stored(write->argument, &error);
+    bf_record_clear(&write->record);
+    bf_latch_clear(&write->latch);
+    free(write);
+    return true;
+}
+
+static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument, struct bf_error *error)
+{
+    struct test_world *world = context;
+    (void)error;
+    for (int i = 0; i < world->job_count; i++)
+        if (world->jobs[i].there) {
+            struct bf_record record = copy_record(&world->jobs[i].record);
+            loaded(argument, &record);
+        }
+    return BF_OK;
+}
+
+static enum bf_code load_latches(void *context, bf_store_loaded_latch *loaded, void *argument, struct bf_error *error)
+{
+    struct test_world *world = context;
+    (void)error;
+    for (int i = 0; i < world->latch_count; i++) {
+        struct bf_latch latch;
+        bf_latch_copy(&latch, &world->latches[i]);
+        loaded(argument, &latch);
+    }
+    return BF_OK;
+}
+
+/* ---- the server ---- */
+
+struct bf_session {
+    struct bf_session *next;
+    struct test_world *world;
+    bf_connected *connected; /* to be told; NULL: was told */
+    struct bf_flight *flight;
+    bf_flight_done *done;
+    void *argument, *flight_argument;
+};
+
+static struct bf_session *connect_session(void *context, const struct bf_session_options *options,
+                                          bf_connected *connected, void *argument)
+{
+    struct test_world *world = context;
+    struct bf_session *session = BF_NEW(struct bf_session);
+    (void)options;
+    *session = (struct bf_session){.next = world->sessions, .world = world, .connected = connected, .argument = argument};
+    world->connects++;
+    return world->sessions = session;
+}
+
+static void execute(struct bf_session *session, struct bf_flight *flight, bf_flight_done *done, void *argument)
+{
+    session->flight = flight;
+    session->done = done;
+    session->flight_argument = argument;
+}
+
+static void cancel(struct bf_session *session)
+{
+    (void)session;
+}
+
+static void close_session(struct bf_session *session)
+{
+    for (struct bf_session **at = &session->world->sessions; *at; at = &(*at)->next)
+        if (*at == session) {
+            *at = session->next;
+            break;
+        }
+    free(session);
+}
+
+static void answer_flight(struct bf_session *session)
+{
+    struct bf_answer answers[BF_STEPS_MAX] = {{0}};
+    char *columns[BF_CHECKPOINT_COLUMNS] = {0};
+    columns[BF_CHECKPOINT_POSITION] = (char *)(uintptr_t)session->world->position;
+    struct bf_flight *flight = session->flight;
+    for (size_t i = 0; i < flight->count; i++)
+        if (flight->steps[i].statement == BF_STATEMENT_READ_CHECKPOINT && session->world->position)
+            answers[i] = (struct bf_answer){.rows = 1, .columns = BF_CHECKPOINT_COLUMNS, .values = columns};
+    session->flight = NULL;
+    session->done(session->flight_argument, session, flight, answers, false);
+}
+
+static bool serve_one(struct test_world *world)
+{
+    if (world->server_silent)
+        return false;
+    for (struct bf_session *session = world->sessions; session; session = session->next) {
+        if (session->connected) {
+            bf_connected *connected = session->connected;
+            session->connected = NULL;
+            connected(session->argument, session, world->server_refuses ? BF_CLASS_UNREACHABLE : BF_CLASS_NONE,
+                      "nobody is let in");
+            return true;
+        }
+        if (session->flight) {
+            answer_flight(session);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- the whole ---- */
+
+struct test_world *world_new(void)
+{
+    static const char *const names[TARGETS] = {"shop", "legacy"};
+    struct test_world *world = BF_NEW(struct test_world);
+    world->unix_time = 1790000000000;
+    world->monotonic = 1000;
+    world->world = (struct bf_world){.context = world, .monotonic = monotonic, .unix_time = unix_time,
+                                     .random = random_bytes, .timer_new = timer_new, .timer_start = timer_start,
+                                     .timer_stop = timer_stop, .timer_free = timer_free, .owner = "us",
+                                     .owner_gone = owner_gone};
+    world->store = (struct bf_store){.context = world, .load = load, .save = save, .load_latches = load_latches,
+                                     .save_latch = save_latch, .forget = forget};
+    world->database = (struct bf_database){.context = world, .dialect = &sim_dialect, .connect = connect_session,
+                                           .execute = execute, .cancel = cancel, .close = close_session};
+    for (int i = 0; i < TARGETS; i++)
+        world->targets[i] = (struct bf_target){.name = (char *)(uintptr_t)names[i], .database = &world->database, .max_jobs = 4};
+    return world;
+}
+
+void world_start(struct test_world *world)
+{
+    struct bf_error error;
+    world->engine = bf_engine_new(&(struct bf_engine_options){.world = &world->world, .store = &world->store,
+                                                              .targets = world->targets, .target_count = TARGETS});
+    assert_int_equal(bf_engine_start(world->engine, &error), BF_OK);
+}
+
+void world_crash(struct test_world *world)
+{
+    bf_engine_free(world->engine);
+    world->engine = NULL;
+    while (write_one(world, true))
+        ;
+    assert_null(world->timers);
+    assert_null(world->sessions);
+}
+
+void world_run(struct test_world *world)
+{
+    for (int steps = 0; steps < 10000; steps++)
+        if (!fire_one(world) && (world->store_waits || !write_one(world, world->store_fails)) && !serve_one(world))
+            return;
+    fail_msg("something spins");
+}
+
+void world_pass(struct test_world *world, int64_t milliseconds)
+{
+    int64_t end = world->monotonic + milliseconds;
+    world_run(world);
+    while (world->monotonic < end) {
+        int64_t next = end;
+        for (const struct bf_timer *timer = world->timers; timer; timer = timer->next)
+            if (timer->due >= 0 && timer->due < next)
+                next = timer->due;
+        world->unix_time += next - world->monotonic;
+        world->monotonic = next;
+        world_run(world);
+    }
+}
+
+void world_free(struct test_world *world)
+{
+    if (world->engine)
+        world_crash(world);
+    for (int i = 0; i < world->job_count; i++)
+        if (world->jobs[i].there)
+            bf_record_clear(&world->jobs[i].record);
+    for (int i = 0; i < world->latch_count; i++)
+        bf_latch_clear(&world->latches[i]);
+    free(world);
+}
+
+const char *world_job(struct test_world *world, const char *name, const char *target, enum bf_state state,
+                      const char *more)
+{
+    struct bf_complaints complaints = {0};
+    struct bf_error error = {0};
+    struct bf_record record = {.state = state, .created_at = world->unix_time, .updated_at = world->unix_time};
+    char *json BF_AUTO_STRING = bf_format("{\"name\":\"%s\",\"target\":\"%s\",\"table\":\"%s\",\"set\":{\"n\":\"1\"},"
+                                          "\"undo\":\"none\"%s}", name, target, name, more);
+    snprintf(record.id, sizeof record.id, "01JD00000000000000000000%02d", world->job_count);
+    if (bf_document_parse(json, strlen(json), NULL, &record.document, &complaints, &error) != BF_OK)
+        fail_msg("%s: %s", json, complaints.count ? complaints.list[0].detail : error.text);
+    record.submitter = copy("ann");
+    record.plan = bf_format("{\"table\":\"%s\"}", name);
+    if (state == BF_STATE_PAUSED || state == BF_STATE_PAUSING)
+        record.reason = (struct bf_reason){.code = BF_OPERATOR, .text = "paused by ann", .since = 1};
+    if (bf_state_final(state))
+        record.ended_at = world->unix_time;
+    put(world, &record);
+    return world->jobs[world->job_count - 1].record.id;
+}
+
+struct bf_record *world_stored(struct test_world *world, const char *name)
+{
+    for (int i = world->job_count - 1; i >= 0; i--)
+        if (world->jobs[i].there && strcmp(world->jobs[i].record.document->name, name) == 0)
+            return &world->jobs[i].record;
+    return NULL;
+}
+
+const struct bf_job *world_find(struct test_world *world, const char *name)
+{
+    const struct bf_job *job = NULL;
+    struct bf_error error;
+    return bf_engine_find(world->engine, name, false, &job, &error) == BF_OK ? job : NULL;
+}
+
+enum bf_state world_state(struct test_world *world, const char *name)
+{
+    const struct bf_job *job = world_find(world, name);
+    assert_non_null(job);
+    return bf_job_record(job)->state;
+}
+
+const struct bf_event *world_event(struct test_world *world, const char *name, const char *type)
+{
+    const struct bf_record *record = name ? world_stored(world, name) : NULL;
+    for (int i = world->event_count - 1; i >= 0; i--)
+        if (strcmp(world->events[i].job, record ? record->id : "") == 0 &&
+            (!type || strcmp(world->events[i].type, type) == 0))
+            return &world->events[i];
+    return NULL;
+}
+
+/* ---- orders ---- */
+
+void on_answer(void *argument, const struct bf_outcome_of_order *outcome)
+{
+    struct heard *heard = argument;
+    heard->times++;
+    heard->code = outcome->code;
+    heard->already = outcome->already;
+    heard->durable = outcome->durable;
+    if (outcome->job)
+        memcpy(heard->id, bf_job_record(outcome->job)->id, sizeof heard->id);
+    if (outcome->complaints)
+        snprintf(heard->pointer, sizeof heard->pointer, "%s", outcome->complaints->list[0].pointer);
+    snprintf(heard->text, sizeof heard->text, "%s", outcome->text);
+}
+
+static const char *id_of(struct test_world *world, const char *name)
+{
+    const struct bf_job *job = world_find(world, name);
+    assert_non_null(job);
+    return bf_job_record(job)->id;
+}
+
+struct heard order(struct test_world *world, const char *name, enum bf_order what)
+{
+    struct heard heard = {0};
+    bf_engine_order(world->engine, id_of(world, name), what, "ann", "a word", NULL, on_answer, &heard);
+    world_run(world);
+    assert_int_equal(heard.times, 1);
+    return heard;
+}
+
+struct heard pause_for(struct test_world *world, const char *name, int64_t milliseconds)
+{
+    struct heard heard = {0};
+    bf_engine_pause_for(world->engine, id_of(world, name), milliseconds, "ann", NULL, on_answer, &heard);
+    world_run(world);
+    assert_int_equal(heard.times, 1);
+    return heard;
+}
+
+struct heard tune(struct test_world *world, const char *name, const char *change, const char *if_match)
+{
+    struct heard heard = {0};
+    bf_engine_tune(world->engine, id_of(world, name), change, strlen(change), if_match, "bob", on_answer, &heard);
+    world_run(world);
+    assert_int_equal(heard.times, 1);
+    return heard;
+}
