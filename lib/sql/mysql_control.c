@@ -146,6 +146,8 @@ const char *bf_mysql_common(enum bf_statement statement)
         return "/* backfilld */ ROLLBACK";
     case BF_STATEMENT_SERVER:
         return "/* backfilld */ " SERVER;
+    case BF_STATEMENT_READ_CHECKPOINT:
+        return "/* backfilld */ " READ_CHECKPOINT;
     case BF_STATEMENT_FIND_DONE:
         return "/* backfilld */ " FIND_DONE;
     default:

@@ -151,10 +151,13 @@ static char *definition(const struct bf_document *document, const struct bf_answ
     for (size_t i = 0; i < table->key_count; i++)
         bf_buffer_format(&buffer, "key %s %s %s\n", table->key[i].name, table->key[i].type,
                          table->key[i].collation ? table->key[i].collation : "");
-    for (size_t i = 0; i < document->set_count; i++) {
-        const char *type = bf_answer_value(columns, bf_mysql_find_column(columns, document->set[i].name),
-                                           BF_MYSQL_COLUMN_TYPE);
-        bf_buffer_format(&buffer, "set %s %.*s\n", document->set[i].name, (int)strcspn(type, "( "), type);
+    /* In the table's order: that of the document is not the same after a restart. */
+    for (size_t row = 0; row < columns->rows; row++) {
+        const char *name = bf_answer_value(columns, row, BF_MYSQL_COLUMN_NAME);
+        const char *type = bf_answer_value(columns, row, BF_MYSQL_COLUMN_TYPE);
+        for (size_t i = 0; i < document->set_count; i++)
+            if (!strcasecmp(document->set[i].name, name))
+                bf_buffer_format(&buffer, "set %s %.*s\n", name, (int)strcspn(type, "( "), type);
     }
     BF_AUTO_STRING char *text = bf_buffer_take(&buffer);
     return bf_copy_string(bf_hash(text, strlen(text), hash));

@@ -138,6 +138,18 @@ def test_control_on_the_target_stops_the_job(my_database, make_daemon):
     all_once(my_database, 1000)
 
 
+def test_a_restart_takes_a_job_with_several_columns_up(my_database, make_daemon):
+    make_table(my_database, 500)
+    slow_batches(my_database, 0.002)
+    daemon = make_daemon(my_database, **my_database.target)
+    job = daemon.submit(document("counted", {"payload": "'y'", "n": "n + 1", "other": "other + 1"}, pace=pace(20)))
+    daemon.wait_progress(job, 3)
+    daemon.restart()
+    full_speed(my_database)
+    daemon.wait(job, "completed")
+    assert my_database.rows("SELECT DISTINCT payload, n, other FROM counted") == [("y", 1, 1)]
+
+
 def test_a_document_that_ran_is_already_done(my_database, make_daemon):
     make_table(my_database, 10)
     daemon = make_daemon(my_database, **my_database.target)
