@@ -193,9 +193,9 @@ static void on_released(struct bf_call *call, const struct bf_error *error)
     announce(engine, &event);
     free(engine->released_by);
     engine->released_by = bf_copy_string(call->text);
-    answer(engine, &held->latch, true, BF_OK, true, "", call->latched, call->argument);
     bf_latch_clear(&held->latch);
     *held = engine->latches[--engine->latch_count];
+    answer(engine, &call->latch, true, BF_OK, true, "", call->latched, call->argument);
     engine->schedule = true;
     bf_engine_wake(engine);
 }
