@@ -11,7 +11,7 @@
 #include "allocate.h"
 #include "sim.h"
 
-enum { JOBS = 16, TABLES = 5, TARGETS = 2, CLIENTS = 100, ORDER_TIME = 3000000, REST = 2000000 /* microseconds */ };
+enum { JOBS = 16, TABLES = 5, TARGETS = 2, CLIENTS = 100, ORDER_TIME = 3000000, REST = 30000000 /* microseconds */ };
 
 struct crowd {
     struct sim sim;
@@ -223,8 +223,9 @@ static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument,
         memcpy(crowd->ids[i], record.id, sizeof record.id);
         int table = (int)sim_between(&crowd->sim, 0, TABLES - 1);
         snprintf(json, sizeof json,
-                 "{\"name\":\"job-%d\",\"target\":\"target-%d\",\"table\":\"t%d\",\"set\":{\"n\":\"1\"},\"undo\":\"none\"}",
-                 i, table % TARGETS, table);
+                 "{\"name\":\"job-%d\",\"target\":\"target-%d\",\"table\":\"t%d\",\"set\":{\"n\":\"1\"},\"undo\":\"none\","
+                 "\"labels\":{\"third\":\"%d\"}}",
+                 i, table % TARGETS, table, i % 3);
         enum bf_code code = bf_document_parse(json, strlen(json), NULL, &record.document, &complaints, error);
         if (code != BF_OK)
             return bf_fail(error, code, "the crowd's document is bad: %s",
@@ -259,11 +260,22 @@ static int count_active(const struct crowd *crowd, const char *target)
     return count;
 }
 
+static bool latched(const struct crowd *crowd, const struct bf_record *record)
+{
+    const struct bf_latch *latch;
+    for (size_t i = 0; (latch = bf_engine_latch(crowd->engine, i)) != NULL; i++)
+        if (bf_latch_covers(latch, record->document))
+            return true;
+    return false;
+}
+
 static void on_event(void *argument, const struct bf_record *record, const struct bf_event *event)
 {
     struct crowd *crowd = argument;
     if (strcmp(event->type, "state") != 0)
         return;
+    if (strcmp(event->to, "running") == 0 && strcmp(event->from, "queued") == 0 && latched(crowd, record))
+        sim_violation(&crowd->sim, "%s starts although pause-all is on", record->document->name);
     if (!bf_move_sentence(bf_state_by_name(event->from), bf_state_by_name(event->to)))
         sim_violation(&crowd->sim, "%s moved from %s to %s", record->document->name, event->from, event->to);
 }
@@ -288,8 +300,23 @@ static void check_rest(struct crowd *crowd)
         const struct bf_record *record = bf_job_record(job);
         if (record->state == BF_STATE_PAUSING || record->state == BF_STATE_ABORTING)
             sim_violation(&crowd->sim, "%s is still %s", record->document->name, bf_state_name(record->state));
+        if (record->state == BF_STATE_PAUSED && record->reason.code == BF_PAUSE_ALL && !latched(crowd, record))
+            sim_violation(&crowd->sim, "%s stays paused by a pause-all that is over", record->document->name);
+        if (record->state == BF_STATE_PAUSED && record->reason.until &&
+            record->reason.until < crowd->world.unix_time(crowd) - 10000 && !latched(crowd, record))
+            sim_violation(&crowd->sim, "%s stays paused although its pause is over", record->document->name);
+        if (active(record->state) && record->state != BF_STATE_PAUSING && record->state != BF_STATE_ABORTING &&
+            latched(crowd, record))
+            sim_violation(&crowd->sim, "%s is %s although pause-all is on", record->document->name,
+                          bf_state_name(record->state));
         if (record->state != BF_STATE_QUEUED)
             continue;
+        if (latched(crowd, record)) {
+            if (bf_job_reason(job).code != BF_PAUSE_ALL)
+                sim_violation(&crowd->sim, "%s waits for pause-all and says %s", record->document->name,
+                              bf_code_name(bf_job_reason(job).code));
+            continue;
+        }
         bool blocked = count_active(crowd, record->document->target) >=
                        crowd->targets[record->document->target[strlen("target-")] - '0'].max_jobs;
         for (const struct bf_job *other = NULL; (other = bf_engine_next_job(crowd->engine, other)) != NULL;)
@@ -313,6 +340,24 @@ static void answered(void *argument, const struct bf_outcome_of_order *outcome)
     order->answered = true;
 }
 
+static void answered_latch(void *argument, const struct bf_outcome_of_latch *outcome)
+{
+    (void)outcome;
+    answered(argument, NULL);
+}
+
+/* One of three scopes, which overlap. */
+static void send_latch(struct order *order)
+{
+    char *const names[] = {(char[]){""}, (char[]){"target-0"}, (char[]){"third"}};
+    struct crowd *crowd = order->crowd;
+    int kind = (int)sim_between(&crowd->sim, BF_LATCH_ALL, BF_LATCH_LABEL);
+    struct bf_latch scope = {.kind = (enum bf_latch_kind)kind, .name = names[kind],
+                             .value = kind == BF_LATCH_LABEL ? (char[]){"0"} : names[0]};
+    bool on = sim_chance(&crowd->sim, 45);
+    (on ? bf_engine_pause_all : bf_engine_resume_all)(crowd->engine, &scope, "client", answered_latch, order);
+}
+
 static void send(void *argument)
 {
     static const enum bf_order orders[] = {BF_ORDER_APPROVE, BF_ORDER_RESUME, BF_ORDER_RESUME, BF_ORDER_PAUSE,
@@ -321,7 +366,24 @@ static void send(void *argument)
     struct crowd *crowd = order->crowd;
     if (!crowd->engine)
         return;
-    bf_engine_order(crowd->engine, crowd->ids[sim_between(&crowd->sim, 0, JOBS - 1)],
+    const char *id = crowd->ids[sim_between(&crowd->sim, 0, JOBS - 1)];
+    int which = (int)sim_between(&crowd->sim, 1, 100);
+    if (which <= 15) {
+        send_latch(order);
+        return;
+    }
+    if (which <= 25) {
+        bf_engine_pause_for(crowd->engine, id, sim_between(&crowd->sim, 1000, 4000), "client", NULL, answered, order);
+        return;
+    }
+    if (which <= 35) {
+        char change[64];
+        snprintf(change, sizeof change, "{\"pace\":{\"nice\":%d}}", (int)sim_between(&crowd->sim, -1, 3));
+        bf_engine_tune(crowd->engine, id, change, strlen(change), sim_chance(&crowd->sim, 20) ? "\"0-0\"" : NULL, "client",
+                       answered, order);
+        return;
+    }
+    bf_engine_order(crowd->engine, id,
                     orders[sim_between(&crowd->sim, 0, sim_chance(&crowd->sim, 30) ? BF_COUNT(orders) - 1 : 4)], "client",
                     sim_chance(&crowd->sim, 50) ? "a reason" : NULL, NULL, answered, order);
 }
