@@ -95,15 +95,28 @@ static void conclude(struct bf_session *session, enum bf_error_class error_class
     connected(session->connected_argument, session, error_class, text);
 }
 
+/* The server counts its connections from its start. */
+static void note_number(const struct bf_session *session)
+{
+    struct bf_mysql *mysql = session->mysql;
+    bool restarted = session->thread <= session->newest_before;
+    mysql->restarts += restarted;
+    if (restarted || session->thread > mysql->newest)
+        mysql->newest = session->thread;
+}
+
 static void connect_done(uv_work_t *work, int status)
 {
     struct bf_session *session = work->data;
     (void)status;
     session->working = false;
-    if (session->closed)
+    if (session->closed) {
         close_connection(session);
-    else if (session->connected)
+    } else if (session->connected) {
+        if (session->connect_class == BF_CLASS_NONE)
+            note_number(session);
         conclude(session, session->connect_class, session->connect_text);
+    }
     bf_mysql_release(session);
 }
 
@@ -144,10 +157,10 @@ static void steady_start(struct bf_session *session)
         if (session->flight->steps[i].statement != BF_STATEMENT_SERVER || !bf_answer_value(answer, 0, 1))
             continue;
         int64_t started_at = bf_answer_number(answer, 0, 1);
-        if (started_at < mysql->started_at - 2 || started_at > mysql->started_at + 2)
+        if (started_at < mysql->started_at - 1 || started_at > mysql->started_at + 1)
             mysql->started_at = started_at;
         free(answer->values[1]);
-        answer->values[1] = bf_format("%lld", (long long)mysql->started_at);
+        answer->values[1] = bf_format("%lld/%u", (long long)mysql->started_at, mysql->restarts);
     }
 }
 
@@ -276,6 +289,7 @@ static struct bf_session *session_connect(void *context, const struct bf_session
     uint64_t random = 0;
 
     session->mysql = mysql;
+    session->newest_before = mysql->newest;
     session->loop = mysql->loop;
     session->url = bf_mysql_url_parse(mysql->url, &fault);
     session->password_file = bf_copy_string(mysql->password_file);

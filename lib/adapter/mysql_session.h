@@ -46,6 +46,8 @@ struct bf_mysql {
     uv_loop_t *loop;
     char *url, *password_file; /* password_file: NULL: none */
     int64_t started_at;        /* of the server, as told first; it is computed from whole seconds and wavers by one */
+    unsigned long newest;      /* the highest number of a connection so far: one that is made later is higher, */
+    unsigned restarts;         /* or the server was restarted; how often that was seen */
 };
 
 enum bf_mysql_state { BF_MYSQL_CONNECTING, BF_MYSQL_IDLE, BF_MYSQL_FLYING, BF_MYSQL_LOST };
@@ -73,6 +75,7 @@ struct bf_session {
     uv_work_t work;
     size_t host;                    /* index of the one we are connected to */
     unsigned long thread;           /* the server's number of this connection */
+    unsigned long newest_before;    /* mysql->newest when this one began */
     char lock[BF_MYSQL_LOCK_NAME];  /* a lock on the server that this connection alone holds: proves it ours */
 
     uv_timer_t timer; /* the connect timeout; later the watch over a flight */
