@@ -54,6 +54,16 @@ static void on_event(void *argument, const struct bf_record *record, const struc
     bf_log_event(record, event);
 }
 
+static void on_store_trouble(void *argument, const char *text)
+{
+    (void)argument;
+    if (text)
+        bf_log(BF_LEVEL_ERROR, NULL, "%s. Jobs go on and can be paused and aborted; nothing can be submitted, approved or resumed",
+               text);
+    else
+        bf_log(BF_LEVEL_NOTICE, NULL, "the state store takes writes again: what was missing is stored");
+}
+
 static bool keep(void *argument, const struct bf_record *record)
 {
     const struct daemon *daemon = argument;
@@ -210,6 +220,7 @@ static void watch_signal(struct daemon *daemon, uv_signal_t *handle, uv_signal_c
 static void watch_signals(struct daemon *daemon)
 {
     signal(SIGPIPE, SIG_IGN); /* a client that went away is an error of one write */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that may not grow (RLIMIT_FSIZE) */
     watch_signal(daemon, &daemon->terminate, on_stop, SIGTERM);
     watch_signal(daemon, &daemon->interrupt, on_stop, SIGINT);
     watch_signal(daemon, &daemon->reload, on_reload, SIGHUP);
@@ -233,6 +244,7 @@ static enum bf_code start(struct daemon *daemon, struct bf_error *error)
                                                                .store = daemon->store,
                                                                .keep_jobs = daemon->config->keep_jobs,
                                                                .event = on_event,
+                                                               .store_trouble = on_store_trouble,
                                                                .keep = keep,
                                                                .argument = daemon});
     daemon->targets = bf_targets_new(&daemon->loop);

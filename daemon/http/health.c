@@ -115,6 +115,11 @@ static void store_answered(void *argument, const struct bf_event *events, size_t
         return;
     }
     struct bf_http *http = request->http;
+    const char *trouble = bf_engine_store_trouble(http->engine);
+    if (trouble) {
+        bf_http_problem(request, BF_STORE_FAILED, "%s", trouble);
+        return;
+    }
     if (!http->probe) http->probe = probe_new(http);
     struct bf_http_probe *probe = http->probe;
     bool fresh = probe->at != 0 && uv_now(http->loop) - probe->at < PROBE_FRESH;

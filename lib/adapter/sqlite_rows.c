@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "sqlite_reason.h"
 
 /* Every column of a job, once: the statements, the binding and the reading are made from this list, in this order.
  * X(column, kind, field): kinds are TEXT (a char array), STRING (an owned char *), NUMBER and FLAG of the record, or an
@@ -67,6 +68,13 @@ void bf_saved_job_clear(struct bf_saved_job *saved)
     free(saved->current);
 }
 
+static enum bf_code fail(sqlite3 *connection, struct bf_error *error)
+{
+    BF_AUTO_STRING char *reason = bf_sqlite_reason(connection, 0);
+
+    return bf_fail(error, BF_STORE_FAILED, "%s", reason);
+}
+
 enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct bf_error *error)
 {
     const struct {
@@ -94,7 +102,7 @@ enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct b
     for (size_t i = 0; i < BF_COUNT(list); i++)
         if (sqlite3_prepare_v3(connection, list[i].sql, -1, SQLITE_PREPARE_PERSISTENT, list[i].statement, NULL) !=
             SQLITE_OK) {
-            bf_fail(error, BF_STORE_FAILED, "%s", sqlite3_errmsg(connection));
+            fail(connection, error);
             bf_rows_clear(rows);
             return BF_STORE_FAILED;
         }
@@ -315,7 +323,7 @@ enum bf_code bf_rows_load(struct bf_rows *rows, bf_store_loaded *loaded, void *a
 
     if (sqlite3_prepare_v2(rows->connection, "SELECT " COLUMNS " FROM job ORDER BY created_at, id", -1, &statement,
                            NULL) != SQLITE_OK)
-        return bf_fail(error, BF_STORE_FAILED, "%s", sqlite3_errmsg(rows->connection));
+        return fail(rows->connection, error);
     while (code == BF_OK && (step = sqlite3_step(statement)) == SQLITE_ROW) {
         struct bf_record record = {0};
         code = read_record(statement, &record, error);
@@ -325,7 +333,7 @@ enum bf_code bf_rows_load(struct bf_rows *rows, bf_store_loaded *loaded, void *a
             bf_record_clear(&record);
     }
     if (code == BF_OK && step != SQLITE_DONE)
-        code = bf_fail(error, BF_STORE_FAILED, "%s", sqlite3_errmsg(rows->connection));
+        code = fail(rows->connection, error);
     sqlite3_finalize(statement);
     return code;
 }
@@ -338,7 +346,7 @@ enum bf_code bf_rows_load_latches(struct bf_rows *rows, bf_store_loaded_latch *l
 
     if (sqlite3_prepare_v2(rows->connection, "SELECT kind, name, value, reason, actor, since FROM latch", -1, &statement,
                            NULL) != SQLITE_OK)
-        return bf_fail(error, BF_STORE_FAILED, "%s", sqlite3_errmsg(rows->connection));
+        return fail(rows->connection, error);
     while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
         /* A kind of a newer version cannot be: such a store is refused whole. */
         struct bf_latch latch = {.kind = (enum bf_latch_kind)sqlite3_column_int(statement, 0),
@@ -350,7 +358,7 @@ enum bf_code bf_rows_load_latches(struct bf_rows *rows, bf_store_loaded_latch *l
         loaded(argument, &latch);
     }
     enum bf_code code =
-        step == SQLITE_DONE ? BF_OK : bf_fail(error, BF_STORE_FAILED, "%s", sqlite3_errmsg(rows->connection));
+        step == SQLITE_DONE ? BF_OK : fail(rows->connection, error);
     sqlite3_finalize(statement);
     return code;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "allocate.h"
+#include "sqlite_reason.h"
 
 enum { APPLICATION_ID = 0x6266736d, BUSY_TIMEOUT = 5000 /* milliseconds, on the thread pool */ };
 
@@ -43,7 +44,9 @@ const struct bf_schema_steps bf_store_steps = {.sql = steps, .count = BF_COUNT(s
 
 static enum bf_code fail_sqlite(sqlite3 *connection, const char *path, const char *doing, struct bf_error *error)
 {
-    return bf_fail(error, BF_STORE_FAILED, "state store %s: %s: %s", path, doing, sqlite3_errmsg(connection));
+    BF_AUTO_STRING char *reason = bf_sqlite_reason(connection, 0);
+
+    return bf_fail(error, BF_STORE_FAILED, "state store %s: %s: %s", path, doing, reason);
 }
 
 static bool read_number(sqlite3 *connection, const char *sql, int64_t *ret_number)

@@ -1,10 +1,12 @@
 #include "sqlite_store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "allocate.h"
+#include "sqlite_reason.h"
 #include "sqlite_rows.h"
 #include "sqlite_schema.h"
 
@@ -119,6 +121,7 @@ static bool write_item(struct store *store, const struct item *item)
 static bool write_together(struct store *store, const struct item *first, const struct item *end,
                            struct bf_error *error)
 {
+    errno = 0;
     if (execute(store, "BEGIN IMMEDIATE")) {
         const struct item *item = first;
         while (item != end && write_item(store, item))
@@ -126,7 +129,8 @@ static bool write_together(struct store *store, const struct item *first, const 
         if (item == end && execute(store, "COMMIT"))
             return true;
     }
-    bf_fail(error, BF_STORE_FAILED, "state store %s: %s", store->path, sqlite3_errmsg(store->connection));
+    BF_AUTO_STRING char *reason = bf_sqlite_reason(store->connection, errno);
+    bf_fail(error, BF_STORE_FAILED, "state store %s: %s", store->path, reason);
     /* Some errors (a full disk) end the transaction by themselves. */
     if (!sqlite3_get_autocommit(store->connection))
         execute(store, "ROLLBACK");
@@ -149,9 +153,10 @@ static void write_group(struct store *store, struct item *first, const struct it
 
 static void read_item(struct store *store, struct item *item)
 {
-    if (!bf_rows_events(&store->rows, item->job, item->after, item->limit, &item->events, &item->count))
-        bf_fail(&item->error, BF_STORE_FAILED, "state store %s: %s", store->path,
-                sqlite3_errmsg(store->connection));
+    if (bf_rows_events(&store->rows, item->job, item->after, item->limit, &item->events, &item->count))
+        return;
+    BF_AUTO_STRING char *reason = bf_sqlite_reason(store->connection, 0);
+    bf_fail(&item->error, BF_STORE_FAILED, "state store %s: %s", store->path, reason);
 }
 
 /* Reads stay in order too: one sees what was written by the calls before it, and only what was committed. */

@@ -12,10 +12,7 @@ static void on_ticker(void *argument);
 static void on_store_timer(void *argument)
 {
     struct bf_engine *engine = argument;
-    for (struct bf_job *job = engine->oldest; job; job = job->newer)
-        if (job->unsaved)
-            bf_job_save(job, false);
-    bf_latches_save(engine);
+    bf_engine_store_retry(engine);
     engine->schedule = true;
     bf_engine_wake(engine);
 }
@@ -54,6 +51,7 @@ void bf_call_stored(void *argument, const struct bf_error *error)
             call->engine->calls = call->next;
         if (call->next)
             call->next->previous = call->previous;
+        bf_engine_store_said(call->engine, error);
         call->done(call, error);
     }
     bf_latch_clear(&call->latch);
@@ -195,6 +193,7 @@ void bf_engine_drain(struct bf_engine *engine, bool cancel, void (*drained)(void
     engine->drained_argument = argument;
     bf_clones_drop(engine);
     bf_submissions_drop(engine, false);
+    bf_engine_store_retry(engine); /* the last chance for what is still missing */
     for (struct bf_job *job = engine->oldest; job; job = job->newer)
         bf_engine_mark(job);
     bf_engine_wake(engine);
@@ -224,6 +223,7 @@ static void free_job(struct bf_job *job)
     bf_record_clear(&job->record);
     free(job->table);
     free(job->identity);
+    free(job->late);
     free(job);
 }
 
@@ -272,6 +272,7 @@ void bf_engine_free(struct bf_engine *engine)
     engine->world->timer_free(engine->ticker);
     engine->world->timer_free(engine->store_timer);
     free(engine->targets);
+    free(engine->store_trouble);
     engine->world->timer_free(engine->release_timer);
     engine->world->timer_free(engine->retention_timer);
     free(engine);

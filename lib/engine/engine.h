@@ -42,6 +42,8 @@ struct bf_engine_options {
     bool (*keep)(void *argument, const struct bf_record *record);
     /* An event happened (for the log); may be NULL. `record` is NULL for an event of no job. */
     void (*event)(void *argument, const struct bf_record *record, const struct bf_event *event);
+    /* The store does not take writes any more, said once for each text; NULL: it does again. May be NULL. */
+    void (*store_trouble)(void *argument, const char *text);
     void *argument;
 };
 
@@ -110,6 +112,9 @@ void bf_engine_pause_all(struct bf_engine *engine, const struct bf_latch *scope,
 void bf_engine_resume_all(struct bf_engine *engine, const struct bf_latch *scope, const char *actor, bf_latched *done,
                           void *argument);
 const struct bf_latch *bf_engine_latch(const struct bf_engine *engine, size_t index); /* NULL past the end */
+
+/* Why the store does not take writes at the moment; NULL: it does, as far as is known. */
+const char *bf_engine_store_trouble(const struct bf_engine *engine);
 
 /* Jobs, newest first: pass NULL to begin; NULL at the end. */
 const struct bf_job *bf_engine_next_job(const struct bf_engine *engine, const struct bf_job *job);

@@ -45,6 +45,8 @@ struct bf_job {
     struct bf_request *requests;    /* waiting for the tick, oldest first */
     bool moving;                    /* a move that is stored first is under way: orders wait for it */
     bool unsaved;                   /* the store does not have the newest record */
+    struct bf_event *late;          /* owned; events that the store does not have, oldest first */
+    size_t late_count;
     int64_t saved_at;               /* monotonic milliseconds */
     int64_t release_after;          /* monotonic milliseconds: not resumed by itself before, the store failed */
     struct bf_walk walk;
@@ -75,6 +77,7 @@ struct bf_engine {
     struct bf_job *dirty_first, *dirty_last;
     struct bf_timer *ticker;      /* fires once when something is dirty */
     struct bf_timer *store_timer; /* tries again to store what could not be stored */
+    char *store_trouble;          /* owned; why the last write failed; NULL: it did not */
     struct bf_timer *release_timer;   /* the next pause with an end is over */
     struct bf_timer *retention_timer; /* hourly */
     struct bf_held_latch *latches;
@@ -99,7 +102,9 @@ struct bf_save {
     bool applies;                 /* stored first: the move takes effect now */
     bool for_walk;                /* the walk waits for it */
     enum bf_state to;
-    struct bf_event event;
+    struct bf_event event;        /* its type is "" where there is none */
+    struct bf_event *late;        /* owned; what the job had left over, and the event behind it */
+    size_t late_count;            /* without the event */
 };
 
 /* Any other write to the store: who holds one hears of it exactly once. It outlives the engine as a save does; then
@@ -147,6 +152,12 @@ void bf_job_record_event(struct bf_job *job, const char *type, const char *actor
 void bf_job_note(struct bf_job *job, const char *type, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void bf_job_save(struct bf_job *job, bool for_walk); /* stores the record as it is; for_walk: the walk waits for it */
 struct bf_reason bf_reason_make(const struct bf_job *job, enum bf_code code, const char *text);
+
+/* saving.c */
+void bf_save_write(struct bf_save *save, const struct bf_record *record, bf_stored *stored);
+void bf_save_failed(struct bf_save *save); /* record and events are written again later */
+void bf_engine_store_said(struct bf_engine *engine, const struct bf_error *error); /* of every write */
+void bf_engine_store_retry(struct bf_engine *engine);
 
 /* orders.c */
 /* What an order does in a state: the table that the tests walk cell by cell. */

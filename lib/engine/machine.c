@@ -72,6 +72,9 @@ static void on_saved(void *argument, const struct bf_error *error)
         if (save->next)
             save->next->previous = save->previous;
         bool good = error->code == BF_OK;
+        bf_engine_store_said(engine, error);
+        if (!good)
+            bf_save_failed(save);
         if (save->applies) {
             job->moving = false;
             if (good) {
@@ -89,15 +92,10 @@ static void on_saved(void *argument, const struct bf_error *error)
                 apply(job, job->record.state, save->to);
             } else {
                 job->release_after = bf_job_now(job) + BF_STORE_RETRY;
-                engine->world->timer_start(engine->store_timer, BF_STORE_RETRY);
                 engine->schedule = true;
             }
-        } else if (!good) {
-            /* What took effect stays in effect; it is stored as soon as the store is back. */
-            job->unsaved = true;
-            engine->world->timer_start(engine->store_timer, BF_STORE_RETRY);
-        } else {
-            job->unsaved = false;
+        } else if (good) {
+            job->unsaved = job->late_count > 0; /* what took effect stays in effect; it is stored when the store is back */
         }
         if (save->for_walk) {
             job->walk.stored = good;
@@ -107,6 +105,7 @@ static void on_saved(void *argument, const struct bf_error *error)
         answer_stored(save, error);
         bf_engine_mark(job);
     }
+    free(save->late);
     free(save);
 }
 
@@ -129,7 +128,7 @@ void bf_job_save(struct bf_job *job, bool for_walk)
 {
     struct bf_save *save = new_save(job, NULL);
     save->for_walk = for_walk;
-    job->engine->store->save(job->engine->store->context, &job->record, NULL, 0, on_saved, save);
+    bf_save_write(save, &job->record, on_saved);
 }
 
 void bf_job_event(struct bf_job *job, struct bf_event *event, const char *type, const char *actor, const char *text)
@@ -147,7 +146,7 @@ void bf_job_record_event(struct bf_job *job, const char *type, const char *actor
     struct bf_save *save = new_save(job, request);
     bf_job_event(job, &save->event, type, actor, text);
     announce(job, &save->event);
-    job->engine->store->save(job->engine->store->context, &job->record, &save->event, 1, on_saved, save);
+    bf_save_write(save, &job->record, on_saved);
 }
 
 void bf_job_note(struct bf_job *job, const char *type, const char *format, ...)
@@ -199,7 +198,7 @@ void bf_job_move(struct bf_job *job, enum bf_state to, const struct bf_reason *r
     }
     announce(job, &save->event);
     apply(job, from, job->record.state);
-    job->engine->store->save(job->engine->store->context, &job->record, &save->event, 1, on_saved, save);
+    bf_save_write(save, &job->record, on_saved);
 }
 
 void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *actor, struct bf_request *request)
@@ -218,7 +217,7 @@ void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *
     save->applies = true;
     save->to = to;
     job->moving = true;
-    job->engine->store->save(job->engine->store->context, &copy, &save->event, 1, on_saved, save);
+    bf_save_write(save, &copy, on_saved);
 }
 
 /* ---- the tick ---- */

@@ -107,6 +107,8 @@ static void job_stored(void *argument, const struct bf_error *error)
 {
     struct bf_stored_job *stored = argument;
     struct bf_submission *submission = stored->submission;
+    if (submission)
+        bf_engine_store_said(submission->engine, error);
     if (!submission || error->code != BF_OK) {
         /* without a submission the engine was dropped meanwhile; the job is there at the next start */
         bf_record_clear(&stored->record);

@@ -75,6 +75,7 @@ class Daemon:
         self.url = listen if listen.startswith("unix:") else f"http://{listen}"
         self.process = None
         self.run_as = None  # a user, when this one is root
+        self.environment = {}  # more than this process has
         self._expected_end = True
         self.configure(targets, settings)
 
@@ -102,7 +103,7 @@ class Daemon:
                 ["setpriv", *user, "--pdeathsig", "KILL", str(self.program), "-c", str(self.configuration)], stdout=log,
                 stderr=log, stdin=subprocess.DEVNULL, env={
                     **os.environ, "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1:strict_string_checks=1",
-                    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", "TSAN_OPTIONS": "second_deadlock_stack=1"})
+                    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", "TSAN_OPTIONS": "second_deadlock_stack=1", **self.environment})
         self._expected_end = False
         if wait:
             self.wait_up()

@@ -282,6 +282,12 @@ const struct bf_target *bf_engine_target(const struct bf_engine *engine, size_t 
     return index < BF_COUNT(targets) ? &targets[index] : NULL;
 }
 
+const char *bf_engine_store_trouble(const struct bf_engine *engine)
+{
+    (void)engine;
+    return NULL;
+}
+
 const struct bf_record *bf_job_record(const struct bf_job *job)
 {
     return &job->record;
