@@ -52,7 +52,9 @@ def wait_states(daemon, **wanted):
     def reached():
         last.clear()
         last.update(listed(daemon))
-        return all(last.get(name, {}).get("state") == state for name, state in wanted.items())
+        # before it was looked at a file waits, too, and there is no reason yet
+        return all(last.get(name, {}).get("state") == state and (state != "waiting" or last[name]["reason"])
+                   for name, state in wanted.items())
     until(reached, 20, lambda _: f"{wanted}: {json.dumps(last)}\n{daemon.log_tail()}")
     return last
 

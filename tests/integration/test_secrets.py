@@ -1,0 +1,169 @@
+"""Passwords stay where they are: planted ones are looked for in everything that the daemon and the client ever said."""
+import os
+import signal
+import sqlite3
+import subprocess
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+from conftest import make_database
+from lab.counted import make_table
+from lab.daemon import Client, document, pace
+from lab.wait import until
+
+IN_FILE, CHANGED, IN_PGPASS, WRONG, IN_URL = "pl4nted-file", "pl4nted-changed", "pl4nted-pgpass", "pl4nted-wrong", "pl4nted+url"
+SECRETS = [IN_FILE, CHANGED, IN_PGPASS, WRONG, IN_URL, urllib.parse.quote(IN_URL, safe=""), "pl4nted"]
+
+
+def job_of(name, target, **more):
+    return {**document("public.counted", {"n": "n + 1"}, name=name, pace=pace(20), **more), "target": target}
+
+
+def secret_file(path, secret) -> Path:
+    path.write_text(f"{secret}\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def guarded(own_cluster):
+    """A database whose owner needs a password."""
+    server = own_cluster.primary
+    made = make_database(server, "guarded")
+    made.execute(f"CREATE ROLE keeper LOGIN PASSWORD '{IN_FILE}'")
+    made.execute(f"CREATE ROLE other LOGIN PASSWORD '{IN_PGPASS}'")
+    made.execute("GRANT keeper TO other")
+    made.execute("GRANT ALL ON DATABASE guarded TO keeper, other")
+    make_table(made, 100)
+    made.execute("GRANT ALL ON counted TO keeper, other")
+    rules = server.data / "pg_hba.conf"
+    rules.write_text("host all keeper,other all scram-sha-256\n" + rules.read_text())
+    server.psql("SELECT pg_reload_conf()")
+    yield made
+    made.close()
+
+
+def url(guarded, role) -> str:
+    return guarded.url.replace("postgres@", f"{role}@")
+
+
+class Ear:
+    """Everything that was said, by where."""
+
+    def __init__(self):
+        self.heard = {}
+
+    def hear(self, where, said):
+        self.heard[where] = self.heard.get(where, b"") + (said if isinstance(said, bytes) else said.encode())
+
+    def listen_to(self, daemon):
+        request = daemon.request
+
+        def asked(method, path, *arguments, **more):
+            answer = request(method, path, *arguments, **more)
+            self.hear(f"{method} {path}", f"{answer.headers} {answer.text}")
+            return answer
+        daemon.request = asked
+
+    def check(self):
+        for where, said in self.heard.items():
+            for secret in SECRETS:
+                at = said.find(secret.encode())
+                assert at < 0, f"{secret} in {where}: {said[max(0, at - 200):at + 200]!r}"
+
+
+def hang_up(daemon):
+    offset = len(daemon.log.read_text())
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: any(end in daemon.log.read_text()[offset:] for end in ("was read again", "nothing changed")), 20,
+          lambda _: daemon.log_tail())
+
+
+def look_at_everything(ear, build, daemon, guarded, jobs):
+    for path in ("/v1/jobs", "/v1/targets", "/v1/targets/shop", "/v1/events?limit=500", "/v1/job-files", "/readyz", "/healthz",
+                 "/v1/openapi.json", "/metrics"):
+        daemon.get(path)
+    for job in jobs:
+        for path in ("", "/plan", "/events?limit=500"):
+            daemon.get(f"/v1/jobs/{job['id']}{path}")
+    client = Client(build, daemon.url)
+    for arguments in (("targets",), ("list",), ("show", jobs[0]["id"]), ("events", jobs[0]["id"])):
+        done = client(*arguments)
+        ear.hear(f"backfillctl {arguments[0]}", done.stdout + done.stderr)
+    ear.hear("the command line", Path(f"/proc/{daemon.pid}/cmdline").read_bytes())
+    for table in ("job", "checkpoint", "control"):
+        ear.hear(f"backfilld.{table}", "\n".join(row for row, in guarded.rows(f"SELECT t::text FROM backfilld.{table} t")))
+    ear.hear("pg_stat_activity", "\n".join(row for row, in guarded.rows(
+        "SELECT concat_ws(' ', application_name, query) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")))
+
+
+def test_planted_passwords_are_nowhere(build, make_daemon, guarded, tmp_path):
+    ear = Ear()
+    home = tmp_path / "home"
+    home.mkdir()
+    port = guarded.server.port
+    secret_file(home / ".pgpass", f"127.0.0.1:{port}:*:other:{IN_PGPASS}")
+    password = secret_file(tmp_path / "pw", IN_FILE)
+    daemon = make_daemon(url(guarded, "keeper"), start=False, password_file=password)
+    daemon.environment = {"HOME": str(home)}
+    targets = {"shop": {"primary": url(guarded, "keeper"), "password_file": password, "require_approval": "none"},
+               "legacy": {"primary": url(guarded, "other"), "require_approval": "none"},
+               "sql": {"primary": "mysql://keeper@127.0.0.1:1/shop", "password_file": password}}
+    daemon.configure(targets)
+    ear.listen_to(daemon)
+    daemon.start()
+    # both ways to a password work, or this test would find nothing
+    jobs = [daemon.submit(job_of("by-file", "shop"))]
+    daemon.wait(jobs[0], "completed")
+    jobs.append(daemon.submit(job_of("by-pgpass", "legacy")))
+    daemon.wait(jobs[1], "completed")
+    assert daemon.post("/v1/jobs", job_of("by-mysql", "sql")).status == 503
+    look_at_everything(ear, build, daemon, guarded, jobs)
+    # a wrong one, then a right one again: read at each connect
+    secret_file(password, WRONG)
+    refused = daemon.post("/v1/jobs", job_of("refused", "shop"))
+    assert refused.status == 503 and "password" in refused.json["detail"], refused.text
+    guarded.execute(f"ALTER ROLE keeper PASSWORD '{CHANGED}'")
+    secret_file(password, CHANGED)
+    jobs.append(daemon.submit(job_of("changed", "shop", again=True)))
+    daemon.wait(jobs[2], "completed")
+    # a password file that is gone, or open to all
+    password.rename(tmp_path / "gone")
+    ear.hear("submit", daemon.post("/v1/jobs", job_of("gone", "shop")).text)
+    (tmp_path / "gone").rename(password)
+    other = secret_file(tmp_path / "other", CHANGED)
+    daemon.configure({**targets, "shop": {**targets["shop"], "password_file": other}})
+    hang_up(daemon)
+    assert "target shop: password_file changed" in daemon.log.read_text()
+    other.chmod(0o644)
+    hang_up(daemon)
+    assert f"chmod 600 {other}" in daemon.log.read_text()
+    # where it does not belong
+    for at_fault in (url(guarded, f"keeper:{IN_URL}"), url(guarded, "keeper") + f"?password={IN_URL}",
+                     f"mysql://keeper:{IN_URL}@127.0.0.1/shop", f"postgresql://keeper:{IN_URL}%zz@db/x"):
+        daemon.configure({"shop": {"primary": at_fault}})
+        hang_up(daemon)
+        done = subprocess.run([daemon.program, "--check-config", "-c", daemon.configuration], capture_output=True)
+        assert done.returncode == 1, done
+        ear.hear("--check-config", done.stdout + done.stderr)
+    daemon.configure(targets)
+    done = subprocess.run([daemon.program, "--check-config", "-c", daemon.configuration], capture_output=True)
+    assert done.returncode == 0, done
+    ear.hear("--check-config", done.stdout + done.stderr)
+    hang_up(daemon)
+    look_at_everything(ear, build, daemon, guarded, jobs)
+    daemon.restart()
+    look_at_everything(ear, build, daemon, guarded, jobs)
+    daemon.stop()
+    ear.hear("the log", daemon.log.read_bytes())
+    for path in Path(daemon.directory).iterdir():
+        if path.name.startswith("state.db"):
+            ear.hear(path.name, path.read_bytes())
+    with sqlite3.connect(daemon.state) as store:
+        ear.hear("the store's dump", "\n".join(store.iterdump()))
+    store.close()
+    assert sum(len(said) for said in ear.heard.values()) > 50_000 and os.environ.get("HOME") != str(home)
+    ear.check()
+    assert guarded.value("SELECT min(n) FROM counted") == 3
