@@ -63,6 +63,11 @@ enum bf_state world_state(struct test_world *world, const char *name);
 /* The last stored event of a job (NULL: of no job), or of that type. */
 const struct bf_event *world_event(struct test_world *world, const char *name, const char *type);
 
+/* engine_store.c, for engine_world.c */
+void world_open_store(struct test_world *world);
+void world_put(struct test_world *world, struct bf_record *record); /* takes over what it owns */
+bool world_write_one(struct test_world *world, bool fails);          /* false: nothing is under way */
+
 /* What came back. */
 struct heard {
     int times;
