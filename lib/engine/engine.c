@@ -139,6 +139,7 @@ struct bf_job *bf_engine_add(struct bf_engine *engine, struct bf_record *record)
     job->record = *record;
     *record = (struct bf_record){0};
     job->target = bf_engine_target_by_name(engine, job->record.document->target);
+    job->target_gone = !job->target;
     job->table = bf_plan_text(job->record.plan, "table");
     job->identity = bf_plan_text(job->record.plan, "identity");
     job->older = engine->newest;

@@ -38,6 +38,7 @@ struct bf_job {
     bool dirty;
     struct bf_engine *engine;
     const struct bf_target *target; /* NULL: target_gone */
+    bool target_gone;               /* people were told so */
     bool leaving;                   /* the target is not the configuration's any more: its batch ends, then it changes */
     struct bf_record record;
     char *table;                    /* owned; which table it works on, for "one running job per table" */
@@ -135,6 +136,8 @@ const char *bf_engine_name_user(const struct bf_engine *engine, const char *name
 const struct bf_target *bf_engine_target_by_name(const struct bf_engine *engine, const char *name);
 void bf_job_change_target(struct bf_job *job); /* its walk is over: on to the target that has the name now */
 void bf_job_show_target(struct bf_job *job);   /* the reason target_gone, as long as it is that */
+bool bf_job_waits_for_target(const struct bf_job *job);
+bool bf_job_may_settle(const struct bf_job *job); /* on the target that it has: what a lost session may still do */
 
 /* machine.c */
 int64_t bf_job_now(const struct bf_job *job); /* monotonic milliseconds */

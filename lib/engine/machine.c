@@ -258,11 +258,12 @@ void bf_job_tick(struct bf_job *job)
     bf_job_carry_out(job);
     if (!bf_state_active(job->record.state) || job->moving)
         return;
-    if (!job->target) {
-        if (job->record.state == BF_STATE_PAUSING || job->record.state == BF_STATE_ABORTING)
-            walk_is_over(job);
-        else
-            bf_job_show_target(job);
+    if (bf_job_waits_for_target(job)) {
+        bf_job_show_target(job);
+        return;
+    }
+    if (!job->target) { /* it stops, and there is nothing to stop */
+        walk_is_over(job);
         return;
     }
     bool was_over = job->walk.phase == BF_PHASE_OVER;

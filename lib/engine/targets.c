@@ -32,19 +32,37 @@ void bf_target_check_ceilings(const struct bf_target *target, const struct bf_do
         bf_rules_check(target->rules, target->name, document, complaints);
 }
 
-/* Why a job is paused stays its reason; resumed, it waits like the others. */
-static bool waits_for_target(const struct bf_job *job)
+static bool stops(const struct bf_job *job)
 {
-    enum bf_state state = job->record.state;
-    return !job->target && !bf_state_final(state) && state != BF_STATE_PAUSED && state != BF_STATE_PAUSING &&
-           state != BF_STATE_ABORTING;
+    return job->record.state == BF_STATE_PAUSING || job->record.state == BF_STATE_ABORTING;
+}
+
+/* A session of the job was lost in mid-batch on a target that is gone, and may still commit there: the connection is kept,
+ * because a stop has to settle that first. */
+static bool parked(const struct bf_job *job)
+{
+    return job->leaving && bf_walk_over(job) && job->walk.unsettled && bf_state_active(job->record.state) &&
+           !bf_engine_target_by_name(job->engine, job->record.document->target);
+}
+
+bool bf_job_may_settle(const struct bf_job *job)
+{
+    /* What runs on is settled by taking it up again; what stops, where the target is made anew, on its new connection. */
+    return !job->leaving || (stops(job) && !bf_engine_target_by_name(job->engine, job->record.document->target));
+}
+
+/* Why a job is paused stays its reason; resumed, it waits like the others. */
+bool bf_job_waits_for_target(const struct bf_job *job)
+{
+    return (!job->target || parked(job)) && !bf_state_final(job->record.state) &&
+           job->record.state != BF_STATE_PAUSED && !stops(job);
 }
 
 void bf_job_show_target(struct bf_job *job)
 {
     struct bf_reason *reason = &job->walk.reason;
     char text[BF_ERROR_TEXT_MAX];
-    if (!waits_for_target(job)) {
+    if (!bf_job_waits_for_target(job)) {
         if (reason->code == BF_TARGET_GONE)
             *reason = (struct bf_reason){0};
     } else if (reason->code != BF_TARGET_GONE) {
@@ -56,15 +74,18 @@ void bf_job_show_target(struct bf_job *job)
 
 void bf_job_change_target(struct bf_job *job)
 {
-    /* A session that was lost in mid-batch may still be at work: the next owner has to know. */
-    bool unsettled = job->walk.unsettled;
-    bool was_gone = !job->target;
+    const struct bf_target *now = bf_engine_target_by_name(job->engine, job->record.document->target);
+    bool unsettled = job->walk.unsettled, was_gone = job->target_gone;
     bf_walk_reset(job, unsettled);
-    job->target = bf_engine_target_by_name(job->engine, job->record.document->target);
-    job->leaving = false;
+    job->leaving = true;
+    job->target_gone = !now;
+    if (!parked(job)) {
+        job->target = now;
+        job->leaving = false;
+    }
     bf_job_show_target(job);
-    if (!bf_state_final(job->record.state) && (was_gone || !job->target))
-        bf_job_note(job, "note", job->target ? "target %s is there again" : "target %s is not in the configuration any more",
+    if (!bf_state_final(job->record.state) && was_gone != job->target_gone)
+        bf_job_note(job, "note", now ? "target %s is there again" : "target %s is not in the configuration any more",
                     job->record.document->target);
     job->engine->schedule = true;
     bf_engine_mark(job);
@@ -78,10 +99,9 @@ void bf_engine_set_targets(struct bf_engine *engine, const struct bf_target *con
         memcpy(engine->targets, targets, count * sizeof *targets);
     engine->target_count = count;
     bf_submissions_leave(engine);
-    bf_clones_leave(engine);
     for (struct bf_job *job = engine->oldest; job; job = job->newer) {
         const struct bf_target *now = bf_engine_target_by_name(engine, job->record.document->target);
-        if (job->target == now)
+        if (job->target == now && !job->leaving)
             continue;
         if (bf_walk_over(job)) {
             bf_job_change_target(job);

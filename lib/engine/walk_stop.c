@@ -15,7 +15,7 @@ bool bf_walk_has_to_settle(const struct bf_job *job)
 {
     const struct bf_walk *walk = &job->walk;
     return (walk->unsettled || walk->courtesy) && !walk->owner && !walk->without_release && !job->engine->draining &&
-           !job->leaving;
+           bf_job_may_settle(job);
 }
 
 void bf_walk_backed_off(struct bf_job *job)

@@ -121,13 +121,40 @@ static void drain(void *argument)
     sim_at(sim, 5000, drain_look, daemon);
 }
 
+/* ---- a configuration that changes ---- */
+
+static void target_back(void *argument)
+{
+    struct sim_daemon *daemon = argument;
+    const struct bf_target *target = daemon->twin_now ? &daemon->twin : &daemon->target;
+    if (!daemon->engine)
+        return;
+    sim_trace(daemon->sim, "the target is in the configuration of daemon %d", daemon->process);
+    bf_engine_set_targets(daemon->engine, &target, 1);
+}
+
+static void reconfigure(struct sim_daemon *daemon)
+{
+    struct sim *sim = daemon->sim;
+    if (!daemon->engine)
+        return;
+    daemon->twin_now = !daemon->twin_now;
+    if (sim_chance(sim, 50)) {
+        target_back(daemon);
+        return;
+    }
+    sim_trace(sim, "the target is gone from the configuration of daemon %d", daemon->process);
+    bf_engine_set_targets(daemon->engine, NULL, 0);
+    sim_at(sim, sim_between(sim, 1000, 2000000), target_back, daemon);
+}
+
 void sim_fault(void *argument)
 {
     struct sim *sim = argument;
     struct sim_daemon *daemon = &sim->daemons[0], *second = &sim->daemons[1];
     if (!sim->faults || sim->over)
         return;
-    switch (sim_between(sim, 0, 17)) {
+    switch (sim_between(sim, 0, 20)) {
     case 0: case 1: case 2: case 3:
         if (second->disk && sim_chance(sim, 50))
             daemon = second;
@@ -167,6 +194,9 @@ void sim_fault(void *argument)
         break;
     case 15: case 16:
         drain(daemon);
+        break;
+    case 17: case 18: case 19:
+        reconfigure(daemon);
         break;
     default:
         if (second->disk || !sim_chance(sim, 30))

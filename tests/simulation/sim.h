@@ -115,7 +115,8 @@ struct sim_daemon {
     struct bf_engine *engine; /* NULL: not running */
     struct sim_disk *disk;
     struct bf_world world;
-    struct bf_target target;
+    struct bf_target target, twin; /* two connections to one database: the configuration has one of them, or none */
+    bool twin_now;
     char owner[BF_OWNER_TEXT];
     int process;
     bool draining, drain_cancel, drained;

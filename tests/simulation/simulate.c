@@ -220,6 +220,8 @@ void sim_daemon_start(void *argument)
                                       .owner_gone = owner_gone};
     daemon->target = (struct bf_target){.name = "sim", .database = sim_database(sim), .max_jobs = 1,
                                         .require_approval = (sim->seed & 1) != 0};
+    daemon->twin = daemon->target;
+    daemon->twin_now = false;
     struct bf_engine_options options = {.world = &daemon->world, .store = sim_disk_store(daemon->disk),
                                         .targets = &daemon->target, .target_count = 1,
                                         .event = on_event, .argument = sim};
