@@ -29,7 +29,7 @@ void bf_options_help(FILE *stream)
         fprintf(stream, "  %-22s %s\n", left, table[i].help);
     }
     fputs("\nSIGTERM lets running batches end, then exits (at most 10 s); SIGINT cancels them and exits; a second signal\n"
-          "exits at once. Jobs that were running go on at the next start.\n",
+          "exits at once. Jobs that were running go on at the next start. SIGHUP reads the configuration and jobs.d again.\n",
           stream);
 }
 

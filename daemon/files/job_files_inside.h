@@ -12,7 +12,7 @@ struct bf_file {
     enum bf_file_phase { BF_FILE_TO_READ, BF_FILE_READING, BF_FILE_SUBMITTING, BF_FILE_SETTLED } phase;
     uv_work_t work;
     struct bf_read_file read;     /* its content is there until it has settled */
-    const struct bf_file *behind;    /* the same document, on its way to become a job; NULL: none */
+    const struct bf_file *behind; /* the same document, on its way to become a job; NULL: none */
     int tries;                    /* since the scan: how often it was not JSON */
     uint64_t again_at;            /* WAITING: the loop's time */
     uint64_t round;               /* in which it settled */
@@ -29,7 +29,7 @@ struct bf_job_files {
     char *directory;       /* owned; NULL: none. Threads read it: changed only when nothing is under way */
     char *wanted;          /* owned; what it is from the next scan on */
     char *trouble;         /* owned */
-    struct bf_file **list;    /* owned, by name */
+    struct bf_file **list; /* owned, by name */
     size_t count;
     size_t under_way;      /* files that are being read or submitted */
     bool scanning;
