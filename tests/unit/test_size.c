@@ -344,6 +344,37 @@ static void load_of_its_own_making_is_no_slide(void **state)
     assert_in_range(size_model_view(&of, 50, SIZE_MODEL_BATCHES).least_rows, 2000, 2600);
 }
 
+static void other_bounds_keep_what_was_learnt(void **state)
+{
+    (void)state;
+    struct bf_size size = sizer(1000, 10, 50000);
+    for (int i = 0; i < 40; i++)
+        dense_batch(&size, 100);
+    assert_int_equal(size.rows, 2500);
+    /* A smaller aim counts at once, a larger one step by step. */
+    assert_int_equal(bf_size_change(&size, 25, 1000, 10, 50000), 250);
+    assert_int_equal(bf_size_change(&size, 500, 1000, 10, 50000), 250);
+    assert_int_equal(dense_batch(&size, 100), 375);
+    for (int i = 0; i < 20; i++)
+        dense_batch(&size, 100);
+    assert_int_equal(size.rows, 5000);
+    /* The bounds count at once. */
+    assert_int_equal(bf_size_change(&size, 500, 1000, 10, 700), 700);
+    assert_int_equal(bf_size_change(&size, 1, 1000, 60, 700), 60);
+    assert_int_equal(bf_size_change(&size, 500, 4000, 4000, 9000), 4000);
+    /* Before the first batch the start is all there is to say; what a checkpoint said is something learnt. */
+    size = sizer(500, 10, 50000);
+    assert_int_equal(bf_size_change(&size, 250, 80, 10, 50000), 80);
+    size.rows = 900;
+    assert_int_equal(bf_size_change(&size, 250, 70, 10, 50000), 900);
+    /* Rows that match seldom may still be scanned by the thousand. */
+    size = sizer(100, 10, 100);
+    for (int i = 0; i < 30; i++)
+        bf_size_batch(&size, size.rows, 0, 100);
+    assert_int_equal(size.rows, 1000);
+    assert_int_equal(bf_size_change(&size, 250, 100, 10, 50), 500);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +397,7 @@ int main(void)
         cmocka_unit_test(outliers_leave_dents_only),
         cmocka_unit_test(conflicts_leave_dents_only),
         cmocka_unit_test(load_of_its_own_making_is_no_slide),
+        cmocka_unit_test(other_bounds_keep_what_was_learnt),
     };
     return cmocka_run_group_tests_name("size", tests, NULL, NULL);
 }
