@@ -188,6 +188,8 @@ static void raise_epoch(struct batch *batch, struct client *client, const char *
     bf_step_number(step, 0);
     bf_step_text(step, owner);
     bf_step_text(step, expected);
+    bf_step_number(step, side_number(batch->server, "SELECT epoch FROM backfilld.checkpoint"));
+    bf_step_text(step, NULL);
     step = add_by(batch, client, BF_STATEMENT_READ_CHECKPOINT);
     bf_step_number(step, 0);
 }
