@@ -1,0 +1,89 @@
+#include "control.h"
+
+/* From half of a limit on it sleeps longer, at the limit eight times the batch's own time. */
+static const double pressure_from = 0.5, pressure_slope = 16;
+/* Each hold lengthens the sleeps by once the batch's own time, fifty seconds without one take that back (pace-sim: 1.26 x
+ * the rows of a slow replica at 0.73 x the lag). */
+static const double patience_step = 1, patience_lost = 0.02, patience_most = 16;
+
+/* How long `amount` takes at `per_second`, without the time that it took already; microseconds. */
+static double left_of(int64_t amount, int64_t per_second, int64_t taken)
+{
+    return per_second >= BF_NO_CAP || amount <= 0 ? 0 : (double)amount / (double)per_second * 1e6 - (double)taken;
+}
+
+int64_t bf_control_sleep(double nice, double pressure, const struct bf_batch *batch, int64_t max_rows_per_second,
+                         int64_t max_log_bytes_per_second)
+{
+    const double longest = 86400e6;
+    double steep = pressure_slope * (pressure - pressure_from);
+    double sleep = (double)bf_sleep(steep > nice ? steep : nice, batch->time, batch->changed);
+    double rows = left_of(batch->changed, max_rows_per_second, batch->time);
+    double log = left_of(batch->log_bytes, max_log_bytes_per_second, batch->time);
+    sleep = rows > sleep ? rows : sleep;
+    sleep = log > sleep ? log : sleep;
+    return (int64_t)(sleep < longest ? sleep : longest);
+}
+
+/* Rows whose log fits into a second, by what the last batch wrote: a batch that has to be slept off for a minute would
+ * come at once and in one piece. */
+static int64_t rows_of(const struct bf_control_input *input)
+{
+    int64_t rows = input->size->rows;
+    const struct bf_batch *batch = &input->batch;
+    if (input->max_log_bytes_per_second >= BF_NO_CAP || batch->log_bytes <= 0 || batch->scanned <= 0)
+        return rows;
+    double fit = (double)input->max_log_bytes_per_second / ((double)batch->log_bytes / (double)batch->scanned);
+    if (fit < (double)rows)
+        rows = (int64_t)fit;
+    return rows < 1 ? 1 : rows;
+}
+
+/* Running into a limit again and again, and waiting for it to clear, is slower for both sides than going at the pace that
+ * the slowest replica can follow: each hold makes the sleeps longer, time without one makes them shorter again. */
+static void learn(struct bf_control_memory *memory, bool over, int64_t now)
+{
+    memory->patience -= (double)(now - memory->learnt_at) / 1000 * patience_lost;
+    memory->learnt_at = now;
+    if (memory->patience < 0)
+        memory->patience = 0;
+    if (over && !memory->over)
+        memory->patience += patience_step;
+    if (memory->patience > patience_most)
+        memory->patience = patience_most;
+    memory->over = over;
+}
+
+struct bf_control bf_control_decide(const struct bf_control_input *input, struct bf_control_memory *memory)
+{
+    static const enum bf_control_cause causes[] = {[BF_GATE_OPEN] = BF_GO, [BF_GATE_OVER] = BF_HOLD_OVER,
+                                                   [BF_GATE_STALE] = BF_HOLD_STALE, [BF_GATE_UNKNOWN] = BF_HOLD_UNKNOWN};
+    struct bf_control control = {.cause = BF_GO};
+    double worst = -1;
+    for (size_t i = 0; i < input->signal_count && i < BF_SIGNALS_MAX; i++) {
+        const struct bf_signal *signal = &input->signals[i];
+        if (!(signal->limit > 0))
+            continue;
+        enum bf_gate_state state = bf_gate_pass(&memory->gates, signal, input->now);
+        double share = signal->sampled_at == BF_SIGNAL_NEVER ? 0 : signal->value / signal->limit;
+        if (share > control.pressure)
+            control.pressure = share;
+        if (state == BF_GATE_OPEN)
+            continue;
+        control.holding |= UINT64_C(1) << i;
+        /* What is known to be over says more than what is not known. */
+        double weight = state == BF_GATE_OVER ? share + 2 : state == BF_GATE_STALE ? 1 : 0;
+        if (weight > worst) {
+            worst = weight;
+            control.signal = i;
+            control.cause = causes[state];
+        }
+    }
+    if (!input->window_open)
+        control.cause = BF_HOLD_WINDOW;
+    control.rows = rows_of(input);
+    learn(memory, control.cause == BF_HOLD_OVER, input->now);
+    control.sleep = bf_control_sleep(input->nice > memory->patience ? input->nice : memory->patience, control.pressure, &input->batch, input->max_rows_per_second,
+                                     input->max_log_bytes_per_second);
+    return control;
+}

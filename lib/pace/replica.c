@@ -1,0 +1,183 @@
+#include "replica.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "signal.h"
+
+/* Milliseconds for which a replica whose lag cannot be told yet counts as not measured. */
+enum { UNKNOWN_FOR = 3000 };
+
+struct bf_replica *bf_replicas_find(struct bf_replicas *replicas, const char *name)
+{
+    for (size_t i = 0; i < replicas->count; i++)
+        if (strcmp(replicas->list[i].name, name) == 0)
+            return &replicas->list[i];
+    return NULL;
+}
+
+void bf_replicas_forget_positions(struct bf_replicas *replicas)
+{
+    replicas->position_count = 0;
+    for (size_t i = 0; i < replicas->count; i++) {
+        struct bf_replica *replica = &replicas->list[i];
+        replica->reply[0] = '\0';
+        replica->from_start = replica->present = false;
+        replica->first_at = BF_SIGNAL_NEVER;
+        replica->missing_position = 0;
+    }
+}
+
+/* Old positions may lie further apart than new ones: every second one goes when there is no more room. */
+static void remember_position(struct bf_replicas *replicas, int64_t now, double position)
+{
+    if (replicas->position_count == BF_POSITIONS_MAX) {
+        for (size_t i = 0; i < BF_POSITIONS_MAX / 2; i++)
+            replicas->positions[i] = replicas->positions[2 * i];
+        replicas->position_count = BF_POSITIONS_MAX / 2;
+    }
+    replicas->positions[replicas->position_count].at = now;
+    replicas->positions[replicas->position_count++].position = position;
+}
+
+/* When the primary was at the oldest position that the replica has not replayed, then the lag is no less than the time
+ * since then and no more than the time since the position before it. */
+static void bounds(const struct bf_replicas *replicas, struct bf_replica *replica, int64_t now, double *ret_least,
+                   double *ret_most)
+{
+    size_t i = 0;
+    while (i < replicas->position_count && replicas->positions[i].position <= replica->position)
+        i++;
+    /* As long as it has not come to that position the time stays, however thin the list has become. */
+    if (!(replica->position < replica->missing_position)) {
+        bool missing = i < replicas->position_count;
+        replica->missing_position = missing ? replicas->positions[i].position : 0;
+        replica->missing_since = missing ? replicas->positions[i].at : now;
+    }
+    *ret_least = (double)(now - replica->missing_since) / 1000;
+    *ret_most = i > 0 ? (double)(now - replicas->positions[i - 1].at) / 1000 : INFINITY;
+}
+
+static void measure(struct bf_replicas *replicas, struct bf_replica *replica, const struct bf_replica_view *view,
+                    int64_t now, double position)
+{
+    bool replied = !view->reply || strncmp(replica->reply, view->reply, sizeof replica->reply - 1) != 0;
+    double least, most;
+    if (replica->first_at == BF_SIGNAL_NEVER) {
+        replica->first_at = now;
+        replica->first_position = position;
+        replica->from_start = view->position < position;
+    }
+    replica->from_start = replica->from_start && view->position < replica->first_position;
+    replica->present = true;
+    replica->synchronous = view->synchronous;
+    replica->seen_at = now;
+    replica->position = view->position;
+    replica->bytes = view->position < position ? position - view->position : 0;
+    snprintf(replica->address, sizeof replica->address, "%s", view->address ? view->address : "");
+    snprintf(replica->reply, sizeof replica->reply, "%s", view->reply ? view->reply : "");
+    bounds(replicas, replica, now, &least, &most);
+    /* Behind, and by how long nobody can tell yet: the next positions will. */
+    if (replica->bytes > 0 && isinf(most) && view->lag < 0 && now - replica->first_at < UNKNOWN_FOR)
+        return;
+    replica->lag = view->lag < least ? least : view->lag > most ? most : view->lag;
+    if (replica->bytes <= 0)
+        replica->lag = 0;
+    if (replied)
+        replica->lag_at = now;
+}
+
+static void forget_the_gone(struct bf_replicas *replicas, int64_t now)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < replicas->count; i++)
+        if (now - replicas->list[i].seen_at <= BF_REPLICA_EXPECTED)
+            replicas->list[kept++] = replicas->list[i];
+    replicas->count = kept;
+}
+
+size_t bf_replicas_sample(struct bf_replicas *replicas, int64_t now, double position, const struct bf_replica_view *views,
+                          size_t count)
+{
+    size_t without_place = 0;
+    remember_position(replicas, now, position);
+    for (size_t i = 0; i < replicas->count; i++)
+        replicas->list[i].present = false;
+    for (size_t i = 0; i < count; i++) {
+        struct bf_replica *replica = bf_replicas_find(replicas, views[i].name);
+        if (views[i].position < 0 && !replica)
+            continue;
+        if (views[i].position < 0) { /* it connected anew and has not said where it is */
+            replica->seen_at = now;
+            continue;
+        }
+        if (!replica && replicas->count == BF_REPLICAS_MAX) {
+            without_place++;
+            continue;
+        }
+        if (!replica) {
+            replica = &replicas->list[replicas->count++];
+            *replica = (struct bf_replica){.lag_at = BF_SIGNAL_NEVER, .first_at = BF_SIGNAL_NEVER};
+            snprintf(replica->name, sizeof replica->name, "%s", views[i].name);
+        }
+        measure(replicas, replica, &views[i], now, position);
+    }
+    forget_the_gone(replicas, now);
+    return without_place;
+}
+
+/* ---- set aside ---- */
+
+static struct bf_aside *find(struct bf_asides *asides, const char *name)
+{
+    struct bf_aside *unused = NULL;
+    for (size_t i = 0; i < BF_REPLICAS_MAX; i++) {
+        if (strcmp(asides->list[i].name, name) == 0)
+            return &asides->list[i];
+        if (!unused && !asides->list[i].name[0])
+            unused = &asides->list[i];
+    }
+    if (unused) {
+        *unused = (struct bf_aside){.alone_since = -1};
+        snprintf(unused->name, sizeof unused->name, "%s", name);
+    }
+    return unused;
+}
+
+int64_t bf_aside_until(const struct bf_asides *asides, const char *name)
+{
+    for (size_t i = 0; i < BF_REPLICAS_MAX; i++)
+        if (strcmp(asides->list[i].name, name) == 0)
+            return asides->list[i].until;
+    return 0;
+}
+
+bool bf_aside_is(const struct bf_asides *asides, const char *name, int64_t now)
+{
+    return now < bf_aside_until(asides, name);
+}
+
+int bf_aside_judge(struct bf_asides *asides, const struct bf_heeded *heeded, size_t count, int64_t now)
+{
+    size_t fine = 0;
+    for (size_t i = 0; i < count; i++)
+        fine += !heeded[i].holds;
+    for (size_t i = 0; i < count; i++) {
+        struct bf_aside *aside = find(asides, heeded[i].name);
+        if (!aside)
+            continue;
+        if (!heeded[i].holds || !heeded[i].alone)
+            aside->alone_since = -1;
+        else if (aside->alone_since < 0)
+            aside->alone_since = now;
+        bool long_alone = aside->alone_since >= 0 && now - aside->alone_since >= BF_ASIDE_AFTER;
+        bool late_from_start = heeded[i].holds && heeded[i].from_start;
+        if (count < 2 || heeded[i].synchronous || (!long_alone && !(late_from_start && fine > 0)))
+            continue;
+        aside->until = now + BF_ASIDE_FOR;
+        aside->alone_since = -1;
+        return (int)i;
+    }
+    return -1;
+}

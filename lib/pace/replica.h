@@ -1,0 +1,94 @@
+/* The replicas of a target as their primary sees them: who counts as one, how far behind it is, and when one may be set
+ * aside. What the views say is not what it seems (idle, stalled, paused, just caught up), so the lag is worked out from
+ * the positions of the log that were seen on the primary, and the view's own lag is believed only between the bounds
+ * that follow from them. Pure. */
+#ifndef BF_PACE_REPLICA_H
+#define BF_PACE_REPLICA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    BF_REPLICAS_MAX = 32,          /* of one target */
+    BF_REPLICA_NAME = 64,
+    BF_POSITIONS_MAX = 128,        /* kept of the primary's log; old ones are thinned out */
+    BF_REPLICA_EXPECTED = 600000   /* milliseconds: who streamed in this time is expected to be there */
+};
+
+/* One row of the view, in one sample. */
+struct bf_replica_view {
+    const char *name, *address; /* address may be NULL */
+    double position;            /* bytes of log replayed; under 0: it never reported a position, so it is no replica */
+    double lag;                 /* seconds, as the view has it; under 0: it has none */
+    const char *reply;          /* a text that is another one after each reply of the replica's; may be NULL */
+    bool synchronous;
+};
+
+struct bf_replica {
+    char name[BF_REPLICA_NAME], address[BF_REPLICA_NAME], reply[BF_REPLICA_NAME];
+    bool present;       /* in the newest sample */
+    bool synchronous;
+    bool from_start;    /* it is behind since before it was first seen here */
+    double position;    /* bytes */
+    double bytes;       /* behind the primary */
+    double lag;         /* seconds */
+    int64_t lag_at;     /* monotonic milliseconds: when that was true; BF_SIGNAL_NEVER */
+    int64_t seen_at;    /* when it was in a sample last */
+    int64_t first_at;   /* when it was seen first, and where the primary was then */
+    double first_position;
+    double missing_position; /* the oldest known position of the primary that it has not replayed; 0: none */
+    int64_t missing_since;   /* when the primary was there */
+    int64_t ignored_until; /* by order of a person; 0: it is heeded */
+};
+
+struct bf_replicas {
+    struct bf_replica list[BF_REPLICAS_MAX]; /* in the order in which they were first seen */
+    size_t count;
+    struct {
+        int64_t at;      /* monotonic milliseconds */
+        double position; /* bytes of the primary's log */
+    } positions[BF_POSITIONS_MAX]; /* rising */
+    size_t position_count;
+};
+
+/* One sample: where the primary's log ended, and its view. Who is not in it stays as it was and grows old; who has not
+ * been in one for BF_REPLICA_EXPECTED is forgotten. Returns how many rows had no place. */
+size_t bf_replicas_sample(struct bf_replicas *replicas, int64_t now, double position, const struct bf_replica_view *views,
+                          size_t count);
+/* The target is another server now: positions of its log cannot be compared with those before. */
+void bf_replicas_forget_positions(struct bf_replicas *replicas);
+struct bf_replica *bf_replicas_find(struct bf_replicas *replicas, const char *name); /* NULL */
+
+/* ---- who is set aside, in one job ---- */
+
+enum {
+    BF_ASIDE_AFTER = 300000, /* milliseconds of holding on one replica alone */
+    BF_ASIDE_FOR = 3600000   /* milliseconds, then it is judged again */
+};
+
+struct bf_aside {
+    char name[BF_REPLICA_NAME]; /* "": free */
+    int64_t until;              /* monotonic milliseconds; 0: it is heeded */
+    int64_t alone_since;        /* it alone holds since then; -1: it does not */
+};
+
+struct bf_asides {
+    struct bf_aside list[BF_REPLICAS_MAX];
+};
+
+/* A replica that is heeded. */
+struct bf_heeded {
+    const char *name;
+    bool holds;       /* its signal holds the job */
+    bool alone;       /* and no other signal does */
+    bool from_start, synchronous;
+};
+
+bool bf_aside_is(const struct bf_asides *asides, const char *name, int64_t now);
+int64_t bf_aside_until(const struct bf_asides *asides, const char *name); /* 0: it is not set aside */
+/* Sets one replica aside where that is allowed: over the limit from the start while another one is fine, or five minutes
+ * alone; never the last one that is heeded, never a synchronous one. Returns its index, -1: none. */
+int bf_aside_judge(struct bf_asides *asides, const struct bf_heeded *heeded, size_t count, int64_t now);
+
+#endif

@@ -1,0 +1,292 @@
+#include "unit.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "control.h"
+#include "pace_model.h"
+#include "regression.h"
+
+static struct bf_signal lag(double value, int64_t at)
+{
+    return (struct bf_signal){.kind = BF_SIGNAL_REPLICATION_LAG, .name = "lag:replica-2", .value = value, .limit = 1.5,
+                              .sampled_at = at};
+}
+
+static void closes_at_the_limit_and_opens_low_for_two_seconds(void **state)
+{
+    (void)state;
+    struct bf_gates gates = {0};
+    struct bf_signal signal = lag(1.49, 1000);
+    assert_int_equal(bf_gate_pass(&gates, &signal, 1000), BF_GATE_OPEN);
+    signal = lag(1.5, 1500);
+    assert_int_equal(bf_gate_pass(&gates, &signal, 1500), BF_GATE_OVER);
+    signal = lag(0.8, 2000); /* under the limit, and not under half of it */
+    assert_int_equal(bf_gate_pass(&gates, &signal, 2000), BF_GATE_OVER);
+    for (int64_t at = 2500; at < 4500; at += 500) {
+        signal = lag(0.7, at);
+        assert_int_equal(bf_gate_pass(&gates, &signal, at), BF_GATE_OVER);
+    }
+    signal = lag(0.7, 4500);
+    assert_int_equal(bf_gate_pass(&gates, &signal, 4500), BF_GATE_OPEN);
+}
+
+static void one_high_value_begins_the_two_seconds_anew(void **state)
+{
+    (void)state;
+    struct bf_gates gates = {0};
+    static const double values[] = {2, 0.1, 0.1, 0.1, 0.76, 0.1, 0.1, 0.1, 0.1, 0.1};
+    static const enum bf_gate_state expected[] = {BF_GATE_OVER, BF_GATE_OVER, BF_GATE_OVER, BF_GATE_OVER, BF_GATE_OVER,
+                                                  BF_GATE_OVER, BF_GATE_OVER, BF_GATE_OVER, BF_GATE_OVER, BF_GATE_OPEN};
+    for (int i = 0; i < 10; i++) {
+        struct bf_signal signal = lag(values[i], 500 * i);
+        assert_int_equal(bf_gate_pass(&gates, &signal, 500 * i), expected[i]);
+    }
+}
+
+static void a_value_that_nobody_looked_at_again_opens_nothing(void **state)
+{
+    (void)state;
+    struct bf_gates gates = {0};
+    struct bf_signal signal = lag(2, 0);
+    bf_gate_pass(&gates, &signal, 0);
+    signal = lag(0.1, 500);
+    for (int64_t now = 500; now <= 500 + BF_SIGNAL_STALE_AFTER; now += 100)
+        assert_int_equal(bf_gate_pass(&gates, &signal, now), BF_GATE_OVER);
+    assert_int_equal(bf_gate_pass(&gates, &signal, 501 + BF_SIGNAL_STALE_AFTER), BF_GATE_STALE);
+}
+
+static void counts_open_at_85_percent(void **state)
+{
+    (void)state;
+    struct bf_gates gates = {0};
+    struct bf_signal signal = {.kind = BF_SIGNAL_ACTIVE_SESSIONS, .name = "active_sessions", .value = 50, .limit = 50};
+    assert_int_equal(bf_gate_pass(&gates, &signal, 0), BF_GATE_OVER);
+    for (int64_t at = 500; at <= 5000; at += 500) {
+        signal.value = 43;
+        signal.sampled_at = at;
+        assert_int_equal(bf_gate_pass(&gates, &signal, at), BF_GATE_OVER);
+    }
+    for (int64_t at = 5500; at <= 7500; at += 500) {
+        signal.value = 42;
+        signal.sampled_at = at;
+        assert_int_equal(bf_gate_pass(&gates, &signal, at), at < 7500 ? BF_GATE_OVER : BF_GATE_OPEN);
+    }
+}
+
+static void fails_closed(void **state)
+{
+    (void)state;
+    struct bf_gates gates = {0};
+    struct bf_signal signal = lag(0, BF_SIGNAL_NEVER);
+    assert_int_equal(bf_gate_pass(&gates, &signal, 0), BF_GATE_UNKNOWN);
+    signal = lag(0, 100); /* the first good value is enough: it was never over */
+    assert_int_equal(bf_gate_pass(&gates, &signal, 100), BF_GATE_OPEN);
+    assert_int_equal(bf_gate_pass(&gates, &signal, 100 + BF_SIGNAL_STALE_AFTER), BF_GATE_OPEN);
+    assert_int_equal(bf_gate_pass(&gates, &signal, 101 + BF_SIGNAL_STALE_AFTER), BF_GATE_STALE);
+    signal.sampled_at = 6000; /* it can be read again, and has to stay low for two seconds */
+    assert_int_equal(bf_gate_pass(&gates, &signal, 6000), BF_GATE_OVER);
+    signal.sampled_at = 8000;
+    assert_int_equal(bf_gate_pass(&gates, &signal, 8000), BF_GATE_OPEN);
+    signal.value = NAN;
+    assert_int_equal(bf_gate_pass(&gates, &signal, 8000), BF_GATE_OVER);
+    struct bf_gates full = {0};
+    for (int i = 0; i < BF_SIGNALS_MAX; i++) {
+        snprintf(signal.name, sizeof signal.name, "signal %d", i);
+        signal.value = 0;
+        assert_int_equal(bf_gate_pass(&full, &signal, 8000), BF_GATE_OPEN);
+    }
+    snprintf(signal.name, sizeof signal.name, "one too many");
+    assert_int_equal(bf_gate_pass(&full, &signal, 8000), BF_GATE_STALE);
+}
+
+static struct bf_control_input input_of(const struct bf_signal *signals, size_t count, const struct bf_size *size)
+{
+    return (struct bf_control_input){.now = 1000, .signals = signals, .signal_count = count, .size = size, .nice = 0.5,
+                                     .batch = {.time = 250000, .scanned = 1000, .changed = 1000, .log_bytes = 1000000},
+                                     .max_rows_per_second = BF_NO_CAP, .max_log_bytes_per_second = BF_NO_CAP,
+                                     .window_open = true};
+}
+
+static void sleeps_longer_from_half_of_a_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        double value, times;
+    } cases[] = {{0, 0.5}, {0.75, 0.5}, {0.8, 0.5 + 1.0 / 30}, {0.9, 1.6}, {1.2, 4.8}, {1.499, 7.99}};
+    struct bf_size size;
+    bf_size_start(&size, 250, 500, 10, 50000);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bf_control_memory memory = {0};
+        struct bf_signal signals[] = {lag(cases[i].value, 900), {.kind = BF_SIGNAL_LOG_RATE, .value = 1e12}};
+        struct bf_control_input input = input_of(signals, 2, &size);
+        struct bf_control control = bf_control_decide(&input, &memory);
+        assert_int_equal(control.cause, BF_GO);
+        assert_int_equal(control.rows, 500);
+        assert_true(fabs((double)control.sleep - cases[i].times * 250000) < 3000);
+    }
+    /* Nothing was changed: nothing to sleep off. */
+    struct bf_control_memory memory = {0};
+    struct bf_signal signals[] = {lag(1.4, 900)};
+    struct bf_control_input input = input_of(signals, 1, &size);
+    input.batch.changed = 0;
+    assert_int_equal(bf_control_decide(&input, &memory).sleep, 0);
+}
+
+static void the_worst_signal_holds_and_is_named(void **state)
+{
+    (void)state;
+    struct bf_size size;
+    bf_size_start(&size, 250, 500, 10, 50000);
+    struct bf_signal signals[] = {lag(1.6, 900),
+                                  {.kind = BF_SIGNAL_QUERY, .name = "query:queue", .value = 300, .limit = 100,
+                                   .sampled_at = 900},
+                                  {.kind = BF_SIGNAL_ACTIVE_SESSIONS, .name = "active_sessions", .value = 1, .limit = 50,
+                                   .sampled_at = BF_SIGNAL_NEVER}};
+    struct bf_control_memory memory = {0};
+    struct bf_control_input input = input_of(signals, 3, &size);
+    struct bf_control control = bf_control_decide(&input, &memory);
+    assert_int_equal(control.cause, BF_HOLD_OVER);
+    assert_int_equal(control.signal, 1);
+    assert_int_equal(control.holding, 7);
+    assert_true(control.pressure == 3);
+    input.signals = signals + 2;
+    input.signal_count = 1;
+    assert_int_equal(bf_control_decide(&input, &memory).cause, BF_HOLD_UNKNOWN);
+    signals[2].sampled_at = 900;
+    assert_int_equal(bf_control_decide(&input, &memory).cause, BF_GO);
+    input.window_open = false;
+    assert_int_equal(bf_control_decide(&input, &memory).cause, BF_HOLD_WINDOW);
+    input.window_open = true;
+    input.now = 900 + BF_SIGNAL_STALE_AFTER + 1;
+    assert_int_equal(bf_control_decide(&input, &memory).cause, BF_HOLD_STALE);
+}
+
+static void caps_are_kept(void **state)
+{
+    (void)state;
+    struct bf_size size;
+    bf_size_start(&size, 250, 500, 10, 50000);
+    struct bf_control_memory memory = {0};
+    struct bf_control_input input = input_of(NULL, 0, &size);
+    input.max_rows_per_second = 500; /* 1,000 rows are two seconds' worth */
+    assert_int_equal(bf_control_decide(&input, &memory).sleep, 2000000 - 250000);
+    input.max_rows_per_second = 100000;
+    assert_int_equal(bf_control_decide(&input, &memory).sleep, 125000);
+    input.max_log_bytes_per_second = 250000; /* and 1 MB four seconds' worth */
+    assert_int_equal(bf_control_decide(&input, &memory).sleep, 4000000 - 250000);
+    assert_int_equal(bf_control_decide(&input, &memory).rows, 250);
+    input.batch.log_bytes = -1; /* not known: no cap can be kept by it */
+    assert_int_equal(bf_control_decide(&input, &memory).sleep, 125000);
+    assert_int_equal(bf_control_decide(&input, &memory).rows, 500);
+    input.batch.log_bytes = INT64_C(1) << 50;
+    assert_int_equal(bf_control_decide(&input, &memory).rows, 1);
+    assert_int_equal(bf_control_decide(&input, &memory).sleep, 86400000000); /* a day at most */
+}
+
+static void holds_make_patient_and_time_makes_bold(void **state)
+{
+    (void)state;
+    struct bf_size size;
+    bf_size_start(&size, 250, 500, 10, 50000);
+    struct bf_control_memory memory = {0};
+    struct bf_signal signal = lag(2, 900);
+    struct bf_control_input input = input_of(&signal, 1, &size);
+    bf_control_decide(&input, &memory);
+    bf_control_decide(&input, &memory); /* one hold, however often it is looked at */
+    for (signal.value = 0, input.now = 1500; input.now <= 3500; input.now += 500) {
+        signal.sampled_at = input.now;
+        bf_control_decide(&input, &memory);
+    }
+    struct bf_control control = bf_control_decide(&input, &memory);
+    assert_int_equal(control.cause, BF_GO);
+    assert_true(control.sleep > 230000 && control.sleep <= 250000);
+    input.now = signal.sampled_at = 60000;
+    assert_int_equal(bf_control_decide(&input, &memory).sleep, 125000);
+}
+
+static void a_changed_plan_is_noticed(void **state)
+{
+    (void)state;
+    struct bf_regression regression = {0};
+    for (int i = 0; i < 4; i++)
+        assert_false(bf_regression_seen(&regression, 1000, 5000));
+    assert_false(bf_regression_seen(&regression, 1000, 900000)); /* of four no median is made */
+    for (int i = 0; i < 10; i++)
+        assert_false(bf_regression_seen(&regression, 1000, 5000));
+    assert_false(bf_regression_seen(&regression, 1000, 100000)); /* 20 x, and harmless */
+    assert_false(bf_regression_seen(&regression, 1000, 900000)); /* once may be the disk */
+    assert_false(bf_regression_seen(&regression, 1000, 5000));
+    assert_false(bf_regression_seen(&regression, 1000, 900000));
+    assert_true(bf_regression_seen(&regression, 1000, 900000));
+    assert_true(fabs(regression.median - 5) < 0.001);
+    /* More rows take more time: that is no other plan. */
+    assert_false(bf_regression_seen(&regression, 200000, 1000000));
+    assert_false(bf_regression_seen(&regression, 200000, 1000000));
+}
+
+static struct pace_run run_of(const char *name, bool paced)
+{
+    struct pace_run run;
+    pace_model_run(pace_scenario_by_name(name), paced, &run);
+    return run;
+}
+
+static void no_scenario_leaks(void **state)
+{
+    (void)state;
+    for (int i = 0; i < pace_scenario_count; i++) {
+        struct pace_run run;
+        pace_model_run(&pace_scenarios[i], true, &run);
+        assert_int_equal(run.leaks, 0);
+        assert_true(run.batches > 50);
+    }
+}
+
+static void a_slow_replica_is_used_and_not_drowned(void **state)
+{
+    (void)state;
+    struct pace_run run = run_of("slow replica", true), loop = run_of("slow replica", false);
+    assert_true(loop.lag_most > 100);
+    assert_true(run.lag_most < 4);
+    assert_true(run.lag_p99 < 2.5);
+    /* 7.4 MB/s of 200 bytes a row are what it can follow beside the application. */
+    assert_true(run.rows_per_second > 0.8 * 37000);
+    assert_true(run.holding < 0.15);
+}
+
+static void goes_on_after_a_stop_and_without_one_far_behind(void **state)
+{
+    (void)state;
+    struct pace_run run = run_of("replica stops for 30 s", true);
+    assert_true(run.gone_on >= 2 && run.gone_on <= 5);
+    assert_true(run.holding > 0.15);
+    run = run_of("replica an hour behind", true);
+    assert_int_equal(run.set_aside, 1);
+    assert_true(run.holding < 0.02);
+    run = run_of("1,000 rows/s at most", true);
+    assert_true(run.rows_per_second < 1010 && run.rows_per_second > 950);
+    run = run_of("1 MB/s of log at most", true);
+    assert_true(run.log_bytes_per_second < 1010000 && run.log_bytes_per_second > 700000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(closes_at_the_limit_and_opens_low_for_two_seconds),
+        cmocka_unit_test(one_high_value_begins_the_two_seconds_anew),
+        cmocka_unit_test(a_value_that_nobody_looked_at_again_opens_nothing),
+        cmocka_unit_test(counts_open_at_85_percent),
+        cmocka_unit_test(fails_closed),
+        cmocka_unit_test(sleeps_longer_from_half_of_a_limit),
+        cmocka_unit_test(the_worst_signal_holds_and_is_named),
+        cmocka_unit_test(caps_are_kept),
+        cmocka_unit_test(holds_make_patient_and_time_makes_bold),
+        cmocka_unit_test(a_changed_plan_is_noticed),
+        cmocka_unit_test(no_scenario_leaks),
+        cmocka_unit_test(a_slow_replica_is_used_and_not_drowned),
+        cmocka_unit_test(goes_on_after_a_stop_and_without_one_far_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
