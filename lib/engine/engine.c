@@ -266,9 +266,7 @@ void bf_engine_free(struct bf_engine *engine)
     }
     for (struct bf_call *call = engine->calls; call; call = call->next)
         call->engine = NULL;
-    for (size_t i = 0; i < engine->latch_count; i++)
-        bf_latch_clear(&engine->latches[i].latch);
-    free(engine->latches);
+    bf_latches_free(engine);
     free(engine->released_by);
     engine->world->timer_free(engine->ticker);
     engine->world->timer_free(engine->store_timer);

@@ -61,6 +61,13 @@ struct bf_submission;
 struct bf_clone;
 struct bf_call;
 
+/* The event of a latch that the store does not have yet. */
+struct bf_late_latch {
+    struct bf_late_latch *next;
+    struct bf_latch latch;
+    struct bf_event event;
+};
+
 /* A latch that is on. */
 struct bf_held_latch {
     struct bf_latch latch;
@@ -83,6 +90,7 @@ struct bf_engine {
     struct bf_timer *retention_timer; /* hourly */
     struct bf_held_latch *latches;
     size_t latch_count;
+    struct bf_late_latch *late_latches; /* owned, oldest first */
     char *released_by; /* who said resume-all last; owned */
     bool schedule;                /* somebody may have a turn now */
     struct bf_submission *submissions;
@@ -119,6 +127,7 @@ struct bf_call {
     struct bf_job *job; /* may be NULL */
     bf_latched *latched;
     struct bf_latch latch;
+    struct bf_event event; /* its type is "" where there is none */
 };
 
 /* engine.c */
@@ -194,7 +203,8 @@ bool bf_job_may_release(const struct bf_job *job, enum bf_cause cause);
 /* latch.c */
 /* The latch that holds this job; NULL: none. Its text for people goes into `text` (may be NULL). */
 const struct bf_latch *bf_job_latched(const struct bf_job *job, char *text, size_t size);
-void bf_latches_save(struct bf_engine *engine); /* those that could not be stored */
+void bf_latches_save(struct bf_engine *engine); /* those that could not be stored, and their events */
+void bf_latches_free(struct bf_engine *engine);
 
 /* clone.c */
 void bf_clones_drop(struct bf_engine *engine);

@@ -95,6 +95,18 @@ static void announce(const struct bf_engine *engine, const struct bf_event *even
         engine->options.event(engine->options.argument, NULL, event);
 }
 
+static void keep_late(struct bf_call *call)
+{
+    if (!call->event.type[0])
+        return;
+    struct bf_late_latch **end = &call->engine->late_latches;
+    while (*end)
+        end = &(*end)->next;
+    *end = BF_NEW(struct bf_late_latch);
+    (*end)->event = call->event;
+    bf_latch_copy(&(*end)->latch, &call->latch);
+}
+
 static void on_latched(struct bf_call *call, const struct bf_error *error)
 {
     struct bf_engine *engine = call->engine;
@@ -103,28 +115,69 @@ static void on_latched(struct bf_call *call, const struct bf_error *error)
     if (!good) {
         if (held)
             held->unsaved = true;
+        keep_late(call);
         engine->world->timer_start(engine->store_timer, BF_STORE_RETRY);
     }
     if (call->latched)
         answer(engine, &call->latch, false, BF_OK, good, good ? "" : error->text, call->latched, call->argument);
 }
 
-static void save(struct bf_engine *engine, struct bf_held_latch *held, const struct bf_event *event, bf_latched *done,
+/* Tells the store whether the latch is on. */
+static void save(struct bf_engine *engine, const struct bf_latch *latch, const struct bf_event *event, bf_latched *done,
                  void *argument)
 {
+    struct bf_held_latch *held = find(engine, latch);
     struct bf_call *call = bf_call_new(engine, on_latched);
-    bf_latch_copy(&call->latch, &held->latch);
+    bf_latch_copy(&call->latch, latch);
     call->latched = done;
     call->argument = argument;
-    held->unsaved = false;
-    engine->store->save_latch(engine->store->context, &held->latch, true, event, event ? 1 : 0, bf_call_stored, call);
+    if (event)
+        call->event = *event;
+    if (held)
+        held->unsaved = false;
+    engine->store->save_latch(engine->store->context, held ? &held->latch : latch, held != NULL, event, event ? 1 : 0,
+                              bf_call_stored, call);
+}
+
+/* While the store is told that a latch is off, nobody knows yet whether it is: its events wait. */
+static void save_late(struct bf_engine *engine)
+{
+    struct bf_late_latch *late = engine->late_latches, **kept = &engine->late_latches;
+    *kept = NULL;
+    while (late) {
+        struct bf_late_latch *next = late->next;
+        const struct bf_held_latch *held = find(engine, &late->latch);
+        late->next = NULL;
+        if (held && held->leaving) {
+            *kept = late;
+            kept = &late->next;
+        } else {
+            save(engine, &late->latch, &late->event, NULL, NULL);
+            bf_latch_clear(&late->latch);
+            free(late);
+        }
+        late = next;
+    }
+}
+
+void bf_latches_free(struct bf_engine *engine)
+{
+    for (size_t i = 0; i < engine->latch_count; i++)
+        bf_latch_clear(&engine->latches[i].latch);
+    free(engine->latches);
+    for (struct bf_late_latch *late = engine->late_latches, *next; late; late = next) {
+        next = late->next;
+        bf_latch_clear(&late->latch);
+        free(late);
+    }
 }
 
 void bf_latches_save(struct bf_engine *engine)
 {
+    save_late(engine);
     for (size_t i = 0; i < engine->latch_count; i++)
         if (engine->latches[i].unsaved && !engine->latches[i].leaving)
-            save(engine, &engine->latches[i], NULL, NULL, NULL);
+            save(engine, &engine->latches[i].latch, NULL, NULL, NULL);
 }
 
 /* What runs in the latch's scope is paused at once. */
@@ -170,7 +223,7 @@ void bf_engine_pause_all(struct bf_engine *engine, const struct bf_latch *scope,
     struct bf_event event = event_of(engine, &held->latch, "pause_all", actor, scope->reason);
     announce(engine, &event);
     pause_all(engine, &held->latch, actor);
-    save(engine, held, &event, done, argument); /* behind the jobs' own saves: its answer speaks for all of them */
+    save(engine, &held->latch, &event, done, argument); /* behind the jobs' own saves: its answer speaks for all of them */
     engine->schedule = true;
     bf_engine_wake(engine);
 }

@@ -285,6 +285,13 @@ static void described(void *argument, struct bf_session *session, struct bf_flig
     }
     submission->server_version = bf_copy_string(bf_answer_value(&answers[0], 0, 3));
     submission->schema_there = bf_answer_value(&answers[0], 0, 4) != NULL;
+    const char *no_schema = bf_answer_value(&answers[0], 0, 5);
+    if (no_schema) { /* found before anything is made */
+        bf_complain(&complaints, BF_INVALID, "/target", "%s", no_schema);
+        refuse(submission, BF_INVALID, &complaints, "the control schema cannot be made on the target");
+        bf_complaints_clear(&complaints);
+        return;
+    }
     bf_flight_clear(&submission->flight);
     dialect->check(submission->document, submission->table, &submission->flight, &submission->texts,
                    &submission->text_count);

@@ -213,6 +213,7 @@ void bf_walk_verified(struct bf_job *job);
 void bf_walk_range_text(const struct bf_job *job, char *text, size_t size); /* of the next batch, for people */
 
 #define BF_DOING_SCHEMA "make the control schema"
+#define BF_DOING_RAISE "take the checkpoint"
 
 /* walk_pass.c: `remaining` */
 void bf_walk_pass_over(struct bf_job *job);

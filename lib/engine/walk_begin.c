@@ -304,9 +304,11 @@ static bool take_over(struct bf_job *job, const struct bf_answer *checkpoint)
 void bf_walk_raised(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "take the checkpoint"))
+    const struct bf_answer *raise = &walk->answers[1], *checkpoint = &walk->answers[2], *commit = &walk->answers[3];
+    bool taken = !walk->lost && commit->outcome == BF_OUTCOME_OK && !commit->rolled_back && raise->affected == 1;
+    /* A stop may have cancelled what stands behind the COMMIT: the checkpoint is ours all the same, and has to be let go. */
+    if (!(taken && walk->stopping) && !bf_walk_fine(job, BF_DOING_RAISE))
         return;
-    const struct bf_answer *raise = &walk->answers[1], *checkpoint = &walk->answers[2];
     if (raise->affected != 1 || checkpoint->rows != 1) {
         bf_walk_back_off(job, BF_OWNED_ELSEWHERE, "the checkpoint's owner changed just now", false);
         walk->sleep_until = bf_job_now(job) + RAISE_AGAIN;

@@ -186,6 +186,8 @@ void bf_walk_send_raise(struct bf_job *job, const char *owner, int64_t epoch, in
         step = add_for_job(job, BF_STATEMENT_JOB_STATE);
         step->new_group = true;
         bf_step_text(step, bf_state_name(job->record.state));
+        bf_step_number(step, epoch + 1); /* as the raise leaves it, if it takes place */
+        bf_step_text(step, job->engine->world->owner);
     }
     bf_walk_send(job, BF_PHASE_RAISING);
 }
@@ -352,6 +354,8 @@ void bf_walk_send_flush(struct bf_job *job, bool done, bool release, enum bf_pha
                     : job->record.state == BF_STATE_ABORTING ? BF_STATE_ABORTED
                                                              : job->record.state;
         bf_step_text(step, bf_state_name(state));
+        bf_step_number(step, walk->epoch);
+        bf_step_text(step, ""); /* as the release leaves it, if it takes place */
     } else {
         /* P8: completed is what the target itself says. */
         add_for_slice(job, BF_STATEMENT_READ_CHECKPOINT)->new_group = true;

@@ -121,8 +121,11 @@ static void decide(struct bf_job *job, const struct bf_answer *answer, const cha
     }
     switch (answer->error_class) {
     case BF_CLASS_LOCK:
-        conflict(job, walk->owner ? BF_LOCK_CONFLICT : BF_LOST_SESSION,
-                 walk->owner ? text : "waiting for a lost session of this job to end");
+        /* The raise alone waits for a session that this job may have lost (P2). */
+        if (!walk->owner && strcmp(doing, BF_DOING_RAISE) == 0)
+            conflict(job, BF_LOST_SESSION, "waiting for a lost session of this job to end");
+        else
+            conflict(job, BF_LOCK_CONFLICT, text);
         return;
     case BF_CLASS_CANCELLED:
         conflict(job, BF_STATEMENT_TIMEOUT, text);

@@ -42,7 +42,8 @@ enum bf_error_class {
     X(BEGIN, begin, "- : -")                                                                                           \
     X(COMMIT, commit, "- : -; answer.rolled_back when the server rolled back instead")                                 \
     X(ROLLBACK, rollback, "- : -")                                                                                     \
-    X(SERVER, server, "- : identity, started_at, writable t/f, version, schema version or NULL")                       \
+    X(SERVER, server, "- : identity, started_at, writable t/f, version, schema version or NULL, "                      \
+      "why the control schema must not be made here or NULL")                                                       \
     X(SURVEY, survey, "the dialect's own: see bf_dialect.survey")                                                      \
     X(CHECK, check, "prepare only: is an expression or a batch statement valid on the target")                         \
     X(SCHEMA, schema, "one statement of the control schema's DDL: -")                                                  \
@@ -84,7 +85,8 @@ enum bf_error_class {
       "id, slice, epoch, seq, position, low, split, rows_scanned, rows_changed, batches, batch_rows, done t/f, "       \
       "release t/f : affected 1, or 0 when fenced; moves seq too")                                                     \
     X(TOUCH, touch, "id, slice, epoch : affected; the owner lives")                                                    \
-    X(JOB_STATE, job_state, "id, state : -")                                                                           \
+    X(JOB_STATE, job_state,                                                                                            \
+      "id, state, epoch, owner : affected 1, or 0 when the checkpoint is not this owner's ('': let go) at this epoch")                                                                            \
     X(END_LOST_SESSIONS, end_lost_sessions, "id : count of our own earlier sessions of this job that were ended")
 
 enum bf_statement {

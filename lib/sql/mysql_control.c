@@ -89,7 +89,8 @@
 #define JOB_STATE                                                                                                     \
     ASK_FIRST "UPDATE backfilld.job SET state = ?2, updated_at = NOW(6), "                                                      \
     "started_at = IF(?2 = 'running', COALESCE(started_at, NOW(6)), started_at), "                                     \
-    "ended_at = IF(?2 IN (''" FINAL_STATES "), NOW(6), NULL) WHERE id = ?1"
+    "ended_at = IF(?2 IN (''" FINAL_STATES "), NOW(6), NULL) WHERE id = ?1 "                                          \
+    "AND EXISTS (SELECT 1 FROM backfilld.checkpoint c WHERE c.job = ?1 AND c.slice = 0 AND c.epoch = ?#3 AND c.owner = ?4)"
 
 enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement)
 {

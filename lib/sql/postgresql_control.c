@@ -70,7 +70,10 @@
     "current_setting('server_version') AS version, "                                                                 \
     SCALAR("CASE WHEN to_regclass('backfilld.meta') IS NULL THEN 'SELECT NULL AS v' "                                \
            "ELSE 'SELECT value AS v FROM backfilld.meta WHERE key = ''schema_version''' END")                        \
-    " AS schema_version"
+    " AS schema_version, "                                                                                           \
+    "CASE WHEN to_regclass('backfilld.meta') IS NULL THEN (SELECT format(" BF_POSTGRESQL_PUBLICATION                 \
+    ", string_agg(quote_ident(pubname), ', ' ORDER BY pubname)) FROM pg_catalog.pg_publication "                     \
+    "WHERE puballtables HAVING count(*) > 0) END AS publication"
 
 /* The condition on the session must have been looked at before a session is ended: OFFSET 0 holds it back. */
 #define END_LOST_SESSIONS                                                                                            \
@@ -90,10 +93,15 @@
     "SELECT job, goal FROM backfilld.control WHERE job IN ($1, '*') UNION ALL SELECT $1, 'run') orders "             \
     "ORDER BY CASE goal WHEN 'abort' THEN 0 WHEN 'pause' THEN 1 ELSE 2 END, job = '*' LIMIT 1"
 
+/* Who is not the owner (any more) says nothing of the job. The row of the checkpoint is held, so that nobody takes it over
+ * between the look at it and the update: his own word comes behind this one. */
 #define JOB_STATE                                                                                                    \
+    "WITH ours AS (SELECT FROM backfilld.checkpoint WHERE job = $1 AND slice = 0 AND epoch = $3::text::bigint "      \
+    "AND owner = $4 FOR SHARE) "                                                                                     \
     "UPDATE backfilld.job SET state = $2, updated_at = clock_timestamp(), "                                          \
     "started_at = CASE WHEN $2 = 'running' THEN coalesce(started_at, clock_timestamp()) ELSE started_at END, "       \
-    "ended_at = CASE WHEN $2 IN (''" FINAL_STATES ") THEN clock_timestamp() END WHERE id = $1"
+    "ended_at = CASE WHEN $2 IN (''" FINAL_STATES ") THEN clock_timestamp() END "                                    \
+    "WHERE id = $1 AND EXISTS (SELECT FROM ours)"
 
 const char *bf_postgresql_control_statement(enum bf_statement statement)
 {

@@ -38,6 +38,10 @@ const char *bf_postgresql_common(enum bf_statement statement);
 const char *bf_postgresql_control_statement(enum bf_statement statement);
 extern const char *const bf_postgresql_schema_ddl[];
 enum { BF_POSTGRESQL_SCHEMA_VERSION = 1 };
+/* A format for the server's own texts: why the control schema must not be made here. */
+#define BF_POSTGRESQL_PUBLICATION                                                                                    \
+    "'publication %s is FOR ALL TABLES: new tables in this database would break its subscribers. Let a DBA make the " \
+    "schema on the subscribers first and then here, with what `backfilld --print-schema` prints'"
 
 void bf_postgresql_check_expressions(const struct bf_document *document, struct bf_complaints *complaints);
 /* The predicate with :started_at replaced; the caller frees it. */

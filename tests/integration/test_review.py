@@ -3,8 +3,11 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
+
+import psycopg
 
 from lab.counted import check, full_speed, make_table, slow_batches
 from lab.daemon import document, pace
@@ -193,10 +196,67 @@ def test_a_publication_for_all_tables_is_found_before_anything_is_made(daemon, d
     """New tables in it break its subscribers: their apply workers find no backfilld.checkpoint."""
     make_table(database, 100)
     database.execute("CREATE PUBLICATION everything FOR ALL TABLES")
-    answer = daemon.post("/v1/jobs", the_job())
-    if answer.status == 201:
-        until(lambda: daemon.job(answer.json)["state"] in ("completed", "failed"), 20)
-    assert database.value("SELECT count(*) FROM pg_publication_tables WHERE schemaname = 'backfilld'") == 0
+    for query in ("", "?dry_run=true"):
+        answer = daemon.post(f"/v1/jobs{query}", the_job())
+        assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/target", answer.text
+        assert "publication everything is FOR ALL TABLES" in answer.json["errors"][0]["detail"]
+    assert database.value("SELECT to_regnamespace('backfilld') IS NULL")
+    # what it says to do: a DBA runs what is printed, and then there is nothing left to make
+    schema = subprocess.run([daemon.program, "--print-schema"], capture_output=True, text=True, check=True).stdout
+    with database.connect() as dba:
+        dba.execute(schema)
+    job = daemon.submit(the_job())
+    daemon.wait(job, "completed")
+    check(database, 100)
+
+
+def test_a_publication_that_comes_after_the_submission_is_found_too(make_daemon, database):
+    make_table(database, 100)
+    daemon = make_daemon(database, require_approval="all")
+    job = daemon.submit(the_job())
+    database.execute("CREATE PUBLICATION everything FOR ALL TABLES")
+    daemon.approve(job)
+    failed = daemon.wait(job, "failed")
+    assert failed["reason"]["code"] == "schema_missing" and "FOR ALL TABLES" in failed["reason"]["text"], failed["reason"]
+    assert database.value("SELECT to_regnamespace('backfilld') IS NULL")
+
+
+def test_what_waits_for_a_lock_says_which(daemon, database):
+    """A lock in the way of the control schema, or of the job's row in it, is no lost session of this job."""
+    make_table(database, 100)
+    with psycopg.connect(database.url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(7089063221083761004)")
+        job = daemon.submit(the_job())
+        waiting = daemon.wait_reason(job, "lock_conflict")
+        assert "could not make the control schema" in waiting["reason"]["text"], waiting["reason"]
+    daemon.wait(job, "completed")
+    with psycopg.connect(database.url) as other:
+        other.execute("LOCK TABLE backfilld.job IN EXCLUSIVE MODE")
+        job = daemon.submit({**the_job(), "name": "second", "where": "n = 1"})
+        waiting = daemon.wait_reason(job, "lock_conflict")
+        assert "could not register the job" in waiting["reason"]["text"], waiting["reason"]
+    daemon.wait(job, "completed")
+
+
+def test_who_lost_a_job_does_not_speak_for_it_in_the_targets_own_record(make_daemon, database):
+    """Somebody takes the checkpoint while the job stops: the record on the target is not that daemon's any more."""
+    make_table(database, 400)
+    slow_batches(database, 0.3)
+    daemon = make_daemon(database)
+    job = daemon.submit(the_job())
+    daemon.wait_progress(job, 2)
+
+    def take_it():
+        with database.connect() as another:
+            another.execute("UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = 'another'")
+    taker = threading.Thread(target=take_it)
+    taker.start()  # waits for the batch that is running, and has the row before the job's release comes
+    until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE "
+                                 "'UPDATE backfilld.checkpoint SET epoch%'"), 20, "the taker waits for the batch", 0.005)
+    daemon.pause(job)
+    taker.join()
+    daemon.wait(job, "paused")
+    assert database.row("SELECT state, ended_at FROM backfilld.job") == ("running", None)
 
 
 def test_a_batch_of_more_than_30_seconds_is_not_silence(make_daemon, database):

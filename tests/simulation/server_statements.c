@@ -384,6 +384,16 @@ static void register_checkpoint(struct sim_server_session *session, const struct
     session->writes_checkpoint = true;
 }
 
+/* Only the owner's word counts; who let go speaks for as long as nobody else has taken it up. */
+static void job_state(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
+{
+    struct sim_server *server = &session->sim->server;
+    if (server->checkpoint.epoch != number(step, 2) || strcmp(server->checkpoint.owner, parameter(step, 3)) != 0)
+        return;
+    snprintf(server->job_state, sizeof server->job_state, "%s", parameter(step, 1));
+    answer->affected = 1;
+}
+
 static void end_lost_sessions(struct sim_server_session *session, struct bf_answer *answer)
 {
     int64_t ended = 0;
@@ -482,6 +492,7 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
         }
         autocommit(session);
         break;
+    case BF_STATEMENT_JOB_STATE: job_state(session, step, answer); break;
     case BF_STATEMENT_END_LOST_SESSIONS: end_lost_sessions(session, answer); break;
     default: look(session, step, answer); break;
     }

@@ -79,6 +79,7 @@ struct sim_server {
     struct sim_server_session *checkpoint_locked_by;
     bool schema, job_there;
     char goal[8];
+    char job_state[24];    /* what the target's own record says of the job */
     bool writable;
     int started;           /* which start of the server this is */
     struct sim_commit *log;

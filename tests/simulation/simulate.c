@@ -323,6 +323,8 @@ static void check_end(struct sim *sim)
             sim_violation(sim, "the job failed: %s", record->reason.text);
         if (record->state != BF_STATE_COMPLETED || sim->server.lost_the_end)
             continue;
+        if (!sim->daemons[1].disk && strcmp(sim->server.job_state, "completed") != 0)
+            sim_violation(sim, "the job is completed, and the target's own record says %s", sim->server.job_state);
         if (quiet(sim) && bf_job_flights(job) > record->progress.batches + OTHER_FLIGHTS)
             sim_violation(sim, "%lld round trips for %lld batches", (long long)bf_job_flights(job),
                           (long long)record->progress.batches);

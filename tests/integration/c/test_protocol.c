@@ -371,16 +371,31 @@ static void records(void **state)
         client_run(client);
         assert_int_equal(client->answers[0].rows, cases[i].found);
     }
-    static const char *const states[] = {"running", "completed"};
-    for (size_t i = 0; i < 2; i++) {
+    /* Who is not the owner, or not any more, says nothing of the job. */
+    static const struct {
+        const char *change, *state, *epoch, *owner, *expected, *ended;
+        int64_t affected;
+    } words[] = {{"UPDATE backfilld.checkpoint SET epoch = 4, owner = 'me' WHERE job = '02JOB'", "running", "4", "me",
+                  "running", "false", 1},
+                 {"SELECT 1", "paused", "3", "me", "running", "false", 0},
+                 {"SELECT 1", "paused", "4", "", "running", "false", 0},
+                 {"SELECT 1", "failed", "4", "another", "running", "false", 0},
+                 {"UPDATE backfilld.checkpoint SET owner = '' WHERE job = '02JOB'", "completed", "4", "", "completed",
+                  "true", 1}};
+    for (size_t i = 0; i < BF_COUNT(words); i++) {
+        side(batch->server, "%s", words[i].change);
         step = bf_flight_add(&client->flight, BF_STATEMENT_JOB_STATE, batch->statements->text[BF_STATEMENT_JOB_STATE]);
         bf_step_text(step, "02JOB");
-        bf_step_text(step, states[i]);
+        bf_step_text(step, words[i].state);
+        bf_step_text(step, words[i].epoch);
+        bf_step_text(step, words[i].owner);
         client_run(client);
+        assert_int_equal(client->answers[0].affected, words[i].affected);
         assert_int_equal(side_number(batch->server, "SELECT (state = '%s' AND started_at IS NOT NULL AND (ended_at IS "
-                                     "NOT NULL) = %s)::int FROM backfilld.job WHERE id = '02JOB'", states[i],
-                                     i ? "true" : "false"), 1);
+                                     "NOT NULL) = %s)::int FROM backfilld.job WHERE id = '02JOB'", words[i].expected,
+                                     words[i].ended), 1);
     }
+    side(batch->server, "UPDATE backfilld.checkpoint SET epoch = 0 WHERE job = '02JOB'");
     step = add_by(batch, client, BF_STATEMENT_TOUCH);
     bf_step_number(step, 0);
     bf_step_number(step, 0);

@@ -246,6 +246,12 @@ static void a_store_that_fails(void **state)
     assert_int_equal(world->latch_count, 1);
     assert_int_equal(world_stored(world, "runs")->state, BF_STATE_PAUSED);
     assert_true(latch(world, all(), true).durable);
+    int said = 0; /* the event is not lost with the write that failed, and comes once */
+    for (int i = 0; i < world->event_count; i++)
+        said += strcmp(world->events[i].type, "pause_all") == 0;
+    assert_int_equal(said, 1);
+    assert_string_equal(world_event(world, NULL, "pause_all")->text, "all jobs: fire");
+    assert_string_equal(world_event(world, NULL, "pause_all")->actor, "ann");
     /* What starts something is stored first. */
     world->store_fails = true;
     held = latch(world, all(), false);
@@ -255,6 +261,26 @@ static void a_store_that_fails(void **state)
     assert_non_null(bf_engine_latch(world->engine, 0));
     world->store_fails = false;
     assert_int_equal(latch(world, all(), false).code, BF_OK);
+    assert_int_equal(world_state(world, "runs"), BF_STATE_RUNNING);
+    world_free(world);
+}
+
+static void an_event_of_a_latch_that_is_off_again_is_not_lost(void **state)
+{
+    (void)state;
+    struct test_world *world = make();
+    struct held on = {0}, off = {0};
+    struct bf_latch scope = all();
+    bf_engine_pause_all(world->engine, &scope, "ann", on_latched, &on);
+    bf_engine_resume_all(world->engine, &scope, "bob", on_latched, &off);
+    while (on.times == 0) /* the jobs' own saves come before the latch's */
+        assert_true(world_write_one(world, true));
+    assert_false(on.durable);
+    world_pass(world, 5000);
+    assert_int_equal(off.code, BF_OK);
+    assert_int_equal(world->latch_count, 0);
+    assert_string_equal(world_event(world, NULL, "pause_all")->actor, "ann");
+    assert_string_equal(world_event(world, NULL, "resume_all")->actor, "bob");
     assert_int_equal(world_state(world, "runs"), BF_STATE_RUNNING);
     world_free(world);
 }
@@ -307,6 +333,7 @@ int main(void)
         cmocka_unit_test(what_is_still_on_its_way_to_the_pause_goes_on_from_there),
         cmocka_unit_test(a_restart_in_the_middle_of_resume_all),
         cmocka_unit_test(a_store_that_fails),
+        cmocka_unit_test(an_event_of_a_latch_that_is_off_again_is_not_lost),
         cmocka_unit_test(what_comes_later_is_held_too),
         cmocka_unit_test(latches_have_a_limit),
     };
