@@ -1,5 +1,6 @@
 /* list and targets: tables. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "allocate.h"
@@ -117,10 +118,20 @@ static char *number_cell(const json_t *target, const char *name)
     return number < 0 ? bf_copy_string("") : bf_format_number(number);
 }
 
+/* primary, replica, read_only; where nobody answers, why: unreachable, gone. */
+static char *role_cell(const json_t *target)
+{
+    char *role = bf_member_text(target, "role");
+    if (role[0])
+        return role;
+    free(role);
+    return bf_member_text(target, "reachability");
+}
+
 enum bf_exit bf_run_targets(struct bf_client *client)
 {
-    static const char *const headings[] = {"TARGET", "ENGINE", "RUNNING", "QUEUED", "MAX JOBS", "APPROVAL"};
-    enum { NUMBERS = 1 << 2 | 1 << 3 | 1 << 4 };
+    static const char *const headings[] = {"TARGET", "ENGINE", "VERSION", "ROLE", "RUNNING", "QUEUED", "MAX JOBS", "APPROVAL"};
+    enum { NUMBERS = 1 << 4 | 1 << 5 | 1 << 6 };
     struct bf_reply reply;
     enum bf_exit code = BF_EXIT_DONE;
     bf_http_ask(client->http, BF_ROUTE_TARGETS, NULL, NULL, NULL, LIST_TIMEOUT, &reply);
@@ -137,12 +148,20 @@ enum bf_exit bf_run_targets(struct bf_client *client)
         {
             bf_table_add(&table, bf_member_text(target, "name"));
             bf_table_add(&table, bf_member_text(target, "engine"));
+            bf_table_add(&table, bf_member_text(target, "version"));
+            bf_table_add(&table, role_cell(target));
             bf_table_add(&table, number_cell(target, "running"));
             bf_table_add(&table, number_cell(target, "queued"));
             bf_table_add(&table, number_cell(target, "max_jobs"));
             bf_table_add(&table, bf_member_text(target, "require_approval"));
         }
         bf_table_print(&table, NUMBERS);
+        json_array_foreach(json_object_get(reply.json, "targets"), index, target)
+        {
+            char *name BF_AUTO_STRING = bf_member_text(target, "name"), *trouble BF_AUTO_STRING = bf_member_text(target, "trouble");
+            if (trouble[0])
+                bf_say("target %s: %s", name, trouble);
+        }
     }
     bf_reply_clear(&reply);
     return code;

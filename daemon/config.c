@@ -7,6 +7,7 @@
 
 #include "allocate.h"
 #include "ini_file.h"
+#include "mysql_database.h"
 #include "values.h"
 
 /* The section that is being read. */
@@ -19,6 +20,7 @@ struct reader {
     struct bf_faults *faults;
     enum place place;
     struct bf_target_config *target; /* of the section, in TARGET */
+    int replicas_line;               /* of the section's replicas; 0: none */
     bool primary_given;              /* also when its value was at fault: one fault is enough */
     int line;                        /* of what is being applied */
     const char *key;
@@ -86,8 +88,8 @@ static char *set_require_approval(struct reader *reader, const char *value)
 
 static char *set_replicas(struct reader *reader, const char *value)
 {
-    (void)reader;
-    return bf_value_replicas(value);
+    reader->replicas_line = reader->line;
+    return bf_value_replicas(value, &reader->target->replicas);
 }
 
 static char *set_default(struct reader *reader, const char *value)
@@ -130,7 +132,8 @@ static const struct {
       "password.)"},
      set_password_file},
     {{"target", "replicas", "none", true,
-      "Whether replicas are watched: \"none\" says that nobody watches them."},
+      "The replicas: URLs with commas between them, for checks with \"on\": \"replica\"; auto or none. (Lag is not measured "
+      "yet.)"},
      set_replicas},
     {{"target", "max_jobs", "2", true,
       "How many jobs run at once on this target (1 to 64); the others wait in order."},
@@ -157,6 +160,24 @@ const struct bf_setting *bf_config_setting(size_t index)
     return index < BF_COUNT(settings) ? &settings[index].setting : NULL;
 }
 
+/* A replica is of the same kind as its primary, which may stand behind it in the section. */
+static void check_replicas(struct reader *reader)
+{
+    const struct bf_target_config *target = reader->target;
+
+    if (!target->primary || !target->replicas.text || strcmp(target->replicas.text, "none") == 0)
+        return;
+    if (bf_mysql_is_url(target->primary)) { /* nothing would ask them */
+        bf_faults_add(reader->faults, reader->replicas_line,
+                      "replicas: not built yet for MySQL and MariaDB: only \"none\" is");
+        return;
+    }
+    for (size_t i = 0; i < target->replicas.count; i++)
+        if (bf_mysql_is_url(target->replicas.urls[i]))
+            bf_faults_add(reader->faults, reader->replicas_line, "replicas: number %zu is of another engine than the primary",
+                          i + 1);
+}
+
 static void end_section(struct reader *reader)
 {
     int line = 0;
@@ -166,9 +187,12 @@ static void end_section(struct reader *reader)
         bf_faults_add(reader->faults, line, "%s", fault);
     if (reader->place == TARGET && !reader->primary_given)
         bf_faults_add(reader->faults, reader->target->line, "[target %s] has no \"primary\"", reader->target->name);
+    if (reader->place == TARGET)
+        check_replicas(reader);
     reader->place = IGNORED;
     reader->target = NULL;
     reader->primary_given = false;
+    reader->replicas_line = 0;
     memset(reader->set_at, 0, sizeof reader->set_at);
 }
 
@@ -376,7 +400,16 @@ void bf_config_free(struct bf_config *config)
         free(config->targets[i].name);
         free(config->targets[i].primary);
         free(config->targets[i].password_file);
+        bf_replicas_clear(&config->targets[i].replicas);
         bf_rules_clear(&config->targets[i].rules);
     }
     free(config);
+}
+
+void bf_replicas_clear(struct bf_replicas *replicas)
+{
+    for (size_t i = 0; i < replicas->count; i++)
+        free(replicas->urls[i]);
+    free(replicas->text);
+    *replicas = (struct bf_replicas){0};
 }

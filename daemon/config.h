@@ -13,8 +13,17 @@
 enum {
     BF_CONFIG_FILE_MAX = 1024 * 1024, /* bytes */
     BF_TARGETS_MAX = 64,
-    BF_TARGET_JOBS_MAX = 64
+    BF_TARGET_JOBS_MAX = 64,
+    BF_REPLICAS_MAX = 16
 };
+
+/* Where a target's replicas are found. */
+struct bf_replicas {
+    char *text; /* as written: "none", "auto" or URLs; NULL: not given */
+    char *urls[BF_REPLICAS_MAX];
+    size_t count;
+};
+void bf_replicas_clear(struct bf_replicas *replicas);
 
 struct bf_target_config {
     char *name;
@@ -22,6 +31,7 @@ struct bf_target_config {
     char *password_file; /* NULL: ~/.pgpass, or none needed */
     int max_jobs;
     bool require_approval;
+    struct bf_replicas replicas;
     struct bf_rules rules; /* defaults and ceilings */
     int line;              /* of its section */
 };

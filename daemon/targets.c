@@ -14,6 +14,9 @@ struct connected_target {
     struct bf_target target; /* what the engine has a pointer to */
     struct bf_rules rules;
     char *name, *primary, *password_file;
+    char *replicas_text; /* as written; NULL: not given */
+    struct bf_replica replicas[BF_REPLICAS_MAX];
+    char *replica_urls[BF_REPLICAS_MAX];
     struct connected_target *next; /* among the former ones */
 };
 
@@ -53,11 +56,45 @@ static void free_database(struct bf_database *database, const char *url)
 static void free_target(struct connected_target *target)
 {
     free_database(target->target.database, target->primary);
+    for (size_t i = 0; i < target->target.replica_count; i++) {
+        free_database(target->replicas[i].database, target->replica_urls[i]);
+        free(target->replicas[i].name);
+        free(target->replica_urls[i]);
+    }
+    free(target->replicas_text);
     bf_rules_clear(&target->rules);
     free(target->name);
     free(target->primary);
     free(target->password_file);
     free(target);
+}
+
+/* "db8:3306" of mysql://backfill@db8:3306/legacy */
+static char *host_of(const char *url)
+{
+    const char *authority = strstr(url, "://") + 3;
+    size_t length = strcspn(authority, "/?");
+    const char *at = memrchr(authority, '@', length);
+    const char *host = at ? at + 1 : authority;
+
+    return bf_copy_bytes(host, (size_t)(authority + length - host));
+}
+
+static void make_replicas(struct bf_targets *targets, struct connected_target *target, const struct bf_replicas *replicas)
+{
+    target->replicas_text = bf_copy_string(replicas->text);
+    target->target.replicas = target->replicas;
+    target->target.replica_count = replicas->count;
+    for (size_t i = 0; i < replicas->count; i++) {
+        char *host = host_of(replicas->urls[i]);
+        target->replica_urls[i] = bf_copy_string(replicas->urls[i]);
+        target->replicas[i] = (struct bf_replica){
+            .name = *host ? bf_copy_string(host) : bf_format("number %zu", i + 1),
+            .database = new_database(targets->loop, target->replica_urls[i], target->password_file)};
+        free(host);
+    }
+    if (replicas->count > 0 || (replicas->text && strcmp(replicas->text, "auto") == 0))
+        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: replication lag is not measured yet, whatever `replicas` says", target->name);
 }
 
 static struct connected_target *make(struct bf_targets *targets, const struct bf_target_config *config)
@@ -71,12 +108,27 @@ static struct connected_target *make(struct bf_targets *targets, const struct bf
         .name = target->name,
         .database = new_database(targets->loop, target->primary, target->password_file),
         .rules = &target->rules};
+    make_replicas(targets, target, &config->replicas);
     return target;
 }
 
 static bool same(const char *one, const char *other)
 {
     return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
+static bool same_replicas(const char *one, const char *other)
+{
+    return strcmp(one ? one : "none", other ? other : "none") == 0;
+}
+
+/* What makes a target another one for its jobs; NULL: nothing. */
+static const char *what_differs(const struct connected_target *target, const struct bf_target_config *wanted)
+{
+    return !same(target->primary, wanted->primary)               ? "primary"
+           : !same(target->password_file, wanted->password_file) ? "password_file"
+           : !same_replicas(target->replicas_text, wanted->replicas.text) ? "replicas"
+                                                                          : NULL;
 }
 
 static const char *approval(bool require)
@@ -155,11 +207,10 @@ size_t bf_targets_apply(struct bf_targets *targets, struct bf_config *config, st
     for (size_t i = 0; i < config->target_count; i++) {
         struct bf_target_config *wanted = &config->targets[i];
         struct connected_target *target = take(targets, wanted->name);
-        bool url = target && !same(target->primary, wanted->primary);
+        const char *other_one = target ? what_differs(target, wanted) : NULL;
 
-        if (target && (url || !same(target->password_file, wanted->password_file))) {
-            bf_log(BF_LEVEL_NOTICE, NULL, "target %s: %s changed: its jobs connect anew", wanted->name,
-                   url ? "primary" : "password_file");
+        if (other_one) {
+            bf_log(BF_LEVEL_NOTICE, NULL, "target %s: %s changed: its jobs connect anew", wanted->name, other_one);
             struct connected_target *other = make(targets, wanted);
             other->target.max_jobs = target->target.max_jobs;
             other->target.require_approval = target->target.require_approval;

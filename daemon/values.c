@@ -222,11 +222,54 @@ char *bf_value_require_approval(const char *value, bool *ret_require)
     return NULL;
 }
 
-char *bf_value_replicas(const char *value)
+/* Where the next URL of a list begins; NULL: this is the last one. A URL may have commas of its own, between its hosts. */
+static const char *next_url(const char *text)
 {
-    /* Accepting "auto" would promise that replicas are watched. */
-    if (strcmp(value, "none") != 0)
-        return bf_copy_string("watching replicas is not built yet: only \"none\" is, which says that nobody watches "
-                              "them");
+    static const char *const schemes[] = {"postgresql://", "postgres://", "mysql://", "mariadb://"};
+
+    for (const char *comma = strchr(text, ','); comma; comma = strchr(comma + 1, ',')) {
+        const char *next = comma + 1 + strspn(comma + 1, " \t");
+        for (size_t i = 0; i < BF_COUNT(schemes); i++)
+            if (strncmp(next, schemes[i], strlen(schemes[i])) == 0)
+                return next;
+    }
+    return NULL;
+}
+
+static size_t url_length(const char *text, const char *next)
+{
+    size_t length = next ? (size_t)(next - text) : strlen(text);
+
+    while (length > 0 && next && strchr(", \t", text[length - 1]))
+        length--;
+    return length;
+}
+
+char *bf_value_replicas(const char *value, struct bf_replicas *ret_replicas)
+{
+    struct bf_replicas replicas = {0};
+    bool word = strcmp(value, "none") == 0 || strcmp(value, "auto") == 0;
+    char *fault = NULL;
+
+    for (const char *at = word ? NULL : value, *next; at && !fault; at = next) {
+        next = next_url(at);
+        BF_AUTO_STRING char *url = bf_copy_bytes(at, url_length(at, next));
+        if (replicas.count == BF_REPLICAS_MAX) {
+            fault = bf_format("there are too many (limit %d)", BF_REPLICAS_MAX);
+        } else {
+            BF_AUTO_STRING char *wrong = strpbrk(url, " \t") ? bf_copy_string("has a blank in it")
+                                                            : bf_value_primary(url, &replicas.urls[replicas.count]);
+            if (wrong)
+                fault = bf_format("\"none\", \"auto\" or URLs: number %zu %s", replicas.count + 1, wrong);
+            else
+                replicas.count++;
+        }
+    }
+    if (fault) {
+        bf_replicas_clear(&replicas);
+        return fault;
+    }
+    replicas.text = bf_copy_string(value);
+    *ret_replicas = replicas;
     return NULL;
 }

@@ -25,8 +25,11 @@ static char *kind_of(const struct bf_field *field)
         return bf_format("a line of up to %lld bytes, or a whole number", max);
     case BF_FIELD_TEXT:
         return bf_format("a text of up to %lld bytes", max);
-    case BF_FIELD_WORD:
-        return bf_format("\"%s\"", field->word);
+    case BF_FIELD_WORD: {
+        const char *second = strchr(field->word, '|');
+        return second ? bf_format("\"%.*s\" or \"%s\"", (int)(second - field->word), field->word, second + 1)
+                      : bf_format("\"%s\"", field->word);
+    }
     case BF_FIELD_DURATION:
         return bf_format("a duration from %s to %s", bf_duration_format(field->min, low),
                          bf_duration_format(field->max, high));

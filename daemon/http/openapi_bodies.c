@@ -26,6 +26,15 @@ static json_t *name_schema(const struct bf_field *field)
     return json_pack("{s:s, s:s}", "type", "string", "pattern", pattern);
 }
 
+/* One of several words, which have "|" between them. */
+static json_t *words_schema(const char *choices)
+{
+    json_t *words = json_array();
+    for (const char *at = choices; *at; at += strcspn(at, "|") + (at[strcspn(at, "|")] == '|'))
+        json_array_append_new(words, json_stringn(at, strcspn(at, "|")));
+    return json_pack("{s:o}", "enum", words);
+}
+
 static json_t *range_schema(const char *type, const struct bf_field *field)
 {
     return json_pack("{s:s, s:I, s:I}", "type", type, "minimum", (json_int_t)field->min, "maximum",
@@ -62,7 +71,7 @@ static json_t *field_schema(const struct bf_field *field)
     case BF_FIELD_TEXT:
         return text_schema(text_pattern, field->max);
     case BF_FIELD_WORD:
-        return json_pack("{s:s}", "const", field->word);
+        return words_schema(field->word);
     case BF_FIELD_DURATION:
         return json_pack("{s:s, s:s}", "type", "string", "pattern", "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$");
     case BF_FIELD_INTEGER:
@@ -155,12 +164,8 @@ static json_t *member_schema(const struct bf_body_field *field)
         break;
     case BF_BODY_LABEL:
         return text_schema("^[^=\\x00-\\x1f\\x7f][^=\\x00-\\x1f\\x7f]*=[^\\x00-\\x1f\\x7f]*$", BF_HTTP_WORDS_MAX);
-    case BF_BODY_CHOICE: {
-        json_t *words = json_array();
-        for (const char *at = field->choices; *at; at += strcspn(at, "|") + (at[strcspn(at, "|")] == '|'))
-            json_array_append_new(words, json_stringn(at, strcspn(at, "|")));
-        return json_pack("{s:o}", "enum", words);
-    }
+    case BF_BODY_CHOICE:
+        return words_schema(field->choices);
     case BF_BODY_CHANGE:
         return change_schema(pointer);
     case BF_BODY_NOT_BUILT:

@@ -116,7 +116,7 @@ int bf_http_connections_possible(void);
 void bf_http_linger_begin(struct bf_http *http, int socket);
 void bf_http_linger_end_all(struct bf_http *http);
 
-/* health.c: ends what /readyz has under way; every request was answered before. */
+/* probe.c: ends what is under way to the targets; every request was answered before. */
 void bf_http_probe_end(struct bf_http *http);
 
 /* check.c: true when a handler may see the request; else it is answered. Called once, with the headers. */

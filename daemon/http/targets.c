@@ -1,17 +1,18 @@
-/* /v1/targets: what is known of them without asking the servers. */
-#include "server.h"
+/* /v1/targets: what the configuration says of them, what their servers say, and what runs there. A target that is not in
+ * the configuration any more is shown as gone for as long as unfinished jobs or latches name it. */
+#include "probe.h"
 
 #include <string.h>
 
 #include "dialect.h"
 #include "state.h"
 
-static json_t *target_view(const struct bf_engine *engine, const struct bf_target *target)
+static void add_counts(json_t *view, const struct bf_engine *engine, const char *name)
 {
     json_int_t running = 0, queued = 0;
     for (const struct bf_job *job = NULL; (job = bf_engine_next_job(engine, job));) {
         const struct bf_record *record = bf_job_record(job);
-        if (strcmp(record->document->target, target->name) != 0) continue;
+        if (strcmp(record->document->target, name) != 0) continue;
         switch (record->state) {
         case BF_STATE_RUNNING:
         case BF_STATE_VERIFYING:
@@ -27,36 +28,94 @@ static json_t *target_view(const struct bf_engine *engine, const struct bf_targe
             break;
         }
     }
+    json_object_set_new(view, "running", json_integer(running));
+    json_object_set_new(view, "queued", json_integer(queued));
+    json_object_set_new(view, "latches", bf_latches_view(engine, name));
+}
+
+static json_t *target_view(const struct bf_engine *engine, const struct bf_probed *probed)
+{
+    const struct bf_target *target = probed->target;
     json_t *view = json_object();
     json_object_set_new(view, "name", bf_json_text(target->name));
     json_object_set_new(view, "engine", bf_json_text(target->database->dialect->name));
+    json_object_set_new(view, "version", bf_json_text(probed->version[0] ? probed->version : NULL));
+    json_object_set_new(view, "role", bf_json_text(probed->role));
+    json_object_set_new(view, "reachability", json_string(probed->reachable ? "reachable" : "unreachable"));
+    json_object_set_new(view, "trouble", bf_json_text(probed->reachable ? NULL : probed->text));
     json_object_set_new(view, "max_jobs", json_integer(target->max_jobs));
     json_object_set_new(view, "require_approval", json_string(target->require_approval ? "all" : "none"));
-    json_object_set_new(view, "running", json_integer(running));
-    json_object_set_new(view, "queued", json_integer(queued));
-    json_object_set_new(view, "latches", bf_latches_view(engine, target->name));
+    add_counts(view, engine, target->name);
     return view;
+}
+
+static json_t *gone_view(const struct bf_engine *engine, const char *name)
+{
+    static const char *const unknown[] = {"engine", "version", "role", "max_jobs", "require_approval"};
+    json_t *view = json_object();
+    json_object_set_new(view, "name", bf_json_text(name));
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) json_object_set_new(view, unknown[i], json_null());
+    json_object_set_new(view, "reachability", json_string("gone"));
+    json_object_set_new(view, "trouble", json_string("it is not in the configuration any more; what names it waits until it "
+                                                     "is there again, and can be aborted"));
+    add_counts(view, engine, name);
+    return view;
+}
+
+static bool is_listed(const json_t *targets, const char *name)
+{
+    size_t index;
+    const json_t *view;
+    json_array_foreach(targets, index, view)
+        if (strcmp(json_string_value(json_object_get(view, "name")), name) == 0) return true;
+    return false;
+}
+
+/* All of them: those of the configuration in its order, then those that are gone. */
+static json_t *views(const struct bf_http *http)
+{
+    const struct bf_engine *engine = http->engine;
+    json_t *targets = json_array();
+    const struct bf_probed *probed;
+    const struct bf_latch *latch;
+    for (size_t i = 0; (probed = bf_http_probed(http, i)); i++)
+        json_array_append_new(targets, target_view(engine, probed));
+    for (const struct bf_job *job = NULL; (job = bf_engine_next_job(engine, job));) {
+        const struct bf_record *record = bf_job_record(job);
+        if (!bf_state_final(record->state) && !is_listed(targets, record->document->target))
+            json_array_append_new(targets, gone_view(engine, record->document->target));
+    }
+    for (size_t i = 0; (latch = bf_engine_latch(engine, i)); i++)
+        if (latch->kind == BF_LATCH_TARGET && !is_listed(targets, latch->name))
+            json_array_append_new(targets, gone_view(engine, latch->name));
+    return targets;
+}
+
+static void answer_list(struct bf_http_request *request)
+{
+    bf_http_answer(request, 200, json_pack("{s:o}", "targets", views(request->http)));
+}
+
+static void answer_one(struct bf_http_request *request)
+{
+    size_t index;
+    json_t *view, *targets = views(request->http);
+    json_array_foreach(targets, index, view)
+    {
+        if (strcmp(json_string_value(json_object_get(view, "name")), request->target) != 0) continue;
+        bf_http_answer(request, 200, json_incref(view));
+        break;
+    }
+    if (!request->response) bf_http_problem(request, BF_NOT_FOUND, "no target is called %.100s", request->target);
+    json_decref(targets);
 }
 
 void bf_handle_list_targets(struct bf_http_request *request)
 {
-    const struct bf_engine *engine = request->http->engine;
-    json_t *targets = json_array(), *body = json_object();
-    const struct bf_target *target;
-    for (size_t i = 0; (target = bf_engine_target(engine, i)); i++)
-        json_array_append_new(targets, target_view(engine, target));
-    json_object_set_new(body, "targets", targets);
-    bf_http_answer(request, 200, body);
+    bf_http_probe_ask(request, answer_list);
 }
 
 void bf_handle_show_target(struct bf_http_request *request)
 {
-    const struct bf_engine *engine = request->http->engine;
-    const struct bf_target *target;
-    for (size_t i = 0; (target = bf_engine_target(engine, i)); i++) {
-        if (strcmp(target->name, request->target) != 0) continue;
-        bf_http_answer(request, 200, target_view(engine, target));
-        return;
-    }
-    bf_http_problem(request, BF_NOT_FOUND, "no target is called %.100s", request->target);
+    bf_http_probe_ask(request, answer_one);
 }

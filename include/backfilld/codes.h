@@ -58,6 +58,8 @@
     X(OLD_TRANSACTION, old_transaction, 0, "Waits for transactions older than the pass")   \
     X(CHECK_FAILED, check_failed, 0, "A check does not hold")                              \
     X(CANARY, canary, 0, "The canary waits for a person")                                  \
+    X(REPLICA_UNREACHABLE, replica_unreachable, 0, "No replica can be asked")              \
+    X(REPLICATION_LAG, replication_lag, 0, "A replica is behind")                          \
     X(DATA_ERROR, data_error, 0, "A row could not be changed")                             \
     X(STATEMENT_FAILED, statement_failed, 0, "The server refused a statement")             \
     X(CONNECT_REFUSED, connect_refused, 0, "The server refuses the login")                 \

@@ -18,11 +18,19 @@
 struct bf_engine;
 struct bf_job;
 
+/* Where the configuration names replicas by their addresses. */
+struct bf_replica {
+    char *name; /* for people: host and port */
+    struct bf_database *database;
+};
+
 struct bf_target {
     char *name;
     struct bf_database *database;
     int max_jobs;          /* running at once; the rest is queued in order */
     bool require_approval; /* "all" or "none" */
+    const struct bf_replica *replicas; /* to be asked, the first one first */
+    size_t replica_count;
     const struct bf_rules *rules; /* defaults and ceilings of its jobs' pace and limits; NULL: none */
 };
 

@@ -283,9 +283,9 @@ static void described(void *argument, struct bf_session *session, struct bf_flig
         bf_complaints_clear(&complaints);
         return;
     }
-    submission->server_version = bf_copy_string(bf_answer_value(&answers[0], 0, 3));
-    submission->schema_there = bf_answer_value(&answers[0], 0, 4) != NULL;
-    const char *no_schema = bf_answer_value(&answers[0], 0, 5);
+    submission->server_version = bf_copy_string(bf_answer_value(&answers[0], 0, BF_SERVER_VERSION));
+    submission->schema_there = bf_answer_value(&answers[0], 0, BF_SERVER_SCHEMA) != NULL;
+    const char *no_schema = bf_answer_value(&answers[0], 0, BF_SERVER_NO_SCHEMA);
     if (no_schema) { /* found before anything is made */
         bf_complain(&complaints, BF_INVALID, "/target", "%s", no_schema);
         refuse(submission, BF_INVALID, &complaints, "the control schema cannot be made on the target");
@@ -336,10 +336,24 @@ static void refuse_at_once(bf_ordered *done, void *argument, enum bf_code code, 
     done(argument, &outcome);
 }
 
+/* A check on a replica needs one that can be connected to. */
+static void check_place(const struct bf_target *target, const char *check, struct bf_complaints *complaints)
+{
+    BF_AUTO_STRING char *pointer = bf_format("%s/on", check);
+    const struct bf_dialect *dialect = target->database->dialect;
+    if (!dialect->common(BF_STATEMENT_REPLAYED))
+        bf_complain(complaints, BF_UNSUPPORTED, pointer, "checks on a replica are not built yet for %s", dialect->name);
+    else if (target->replica_count == 0)
+        bf_complain(complaints, BF_INVALID, pointer,
+                    "no replica of target %s can be connected to: `replicas` in its configuration has to name their URLs",
+                    target->name);
+}
+
 /* What the engine's dialect says of the author's texts, before any server sees them. */
-static void check_dialect(const struct bf_dialect *dialect, const struct bf_document *document,
+static void check_dialect(const struct bf_target *target, const struct bf_document *document,
                           struct bf_complaints *complaints)
 {
+    const struct bf_dialect *dialect = target->database->dialect;
     static const char *const moments[] = {
         [BF_CHECK_BEFORE] = "before", [BF_CHECK_CANARY] = "canary", [BF_CHECK_AFTER] = "after"};
     dialect->check_expressions(document, complaints);
@@ -347,9 +361,12 @@ static void check_dialect(const struct bf_dialect *dialect, const struct bf_docu
         bf_complain(complaints, BF_UNSUPPORTED, "/remaining", "`remaining` is not built yet for %s", dialect->name);
     for (enum bf_check_kind kind = 0; kind < BF_CHECK_KINDS; kind++)
         for (size_t i = 0; i < document->check_count[kind]; i++) {
-            BF_AUTO_STRING char *pointer = bf_format("/checks/%s/%zu/sql", moments[kind], i);
+            const struct bf_check *check = &document->checks[kind][i];
+            BF_AUTO_STRING char *at = bf_format("/checks/%s/%zu", moments[kind], i), *pointer = bf_format("%s/sql", at);
+            if (check->on_replica)
+                check_place(target, at, complaints);
             if (dialect->check_query)
-                dialect->check_query(document->checks[kind][i].sql, pointer, complaints);
+                dialect->check_query(check->sql, pointer, complaints);
             else
                 bf_complain(complaints, BF_UNSUPPORTED, pointer, "checks are not built yet for %s", dialect->name);
         }
@@ -404,7 +421,7 @@ static void submit(struct bf_engine *engine, const char *json, size_t length, co
             bf_complain(&complaints, BF_INVALID, "/target", "there is no target %s in the daemon's configuration",
                         document->target);
         else
-            check_dialect(target->database->dialect, document, &complaints);
+            check_dialect(target, document, &complaints);
         if (target)
             bf_target_check_ceilings(target, document, &complaints);
         code = bf_complaints_code(&complaints);

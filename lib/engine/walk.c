@@ -37,6 +37,7 @@ bool bf_walk_over(const struct bf_job *job)
 void bf_walk_close_session(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
+    bf_walk_close_replica(job);
     if (walk->session)
         job->target->database->close(walk->session);
     walk->session = NULL;
@@ -130,6 +131,9 @@ static void arrived(struct bf_job *job)
         }
         break;
     case BF_PHASE_CHECKING: bf_walk_checked(job); break;
+    case BF_PHASE_FINDING_LOG_END: bf_walk_log_end_found(job); break;
+    case BF_PHASE_CONNECTING_REPLICA: bf_walk_replica_connected(job); break;
+    case BF_PHASE_RECOGNISING_REPLICA: bf_walk_replica_recognised(job); break;
     case BF_PHASE_TAKING_BACK_CHECK: bf_walk_check_taken_back(job); break;
     case BF_PHASE_ENDING_CANARY: bf_walk_canary_ended(job); break;
     case BF_PHASE_WAITING_OLD: bf_walk_horizon_seen(job); break;
@@ -175,6 +179,13 @@ static bool advance(struct bf_job *job)
         if (bf_job_now(job) < walk->sleep_until)
             return false;
         bf_walk_horizon_again(job);
+        return true;
+    case BF_PHASE_WAITING_REPLICA:
+        if (walk->stopping)
+            return bf_walk_stop_waiting(job);
+        if (bf_job_now(job) < walk->sleep_until)
+            return false;
+        bf_walk_replica_again(job);
         return true;
     case BF_PHASE_BACKING_OFF:
         if (walk->stopping && bf_walk_stop_waiting(job))

@@ -48,6 +48,10 @@ enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing show
     X(SLEEPING, sleeping, SLEEPING)                                                        \
     X(BACKING_OFF, backing_off, BACKING_OFF)                                               \
     X(CHECKING, checking, VERIFYING)             /* a query of the operator's */           \
+    X(FINDING_LOG_END, finding_log_end, VERIFYING) /* for a check on a replica */          \
+    X(CONNECTING_REPLICA, connecting_replica, VERIFYING)                                   \
+    X(RECOGNISING_REPLICA, recognising_replica, VERIFYING)                                 \
+    X(WAITING_REPLICA, waiting_replica, HOLDING) /* for it to replay what we wrote: a timer */ \
     X(TAKING_BACK_CHECK, taking_back_check, VERIFYING)                                     \
     X(ENDING_CANARY, ending_canary, VERIFYING)                                             \
     X(WAITING_OLD, waiting_old, HOLDING)         /* which transactions are under way? */   \
@@ -117,6 +121,10 @@ struct bf_walk {
     enum bf_check_kind checking;
     size_t check_index;
     char check_limit[BF_LIMIT_TIME_TEXT];
+    struct bf_session *replica;  /* of a check; NULL: none */
+    size_t replica_index;
+    bool on_replica;             /* the flight under way is there */
+    char log_end[64];            /* what it has to have replayed */
 
     struct bf_range next;        /* the next batch */
     int64_t asked_rows;          /* what the boundary under way was asked for */
@@ -182,6 +190,7 @@ void bf_walk_leave(struct bf_job *job);        /* the walk is over */
 
 /* walk_flights.c: what is said in each phase */
 void bf_walk_send(struct bf_job *job, enum bf_phase phase); /* sends walk->flight, waits in `phase` */
+void bf_walk_send_to_replica(struct bf_job *job, enum bf_phase phase);
 void bf_walk_send_recognise(struct bf_job *job);
 void bf_walk_send_schema(struct bf_job *job);
 void bf_walk_send_register(struct bf_job *job);
@@ -226,10 +235,20 @@ void bf_walk_read_end(struct bf_job *job); /* walk_begin.c: END's answer becomes
 
 /* walk_check.c: the operator's checks and the canary */
 void bf_walk_run_checks(struct bf_job *job, enum bf_check_kind kind);
+void bf_walk_send_check(struct bf_job *job, bool on_replica);
 void bf_walk_checked(struct bf_job *job);
 void bf_walk_check_taken_back(struct bf_job *job);
 bool bf_walk_canary_due(const struct bf_job *job);
 void bf_walk_canary_ended(struct bf_job *job);
+
+/* walk_replica.c: a check on a replica */
+void bf_walk_ask_replica(struct bf_job *job);
+void bf_walk_log_end_found(struct bf_job *job);
+void bf_walk_replica_connected(struct bf_job *job);
+void bf_walk_replica_recognised(struct bf_job *job);
+void bf_walk_replica_again(struct bf_job *job);
+bool bf_walk_replica_checked(struct bf_job *job); /* true: the check's query was answered; else it has decided */
+void bf_walk_close_replica(struct bf_job *job);
 
 /* walk_trouble.c: P10, one exit for everything that goes wrong */
 /* Looks at the answers of a flight; true when all steps of it went well. Else it has decided what comes next. */

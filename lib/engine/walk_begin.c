@@ -65,7 +65,7 @@ static bool ended_by_person(struct bf_job *job)
 /* Before anything is made or looked for on it: is it the database that the job was planned on? P4 */
 static bool planned_here(struct bf_job *job, const struct bf_answer *server)
 {
-    const char *identity = bf_answer_value(server, 0, 0);
+    const char *identity = bf_answer_value(server, 0, BF_SERVER_IDENTITY);
     if (!job->identity || !identity || strcmp(job->identity, identity) == 0)
         return true;
     bf_walk_end(job, BF_STATE_PAUSED, BF_TARGET_CHANGED,
@@ -81,9 +81,9 @@ void bf_walk_recognised(struct bf_job *job)
     if (!bf_walk_fine(job, "recognise the server"))
         return;
     const struct bf_answer *server = &walk->answers[0];
-    const char *started = bf_answer_value(server, 0, 1);
+    const char *started = bf_answer_value(server, 0, BF_SERVER_STARTED);
     snprintf(walk->server_started, sizeof walk->server_started, "%s", started ? started : "");
-    if (!bf_answer_true(server, 0, 2)) {
+    if (!bf_answer_true(server, 0, BF_SERVER_WRITABLE)) {
         bf_walk_back_off(job, BF_NOT_PRIMARY, "the server is read-only: waiting for the primary", true);
         return;
     }
@@ -113,8 +113,8 @@ void bf_walk_recognised(struct bf_job *job)
     job->record.document->started_at = job->record.started_at;
     walk->statements = dialect->render(job->record.id, job->record.document, walk->table);
     walk->recognised = true;
-    bool schema = bf_answer_value(server, 0, 4) != NULL;
-    int64_t version = bf_answer_number(server, 0, 4);
+    bool schema = bf_answer_value(server, 0, BF_SERVER_SCHEMA) != NULL;
+    int64_t version = bf_answer_number(server, 0, BF_SERVER_SCHEMA);
     if (schema && version > dialect->schema_version)
         bf_walk_end(job, BF_STATE_FAILED, BF_SCHEMA_NEWER,
                     "the schema backfilld on the target is version %lld, this daemon knows %d: use the newer release",

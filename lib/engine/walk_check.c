@@ -7,18 +7,30 @@
 static const char *const moments[] = {
     [BF_CHECK_BEFORE] = "before", [BF_CHECK_CANARY] = "canary", [BF_CHECK_AFTER] = "after"};
 
-static void send_check(struct bf_job *job)
+static const struct bf_check *the_check(const struct bf_job *job)
+{
+    return &job->record.document->checks[job->walk.checking][job->walk.check_index];
+}
+
+void bf_walk_send_check(struct bf_job *job, bool on_replica)
 {
     struct bf_walk *walk = &job->walk;
+    const struct bf_check *check = the_check(job);
+    if (check->on_replica && !on_replica) {
+        bf_walk_ask_replica(job); /* it comes back here */
+        return;
+    }
     const struct bf_dialect *dialect = job->target->database->dialect;
-    const struct bf_check *check = &job->record.document->checks[walk->checking][walk->check_index];
     bf_flight_clear(&walk->flight);
     dialect->limit_time(check->timeout, walk->check_limit);
     bf_flight_add(&walk->flight, BF_STATEMENT_BEGIN, dialect->begin_read_only);
     bf_flight_add(&walk->flight, BF_STATEMENT_QUERY, walk->check_limit);
     bf_flight_add(&walk->flight, BF_STATEMENT_QUERY, check->sql);
     bf_flight_add(&walk->flight, BF_STATEMENT_ROLLBACK, dialect->common(BF_STATEMENT_ROLLBACK));
-    bf_walk_send(job, BF_PHASE_CHECKING);
+    if (on_replica)
+        bf_walk_send_to_replica(job, BF_PHASE_CHECKING);
+    else
+        bf_walk_send(job, BF_PHASE_CHECKING);
 }
 
 /* All of one moment hold (or there are none). */
@@ -51,13 +63,14 @@ void bf_walk_run_checks(struct bf_job *job, enum bf_check_kind kind)
     walk->checking = kind;
     walk->check_index = 0;
     if (job->record.document->check_count[kind])
-        send_check(job);
+        bf_walk_send_check(job, false);
     else
         passed(job);
 }
 
-static void failed(struct bf_job *job, const struct bf_check *check, const char *found)
+static void failed(struct bf_job *job, const char *found)
 {
+    const struct bf_check *check = the_check(job);
     bool after = job->walk.checking == BF_CHECK_AFTER;
     bf_walk_end(job, after ? BF_STATE_FAILED : BF_STATE_PAUSED, BF_CHECK_FAILED,
                 "the %s check \"%s\" does not hold: wanted %s %.100s, found %.300s", moments[job->walk.checking],
@@ -67,24 +80,31 @@ static void failed(struct bf_job *job, const struct bf_check *check, const char 
 void bf_walk_checked(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    const struct bf_check *check = &job->record.document->checks[walk->checking][walk->check_index];
-    const struct bf_answer *query = &walk->answers[2];
+    const struct bf_check *check = the_check(job);
+    const struct bf_answer *query = &walk->answers[walk->answer_count - 2];
     char found[320];
+    bool on_replica = walk->on_replica;
+    if (on_replica && !bf_walk_replica_checked(job))
+        return;
+    if (on_replica && query->outcome == BF_OUTCOME_ERROR) {
+        failed(job, query->message ? query->message : "an error");
+        return;
+    }
     /* An error of the query itself, its timeout too, is an answer: the check does not hold. */
     bool own_fault = !walk->lost && query->outcome == BF_OUTCOME_ERROR && !walk->stopping &&
-                     walk->answers[1].outcome == BF_OUTCOME_OK;
+                     query[-1].outcome == BF_OUTCOME_OK;
     if (own_fault) {
         snprintf(found, sizeof found, "%s", query->message ? query->message : "an error");
         bf_walk_send_one(job, BF_STATEMENT_ROLLBACK, BF_PHASE_TAKING_BACK_CHECK);
         snprintf(walk->trouble_doing, sizeof walk->trouble_doing, "%.*s", (int)sizeof walk->trouble_doing - 1, found);
         return;
     }
-    if (!bf_walk_fine(job, "run a check"))
+    if (!on_replica && !bf_walk_fine(job, "run a check"))
         return;
     const char *value = bf_answer_value(query, 0, 0);
     if (bf_check_holds(check, query->rows, value)) {
         if (++walk->check_index < job->record.document->check_count[walk->checking])
-            send_check(job);
+            bf_walk_send_check(job, false);
         else
             passed(job);
         return;
@@ -93,18 +113,17 @@ void bf_walk_checked(struct bf_job *job)
         snprintf(found, sizeof found, "%zu rows", query->rows);
     else
         snprintf(found, sizeof found, "%s", query->rows == 0 ? "no row" : value ? value : "NULL");
-    failed(job, check, found);
+    failed(job, found);
 }
 
 void bf_walk_check_taken_back(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    const struct bf_check *check = &job->record.document->checks[walk->checking][walk->check_index];
     if (walk->lost) {
         bf_walk_fine(job, "run a check");
         return;
     }
-    failed(job, check, walk->trouble_doing);
+    failed(job, walk->trouble_doing);
 }
 
 /* So many rows are scanned: look before going on. */

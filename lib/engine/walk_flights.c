@@ -99,7 +99,8 @@ static void on_done(void *argument, struct bf_session *session, struct bf_flight
     bf_engine_mark(job);
 }
 
-void bf_walk_send(struct bf_job *job, enum bf_phase phase)
+static void send_to(struct bf_job *job, enum bf_phase phase, const struct bf_database *database,
+                    struct bf_session *session)
 {
     struct bf_walk *walk = &job->walk;
     walk->phase = phase;
@@ -108,7 +109,19 @@ void bf_walk_send(struct bf_job *job, enum bf_phase phase)
     walk->flight_sent = bf_job_now(job);
     walk->cancelled_at = 0;
     walk->flights++;
-    job->target->database->execute(walk->session, &walk->flight, on_done, job);
+    database->execute(session, &walk->flight, on_done, job);
+}
+
+void bf_walk_send(struct bf_job *job, enum bf_phase phase)
+{
+    send_to(job, phase, job->target->database, job->walk.session);
+}
+
+void bf_walk_send_to_replica(struct bf_job *job, enum bf_phase phase)
+{
+    struct bf_walk *walk = &job->walk;
+    walk->on_replica = true;
+    send_to(job, phase, job->target->replicas[walk->replica_index].database, walk->replica);
 }
 
 void bf_walk_send_recognise(struct bf_job *job)
@@ -308,7 +321,8 @@ void bf_walk_send_batch(struct bf_job *job)
 void bf_walk_send_one(struct bf_job *job, enum bf_statement statement, enum bf_phase phase)
 {
     begin_flight(job);
-    if (statement == BF_STATEMENT_ROLLBACK || statement == BF_STATEMENT_END || statement == BF_STATEMENT_HORIZON)
+    if (statement == BF_STATEMENT_ROLLBACK || statement == BF_STATEMENT_END || statement == BF_STATEMENT_HORIZON ||
+        statement == BF_STATEMENT_LOG_END)
         add(job, statement);
     else if (statement == BF_STATEMENT_END_LOST_SESSIONS)
         add_for_job(job, statement);

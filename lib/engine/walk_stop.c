@@ -80,11 +80,19 @@ static bool in_the_way(const struct bf_job *job)
     return !bf_walk_has_to_settle(job) || (walk->phase == BF_PHASE_RAISING && !walk->lost_ended);
 }
 
+/* Of a check its own time, else the session's; milliseconds. */
+static int64_t time_allowed(const struct bf_job *job)
+{
+    const struct bf_walk *walk = &job->walk;
+    return walk->phase == BF_PHASE_CHECKING ? job->record.document->checks[walk->checking][walk->check_index].timeout
+                                            : walk->statement_timeout;
+}
+
 /* When an answer that does not come is given up; monotonic milliseconds. */
 static int64_t given_up_at(const struct bf_job *job)
 {
     const struct bf_walk *walk = &job->walk;
-    int64_t limit = walk->flight_sent + 2 * walk->statement_timeout + 5000;
+    int64_t limit = walk->flight_sent + 2 * time_allowed(job) + 5000;
     if (!walk->stopping)
         return limit;
     if (walk->phase == BF_PHASE_RELEASING || walk->phase == BF_PHASE_TAKING_BACK)
@@ -101,6 +109,11 @@ bool bf_walk_stop_waiting(struct bf_job *job)
     switch (walk->phase) {
     case BF_PHASE_SLEEPING:
     case BF_PHASE_WAITING_HORIZON:
+        bf_walk_stop_here(job);
+        return true;
+    case BF_PHASE_CONNECTING_REPLICA:
+    case BF_PHASE_WAITING_REPLICA:
+        bf_walk_close_replica(job);
         bf_walk_stop_here(job);
         return true;
     case BF_PHASE_BACKING_OFF:
@@ -122,7 +135,10 @@ bool bf_walk_stop_waiting(struct bf_job *job)
         return false;
     if (time - walk->stop_since >= grace(job) && (!walk->cancelled_at || time - walk->cancelled_at >= CANCEL_AGAIN)) {
         walk->cancelled_at = time;
-        job->target->database->cancel(walk->session);
+        if (walk->on_replica)
+            job->target->replicas[walk->replica_index].database->cancel(walk->replica);
+        else
+            job->target->database->cancel(walk->session);
     }
     return false;
 }
@@ -135,7 +151,12 @@ bool bf_walk_watchdog(struct bf_job *job)
         return false;
     if (bf_job_now(job) < given_up_at(job))
         return false;
-    bf_walk_back_off(job, BF_SERVER_UNREACHABLE, "the server does not answer", true);
+    if (walk->on_replica) {
+        bf_walk_close_replica(job);
+        bf_walk_back_off(job, BF_REPLICA_UNREACHABLE, "the replica does not answer", false);
+    } else {
+        bf_walk_back_off(job, BF_SERVER_UNREACHABLE, "the server does not answer", true);
+    }
     return true;
 }
 
@@ -151,7 +172,7 @@ void bf_walk_arm(struct bf_job *job)
     const struct bf_world *world = job->engine->world;
     int64_t due = INT64_MAX, time = bf_job_now(job);
     if (walk->phase == BF_PHASE_SLEEPING || walk->phase == BF_PHASE_WAITING_HORIZON ||
-        walk->phase == BF_PHASE_BACKING_OFF) {
+        walk->phase == BF_PHASE_WAITING_REPLICA || walk->phase == BF_PHASE_BACKING_OFF) {
         due = walk->sleep_until;
         /* The owner of a long sleep shows that it lives. */
         if (walk->phase == BF_PHASE_SLEEPING && walk->touched_at + BF_TOUCH_EVERY + 1 < due)

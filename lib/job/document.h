@@ -47,6 +47,7 @@ struct bf_check {
     enum bf_comparison comparison;
     char *value;     /* what it is compared with; a number, but for BF_EQUALS */
     int64_t timeout; /* milliseconds */
+    bool on_replica;
 };
 
 struct bf_document {

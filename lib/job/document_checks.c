@@ -59,13 +59,22 @@ static void read_rows(struct bf_reader *reader, const char *pointer, const json_
     read_comparison(reader, pointer, value, BF_ROWS);
 }
 
+static void read_on(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    if (text && strcmp(text, "replica") == 0)
+        reader->check->on_replica = true;
+    else if (!text || strcmp(text, "primary") != 0)
+        bf_reader_invalid(reader, pointer, "must be \"primary\" or \"replica\"");
+}
+
 enum { CHECK_NAME_MAX = 128, CHECK_VALUE_MAX = 1024, MINUTE = 60000 };
 
 static const struct bf_field check_fields[] = {
     {"name", read_check_name, BF_FIELD_LINE, .required = true, .min = 1, .max = CHECK_NAME_MAX,
      .help = "What the check asks, for people"},
     {"sql", read_sql, BF_FIELD_TEXT, .required = true, .min = 1, .max = BF_EXPRESSION_MAX,
-     .help = "One query, run in a read-only transaction on the primary"},
+     .help = "One query, run in a read-only transaction"},
     {"equals", read_equals, BF_FIELD_LINE_OR_INTEGER, .min = 1, .max = CHECK_VALUE_MAX,
      .help = "The first column of the first row has to be this text"},
     {"at_most", read_at_most, BF_FIELD_LINE_OR_INTEGER, .min = 1, .max = CHECK_VALUE_MAX,
@@ -75,7 +84,9 @@ static const struct bf_field check_fields[] = {
     {"rows", read_rows, BF_FIELD_LINE_OR_INTEGER, .min = 1, .max = CHECK_VALUE_MAX,
      .help = "The query has to give so many rows"},
     {"timeout", read_timeout, BF_FIELD_DURATION, .min = 1, .max = 10 * MINUTE, .help = "After that it has failed; 30s"},
-    {"on", .help = "Where the query runs: primary or replica"},
+    {"on", read_on, BF_FIELD_WORD, .word = "primary|replica", .standard = "\"primary\"",
+     .help = "Where the query runs. On a replica: the first one of the target's that answers, once it has replayed what the "
+             "job wrote"},
 };
 static const struct bf_section check_section = {"/checks/*/*", check_fields, BF_COUNT(check_fields)};
 

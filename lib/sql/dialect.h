@@ -64,7 +64,7 @@ struct bf_dialect {
     void (*check_expressions)(const struct bf_document *document, struct bf_complaints *complaints);
 
     /* Text of the statements that are the same for every job: BEGIN, COMMIT, ROLLBACK, SERVER, FIND_DONE, and READ_CHECKPOINT
-     * for who has no statements of its own. */
+     * for who has no statements of its own; LOG_END and REPLAYED, NULL: checks on replicas are not built for this engine. */
     const char *(*common)(enum bf_statement statement);
 
     /* Appends the catalogue statements (SURVEY) that describe the document's table. */

@@ -43,7 +43,7 @@ enum bf_error_class {
     X(COMMIT, commit, "- : -; answer.rolled_back when the server rolled back instead")                                 \
     X(ROLLBACK, rollback, "- : -")                                                                                     \
     X(SERVER, server, "- : identity, started_at, writable t/f, version, schema version or NULL, "                      \
-      "why the control schema must not be made here or NULL")                                                       \
+      "why the control schema must not be made here or NULL, is it a replica t/f")                                  \
     X(SURVEY, survey, "the dialect's own: see bf_dialect.survey")                                                      \
     X(CHECK, check, "prepare only: is an expression or a batch statement valid on the target")                         \
     X(SCHEMA, schema, "one statement of the control schema's DDL: -")                                                  \
@@ -65,6 +65,8 @@ enum bf_error_class {
       "later oldest is not under this newest")                                                                         \
     X(NEXT_PASS, next_pass, "id, slice, epoch, seq, through or NULL : affected 1, or 0 when fenced; pass + 1, position " \
       "is open again, done is false, pass_found_before is what this pass changed; moves seq too")                      \
+    X(LOG_END, log_end, "- : how far the log is written, in the server's own words")                                   \
+    X(REPLAYED, replayed, "a log's end : t/f; on a replica: has it come so far")                                       \
     X(QUERY, query, "text of the operator's, in a read-only transaction; also the statements that prepare it")         \
     X(READ_CONTROL, read_control, "id : goal (run, pause, abort), scope (job or all)")                                 \
     X(RECOUNT, recount, "transaction, then low, high : rows that the transaction changed; shape by split")             \
@@ -100,6 +102,17 @@ const char *bf_statement_name(enum bf_statement statement);
 /* Is an error of this class one that passes by itself (try again), and says nothing of the statement? */
 bool bf_error_passes(enum bf_error_class error_class);
 const char *bf_error_class_name(enum bf_error_class error_class);
+
+/* The columns that SERVER answers with, in order; the last two may be absent. */
+enum bf_server_column {
+    BF_SERVER_IDENTITY,
+    BF_SERVER_STARTED,
+    BF_SERVER_WRITABLE,
+    BF_SERVER_VERSION,
+    BF_SERVER_SCHEMA,
+    BF_SERVER_NO_SCHEMA,
+    BF_SERVER_REPLICA
+};
 
 /* The columns that READ_CHECKPOINT answers with, in order. */
 enum bf_checkpoint_column {

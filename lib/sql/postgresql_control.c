@@ -73,7 +73,11 @@
     " AS schema_version, "                                                                                           \
     "CASE WHEN to_regclass('backfilld.meta') IS NULL THEN (SELECT format(" BF_POSTGRESQL_PUBLICATION                 \
     ", string_agg(quote_ident(pubname), ', ' ORDER BY pubname)) FROM pg_catalog.pg_publication "                     \
-    "WHERE puballtables HAVING count(*) > 0) END AS publication"
+    "WHERE puballtables HAVING count(*) > 0) END AS publication, pg_is_in_recovery() AS replica"
+
+/* A replica gets no more than what is flushed, and what we committed is. */
+#define LOG_END "SELECT pg_current_wal_flush_lsn()"
+#define REPLAYED "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn"
 
 /* The condition on the session must have been looked at before a session is ended: OFFSET 0 holds it back. */
 #define END_LOST_SESSIONS                                                                                            \
@@ -126,6 +130,8 @@ const char *bf_postgresql_control_statement(enum bf_statement statement)
         [BF_STATEMENT_READ_CHECKPOINT] = READ_CHECKPOINT,
         [BF_STATEMENT_READ_CONTROL] = READ_CONTROL,
         [BF_STATEMENT_HORIZON] = "SELECT pg_snapshot_xmax(pg_current_snapshot()), pg_snapshot_xmin(pg_current_snapshot())",
+        [BF_STATEMENT_LOG_END] = LOG_END,
+        [BF_STATEMENT_REPLAYED] = REPLAYED,
         [BF_STATEMENT_NEXT_PASS] = NEXT_PASS,
         [BF_STATEMENT_CANARY_DONE] =
             "UPDATE backfilld.checkpoint SET canary = true, updated_at = clock_timestamp() "
@@ -156,6 +162,10 @@ const char *bf_postgresql_common(enum bf_statement statement)
         return "/* backfilld */ " READ_CHECKPOINT;
     case BF_STATEMENT_FIND_DONE:
         return "/* backfilld */ " FIND_DONE;
+    case BF_STATEMENT_LOG_END:
+        return "/* backfilld */ " LOG_END;
+    case BF_STATEMENT_REPLAYED:
+        return "/* backfilld */ " REPLAYED;
     default:
         return NULL;
     }

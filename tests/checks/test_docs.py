@@ -113,3 +113,84 @@ def test_every_cell_of_the_orders_is_in_the_document():
     for row in re.findall(r"^\| (\w+) \| ([\d| ]+) \|$", table, re.M):
         documented.update({(row[0], order): cell for order, cell in zip(orders, row[1].split(" | "))})
     assert documented == expected
+
+
+def test_every_option_of_the_client_is_in_the_document_with_its_verb():
+    code, names = {}, {}
+    for constant, name, letter in re.findall(r"X\((\w+), \"([a-z-]+)\", (0|'.'),", (ROOT / "client/verbs.h").read_text()):
+        names[constant] = f"`--{name}`" + (f" (`-{letter[1]}`)" if letter != "0" else "")
+    assert len(names) > 20
+    rows = re.search(r"bf_verbs\[\] = \{(.*?)\n\};", (ROOT / "client/verbs.c").read_text(), re.S).group(1)
+    rows = rows.replace("ORDER", "BF_BIT(REASON) | BF_BIT(WAIT) | BF_BIT(TIMEOUT)")
+    for verb, bits in re.findall(r'\{"([a-z-]+)", "[^"]*", \d+, \w+,\s*([^"]*?),\s*"', rows):
+        options = {names[bit] for bit in re.findall(r"BF_BIT\((\w+)\)", bits)}
+        if options:
+            code[verb] = options
+    documented = {}
+    for verbs, options in re.findall(r"^\| ((?:`[a-z-]+`(?:, )?)+) \| (`--.+) \|$", section(5), re.M):
+        documented.update({verb: set(options.split(", ")) for verb in re.findall(r"[a-z-]+", verbs)})
+    assert len(code) > 15 and documented == code
+
+
+def test_every_code_is_in_the_document_with_its_status():
+    text = section(4)
+    problems = re.search(r"^Codes, of problems with their status: (.*)\.$", text, re.M).group(1)
+    reasons = re.search(r"^Codes of reasons: (.*); also (.*)\.$", text, re.M)
+    documented = {name: int(status) for name, status in re.findall(r"`(\w+)` (\d+)", problems)}
+    documented.update({name: 0 for name in re.findall(r"`(\w+)`", reasons.group(1))})
+    code = {row[1]: int(row[2]) for row in x_list("codes.h", "BF_CODES")}
+    assert code.pop("ok") == 200
+    assert len(code) > 50 and documented == code
+
+
+def test_the_routes_that_are_built_are_marked_in_the_document():
+    code = {}
+    text = (ROOT / "include/backfilld/api.h").read_text()
+    for method, path, handler in re.findall(r'X\(\w+, (\w+), "([^"]+)", \w+, (\w+),', text):
+        code[method, path] = handler != "not_built"
+    documented = {}
+    for mark, method, paths in re.findall(r"^\| (● )?([A-Z]+) (/\S*(?: · /\S*)*) \|", section(4), re.M):
+        first = None
+        for path in paths.replace("{t}", "{target}").replace("{r}", "{replica}").split(" · "):
+            path = path.split("?")[0]
+            full = path if first is None or path.startswith("/v1/") else first.rsplit("/", 1)[0] + path
+            first = first or full
+            documented[method, full] = bool(mark)
+    assert len(code) > 30 and documented == code
+
+
+def test_the_settings_that_are_built_are_those_of_the_document():
+    """The note at the end of section 6 has every setting that is built, and none that is not."""
+    rows = re.findall(r'\{\{"(?:daemon|target)", "([a-z_.]+)", (?:NULL|"[^"]*"), (true|false),', (ROOT / "daemon/config.c").read_text())
+    note = section(6).split("> Built:")[1]
+    named = {name.split(" = ")[0].rstrip("…") for name in re.findall(r"`([a-z_.…]+(?: = \w+)?)`", note)} - {"auto", "none"}
+    assert len(rows) > 12
+    assert {name for name, built in rows if built == "true"} == named
+
+
+def test_the_fields_that_are_not_built_are_those_of_the_document():
+    """In the tables of the document a field without a function that reads it is refused."""
+    unbuilt = set()
+    for name in ("document_fields.c", "document_checks.c"):
+        text = (ROOT / "lib/job" / name).read_text()
+        for table, body in re.findall(r"bf_field (\w+)_fields\[\] = \{(.*?)\n\};", text, re.S):
+            unbuilt.update((table, field) for field in re.findall(r'\{"(\w+)", \.help', body))
+    note = section(2).split("Not yet, `unsupported` at their pointers:")[1].split("Quarantine")[0]
+    named = set(re.findall(r"`([a-z_.…]+)`", note)) - {"limits"}
+    expected = {f"pace.{field}" for table, field in unbuilt if table == "pace"} | {
+        field for table, field in unbuilt if table == "document"}
+    expected = {"pace.max_…" if field.startswith("pace.max_") else field for field in expected}
+    assert len(unbuilt) > 5 and named == expected and "the other `limits`" in note
+    assert {table for table, _ in unbuilt} == {"document", "pace", "limits"}
+
+
+def test_every_type_of_an_event_is_in_the_document():
+    code = set()
+    for path in (ROOT / "lib/engine").glob("*.c"):
+        code.update(re.findall(r'(?:bf_job_(?:note|record_event)\(job|bf_job_event\(job, [^,"]+|event_of\(engine, [^,"]+), "([a-z_]+)"',
+                               path.read_text()))
+        code.update(re.findall(r'\.type, sizeof \S+, "([a-z_]+)"', path.read_text()))
+    listed = re.search(r"`type` \((.*?)\), `from`", section(4), re.S).group(1)
+    schema = re.search(r'\{"Event", "type", "string", "([^"]+)"\}', (ROOT / "daemon/http/openapi_schemas.c").read_text()).group(1)
+    assert len(code) > 8
+    assert code == set(re.findall(r"`(\w+)`", listed)) == set(schema.split(", "))

@@ -397,12 +397,21 @@ def test_events(ctl, fake):
 
 
 def test_targets(ctl, fake):
-    body = {"targets": [{"name": "shop", "engine": "postgresql", "max_jobs": 2, "require_approval": "all", "running": 1,
-                         "queued": 0}]}
+    body = {"targets": [
+        {"name": "shop", "engine": "postgresql", "version": "15.4", "role": "primary", "reachability": "reachable",
+         "trouble": None, "max_jobs": 2, "require_approval": "all", "running": 1, "queued": 0},
+        {"name": "away", "engine": "postgresql", "version": None, "role": None, "reachability": "unreachable",
+         "trouble": "connection refused", "max_jobs": 2, "require_approval": "none", "running": 0, "queued": 0},
+        {"name": "old", "engine": None, "version": None, "role": None, "reachability": "gone", "trouble": "not configured",
+         "max_jobs": None, "require_approval": None, "running": 0, "queued": 3}]}
     fake.answers[("GET", "/v1/targets")] = (200, body)
-    lines = ctl("targets", code=0).stdout.splitlines()
-    assert lines[0].split() == ["TARGET", "ENGINE", "RUNNING", "QUEUED", "MAX", "JOBS", "APPROVAL"]
-    assert lines[1].split() == ["shop", "postgresql", "1", "0", "2", "all"]
+    done = ctl("targets", code=0)
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["TARGET", "ENGINE", "VERSION", "ROLE", "RUNNING", "QUEUED", "MAX", "JOBS", "APPROVAL"]
+    assert lines[1].split() == ["shop", "postgresql", "15.4", "primary", "1", "0", "2", "all"]
+    assert lines[2].split() == ["away", "postgresql", "unreachable", "0", "0", "2", "none"]
+    assert lines[3].split() == ["old", "gone", "0", "3"]
+    assert done.stderr.splitlines() == ["backfillctl: target away: connection refused", "backfillctl: target old: not configured"]
     assert json.loads(ctl("--json", "targets", code=0).stdout) == body
 
 

@@ -272,13 +272,17 @@ def test_a_target_that_is_down(alone):
     assert int(answer.headers["retry-after"]) > 0
     assert alone.get("/healthz").status == 200
     assert "shop" in problem(alone.get("/readyz"), 503, "target_down")["detail"]
+    target = alone.get("/v1/targets/shop").json
+    assert (target["reachability"], target["version"], target["role"]) == ("unreachable", None, None)
+    assert "refused" in target["trouble"]
 
 
-def test_ready(daemon):
+def test_ready(daemon, database):
     assert daemon.get("/readyz").json == {"status": "ready", "store": "ok",
                                           "targets": [{"name": "shop", "reachable": True}]}
-    target = {"name": "shop", "engine": "postgresql", "max_jobs": 2, "require_approval": "none", "running": 0, "queued": 0,
-              "latches": []}
+    target = {"name": "shop", "engine": "postgresql", "version": database.value("SHOW server_version"), "role": "primary",
+              "reachability": "reachable", "trouble": None, "max_jobs": 2, "require_approval": "none", "running": 0,
+              "queued": 0, "latches": []}
     assert daemon.get("/v1/targets").json == {"targets": [target]}
     assert daemon.get("/v1/targets/shop").json == target
 

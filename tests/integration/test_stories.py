@@ -1,13 +1,20 @@
 """Operators' days, each told by backfillctl and SQL alone, with the texts that they read."""
+import hashlib
 import json
+import sqlite3
 import threading
 
 import pytest
 
 from conftest import Database, make_database
+from lab import old_store
 from lab.counted import make_table, slow_batches, full_speed
 from lab.daemon import Client, document, pace
 from lab.wait import until
+
+
+def md5(text) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
 
 
 def write(path, name, table, set_, **more):
@@ -56,6 +63,9 @@ def test_hash_again_but_only_once(database, client, files):
     refused = client("submit", job, code=1)
     assert "already changed rows" in refused.stderr and '"again": true' in refused.stderr
     assert database.value("SELECT hash FROM keys WHERE id = 7") == once
+    meant = write(files / "twice.json", "rehash", "public.keys", {"hash": "md5(hash)"}, again=True)
+    client("submit", meant, "--watch", code=0)
+    assert database.value("SELECT hash FROM keys WHERE id = 7") == md5(once)
 
 
 def test_a_wrong_where_is_noticed_at_40_percent(database, client, files):
@@ -77,18 +87,53 @@ def test_a_wrong_where_is_noticed_at_40_percent(database, client, files):
 
 
 def test_a_nine_day_job_with_five_upgrades(database, daemon, client, files):
-    """Every upgrade is a stop and a start: the job goes on by itself, and shows how often."""
+    """Every upgrade is a stop, and a start of a release whose store has a newer schema: the job goes on by itself and shows
+    how often, what was paused stays paused, and no event is lost."""
     make_table(database, 2000)
+    make_table(database, 100, "other")
     slow_batches(database, 0.02)
     client("submit", write(files / "long.json", "long", "public.counted", {"n": "n + 1"}, pace=pace(20)), code=0)
-    for _ in range(5):
+    client("submit", write(files / "later.json", "later", "public.other", {"n": "n + 1"}, canary={"rows": 10}, pace=pace(10)),
+           code=0)
+    client("wait", "later", "--timeout", "20s", code=14)
+    for upgrade in range(5):
         done = client.json("show", "long")["progress"]["batches"]
         until(lambda: client.json("show", "long")["progress"]["batches"] > done + 2, 30, "it goes on", 0.02)
-        daemon.restart()
+        if upgrade % 2:
+            daemon.kill9()
+        else:
+            daemon.stop()
+        old_store.turn_back(daemon.state, 1 + upgrade % (old_store.NEWEST - 1))
+        before = daemon_events(daemon.state)
+        daemon.start()
+        assert old_store.version(daemon.state) == old_store.NEWEST
+        assert daemon_events(daemon.state)[:len(before)] == before
+        assert "canary" in client("show", "later", code=0).stdout
     full_speed(database)
     client("wait", "long", "--timeout", "60s", code=0)
-    assert client.json("show", "long")["progress"]["resumed"] == 5
+    shown = client.json("show", "long")
+    assert shown["progress"]["resumed"] == 5 and shown["submitted_by"] == "operator"
     assert database.row("SELECT min(n), max(n), count(*) FROM counted") == (1, 1, 2000)
+    client("resume", "later", code=0)
+    client("wait", "later", "--timeout", "60s", code=0)
+    assert database.row("SELECT min(n), max(n), count(*) FROM other") == (1, 1, 100)
+
+
+def daemon_events(store) -> list:
+    with sqlite3.connect(store) as opened:
+        return opened.execute("SELECT id, job, at, type, from_state, to_state, actor, text FROM event ORDER BY id").fetchall()
+
+
+@pytest.mark.parametrize("version", range(1, old_store.NEWEST + 1))
+def test_a_store_of_each_former_release_becomes_what_a_new_one_is(make_daemon, build, files, version):
+    """Whoever comes from which release: afterwards all stores are alike, to the last word."""
+    fresh = make_daemon("postgresql://postgres@127.0.0.1:1/nobody")
+    daemon = make_daemon("postgresql://postgres@127.0.0.1:1/nobody", start=False)
+    old_store.make(daemon.state, version).close()
+    daemon.start()
+    assert old_store.schema(daemon.state) == old_store.schema(fresh.state)
+    assert old_store.version(daemon.state) == old_store.version(fresh.state) == old_store.NEWEST
+    assert Client(build, daemon.url).json("list", "--all")["jobs"] == []
 
 
 def test_two_teams_on_one_primary(database, make_daemon, build, files):
@@ -148,6 +193,10 @@ def test_a_deploy_pipeline_waits_but_not_for_ever(database, client, files):
     client("wait", "deploy", "--timeout", "500ms", code=7)
     full_speed(database)
     client("wait", "deploy", "--timeout", "60s", code=0)
+    # and it hears of a failure by the exit code, with the reason
+    client("submit", write(files / "broken.json", "broken", "public.counted", {"n": "n / (id - 5000)"}, pace=pace(100)), code=0)
+    failed = client("wait", "broken", "--timeout", "60s", code=10)
+    assert "division by zero" in failed.stdout + failed.stderr
 
 
 def test_a_dba_stops_it_by_sql(database, client, files):
@@ -171,38 +220,74 @@ def test_a_dba_stops_it_by_sql(database, client, files):
     assert database.row("SELECT min(n), max(n) FROM counted") == (1, 1)
 
 
-def test_sixty_shards_with_one_label(cluster, build, make_daemon, files):
-    """Sixty targets, one campaign: list by label shows them all."""
-    names = [f"shard_{n:02}_{id(files)}" for n in range(60)]
-    made = []
+@pytest.fixture
+def shards(cluster):
+    """Sixty databases with a table of 60 slow rows each."""
+    made = [make_database(cluster.primary)]
+    make_table(made[0], 60, "orders")
+    slow_batches(made[0], 0.6, name="orders")
+    made[0].close()
     with cluster.primary.connect() as admin:
-        admin.execute(f'CREATE DATABASE "{names[0]}"')
-        made.append(names[0])
-        first = cluster.primary.connect(names[0])
-        first.execute("CREATE TABLE orders (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)")
-        first.execute("INSERT INTO orders SELECT g FROM generate_series(1, 50) g")
-        first.close()
-        for name in names[1:]:
-            admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{names[0]}" STRATEGY file_copy')
-            made.append(name)
-        daemon = None
-        try:
-            daemon = make_daemon(cluster.primary.url(names[0]), targets={
-                name: {"primary": cluster.primary.url(name), "require_approval": "none"} for name in names})
-            client = Client(build, daemon.url)
-            for name in names:
-                client("submit", write(files / f"{name}.json", name.replace("_", "-"), "public.orders", {"n": "n + 1"},
-                                       labels={"campaign": "gdpr-2026"}, target=name), code=0)
-            for name in names:
-                client("wait", name.replace("_", "-"), "--timeout", "60s", code=0)
-            listed = client.json("list", "--label", "campaign=gdpr-2026", "--limit", "100", "--all")["jobs"]
-            assert len(listed) == 60 and {job["state"] for job in listed} == {"completed"}
-            assert client.json("list", "--label", "campaign=another", "--all")["jobs"] == []
-        finally:
-            if daemon:
-                daemon.finish()
-            for name in made:
-                admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        for number in range(1, 60):
+            made.append(Database(cluster.primary, f"{made[0].name}_{number:02}"))
+            admin.execute(f'CREATE DATABASE "{made[number].name}" TEMPLATE "{made[0].name}" STRATEGY file_copy')
+        yield made
+        for database in made:
+            database.close()
+            admin.execute(f'DROP DATABASE "{database.name}" WITH (FORCE)')
+
+
+def sum_of(shard) -> int:
+    """Without keeping a connection: sixty shards are on one server here."""
+    with shard.connect() as connection:
+        return connection.execute("SELECT sum(n) FROM orders").fetchone()[0]
+
+
+def test_sixty_shards_with_one_label(shards, build, make_daemon, files):
+    """Sixty targets, one campaign: its label lists it, stops it as a whole, and lets it go on."""
+    campaign = "campaign=gdpr-2026"
+    targets = {f"shard-{number:02}": {"primary": shard.url, "require_approval": "none"} for number, shard in enumerate(shards)}
+    daemon = make_daemon(shards[0], targets=targets)
+    client = Client(build, daemon.url)
+    for target in targets:
+        client("submit", write(files / f"{target}.json", target, "public.orders", {"n": "n + 1"}, target=target, pace=pace(1),
+                               labels={"campaign": "gdpr-2026"}), code=0)
+    make_table(shards[7], 60, "other")
+    slow_batches(shards[7], 0.6, name="other")
+    client("submit", write(files / "another.json", "another", "public.other", {"n": "n + 1"}, target="shard-07", pace=pace(1),
+                           labels={"campaign": "another"}), code=0)
+
+    def states(*more):
+        listed = client.json("list", "--label", campaign, "--limit", "100", "--all", *more)["jobs"]
+        return sorted((job["name"], job["state"]) for job in listed)
+    until(lambda: states() == [(target, "running") for target in sorted(targets)], 20, "all sixty run")
+    table = client("list", "--label", campaign, "--all", code=0).stdout.splitlines()
+    assert table[0].startswith("NAME") and len(table) == 61
+
+    said = client("pause-all", "--label", campaign, "--reason", "the replicas are behind", code=0).stdout
+    assert all(target in said for target in targets) and "another" not in said, said
+    assert "pause-all is on for label campaign=gdpr-2026" in said and "the replicas are behind" in said, said
+    until(lambda: states("--state", "paused") == [(target, "paused") for target in sorted(targets)], 10, "all sixty are paused")
+    assert client.json("show", "another")["state"] == "running"
+    held = client("resume", "shard-30", code=4)
+    assert "pause-all" in held.stderr and "the replicas are behind" in held.stderr
+    done = [sum_of(shard) for shard in shards]
+    assert all(0 < changed < 60 for changed in done)
+    daemon.restart()
+    assert states() == [(target, "paused") for target in sorted(targets)]
+    full_speed(shards[7], "other")
+    for shard in shards:
+        full_speed(shard, "orders")
+        shard.close()
+    client("wait", "another", "--timeout", "60s", code=0)
+    assert [sum_of(shard) for shard in shards] == done
+
+    said = client("resume-all", "--label", campaign, code=0).stdout
+    assert all(target in said for target in targets), said
+    for target in targets:
+        client("wait", target, "--timeout", "60s", code=0)
+    assert states("--state", "completed") == [(target, "completed") for target in sorted(targets)]
+    assert {shard.row("SELECT min(n), max(n), count(*) FROM orders") for shard in shards} == {(1, 1, 60)}
 
 
 def test_a_directory_of_jobs_in_git(database, make_daemon, build, files):

@@ -117,7 +117,12 @@ def test_jobs_of_a_target_that_is_gone_wait_for_it(make_daemon, database, second
     changed = database.value("SELECT count(*) FROM counted WHERE n = 1")
     assert 0 < changed < rows and changed % 20 == 0
     assert daemon.post("/v1/jobs", job_of("new")).json["errors"][0]["pointer"] == "/target"
-    assert [target["name"] for target in daemon.get("/v1/targets").json["targets"]] == ["staging"]
+    shown = {target["name"]: target for target in daemon.get("/v1/targets").json["targets"]}
+    assert list(shown) == ["staging", "shop"]
+    assert shown["staging"]["reachability"] == "reachable"
+    gone = daemon.get("/v1/targets/shop").json
+    assert gone == shown["shop"] and gone["reachability"] == "gone" and gone["engine"] is None
+    assert (gone["running"], gone["queued"]) == (1, 1)
     assert daemon.get("/readyz").status == 200
     # the other target works, and a restart changes nothing
     daemon.wait(daemon.submit({**job_of("elsewhere"), "target": "staging"}), "completed")

@@ -108,8 +108,12 @@ static const struct {
     {"[daemon]\nkeep_undo = 7d\n", 2, "not built yet"},
     {TARGET "require_approval = yellow\n", 3, "not built yet"},
     {TARGET "require_approval = red\n", 3, "not built yet"},
-    {TARGET "replicas = auto\n", 3, "not built yet"},
-    {TARGET "replicas = postgresql://db2/shop\n", 3, "not built yet"},
+    {TARGET "replicas = yes\n", 3, "\"none\", \"auto\" or URLs: number 1"},
+    {TARGET "replicas = postgresql://db2/shop, db3\n", 3, "number 1 has a blank"},
+    {TARGET "replicas = postgresql://db2/shop, postgresql://db3/shop?no_such=1\n", 3, "number 2"},
+    {TARGET "replicas = postgresql://db2/shop, mysql://u@db3/shop\n", 3, "number 2 is of another engine"},
+    {"[target shop]\nreplicas = mysql://u@db2/shop\nprimary = mysql://u@db1/shop\n", 2, "not built yet for MySQL"},
+    {"[target shop]\nreplicas = auto\nprimary = mysql://u@db1/shop\n", 2, "not built yet for MySQL"},
     {TARGET "two_person = none\n", 3, "not built yet"},
     {TARGET "webhook = https://ops.example/hook\n", 3, "not built yet"},
     {TARGET "limits.replication_lag = 1s\n", 3, "not built yet"},
@@ -197,12 +201,13 @@ static void passwords_are_refused_and_not_shown(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < BF_COUNT(urls); i++) {
-        BF_AUTO_STRING char *text = bf_format("[target shop]\nprimary = %s\n", urls[i]);
+    for (size_t i = 0; i < 2 * BF_COUNT(urls); i++) {
+        BF_AUTO_STRING char *text = bf_format("[target shop]\n%s%s\n%s", i % 2 ? "replicas = postgresql://r/shop, " : "primary = ",
+                                              urls[i / 2], i % 2 ? "primary = postgresql://p/shop\n" : "");
         struct bf_config *config;
         struct bf_faults faults;
         if (parse(text, &config, &faults))
-            fail_msg("accepted: %s", urls[i]);
+            fail_msg("accepted: %s", urls[i / 2]);
         assert_int_equal(faults.total, 1);
         assert_int_equal(faults.list[0].line, 2);
         assert_null(strstr(faults.list[0].text, "hunter2"));
@@ -235,8 +240,31 @@ static void what_is_good_is_taken(void **state)
     assert_null(config->targets[0].password_file);
     assert_int_equal(config->targets[0].max_jobs, 64);
     assert_false(config->targets[0].require_approval);
+    assert_int_equal(config->targets[0].replicas.count, 0);
+    assert_string_equal(config->targets[0].replicas.text, "none");
+    assert_null(config->targets[1].replicas.text);
     assert_int_equal(config->targets[1].max_jobs, 2);
     assert_true(config->targets[1].require_approval);
+    bf_config_free(config);
+}
+
+static void replicas_are_named_one_by_one(void **state)
+{
+    static const char text[] = "[target shop]\nprimary = postgresql://db1,db2/shop\n"
+                               "replicas = postgresql://u@db2,db3:5433/shop , postgres://db4/shop,postgresql:///shop?host=/run/x\n"
+                               "[target other]\nprimary = postgresql://db1/other\nreplicas = auto\n";
+    struct bf_config *config;
+    struct bf_faults faults;
+
+    (void)state;
+    assert_true(parse(text, &config, &faults));
+    const struct bf_replicas *replicas = &config->targets[0].replicas;
+    assert_int_equal(replicas->count, 3);
+    assert_string_equal(replicas->urls[0], "postgresql://u@db2,db3:5433/shop");
+    assert_string_equal(replicas->urls[1], "postgres://db4/shop");
+    assert_string_equal(replicas->urls[2], "postgresql:///shop?host=/run/x");
+    assert_int_equal(config->targets[1].replicas.count, 0);
+    assert_string_equal(config->targets[1].replicas.text, "auto");
     bf_config_free(config);
 }
 
@@ -459,6 +487,7 @@ int main(void)
         cmocka_unit_test(too_many_faults_are_counted),
         cmocka_unit_test(passwords_are_refused_and_not_shown),
         cmocka_unit_test(what_is_good_is_taken),
+        cmocka_unit_test(replicas_are_named_one_by_one),
         cmocka_unit_test(addresses_of_this_machine_are_taken),
         cmocka_unit_test(password_files_of_everyone_are_refused),
         cmocka_unit_test(odd_bytes_are_faults),

@@ -20,14 +20,38 @@ static size_t waiting_count;
 /* A session that says after one turn of the loop what fake.connect_class says. */
 struct bf_session {
     uv_timer_t timer;
-    bf_connected *connected;
+    bf_connected *connected; /* NULL: was told */
     void *argument;
+    struct bf_flight *flight;
+    bf_flight_done *done;
 };
+
+/* SERVER is all that is asked. */
+static void answer_flight(struct bf_session *session)
+{
+    char *values[] = {NULL, NULL, fake.replica ? (char *)"f" : (char *)"t", (char *)"15.4", NULL, NULL,
+                      fake.replica ? (char *)"t" : (char *)"f"};
+    struct bf_answer answer = {.rows = 1, .columns = BF_COUNT(values), .values = values};
+    session->done(session->argument, session, session->flight, &answer, false);
+}
 
 static void on_session_timer(uv_timer_t *timer)
 {
     struct bf_session *session = timer->data;
-    session->connected(session->argument, session, fake.connect_class, "canned words");
+    bf_connected *connected = session->connected;
+    session->connected = NULL;
+    if (connected)
+        connected(session->argument, session, fake.connect_class, "canned words");
+    else
+        answer_flight(session);
+}
+
+static void execute(struct bf_session *session, struct bf_flight *flight, bf_flight_done *done, void *argument)
+{
+    session->flight = flight;
+    session->done = done;
+    session->argument = argument;
+    uv_timer_start(&session->timer, on_session_timer, 0, 0);
 }
 
 static struct bf_session *connect_session(void *context, const struct bf_session_options *options,
@@ -55,8 +79,14 @@ static void close_session(struct bf_session *session)
     uv_close((uv_handle_t *)&session->timer, on_session_closed);
 }
 
-static const struct bf_dialect dialect = {.name = "postgresql"};
-static struct bf_database database = {.dialect = &dialect, .connect = connect_session, .close = close_session};
+static const char *common(enum bf_statement statement)
+{
+    return statement == BF_STATEMENT_SERVER ? "SELECT" : NULL;
+}
+
+static const struct bf_dialect dialect = {.name = "postgresql", .common = common};
+static struct bf_database database = {
+    .dialect = &dialect, .connect = connect_session, .execute = execute, .close = close_session};
 static const struct bf_target targets[] = {
     {.name = (char *)"shop", .database = &database, .max_jobs = 2, .require_approval = true},
     {.name = (char *)"legacy", .database = &database, .max_jobs = 1},

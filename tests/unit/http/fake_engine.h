@@ -29,6 +29,7 @@ struct fake {
     uv_loop_t *loop;
     enum bf_error_class connect_class; /* what every connect ends with, unless it never ends */
     bool connect_never;
+    bool replica; /* every server is one */
     int connects;
     struct bf_event events[2];
     /* what was asked last; texts are copies */

@@ -306,6 +306,59 @@ static void test_targets(void **state)
     assert_int_equal(reply.status, 200);
     assert_int_equal(number(reply.json, "running"), 0);
     assert_string_equal(reply_text(&reply, "require_approval"), "none");
+    assert_string_equal(reply_text(&reply, "reachability"), "reachable");
+    assert_string_equal(reply_text(&reply, "version"), "15.4");
+    assert_string_equal(reply_text(&reply, "role"), "primary");
+    assert_true(json_is_null(json_object_get(reply.json, "trouble")));
+    reply_clear(&reply);
+    assert_int_equal(fake.connects, 2); /* both were asked once */
+}
+
+static void test_target_unreachable(void **state)
+{
+    (void)state;
+    fake.connect_class = BF_CLASS_UNREACHABLE;
+    struct reply reply = get("/v1/targets/shop");
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply_text(&reply, "reachability"), "unreachable");
+    assert_string_equal(reply_text(&reply, "trouble"), "canned words");
+    assert_true(json_is_null(json_object_get(reply.json, "role")));
+    reply_clear(&reply);
+}
+
+static void test_target_read_only(void **state)
+{
+    (void)state;
+    fake.replica = true;
+    struct reply reply = get("/v1/targets/shop");
+    assert_string_equal(reply_text(&reply, "role"), "replica");
+    reply_clear(&reply);
+}
+
+/* Not in the configuration any more: shown for as long as a job that is not over, or a latch, names it. */
+static void test_target_gone(void **state)
+{
+    (void)state;
+    free(fake.jobs[1].record.document->target);
+    fake.jobs[1].record.document->target = bf_copy_string("archive"); /* the queued one */
+    free(fake.jobs[2].record.document->target);
+    fake.jobs[2].record.document->target = bf_copy_string("ended"); /* the completed one */
+    fake.latches[0] = (struct bf_latch){.kind = BF_LATCH_TARGET, .name = (char *)"held", .value = (char *)"", .actor = (char *)"ann"};
+    fake.latch_count = 1;
+    struct reply reply = get("/v1/targets");
+    json_t *targets = json_object_get(reply.json, "targets"), *archive = json_array_get(targets, 2);
+    assert_int_equal(json_array_size(targets), 4);
+    assert_string_equal(json_string_value(json_object_get(archive, "name")), "archive");
+    assert_string_equal(json_string_value(json_object_get(archive, "reachability")), "gone");
+    assert_true(json_is_null(json_object_get(archive, "engine")));
+    assert_int_equal(number(archive, "queued"), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(targets, 3), "name")), "held");
+    reply_clear(&reply);
+    reply = get("/v1/targets/archive");
+    assert_int_equal(reply.status, 200);
+    reply_clear(&reply);
+    reply = get("/v1/targets/ended");
+    assert_int_equal(reply.status, 404);
     reply_clear(&reply);
 }
 
@@ -355,6 +408,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_list, begin, end),
         cmocka_unit_test_setup_teardown(test_events, begin, end),
         cmocka_unit_test_setup_teardown(test_targets, begin, end),
+        cmocka_unit_test_setup_teardown(test_target_unreachable, begin, end),
+        cmocka_unit_test_setup_teardown(test_target_read_only, begin, end),
+        cmocka_unit_test_setup_teardown(test_target_gone, begin, end),
         cmocka_unit_test_setup_teardown(test_health, begin, end),
         cmocka_unit_test_setup_teardown(test_target_down, begin, end),
     };

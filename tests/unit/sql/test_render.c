@@ -110,7 +110,8 @@ static void every_statement(void **state)
     bf_statements_free(NULL);
     bf_table_free(NULL);
     static const enum bf_statement common[] = {BF_STATEMENT_BEGIN, BF_STATEMENT_COMMIT, BF_STATEMENT_ROLLBACK,
-                                               BF_STATEMENT_SERVER, BF_STATEMENT_FIND_DONE};
+                                               BF_STATEMENT_SERVER, BF_STATEMENT_FIND_DONE,
+                                               BF_STATEMENT_LOG_END, BF_STATEMENT_REPLAYED};
     for (size_t i = 0; i < BF_COUNT(common); i++)
         assert_non_null(bf_dialect_postgresql.common(common[i]));
 }

@@ -1,0 +1,175 @@
+/* A check that runs on a replica: the first one that answers and is a replica of this very database, once it has replayed
+ * what the job wrote. Its connection is there for one check; the checkpoint's session stays as it is. That no replica can
+ * be asked says nothing of the check: it is tried again. */
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+enum {
+    CONNECT_TIMEOUT = 5000, /* milliseconds */
+    REPLAY_POLL = 200
+};
+
+static const struct bf_replica *replica_of(const struct bf_job *job)
+{
+    return &job->target->replicas[job->walk.replica_index];
+}
+
+void bf_walk_close_replica(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!walk->replica)
+        return;
+    replica_of(job)->database->close(walk->replica);
+    walk->replica = NULL;
+    if (walk->on_replica)
+        walk->flight_under_way = false;
+    walk->on_replica = false;
+}
+
+static void on_connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
+{
+    (void)session;
+    struct bf_job *job = argument;
+    job->walk.connect_class = error_class;
+    snprintf(job->walk.connect_text, sizeof job->walk.connect_text, "%s", text ? text : "");
+    job->walk.arrived = true;
+    bf_engine_mark(job);
+}
+
+static void connect_replica(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_database *database = replica_of(job)->database;
+    char name[64];
+    snprintf(name, sizeof name, "backfilld %s", job->record.id);
+    struct bf_session_options options = {.application_name = name,
+                                         .lock_timeout = walk->lock_timeout,
+                                         .statement_timeout = walk->statement_timeout,
+                                         .connect_timeout = CONNECT_TIMEOUT};
+    walk->phase = BF_PHASE_CONNECTING_REPLICA;
+    walk->arrived = false;
+    walk->replica = database->connect(database->context, &options, on_connected, job);
+}
+
+/* This one cannot be asked, for the reason in `text`. */
+static void next_replica(struct bf_job *job, const char *text)
+{
+    struct bf_walk *walk = &job->walk;
+    char all[BF_ERROR_TEXT_MAX];
+    bf_walk_close_replica(job);
+    if (walk->stopping) {
+        walk->phase = BF_PHASE_READY;
+        return;
+    }
+    snprintf(all, sizeof all, "no replica of target %s can be asked; %s: %.300s", job->target->name, replica_of(job)->name,
+             text);
+    if (++walk->replica_index < job->target->replica_count) {
+        connect_replica(job);
+        return;
+    }
+    bf_walk_back_off(job, BF_REPLICA_UNREACHABLE, all, false);
+}
+
+void bf_walk_ask_replica(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (job->target->replica_count == 0) { /* the configuration changed since the job was submitted */
+        bf_walk_back_off(job, BF_REPLICA_UNREACHABLE,
+                         "a check runs on a replica, and `replicas` of the target names none any more", false);
+        return;
+    }
+    bf_walk_send_one(job, BF_STATEMENT_LOG_END, BF_PHASE_FINDING_LOG_END);
+    walk->replica_index = 0;
+}
+
+void bf_walk_log_end_found(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!bf_walk_fine(job, "ask how far the log is written"))
+        return;
+    const char *end = bf_answer_value(&walk->answers[0], 0, 0);
+    snprintf(walk->log_end, sizeof walk->log_end, "%s", end ? end : "");
+    connect_replica(job);
+}
+
+/* Who it is, and how far it has replayed. */
+static void recognise(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_dialect *dialect = job->target->database->dialect;
+    bf_flight_clear(&walk->flight);
+    bf_flight_add(&walk->flight, BF_STATEMENT_SERVER, dialect->common(BF_STATEMENT_SERVER));
+    struct bf_step *step = bf_flight_add(&walk->flight, BF_STATEMENT_REPLAYED, dialect->common(BF_STATEMENT_REPLAYED));
+    bf_step_text(step, walk->log_end);
+    bf_walk_send_to_replica(job, BF_PHASE_RECOGNISING_REPLICA);
+}
+
+void bf_walk_replica_connected(struct bf_job *job)
+{
+    if (job->walk.connect_class != BF_CLASS_NONE)
+        next_replica(job, job->walk.connect_text);
+    else
+        recognise(job);
+}
+
+void bf_walk_replica_recognised(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_answer *server = &walk->answers[0], *replayed = &walk->answers[1];
+    const char *identity = bf_answer_value(server, 0, BF_SERVER_IDENTITY);
+    bool lost = walk->lost;
+    walk->on_replica = walk->lost = false;
+    if (lost || replayed->outcome != BF_OUTCOME_OK)
+        next_replica(job, server->message ? server->message : replayed->message ? replayed->message : "the connection was lost");
+    else if (!bf_answer_true(server, 0, BF_SERVER_REPLICA))
+        next_replica(job, "it is no replica: it is not in recovery");
+    else if (!identity || strcmp(identity, walk->table->target_identity) != 0)
+        next_replica(job, "it is a replica of another database");
+    else if (walk->stopping) {
+        bf_walk_close_replica(job);
+        walk->phase = BF_PHASE_READY;
+    } else if (bf_answer_true(replayed, 0, 0)) {
+        walk->reason = (struct bf_reason){0};
+        bf_walk_send_check(job, true);
+    } else {
+        char text[BF_ERROR_TEXT_MAX];
+        snprintf(text, sizeof text, "the check waits for replica %s to replay what the job wrote", replica_of(job)->name);
+        if (walk->reason.code != BF_REPLICATION_LAG)
+            walk->reason = bf_reason_make(job, BF_REPLICATION_LAG, text);
+        walk->phase = BF_PHASE_WAITING_REPLICA;
+        walk->sleep_until = bf_job_now(job) + REPLAY_POLL;
+    }
+}
+
+void bf_walk_replica_again(struct bf_job *job)
+{
+    recognise(job);
+}
+
+bool bf_walk_replica_checked(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_answer *query = &walk->answers[walk->answer_count - 2];
+    bool lost = walk->lost;
+    walk->lost = false;
+    /* A replica may also cancel a query because of what it has to replay: that is no answer. */
+    bool answered = !lost && (query->outcome == BF_OUTCOME_OK ||
+                              (query->outcome == BF_OUTCOME_ERROR && query->error_class != BF_CLASS_SERIALIZATION &&
+                               query->error_class != BF_CLASS_LOCK));
+    bf_walk_close_replica(job);
+    walk->on_replica = false;
+    if (walk->stopping) {
+        walk->phase = BF_PHASE_READY;
+        return false;
+    }
+    if (!answered) {
+        char text[BF_ERROR_TEXT_MAX];
+        snprintf(text, sizeof text, "replica %s did not answer the check: %.300s", replica_of(job)->name,
+                 query->message ? query->message : "the connection was lost");
+        bf_walk_back_off(job, BF_REPLICA_UNREACHABLE, text, false);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,139 @@
+"""Checks with "on": "replica": which replica is asked, what it has to have replayed, and what happens when none can be."""
+import signal
+import time
+
+import pytest
+
+from conftest import make_database
+from lab.counted import make_table
+from lab.daemon import document, pace
+from lab.ports import free_port
+from lab.wait import until
+
+IS_REPLICA = {"name": "where am I", "sql": "SELECT pg_is_in_recovery()", "equals": "t", "on": "replica"}
+NONE_LEFT = {"name": "none left", "sql": "SELECT count(*) FROM counted WHERE n = 0", "at_most": "0", "on": "replica"}
+
+
+def the_job(**more):
+    return document("public.counted", {"n": "n + 1"}, pace=pace(50), **more)
+
+
+def url(server, database):
+    return server.url(database.name)
+
+
+@pytest.fixture
+def setup(database, cluster, make_daemon):
+    make_table(database, 200)
+    return make_daemon(database, replicas=url(cluster.replica, database))
+
+
+def test_each_moment_can_be_checked_there(setup, database):
+    here = {**IS_REPLICA, "name": "and here", "equals": "f", "on": "primary"}
+    there = {**IS_REPLICA, "sql": "SELECT pg_is_in_recovery() AND current_setting('transaction_read_only')::boolean"}
+    job = setup.submit(the_job(canary={"rows": 50}, checks={
+        "before": [there, here],
+        "canary": [here, {"name": "some left", "sql": NONE_LEFT["sql"], "equals": "150", "on": "replica"}],
+        "after": [here, NONE_LEFT]}))
+    done = setup.wait(job, "completed")
+    assert done["progress"]["rows_changed"] == 200
+    texts = [event["text"] for event in setup.events(job) if event["type"] == "check"]
+    assert texts == ["2 before checks held", "2 canary checks held", "2 after checks held"]
+
+
+def test_what_does_not_hold_there_fails_as_it_does_here(setup, database):
+    job = setup.submit(the_job(where="id <= 1000", checks={"after": [NONE_LEFT]}))
+    failed = setup.wait(job, "failed")
+    assert failed["reason"]["code"] == "check_failed" and "found 100" in failed["reason"]["text"], failed["reason"]
+    job = setup.submit(the_job(name="wrong", checks={"before": [{**IS_REPLICA, "sql": "SELECT no_such_column"}]}))
+    paused = setup.wait(job, "paused")
+    assert paused["reason"]["code"] == "check_failed" and "no_such_column" in paused["reason"]["text"], paused["reason"]
+    job = setup.submit(the_job(name="slow", checks={"before": [{**IS_REPLICA, "sql": "SELECT pg_sleep(9)", "timeout": "50ms"}]}))
+    paused = setup.wait(job, "paused")
+    assert paused["reason"]["code"] == "check_failed" and "timeout" in paused["reason"]["text"], paused["reason"]
+
+
+def test_without_an_address_it_is_refused(make_daemon, database):
+    make_table(database, 10)
+    for replicas in ("none", "auto"):
+        daemon = make_daemon(database, replicas=replicas)
+        answer = daemon.post("/v1/jobs", the_job(checks={"after": [NONE_LEFT]}))
+        assert answer.status == 422
+        assert [error["pointer"] for error in answer.json["errors"]] == ["/checks/after/0/on"]
+        assert "has to name their URLs" in answer.json["errors"][0]["detail"]
+        answer = daemon.post("/v1/jobs", the_job(checks={"after": [{**NONE_LEFT, "on": "moon"}]}))
+        assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/checks/after/0/on", answer.text
+
+
+def test_the_first_one_that_answers_and_is_a_replica_is_asked(make_daemon, database, cluster, own_cluster):
+    """A closed port, the primary itself and the replica of another server are passed over."""
+    make_table(database, 100)
+    nobody = f"postgresql://postgres@127.0.0.1:{free_port()}/{database.name}"
+    another = own_cluster.replica.url("postgres")
+    wrong = f"{nobody}, {url(cluster.primary, database)}, {another}"
+    daemon = make_daemon(database, replicas=f"{wrong}, {url(cluster.replica, database)}")
+    daemon.wait(daemon.submit(the_job(checks={"before": [IS_REPLICA]})), "completed")
+
+    # without the right one it is tried again, and says so; a person can stop it meanwhile
+    section = {"primary": database.url, "require_approval": "none"}
+    daemon.configure({"shop": {**section, "replicas": wrong}})
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "replicas changed" in daemon.log_tail(), 10, "the configuration is read again")
+    job = daemon.submit(the_job(name="second", where="n = 1", checks={"before": [IS_REPLICA]}))
+    waiting = daemon.wait_reason(job, "replica_unreachable")
+    assert waiting["activity"] in ("backing_off", "verifying") and waiting["progress"]["rows_changed"] == 0
+    assert str(own_cluster.replica.port) in waiting["reason"]["text"] and "another database" in waiting["reason"]["text"]
+    daemon.pause(job)
+    daemon.wait(job, "paused", seconds=2)
+    daemon.resume(job)
+    daemon.wait_reason(job, "replica_unreachable")
+    daemon.configure({"shop": {**section, "replicas": url(cluster.replica, database)}})
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait(job, "completed")
+    assert database.row("SELECT min(n), max(n) FROM counted") == (2, 2)
+
+
+def test_it_waits_until_the_replica_has_replayed_what_the_job_wrote(own_cluster, make_daemon):
+    primary, replica = own_cluster.primary, own_cluster.replica
+    database = make_database(primary)
+    make_table(database, 200)
+    until(lambda: replica.psql("SELECT pg_last_wal_replay_lsn() >= '%s'" % primary.psql("SELECT pg_current_wal_lsn()")) == "t",
+          20, "the table is replayed")
+    replica.psql("SELECT pg_wal_replay_pause()")
+    daemon = make_daemon(database, replicas=url(replica, database))
+    job = daemon.submit(the_job(checks={"after": [NONE_LEFT]}))
+    waiting = daemon.wait_reason(job, "replication_lag")
+    assert waiting["state"] == "verifying" and waiting["activity"] == "holding"
+    assert str(replica.port) in waiting["reason"]["text"]
+    start = time.monotonic()
+    daemon.pause(job)
+    daemon.wait(job, "paused", seconds=5)
+    assert time.monotonic() - start < 1
+    daemon.resume(job)
+    daemon.wait_reason(job, "replication_lag")
+    replica.psql("SELECT pg_wal_replay_resume()")
+    done = daemon.wait(job, "completed")
+    assert done["progress"]["rows_changed"] == 200
+    database.close()
+
+
+@pytest.mark.parametrize("on", ["primary", "replica"])
+def test_a_long_check_can_be_stopped_at_once(setup, database, cluster, on):
+    job = setup.submit(the_job(checks={"before": [{**IS_REPLICA, "sql": "SELECT pg_sleep(100)", "timeout": "5m", "on": on}]}))
+    server = getattr(cluster, on)
+    running = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backfilld %s' AND state = 'active'" % job["id"]
+    until(lambda: server.psql(running) == "1", 20, "the check runs")
+    start = time.monotonic()
+    setup.abort(job)
+    setup.wait(job, "aborted", seconds=5)
+    assert time.monotonic() - start < 1
+    assert server.psql(running) == "0"
+
+
+@pytest.mark.parametrize("on", ["primary", "replica"])
+def test_a_check_has_its_own_time_and_not_that_of_a_batch(setup, database, on):
+    """Twice the statement's timeout and 5 s is when an answer of a batch is given up."""
+    job = setup.submit(the_job(limits={"statement_timeout": "250ms"}, checks={"before": [
+        {"name": "slow and fine", "sql": "SELECT pg_sleep(6)", "rows": 1, "on": on}]}))
+    setup.wait(job, "completed")
+    assert "retry" not in {event["type"] for event in setup.events(job)}
