@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -331,6 +332,8 @@ static int run(const char *path, struct bf_config *config)
     setenv("UV_THREADPOOL_SIZE", threads, 0);
     daemon->threads = strtol(getenv("UV_THREADPOOL_SIZE"), NULL, 10);
     mallopt(M_ARENA_MAX, 2);
+    /* libpq keeps passwords in memory: no core holds them. */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0});
     bf_log_open();
     daemon->config_path = path;
     daemon->config = config;

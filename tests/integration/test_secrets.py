@@ -1,5 +1,7 @@
 """Passwords stay where they are: planted ones are looked for in everything that the daemon and the client ever said."""
 import os
+import re
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -97,6 +99,27 @@ def look_at_everything(ear, build, daemon, guarded, jobs):
         ear.hear(f"backfilld.{table}", "\n".join(row for row, in guarded.rows(f"SELECT t::text FROM backfilld.{table} t")))
     ear.hear("pg_stat_activity", "\n".join(row for row, in guarded.rows(
         "SELECT concat_ws(' ', application_name, query) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")))
+
+
+def test_a_crash_leaves_no_core_with_passwords(make_daemon, guarded, tmp_path, monkeypatch):
+    """The password of a session is in the daemon's memory for as long as the session lives."""
+    monkeypatch.chdir(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    try:
+        if before[1] == 0 and os.getuid() == 0:
+            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        password = secret_file(tmp_path / "pw", IN_FILE)
+        daemon = make_daemon(url(guarded, "keeper"), password_file=password)
+        assert daemon.get("/readyz").status == 200
+        limits = Path(f"/proc/{daemon.pid}/limits").read_text()
+        assert re.search(r"^Max core file size +0 +0 ", limits, re.M), limits
+        daemon.process.send_signal(signal.SIGABRT)
+        assert daemon.process.wait(20) == -signal.SIGABRT
+        daemon.process = None
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before if os.getuid() == 0 else (before[0], before[1]))
+    assert [path.name for path in tmp_path.iterdir()] == ["pw"]
 
 
 def test_planted_passwords_are_nowhere(build, make_daemon, guarded, tmp_path):

@@ -179,6 +179,30 @@ static void nothing_is_forgotten_that_the_store_still_has(void **state)
     world_free(world);
 }
 
+/* Until its job is completed, refused, aborted or rolled back; a failed one can be resumed. */
+static void a_name_is_in_use(void **state)
+{
+    (void)state;
+    for (enum bf_state of = 0; of < BF_STATE_COUNT; of++) {
+        struct test_world *world = world_new();
+        struct heard heard = {0};
+        world->server_silent = true; /* a job that is taken up gets nowhere */
+        world_job(world, "job", "legacy", of, "");
+        world_start(world);
+        world_run(world);
+        enum bf_state now = world_state(world, "job"); /* one that aborts has done so: it had not begun */
+        bool is_free = now == BF_STATE_COMPLETED || now == BF_STATE_REFUSED || now == BF_STATE_ABORTED ||
+                       now == BF_STATE_ROLLED_BACK;
+        if (is_free)
+            world->server_silent = false;
+        bf_engine_submit(world->engine, DOCUMENT, strlen(DOCUMENT), NULL, "ann", false, on_answer, &heard);
+        world_run(world);
+        if (heard.code != (is_free ? BF_OK : BF_NAME_IN_USE) || heard.times != 1)
+            fail_msg("%s: %s", bf_state_name(of), heard.text);
+        world_free(world);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +211,7 @@ int main(void)
         cmocka_unit_test(a_failure_leaves_nothing_behind),
         cmocka_unit_test(the_key_keeps_its_job),
         cmocka_unit_test(nothing_is_forgotten_that_the_store_still_has),
+        cmocka_unit_test(a_name_is_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
