@@ -234,6 +234,8 @@ def variants(schema, value):
         return [value, None, {}]
     if "const" in schema:
         return [schema["const"], "other", "", 1]
+    if "enum" in schema:
+        return [*schema["enum"], "other", "", 1]
     if "anyOf" in schema:
         return [made for inner in schema["anyOf"] for made in variants(inner, value)]
     kind = schema["type"]

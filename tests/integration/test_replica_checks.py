@@ -22,9 +22,16 @@ def url(server, database):
     return server.url(database.name)
 
 
+def wait_replayed(primary, replica):
+    """The replica has the database, and the table in it."""
+    written = primary.psql("SELECT pg_current_wal_lsn()")
+    until(lambda: replica.psql(f"SELECT pg_last_wal_replay_lsn() >= '{written}'") == "t", 20, "it is replayed")
+
+
 @pytest.fixture
 def setup(database, cluster, make_daemon):
     make_table(database, 200)
+    wait_replayed(cluster.primary, cluster.replica)
     return make_daemon(database, replicas=url(cluster.replica, database))
 
 
@@ -97,8 +104,7 @@ def test_it_waits_until_the_replica_has_replayed_what_the_job_wrote(own_cluster,
     primary, replica = own_cluster.primary, own_cluster.replica
     database = make_database(primary)
     make_table(database, 200)
-    until(lambda: replica.psql("SELECT pg_last_wal_replay_lsn() >= '%s'" % primary.psql("SELECT pg_current_wal_lsn()")) == "t",
-          20, "the table is replayed")
+    wait_replayed(primary, replica)
     replica.psql("SELECT pg_wal_replay_pause()")
     daemon = make_daemon(database, replicas=url(replica, database))
     job = daemon.submit(the_job(checks={"after": [NONE_LEFT]}))

@@ -241,21 +241,22 @@ def test_what_waits_for_a_lock_says_which(daemon, database):
 def test_who_lost_a_job_does_not_speak_for_it_in_the_targets_own_record(make_daemon, database):
     """Somebody takes the checkpoint while the job stops: the record on the target is not that daemon's any more."""
     make_table(database, 400)
-    slow_batches(database, 0.3)
+    database.execute("CREATE TABLE taken (yes boolean)")
+    database.execute("""CREATE FUNCTION take() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM pg_advisory_xact_lock_shared(4711);
+        IF EXISTS (SELECT FROM taken) THEN UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = 'another'; END IF;
+        RETURN NULL; END $$""")
+    database.execute("CREATE TRIGGER take AFTER UPDATE ON counted FOR EACH STATEMENT EXECUTE FUNCTION take()")
     daemon = make_daemon(database)
-    job = daemon.submit(the_job())
-    daemon.wait_progress(job, 2)
-
-    def take_it():
-        with database.connect() as another:
-            another.execute("UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = 'another'")
-    taker = threading.Thread(target=take_it)
-    taker.start()  # waits for the batch that is running, and has the row before the job's release comes
-    until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE "
-                                 "'UPDATE backfilld.checkpoint SET epoch%'"), 20, "the taker waits for the batch", 0.005)
-    daemon.pause(job)
-    taker.join()
-    daemon.wait(job, "paused")
+    with database.connect() as other:
+        other.execute("SELECT pg_advisory_lock(4711)")
+        job = daemon.submit(the_job(limits={"lock_timeout": "60s", "statement_timeout": "60s"}))
+        until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'"), 20, "a batch waits")
+        daemon.pause(job)  # the batch may end by itself within half a second, and then the job gives its checkpoint back
+        other.execute("INSERT INTO taken VALUES (true)")
+        other.execute("SELECT pg_advisory_unlock(4711)")
+        daemon.wait(job, "paused")
+    assert database.value("SELECT owner FROM backfilld.checkpoint") == "another", "the batch was not in time"
     assert database.row("SELECT state, ended_at FROM backfilld.job") == ("running", None)
 
 

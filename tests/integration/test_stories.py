@@ -96,6 +96,8 @@ def test_a_nine_day_job_with_five_upgrades(database, daemon, client, files):
     client("submit", write(files / "later.json", "later", "public.other", {"n": "n + 1"}, canary={"rows": 10}, pace=pace(10)),
            code=0)
     client("wait", "later", "--timeout", "20s", code=14)
+    newest = old_store.version(daemon.state)
+    former = [version for version in old_store.VERSIONS if version < newest]
     for upgrade in range(5):
         done = client.json("show", "long")["progress"]["batches"]
         until(lambda: client.json("show", "long")["progress"]["batches"] > done + 2, 30, "it goes on", 0.02)
@@ -103,10 +105,10 @@ def test_a_nine_day_job_with_five_upgrades(database, daemon, client, files):
             daemon.kill9()
         else:
             daemon.stop()
-        old_store.turn_back(daemon.state, 1 + upgrade % (old_store.NEWEST - 1))
+        old_store.turn_back(daemon.state, former[upgrade % len(former)])
         before = daemon_events(daemon.state)
         daemon.start()
-        assert old_store.version(daemon.state) == old_store.NEWEST
+        assert old_store.version(daemon.state) == newest
         assert daemon_events(daemon.state)[:len(before)] == before
         assert "canary" in client("show", "later", code=0).stdout
     full_speed(database)
@@ -124,7 +126,7 @@ def daemon_events(store) -> list:
         return opened.execute("SELECT id, job, at, type, from_state, to_state, actor, text FROM event ORDER BY id").fetchall()
 
 
-@pytest.mark.parametrize("version", range(1, old_store.NEWEST + 1))
+@pytest.mark.parametrize("version", old_store.VERSIONS)
 def test_a_store_of_each_former_release_becomes_what_a_new_one_is(make_daemon, build, files, version):
     """Whoever comes from which release: afterwards all stores are alike, to the last word."""
     fresh = make_daemon("postgresql://postgres@127.0.0.1:1/nobody")
@@ -132,7 +134,7 @@ def test_a_store_of_each_former_release_becomes_what_a_new_one_is(make_daemon, b
     old_store.make(daemon.state, version).close()
     daemon.start()
     assert old_store.schema(daemon.state) == old_store.schema(fresh.state)
-    assert old_store.version(daemon.state) == old_store.version(fresh.state) == old_store.NEWEST
+    assert old_store.version(daemon.state) == old_store.version(fresh.state) >= max(old_store.VERSIONS)
     assert Client(build, daemon.url).json("list", "--all")["jobs"] == []
 
 

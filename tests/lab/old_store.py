@@ -1,6 +1,6 @@
 """State stores as former releases wrote them: each version's statements, frozen here, so that an upgrade in a test is one.
 
-What a release wrote does not change any more. A new version of the store adds its entry at the end."""
+What a release wrote does not change any more. When the store gets a new version, the one before has its entry here."""
 import os
 import sqlite3
 from pathlib import Path
@@ -24,7 +24,6 @@ VERSIONS = {
         "CREATE TABLE latch ( kind INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, reason TEXT, actor TEXT NOT "
         "NULL, since INTEGER NOT NULL, PRIMARY KEY (kind, name, value)) STRICT, WITHOUT ROWID"],
 }
-NEWEST = max(VERSIONS)
 
 
 def version(path) -> int:
