@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "signal.h"
+#include "pressure.h"
 #include "size.h"
 
 #define BF_NO_CAP (INT64_C(1) << 62)

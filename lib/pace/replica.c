@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "signal.h"
+#include "pressure.h"
 
 /* Milliseconds for which a replica whose lag cannot be told yet counts as not measured. */
 enum { UNKNOWN_FOR = 3000 };

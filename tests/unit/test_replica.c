@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "replica.h"
-#include "signal.h"
+#include "pressure.h"
 
 /* A target whose log grows as the tests say; every sample has another reply unless told otherwise. */
 struct story {

@@ -1,7 +1,7 @@
 /* A signal: one measured pressure on a target, the value from which nothing is written, and its age. Adapters measure,
  * this floor decides. Pure. */
-#ifndef BF_PACE_SIGNAL_H
-#define BF_PACE_SIGNAL_H
+#ifndef BF_PACE_PRESSURE_H
+#define BF_PACE_PRESSURE_H
 
 #include <stdbool.h>
 #include <stdint.h>

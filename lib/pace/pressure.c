@@ -1,4 +1,4 @@
-#include "signal.h"
+#include "pressure.h"
 
 #include <stddef.h>
 #include <string.h>
