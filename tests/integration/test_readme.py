@@ -25,7 +25,7 @@ def first_job(build, port, database, directory) -> str:
 
 def test_the_first_job(build, database, tmp_path):
     database.execute("CREATE TABLE orders (id bigint PRIMARY KEY, status text NOT NULL, created_at timestamptz NOT NULL)")
-    database.execute("INSERT INTO orders SELECT g, 'open', now() - (g % 3) * interval '18 months' "
+    database.execute("INSERT INTO orders SELECT g, 'open', now() - (g %% 3) * interval '18 months' "
                      "FROM generate_series(1, %s) g", (ROWS,))
     database.execute("DO $$ BEGIN CREATE ROLE me LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
     database.execute("GRANT SELECT, UPDATE (status) ON orders TO me")
