@@ -362,12 +362,22 @@ static int run(const char *path, struct bf_config *config)
     return exit_code;
 }
 
-static int print_schema(void)
+static int print_schema(const char *engine)
 {
-    puts("BEGIN;");
-    for (const char *const *ddl = bf_dialect_postgresql.schema_ddl; *ddl; ddl++)
+    const struct bf_dialect *dialect = !strcmp(engine, "postgresql")                                ? &bf_dialect_postgresql
+                                       : !strcmp(engine, "mysql") || !strcmp(engine, "mariadb") ? &bf_dialect_mysql
+                                                                                                : NULL;
+    if (!dialect) {
+        fprintf(stderr, "backfilld: no engine is called %s; there are postgresql, mariadb and mysql\n", engine);
+        return EXIT_USAGE;
+    }
+    bool whole = dialect == &bf_dialect_postgresql; /* elsewhere each statement commits by itself */
+    if (whole)
+        puts("BEGIN;");
+    for (const char *const *ddl = dialect->schema_ddl; *ddl; ddl++)
         printf("%s;\n", *ddl);
-    puts("COMMIT;");
+    if (whole)
+        puts("COMMIT;");
     return EXIT_SUCCESS;
 }
 
@@ -387,7 +397,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     if (options.print_schema)
-        return print_schema();
+        return print_schema(options.print_schema);
     if (!bf_config_load(options.config, &config, &faults)) {
         bf_faults_print(&faults, options.config, stderr);
         fprintf(stderr, "%zu %s in the configuration\n", faults.total, faults.total == 1 ? "fault" : "faults");

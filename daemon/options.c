@@ -6,11 +6,13 @@
 #include "allocate.h"
 
 static const struct bf_option_row table[] = {
-    {'c', "config", "FILE", "read FILE instead of " BF_DEFAULT_CONFIG},
-    {'t', "check-config", NULL, "name every fault of the configuration and exit: 0 none, 1 some"},
-    {'s', "print-schema", NULL, "print the control schema's DDL, for a DBA to run where the daemon's role may not, and exit"},
-    {'V', "version", NULL, "print the version and exit"},
-    {'h', "help", NULL, "print this and exit"},
+    {'c', "config", "FILE", false, "read FILE instead of " BF_DEFAULT_CONFIG},
+    {'t', "check-config", NULL, false, "name every fault of the configuration and exit: 0 none, 1 some"},
+    {'s', "print-schema", "ENGINE", true,
+     "print the control schema's DDL, for a DBA to run where the daemon's role may not, and exit; postgresql (the default), "
+     "mariadb or mysql"},
+    {'V', "version", NULL, false, "print the version and exit"},
+    {'h', "help", NULL, false, "print this and exit"},
 };
 
 const struct bf_option_row *bf_option(size_t index)
@@ -24,9 +26,9 @@ void bf_options_help(FILE *stream)
     for (size_t i = 0; i < BF_COUNT(table); i++) {
         char left[40];
 
-        snprintf(left, sizeof left, "-%c, --%s%s%s", table[i].letter, table[i].name, table[i].argument ? " " : "",
-                 table[i].argument ? table[i].argument : "");
-        fprintf(stream, "  %-22s %s\n", left, table[i].help);
+        snprintf(left, sizeof left, table[i].optional ? "-%c, --%s[=%s]" : table[i].argument ? "-%c, --%s %s" : "-%c, --%s",
+                 table[i].letter, table[i].name, table[i].argument);
+        fprintf(stream, "  %-28s %s\n", left, table[i].help);
     }
     fputs("\nSIGTERM lets running batches end, then exits (at most 10 s); SIGINT cancels them and exits; a second signal\n"
           "exits at once. Jobs that were running go on at the next start. SIGHUP reads the configuration and jobs.d again.\n",
@@ -37,17 +39,19 @@ bool bf_options_parse(int argc, char **argv, struct bf_options *ret_options)
 {
     struct bf_options options = {.config = BF_DEFAULT_CONFIG};
     struct option names[BF_COUNT(table) + 1];
-    char letters[2 * BF_COUNT(table) + 1];
+    char letters[3 * BF_COUNT(table) + 1];
     size_t length = 0;
     int found;
 
     memset(names, 0, sizeof names);
     for (size_t i = 0; i < BF_COUNT(table); i++) {
         names[i] = (struct option){.name = table[i].name,
-                                   .has_arg = table[i].argument ? required_argument : no_argument,
+                                   .has_arg = table[i].optional   ? optional_argument
+                                              : table[i].argument ? required_argument
+                                                                  : no_argument,
                                    .val = table[i].letter};
         letters[length++] = table[i].letter;
-        if (table[i].argument)
+        for (int colons = table[i].optional ? 2 : table[i].argument ? 1 : 0; colons > 0; colons--)
             letters[length++] = ':';
     }
     letters[length] = '\0';
@@ -61,7 +65,7 @@ bool bf_options_parse(int argc, char **argv, struct bf_options *ret_options)
             options.check_config = true;
             break;
         case 's':
-            options.print_schema = true;
+            options.print_schema = optarg ? optarg : "postgresql";
             break;
         case 'V':
             options.version = true;

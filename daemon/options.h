@@ -10,7 +10,7 @@
 struct bf_options {
     const char *config; /* path; points into argv or is the default */
     bool check_config;
-    bool print_schema;
+    const char *print_schema; /* of this engine; NULL: not wanted; points into argv or is the default */
     bool version;
     bool help;
 };
@@ -24,6 +24,7 @@ struct bf_option_row {
     char letter;
     const char *name;
     const char *argument; /* NULL: takes none */
+    bool optional;        /* the argument is; then it stands behind "=" */
     const char *help;
 };
 const struct bf_option_row *bf_option(size_t index); /* NULL past the end */

@@ -14,9 +14,10 @@ static void print_options(void)
     for (size_t i = 0; (option = bf_option(i)); i++) {
         printf("*-%c*, *--", option->letter);
         bf_manual_text(option->name);
-        printf("*%s", option->argument ? " _" : "");
-        if (option->argument)
-            printf("%s_", option->argument);
+        if (option->optional)
+            printf("*\\[=_%s_\\]", option->argument);
+        else
+            printf(option->argument ? "* _%s_" : "*", option->argument);
         printf("\n\t");
         bf_manual_sentence(option->help);
         printf("\n\n");

@@ -186,11 +186,14 @@ static void flight_done(uv_work_t *work, int status)
 static void watch(struct bf_session *session)
 {
     uint64_t waited = bf_mysql_clock() - atomic_load(&session->progressed);
+    int64_t longest = bf_mysql_run_longest(session->run);
+    if (longest < session->options.statement_timeout)
+        longest = session->options.statement_timeout;
     if (session->errand)
         return;
     if (session->cancel_wanted)
         bf_mysql_kill_query(session, BF_MYSQL_KILL_CANCEL);
-    else if (waited >= (uint64_t)session->options.statement_timeout)
+    else if (waited >= (uint64_t)longest)
         bf_mysql_kill_query(session, BF_MYSQL_KILL_TIMEOUT);
     else if (session->options.lock_timeout % 1000 && !session->no_look &&
              waited * 4 >= (uint64_t)session->options.lock_timeout)

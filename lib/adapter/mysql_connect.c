@@ -69,7 +69,8 @@ MYSQL *bf_mysql_open(const struct bf_session *session, size_t host, unsigned sec
 {
     const struct bf_mysql_url *url = session->url;
     char password[PASSWORD_MAX] = "";
-    unsigned silence = (unsigned)(2 * session->options.statement_timeout / 1000) + 10, off = 0;
+    int64_t longest = 2 * session->options.statement_timeout + session->options.query_timeout;
+    unsigned silence = (unsigned)(longest / 1000) + 10, off = 0;
     unsigned protocol = url->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
 
     if (session->password_file && !read_password(session->password_file, password, text, size)) {

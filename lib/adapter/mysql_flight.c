@@ -20,6 +20,7 @@ enum { TEXT_MAX = 60 * 1024 * 1024 /* bytes; the server's max_allowed_packet com
 struct planned {
     enum bf_statement statement;
     bool new_group, alone, prepare;
+    int64_t time_limit; /* milliseconds; 0: the session's */
     char *text;
     size_t statements;
 };
@@ -29,6 +30,7 @@ struct bf_mysql_run {
     struct planned *steps;
     struct bf_answer *answers;
     bool lost, absorb;
+    int64_t longest; /* milliseconds: of the steps' time limits */
 };
 
 struct bf_mysql_run *bf_mysql_run_new(const struct bf_flight *flight)
@@ -46,13 +48,17 @@ struct bf_mysql_run *bf_mysql_run_new(const struct bf_flight *flight)
         run->steps[i] = (struct planned){
             .statement = step->statement,
             .new_group = i == 0 || step->new_group,
-            .alone = step->statement == BF_STATEMENT_CHECK || step->statement == BF_STATEMENT_END_LOST_SESSIONS,
+            .alone = step->statement == BF_STATEMENT_CHECK || step->statement == BF_STATEMENT_END_LOST_SESSIONS ||
+                     step->statement == BF_STATEMENT_QUERY,
+            .time_limit = step->time_limit,
             .prepare = step->statement == BF_STATEMENT_CHECK && step->parameter_count == 0,
             .text = bf_buffer_take(&buffer),
             .statements = statements,
         };
         run->answers[i].outcome = BF_OUTCOME_UNKNOWN;
         run->answers[i].error_class = BF_CLASS_LOST;
+        if (step->time_limit > run->longest)
+            run->longest = step->time_limit;
     }
     return run;
 }
@@ -78,6 +84,11 @@ struct bf_answer *bf_mysql_run_answers(struct bf_mysql_run *run)
 void bf_mysql_run_absorb(struct bf_mysql_run *run)
 {
     run->absorb = true;
+}
+
+int64_t bf_mysql_run_longest(const struct bf_mysql_run *run)
+{
+    return run->longest;
 }
 
 bool bf_mysql_run_lost(const struct bf_mysql_run *run)
@@ -319,11 +330,58 @@ static void end_sessions(struct bf_session *session, size_t index)
     answer->values[0] = bf_format("%ld", ended);
 }
 
+static bool limit_time(const struct bf_session *session, int64_t milliseconds)
+{
+    MYSQL *connection = session->connection;
+    long long time = (long long)milliseconds;
+    char text[96];
+    int length = session->mariadb ? snprintf(text, sizeof text, "SET SESSION max_statement_time = %lld.%03lld", time / 1000,
+                                             time % 1000)
+                                  : snprintf(text, sizeof text, "SET SESSION max_execution_time = %lld", time);
+    /* a KILL QUERY that came late hits once */
+    return !mysql_real_query(connection, text, (unsigned long)length) ||
+           (mysql_errno(connection) == 1317 && !mysql_real_query(connection, text, (unsigned long)length));
+}
+
+/* An operator's query, in its own time. A server that ends SLEEP() in mid-time gives its row as if all were well, so the
+ * clock and a KILL of ours are looked at too. */
+static bool run_query(struct bf_session *session, size_t index)
+{
+    struct bf_mysql_run *run = session->run;
+    struct bf_answer *answer = &run->answers[index];
+    int64_t limit = run->steps[index].time_limit;
+
+    if (limit && !limit_time(session, limit)) {
+        take_error(session, index, 0, mysql_errno(session->connection), mysql_sqlstate(session->connection),
+                   mysql_error(session->connection));
+        return false;
+    }
+    uint64_t begun = bf_mysql_clock();
+    send_text(session, index, index);
+    if (run->lost)
+        return false;
+    bool cancelled = atomic_load(&session->kill) == BF_MYSQL_KILL_CANCEL;
+    bool late = atomic_load(&session->kill) == BF_MYSQL_KILL_TIMEOUT ||
+                (limit && bf_mysql_clock() - begun >= (uint64_t)limit) || !strcmp(answer->sqlstate, "1969") ||
+                !strcmp(answer->sqlstate, "3024"); /* what each server says when it ends it */
+    if (cancelled || late) {
+        bf_answer_clear(answer);
+        answer->outcome = BF_OUTCOME_ERROR;
+        answer->error_class = BF_CLASS_CANCELLED;
+        answer->message = bf_copy_string(cancelled ? "it was cancelled" : "the statement timeout is over");
+    }
+    if (limit && !limit_time(session, session->options.statement_timeout))
+        run->lost = true;
+    return answer->outcome == BF_OUTCOME_OK;
+}
+
 static bool run_alone(struct bf_session *session, size_t index)
 {
     const struct planned *step = &session->run->steps[index];
     if (step->prepare)
         return prepare(session, index);
+    if (step->statement == BF_STATEMENT_QUERY)
+        return run_query(session, index);
     if (send_text(session, index, index) == index)
         return false;
     if (step->statement == BF_STATEMENT_CHECK)

@@ -122,6 +122,7 @@ struct bf_mysql_run *bf_mysql_run_new(const struct bf_flight *flight); /* every 
 void bf_mysql_run_free(struct bf_mysql_run *run);
 struct bf_answer *bf_mysql_run_answers(struct bf_mysql_run *run);
 bool bf_mysql_run_lost(const struct bf_mysql_run *run);
+int64_t bf_mysql_run_longest(const struct bf_mysql_run *run); /* milliseconds: of its steps' time limits; 0: none */
 /* A KILL QUERY may wait on the server for the next statement: begin with one that takes it. */
 void bf_mysql_run_absorb(struct bf_mysql_run *run);
 void bf_mysql_run_cancelled(struct bf_mysql_run *run, const struct bf_flight *flight); /* it was never sent */

@@ -238,6 +238,7 @@ void bf_walk_run_checks(struct bf_job *job, enum bf_check_kind kind);
 void bf_walk_send_check(struct bf_job *job, bool on_replica);
 void bf_walk_checked(struct bf_job *job);
 void bf_walk_check_taken_back(struct bf_job *job);
+int64_t bf_walk_longest_check(const struct bf_document *document); /* milliseconds; 0: there is none */
 bool bf_walk_canary_due(const struct bf_job *job);
 void bf_walk_canary_ended(struct bf_job *job);
 

@@ -30,7 +30,8 @@ void bf_walk_connect(struct bf_job *job)
     struct bf_session_options options = {.application_name = name,
                                          .lock_timeout = job->record.document->limits.lock_timeout,
                                          .statement_timeout = job->record.document->limits.statement_timeout,
-                                         .connect_timeout = CONNECT_TIMEOUT};
+                                         .connect_timeout = CONNECT_TIMEOUT,
+                                         .query_timeout = bf_walk_longest_check(job->record.document)};
     const struct bf_database *database = job->target->database;
     walk->lock_timeout = options.lock_timeout;
     walk->statement_timeout = options.statement_timeout;

@@ -22,10 +22,13 @@ void bf_walk_send_check(struct bf_job *job, bool on_replica)
     }
     const struct bf_dialect *dialect = job->target->database->dialect;
     bf_flight_clear(&walk->flight);
-    dialect->limit_time(check->timeout, walk->check_limit);
     bf_flight_add(&walk->flight, BF_STATEMENT_BEGIN, dialect->begin_read_only);
-    bf_flight_add(&walk->flight, BF_STATEMENT_QUERY, walk->check_limit);
-    bf_flight_add(&walk->flight, BF_STATEMENT_QUERY, check->sql);
+    if (dialect->limit_time) {
+        dialect->limit_time(check->timeout, walk->check_limit);
+        bf_flight_add(&walk->flight, BF_STATEMENT_QUERY, walk->check_limit);
+    }
+    struct bf_step *query = bf_flight_add(&walk->flight, BF_STATEMENT_QUERY, check->sql);
+    query->time_limit = dialect->limit_time ? 0 : check->timeout;
     bf_flight_add(&walk->flight, BF_STATEMENT_ROLLBACK, dialect->common(BF_STATEMENT_ROLLBACK));
     if (on_replica)
         bf_walk_send_to_replica(job, BF_PHASE_CHECKING);
@@ -124,6 +127,16 @@ void bf_walk_check_taken_back(struct bf_job *job)
         return;
     }
     failed(job, walk->trouble_doing);
+}
+
+int64_t bf_walk_longest_check(const struct bf_document *document)
+{
+    int64_t longest = 0;
+    for (enum bf_check_kind kind = 0; kind < BF_CHECK_KINDS; kind++)
+        for (size_t i = 0; i < document->check_count[kind]; i++)
+            if (document->checks[kind][i].timeout > longest)
+                longest = document->checks[kind][i].timeout;
+    return longest;
 }
 
 /* So many rows are scanned: look before going on. */

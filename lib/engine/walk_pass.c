@@ -14,16 +14,19 @@ static struct bf_flight *begin_flight(struct bf_job *job)
     return &job->walk.flight;
 }
 
+/* In one transaction, which has a number because it wrote; and it may be a long wait, in which the owner shows that it
+ * lives. */
 static void send_horizon(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    bf_flight_add(begin_flight(job), BF_STATEMENT_HORIZON, walk->statements->text[BF_STATEMENT_HORIZON]);
-    /* It may be a long wait: the owner shows that it lives. */
-    struct bf_step *touch = bf_flight_add(&walk->flight, BF_STATEMENT_TOUCH, walk->statements->text[BF_STATEMENT_TOUCH]);
-    touch->new_group = true;
+    char **text = walk->statements->text;
+    bf_flight_add(begin_flight(job), BF_STATEMENT_BEGIN, text[BF_STATEMENT_BEGIN]);
+    struct bf_step *touch = bf_flight_add(&walk->flight, BF_STATEMENT_TOUCH, text[BF_STATEMENT_TOUCH]);
     bf_step_text(touch, job->record.id);
     bf_step_number(touch, 0);
     bf_step_number(touch, walk->epoch);
+    bf_step_number(bf_flight_add(&walk->flight, BF_STATEMENT_HORIZON, text[BF_STATEMENT_HORIZON]), walk->flights);
+    bf_flight_add(&walk->flight, BF_STATEMENT_COMMIT, text[BF_STATEMENT_COMMIT]);
     bf_walk_send(job, BF_PHASE_WAITING_OLD);
 }
 
@@ -49,21 +52,39 @@ void bf_walk_pass_over(struct bf_job *job)
     send_horizon(job);
 }
 
+static void wait_for_old(struct bf_job *job, int64_t oldest, const char *who)
+{
+    struct bf_walk *walk = &job->walk;
+    char text[BF_ERROR_TEXT_MAX];
+    if (walk->horizon < 0)
+        snprintf(text, sizeof text, "which transactions are under way cannot be seen: %.300s", who ? who : "no word from the server");
+    else
+        snprintf(text, sizeof text, "transaction %lld%s%.200s%s, begun before the next pass, is still under way",
+                 (long long)oldest, who ? " (" : "", who ? who : "", who ? ")" : "");
+    int64_t since = walk->reason.code == BF_OLD_TRANSACTION ? walk->reason.since : 0;
+    walk->reason = bf_reason_make(job, BF_OLD_TRANSACTION, text);
+    if (since)
+        walk->reason.since = since;
+    walk->phase = BF_PHASE_WAITING_HORIZON;
+    walk->sleep_until = bf_job_now(job) + HORIZON_POLL;
+}
+
 void bf_walk_horizon_seen(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    char text[160];
     if (!bf_walk_fine(job, "see which transactions are under way"))
         return;
-    int64_t newest = bf_answer_number(&walk->answers[0], 0, 0), oldest = bf_answer_number(&walk->answers[0], 0, 1);
-    if (walk->horizon < 0)
-        walk->horizon = newest;
-    if (oldest < walk->horizon) {
-        snprintf(text, sizeof text, "transaction %lld, begun before the next pass, is still under way", (long long)oldest);
-        if (walk->reason.code != BF_OLD_TRANSACTION)
-            walk->reason = bf_reason_make(job, BF_OLD_TRANSACTION, text);
-        walk->phase = BF_PHASE_WAITING_HORIZON;
-        walk->sleep_until = bf_job_now(job) + HORIZON_POLL;
+    if (walk->answers[1].affected != 1) { /* not our epoch any more */
+        bf_walk_send_ask(job);
+        return;
+    }
+    walk->touched_at = bf_job_now(job);
+    const struct bf_answer *seen = &walk->answers[2];
+    int64_t oldest = bf_answer_number(seen, 0, 1);
+    if (walk->horizon < 0 && bf_answer_value(seen, 0, 0))
+        walk->horizon = bf_answer_number(seen, 0, 0);
+    if (walk->horizon < 0 || oldest < walk->horizon) {
+        wait_for_old(job, oldest, bf_answer_value(seen, 0, 2));
         return;
     }
     walk->reason = (struct bf_reason){0};

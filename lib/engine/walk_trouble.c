@@ -166,7 +166,8 @@ static void decide(struct bf_job *job, const struct bf_answer *answer, const cha
     }
     if (!walk->owner && strcmp(doing, BF_DOING_SCHEMA) == 0)
         bf_walk_end(job, BF_STATE_FAILED, BF_SCHEMA_MISSING,
-                    "%s; let a DBA run what `backfilld --print-schema` prints, then resume the job", text);
+                    "%s; let a DBA run what `backfilld --print-schema=%s` prints, then resume the job", text,
+                    job->target->database->dialect->name);
     else
         bf_walk_end(job, BF_STATE_FAILED, BF_STATEMENT_FAILED, "%s", text);
 }

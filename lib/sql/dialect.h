@@ -87,7 +87,8 @@ struct bf_dialect {
     /* One query and nothing else? Complains at `pointer`. NULL: checks are not built for this engine. */
     void (*check_query)(const char *sql, const char *pointer, struct bf_complaints *complaints);
     const char *begin_read_only; /* begins a transaction that cannot write, for checks */
-    /* A statement that limits those behind it in the same transaction to so many milliseconds. */
+    /* A statement that limits those behind it in the same transaction to so many milliseconds. NULL: the adapter does it
+     * by bf_step.time_limit. */
     void (*limit_time)(int64_t milliseconds, char text[BF_LIMIT_TIME_TEXT]);
     /* All statements of one job. `job` is its id, for the comment at each statement's head. */
     struct bf_statements *(*render)(const char *job, const struct bf_document *document, const struct bf_table *table);

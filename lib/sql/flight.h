@@ -61,13 +61,16 @@ enum bf_error_class {
       "rows_changed_counted t/f, batches, batch_rows, done t/f, identity, definition, transaction, "                  \
       "pass_rows_changed (rows_changed when the pass began), pass_found_before (NULL in the first pass), canary t/f")                    \
     X(HORIZON, horizon,                                                                                                \
-      "- : newest, oldest; numbers of the server's own. Every transaction that could have begun before is over once a " \
-      "later oldest is not under this newest")                                                                         \
+      "look (a number that no look before had) : newest, oldest, text; in a transaction that has written (TOUCH). The "  \
+      "numbers are the server's own, given to a transaction when it first writes: newest is the one of this very "      \
+      "transaction, oldest the lowest of all that are under way. What wrote before is over once the oldest of this "    \
+      "look, or of a later one, is not under this newest. newest NULL: the server cannot tell now; ask again. text, or " \
+      "NULL: who the oldest is, or why newest is NULL; for people")                                                     \
     X(NEXT_PASS, next_pass, "id, slice, epoch, seq, through or NULL : affected 1, or 0 when fenced; pass + 1, position " \
       "is open again, done is false, pass_found_before is what this pass changed; moves seq too")                      \
     X(LOG_END, log_end, "- : how far the log is written, in the server's own words")                                   \
     X(REPLAYED, replayed, "a log's end : t/f; on a replica: has it come so far")                                       \
-    X(QUERY, query, "text of the operator's, in a read-only transaction; also the statements that prepare it")         \
+    X(QUERY, query, "a text of the operator's, sent as it is, in a read-only transaction; also what limits its time")  \
     X(READ_CONTROL, read_control, "id : goal (run, pause, abort), scope (job or all)")                                 \
     X(RECOUNT, recount, "transaction, then low, high : rows that the transaction changed; shape by split")             \
     X(FENCE, fence,                                                                                                    \
@@ -149,6 +152,7 @@ struct bf_step {
     int split, leg;  /* which shape of RECOUNT, UPDATE, BOUNDARY, SPLIT, COUNT, PROBE, CAP; else 0 */
     const char *sql; /* not owned; stays valid and unchanged while the session lives, except for SURVEY, CHECK and SCHEMA */
     bool new_group;
+    int64_t time_limit; /* milliseconds; of an operator's QUERY, where bf_dialect.limit_time is NULL; else 0 */
     size_t parameter_count;
     char *parameters[BF_PARAMETERS_MAX]; /* owned; NULL is SQL NULL */
 };

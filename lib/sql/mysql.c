@@ -1,6 +1,6 @@
 /* The dialect of MySQL and MariaDB. One file per concern: mysql_template.c (parameters), mysql_schema.c (control
  * schema), mysql_control.c (statements on it), mysql_key.c and mysql_render.c (statements on the table), mysql_survey.c
- * and mysql_index.c (what the table is), mysql_expression.c and mysql_check.c (what the author wrote),
+ * and mysql_index.c (what the table is), mysql_expression.c, mysql_check.c and mysql_trial.c (what the author wrote),
  * mysql_classify.c. */
 #include "mysql_dialect.h"
 
@@ -14,5 +14,8 @@ const struct bf_dialect bf_dialect_mysql = {
     .read_survey = bf_mysql_read_survey,
     .check = bf_mysql_check,
     .read_checks = bf_mysql_read_checks,
+    .trial = bf_mysql_trial,
+    .check_query = bf_mysql_check_query,
+    .begin_read_only = "/* backfilld */ ROLLBACK?; START TRANSACTION READ ONLY",
     .render = bf_mysql_render,
 };

@@ -9,7 +9,7 @@
 #include "allocate.h"
 
 /* In this order, for as many as the document has. */
-enum part { PART_WHERE, PART_SET, PART_AFTER, PART_THROUGH, PART_ORDER };
+enum part { PART_WHERE, PART_REMAINING, PART_OTHERS, PART_SET, PART_AFTER, PART_THROUGH, PART_ORDER };
 
 struct place {
     enum part part;
@@ -20,6 +20,8 @@ struct place {
 static bool place_of(const struct bf_document *document, size_t step, struct place *ret_place)
 {
     size_t counts[] = {[PART_WHERE] = document->where ? 1 : 0,
+                       [PART_REMAINING] = document->remaining ? 1 : 0,
+                       [PART_OTHERS] = document->remaining ? 1 : 0,
                        [PART_SET] = document->set_count,
                        [PART_AFTER] = document->after_count,
                        [PART_THROUGH] = document->through_count,
@@ -44,15 +46,30 @@ static void tuple(struct bf_buffer *buffer, const struct bf_table *table, size_t
     bf_buffer_text(buffer, ")");
 }
 
+/* A pass waits for older transactions, so the account has to see those of others; and it sees those of this server only.
+ * MySQL reads the one comment, MariaDB the other. */
+#define OTHERS                                                                                                        \
+    "SELECT (SELECT COUNT(*) FROM information_schema.innodb_trx WHERE FALSE) + "                                      \
+    "/*!80000 (SELECT COUNT(*) FROM performance_schema.global_variables g JOIN information_schema.PLUGINS p "         \
+    "ON p.PLUGIN_NAME = 'group_replication' AND p.PLUGIN_STATUS = 'ACTIVE' "                                          \
+    "WHERE g.VARIABLE_NAME = 'group_replication_single_primary_mode' AND g.VARIABLE_VALUE = 'OFF') */"                \
+    "/*M!100600 (SELECT COUNT(*) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'wsrep_cluster_size' "   \
+    "AND CAST(VARIABLE_VALUE AS UNSIGNED) > 1) */"
+
 static char *text_of(const struct bf_document *document, const struct bf_table *table, struct place place)
 {
     struct bf_buffer buffer = {0};
     bf_buffer_text(&buffer, "/* backfilld */ ");
     switch (place.part) {
     case PART_WHERE:
+    case PART_REMAINING:
         bf_buffer_format(&buffer, "SELECT 1 FROM %s WHERE (", table->reference);
-        bf_mysql_author(&buffer, document->where);
+        bf_mysql_author_predicate(&buffer, place.part == PART_WHERE ? document->where : document->remaining,
+                                  document->started_at);
         bf_buffer_text(&buffer, ")");
+        break;
+    case PART_OTHERS:
+        bf_buffer_text(&buffer, OTHERS);
         break;
     case PART_SET:
         bf_buffer_format(&buffer, "UPDATE %s SET ", table->reference);
@@ -87,6 +104,8 @@ void bf_mysql_check(const struct bf_document *document, const struct bf_table *t
         texts[count] = text_of(document, table, place);
         struct bf_step *step = bf_flight_add(flight, BF_STATEMENT_CHECK, texts[count++]);
         step->new_group = true;
+        if (place.part == PART_OTHERS)
+            bf_step_text(step, NULL); /* so that it is executed */
         /* the parameter of one column is numbered as if it were that of the first */
         for (size_t i = 0; i < place.index && (place.part == PART_AFTER || place.part == PART_THROUGH); i++)
             bf_step_text(step, NULL);
@@ -108,6 +127,9 @@ static char *pointer_of(const struct bf_document *document, struct place place)
     switch (place.part) {
     case PART_WHERE:
         return bf_copy_string("/where");
+    case PART_REMAINING:
+    case PART_OTHERS:
+        return bf_copy_string("/remaining");
     case PART_SET:
         return bf_set_pointer(document->set[place.index].name);
     case PART_AFTER:
@@ -118,6 +140,18 @@ static char *pointer_of(const struct bf_document *document, struct place place)
         break;
     }
     return bf_copy_string("/range");
+}
+
+static void read_others(const struct bf_answer *answer, struct bf_complaints *complaints)
+{
+    if (answer->outcome != BF_OUTCOME_OK)
+        bf_complain(complaints, BF_INVALID, "/remaining",
+                    "a pass waits for older transactions to end, and the account may not see them; GRANT PROCESS ON *.* to "
+                    "it (%s)", answer->message ? answer->message : "no answer");
+    else if (bf_answer_number(answer, 0, 0) > 0)
+        bf_complain(complaints, BF_UNSUPPORTED, "/remaining",
+                    "several servers of this cluster write, and which transactions are under way on the others cannot be "
+                    "seen from here; leave `remaining` out");
 }
 
 void bf_mysql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
@@ -131,6 +165,10 @@ void bf_mysql_read_checks(const struct bf_document *document, const struct bf_an
         BF_AUTO_STRING char *pointer = pointer_of(document, place);
         bool bound = place.part == PART_AFTER || place.part == PART_THROUGH;
 
+        if (place.part == PART_OTHERS) {
+            read_others(answer, complaints);
+            continue;
+        }
         if (answer->outcome == BF_OUTCOME_OK && (!bound || bf_answer_value(answer, 0, 0))) {
             if (place.part == PART_ORDER && !bf_answer_true(answer, 0, 0) && bounds_fit)
                 bf_complain(complaints, BF_INVALID, pointer,

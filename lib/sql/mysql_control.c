@@ -101,6 +101,27 @@ enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement)
     return statement == 0 ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
 }
 
+/* Which transactions are under way, from a table that a server fills anew only when nobody has read it for 0.1 s: the
+ * picture that it gives may be an old one. It is of now, or at least of this look, when this very statement stands in it,
+ * told from those of other looks by its number. InnoDB numbers a transaction when it first writes (TOUCH did); what only
+ * reads has none, or, on MySQL, one from 2^48 on that stands for an address. Prepared XA transactions are listed too, also
+ * those that no connection holds. The table is cut off at 16 MB, so a list that is very long proves nothing. */
+#define LOOK "backfilld look ?#1."
+#define NUMBER "CAST(trx_id AS UNSIGNED)"
+#define ANOTHER "trx_mysql_thread_id <> CONNECTION_ID() AND " NUMBER " BETWEEN 1 AND 281474976710655"
+#define HORIZON                                                                                                       \
+    "SELECT /* " LOOK " */ IF(listed > 4000, NULL, own), COALESCE(LEAST(own, oldest), oldest, own), "                 \
+    "CASE WHEN listed > 4000 THEN 'more than 4000 are under way' WHEN own IS NULL THEN "                              \
+    "'information_schema.innodb_trx shows an old picture, because something else reads it more than ten times a second, " \
+    "or nothing, because the account has not the right PROCESS any more' "                                           \
+    "WHEN connection = 0 THEN 'a prepared XA transaction, see XA RECOVER' ELSE CONCAT('connection ', connection, "    \
+    "COALESCE((SELECT CONCAT(' of ', USER) FROM information_schema.PROCESSLIST WHERE ID = connection), '')) END "     \
+    "FROM (SELECT COUNT(*) AS listed, MAX(IF(trx_mysql_thread_id = CONNECTION_ID() AND LOCATE('" LOOK "', trx_query) > 0 " \
+    "AND " NUMBER " BETWEEN 1 AND 281474976710655, " NUMBER ", NULL)) AS own, "                                       \
+    "MIN(IF(" ANOTHER ", " NUMBER ", NULL)) AS oldest, "                                                              \
+    "CAST(SUBSTRING(MIN(IF(" ANOTHER ", CONCAT(LPAD(" NUMBER ", 20, '0'), trx_mysql_thread_id), NULL)), 21) AS UNSIGNED) " \
+    "AS connection FROM information_schema.innodb_trx) seen"
+
 const char *bf_mysql_control_statement(enum bf_statement statement)
 {
     static const char *const texts[BF_STATEMENT_KINDS] = {
@@ -123,6 +144,7 @@ const char *bf_mysql_control_statement(enum bf_statement statement)
         [BF_STATEMENT_RAISE_EPOCH] = RAISE_EPOCH,
         [BF_STATEMENT_READ_CHECKPOINT] = READ_CHECKPOINT,
         [BF_STATEMENT_READ_CONTROL] = READ_CONTROL,
+        [BF_STATEMENT_HORIZON] = HORIZON,
         [BF_STATEMENT_FENCE] = FENCE,
         [BF_STATEMENT_FLUSH] = FLUSH,
         [BF_STATEMENT_TOUCH] =

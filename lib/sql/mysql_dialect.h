@@ -5,7 +5,8 @@
  * only:
  *   ?3    parameter 3 as a literal string, or NULL         ?#3   as a bare number        ?+3   as that number plus one
  *   ?;    ends one of several statements of one step       ??    a question mark (in what the author wrote)
- * A step's answer has the count of its first statement that gives no rows, and the rows of its last one that does.
+ * A step's answer has the count of its first statement that gives no rows, and the rows of its last one that does. A
+ * QUERY is no template: it is one statement, sent as it is.
  *
  * Keys travel as text; binary ones as hexadecimal digits. In shape 0 there is no low: its parameters keep their numbers,
  * are NULL and are not looked at. */
@@ -22,6 +23,8 @@ size_t bf_mysql_expand(struct bf_buffer *buffer, const struct bf_step *step);
 void bf_mysql_literal(struct bf_buffer *buffer, const char *text);
 /* Appends what the author wrote, so that its question marks stay what they are. */
 void bf_mysql_author(struct bf_buffer *buffer, const char *expression);
+/* The same of a predicate, with :started_at replaced. */
+void bf_mysql_author_predicate(struct bf_buffer *buffer, const char *predicate, int64_t started_at);
 
 /* mysql_key.c */
 void bf_mysql_quote(struct bf_buffer *buffer, const char *name); /* `name` with inner quotes doubled */
@@ -80,6 +83,14 @@ bool bf_mysql_table_name(const char *text, char **ret_schema, char **ret_name);
 void bf_mysql_check_expressions(const struct bf_document *document, struct bf_complaints *complaints);
 /* Why a text is not one expression by itself; NULL when it is. */
 const char *bf_mysql_expression_fault(const char *expression);
+
+/* The predicate with :started_at replaced; the caller frees it. */
+char *bf_mysql_predicate(const char *predicate, int64_t started_at);
+const char *bf_mysql_predicate_fault(const char *predicate);
+void bf_mysql_check_query(const char *sql, const char *pointer, struct bf_complaints *complaints);
+/* Why a text is not one query that only reads; NULL when it is. */
+const char *bf_mysql_query_fault(const char *query);
+char *bf_mysql_trial(const struct bf_document *document, const struct bf_table *table);
 
 struct bf_statements *bf_mysql_render(const char *job, const struct bf_document *document,
                                       const struct bf_table *table);

@@ -21,11 +21,15 @@ static void begin(const struct render *render, struct bf_buffer *buffer)
 
 static void where(const struct render *render, struct bf_buffer *buffer)
 {
-    if (!render->document->where)
-        return;
-    bf_buffer_text(buffer, " AND (");
-    bf_mysql_author(buffer, render->document->where);
-    bf_buffer_text(buffer, ")");
+    const struct bf_document *document = render->document;
+    const char *const predicates[] = {document->where, document->remaining};
+    for (size_t i = 0; i < BF_COUNT(predicates); i++) {
+        if (!predicates[i])
+            continue;
+        bf_buffer_text(buffer, " AND (");
+        bf_mysql_author_predicate(buffer, predicates[i], document->started_at);
+        bf_buffer_text(buffer, ")");
+    }
 }
 
 /* The first key column in which low and the found key k differ. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocate.h"
+
 static bool is_plain(const char *text)
 {
     for (const char *p = text; *p; p++)
@@ -59,10 +61,21 @@ static void parameter(struct bf_buffer *buffer, const struct bf_step *step, size
         bf_mysql_literal(buffer, text);
 }
 
+void bf_mysql_author_predicate(struct bf_buffer *buffer, const char *predicate, int64_t started_at)
+{
+    BF_AUTO_STRING char *text = bf_mysql_predicate(predicate, started_at);
+    bf_mysql_author(buffer, text);
+}
+
 size_t bf_mysql_expand(struct bf_buffer *buffer, const struct bf_step *step)
 {
     size_t statements = 1;
     const char *from = step->sql;
+
+    if (step->statement == BF_STATEMENT_QUERY) {
+        bf_buffer_text(buffer, from);
+        return 1;
+    }
 
     for (const char *mark = strchr(from, '?'); mark; mark = strchr(from, '?')) {
         bf_buffer_append(buffer, from, (size_t)(mark - from));

@@ -107,6 +107,15 @@
     "ended_at = CASE WHEN $2 IN (''" FINAL_STATES ") THEN clock_timestamp() END "                                    \
     "WHERE id = $1 AND EXISTS (SELECT FROM ours)"
 
+/* xmin is that of the snapshot: the lowest number under way, or the one behind the highest that ended; this transaction has
+ * a number too, by then. Sessions of others are seen by who may. */
+#define HORIZON                                                                                                      \
+    "SELECT pg_current_xact_id(), pg_snapshot_xmin(pg_current_snapshot()), coalesce("                                \
+    "(SELECT format('session %s of %s', pid, usename) FROM pg_stat_activity WHERE backend_xid IS NOT NULL "          \
+    "AND pid <> pg_backend_pid() ORDER BY age(backend_xid) DESC LIMIT 1), "                                          \
+    "(SELECT format('prepared transaction %s of %s', gid, owner) FROM pg_prepared_xacts "                            \
+    "ORDER BY age(transaction) DESC LIMIT 1))"
+
 const char *bf_postgresql_control_statement(enum bf_statement statement)
 {
     static const char *const texts[BF_STATEMENT_KINDS] = {
@@ -129,7 +138,7 @@ const char *bf_postgresql_control_statement(enum bf_statement statement)
         [BF_STATEMENT_RAISE_EPOCH] = RAISE_EPOCH,
         [BF_STATEMENT_READ_CHECKPOINT] = READ_CHECKPOINT,
         [BF_STATEMENT_READ_CONTROL] = READ_CONTROL,
-        [BF_STATEMENT_HORIZON] = "SELECT pg_snapshot_xmax(pg_current_snapshot()), pg_snapshot_xmin(pg_current_snapshot())",
+        [BF_STATEMENT_HORIZON] = HORIZON,
         [BF_STATEMENT_LOG_END] = LOG_END,
         [BF_STATEMENT_REPLAYED] = REPLAYED,
         [BF_STATEMENT_NEXT_PASS] = NEXT_PASS,

@@ -1,28 +1,50 @@
 """What every integration test has: a real PostgreSQL primary with a replica, a database of its own, the daemon, the
 client. The programs come from the build directory BACKFILLD_BUILD (default: build/ in the checkout)."""
-import itertools
 import os
 import re
 import signal
 import sys
 from pathlib import Path
 
-import psycopg
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from lab.daemon import Client, Daemon  # noqa: E402
+from lab.engines import ENGINES, clusters, new_cluster  # noqa: E402, F401
 from lab.mysql_fixtures import my_cluster, my_database, own_my_cluster  # noqa: E402, F401
-from lab.postgres import Cluster  # noqa: E402
-from lab.wait import until  # noqa: E402
-
-_numbers = itertools.count(1)
+from lab.postgres_database import Database, make_database  # noqa: E402, F401
 
 
 def pytest_addoption(parser):
     parser.addoption("--campaign", action="store_true", help="the full length of the kill campaigns")
+
+
+def pytest_generate_tests(metafunc):
+    """@pytest.mark.engines(...): the test runs on each of these. What leaves one out says why: because="..."."""
+    mark = metafunc.definition.get_closest_marker("engines")
+    if mark and "engine" in metafunc.fixturenames:
+        assert set(mark.args) == set(ENGINES) or mark.kwargs.get("because"), metafunc.definition.nodeid
+        metafunc.parametrize("engine", mark.args, indirect=True, scope="session")
+
+
+def pytest_terminal_summary(terminalreporter):
+    left_out = {}
+    for report in terminalreporter.getreports(""):
+        left_out.update(value for key, value in getattr(report, "user_properties", []) if key == "engines")
+    if left_out:
+        terminalreporter.section("what is not the same on every engine")
+        for test, why in sorted(left_out.items()):
+            terminalreporter.line(f"{test}: {why}")
+
+
+@pytest.fixture(autouse=True)
+def _said(request, record_property):
+    """What one engine alone can do stands at the end of every run."""
+    mark = request.node.get_closest_marker("engines")
+    if mark and mark.kwargs.get("because"):
+        record_property("engines", (request.node.originalname, f"{', '.join(mark.args)}: {mark.kwargs['because']}"))
 
 
 def pytest_configure(config):
@@ -45,79 +67,29 @@ def build() -> Path:
 
 
 @pytest.fixture(scope="session")
-def cluster():
-    """The primary and replica that most tests share; nobody stops or reconfigures these."""
-    with Cluster() as running:
-        yield running
+def engine(request) -> str:
+    """PostgreSQL, unless the test is one of several engines."""
+    return getattr(request, "param", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def cluster(clusters):
+    """The PostgreSQL primary and replica that most tests share; nobody stops or reconfigures these."""
+    return clusters("postgresql")
 
 
 @pytest.fixture
-def own_cluster():
+def own_cluster(engine):
     """A cluster of the test's own, to restart, kill and promote."""
-    with Cluster() as running:
+    with new_cluster(engine) as running:
         yield running
 
 
-class Database:
-    """One database on one server, with a connection in autocommit mode."""
-
-    def __init__(self, server, name):
-        self.server, self.name, self._connection = server, name, None
-
-    @property
-    def url(self) -> str:
-        return self.server.url(self.name)
-
-    def connect(self, **arguments):
-        return self.server.connect(self.name, **arguments)
-
-    @property
-    def connection(self):
-        if self._connection is None or self._connection.closed or self._connection.broken:
-            self._connection = self.connect()
-        return self._connection
-
-    def execute(self, sql, parameters=None):
-        try:
-            return self.connection.execute(sql, parameters)
-        except psycopg.OperationalError:
-            if not self._connection.closed:
-                raise
-            return self.connection.execute(sql, parameters)  # the server was restarted since the last statement
-
-    def rows(self, sql, parameters=None) -> list:
-        return self.execute(sql, parameters).fetchall()
-
-    def row(self, sql, parameters=None):
-        return self.execute(sql, parameters).fetchone()
-
-    def value(self, sql, parameters=None):
-        return self.row(sql, parameters)[0]
-
-    def wait_quiet(self):
-        """Until no session of a killed daemon works here any more: it ends what it had begun."""
-        until(lambda: self.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'backfilld %'") == 0,
-              30, "no session of the daemon is left")
-
-    def close(self):
-        if self._connection is not None:
-            self._connection.close()
-
-
-def make_database(server, name=None) -> Database:
-    name = name or f"test_{os.getpid()}_{next(_numbers)}"
-    with server.connect() as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return Database(server, name)
-
-
 @pytest.fixture
-def database(cluster):
-    made = make_database(cluster.primary)
+def database(engine, clusters):
+    made = clusters(engine).make_database()
     yield made
-    made.close()
-    with cluster.primary.connect() as connection:
-        connection.execute(f'DROP DATABASE "{made.name}" WITH (FORCE)')
+    made.drop()
 
 
 @pytest.fixture
@@ -128,6 +100,7 @@ def make_daemon(build, tmp_path_factory, request):
 
     def make(target, listen="tcp", settings=None, start=True, targets=None, **keys) -> Daemon:
         url = target if isinstance(target, str) else target.url
+        keys = {**getattr(target, "target", {}), **keys}
         sections = {"shop": {"primary": url, "require_approval": "none", **keys}, **(targets or {})}
         daemon = Daemon(build, base / f"d{len(made)}", sections, listen, settings)
         made.append(daemon)

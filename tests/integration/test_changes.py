@@ -11,9 +11,11 @@ import pytest
 
 from lab.counted import check, full_speed, make_table, slow_batches
 from lab.daemon import document, pace
+from lab.engines import ENGINES
 from lab.wait import until
 
 ROOT = Path(__file__).resolve().parents[2]
+every_engine = pytest.mark.engines(*ENGINES)  # where the server has a part in it
 
 
 def slow_job(name="job", table="public.counted", rows=20, **more):
@@ -30,9 +32,10 @@ def events(daemon, job, kind="state") -> list:
 
 # ---- pace and limits
 
+@every_engine
 def test_a_running_job_takes_another_pace_before_its_next_batch(daemon, database):
     make_table(database, 2000)
-    job = daemon.submit(document("public.counted", {"n": "n + 1"}, pace={**pace(20), "nice": 100}))
+    job = daemon.submit(document(database.table("counted"), {"n": "n + 1"}, pace={**pace(20), "nice": 100}))
     slow_batches(database, 0.02)
     daemon.wait_progress(job, 2)
     before = daemon.get(f"/v1/jobs/{job['id']}")
@@ -48,15 +51,16 @@ def test_a_running_job_takes_another_pace_before_its_next_batch(daemon, database
     assert tuned["actor"] == "operator" and re.search(r"pace\.nice 100(\.0)? -> 0\b", tuned["text"])
     assert "pace.batch_rows.max 20 -> 500" in tuned["text"]
     # the document of record is the one that was submitted
-    again = daemon.post("/v1/jobs", document("public.counted", {"n": "n + 1"}, pace={**pace(20), "nice": 100}))
+    again = daemon.post("/v1/jobs", document(database.table("counted"), {"n": "n + 1"}, pace={**pace(20), "nice": 100}))
     assert (again.status, again.json["code"]) == (422, "already_done")
     assert patch(daemon, job, {"pace": {"nice": 1}}).status == 409
 
 
+@every_engine
 def test_timeouts_change_by_a_new_session_and_no_row_is_done_twice(daemon, database):
     make_table(database, 1000)
     slow_batches(database, 0.02)
-    job = daemon.submit(slow_job())
+    job = daemon.submit(slow_job(table=database.table("counted")))
     for seconds in (3, 4, 5):
         reached = daemon.job(job)["progress"]["batches"]
         daemon.wait_progress(job, reached + 2)
@@ -88,10 +92,11 @@ def test_a_change_survives_a_crash_and_an_old_tag_changes_nothing(daemon, databa
 
 # ---- clones
 
+@every_engine
 def test_a_clone_goes_on_where_the_old_job_stood(daemon, database):
     make_table(database, 1000)
     slow_batches(database, 0.02)
-    job = daemon.submit(slow_job())
+    job = daemon.submit(slow_job(table=database.table("counted")))
     daemon.wait_progress(job, 5)
     running = daemon.post(f"/v1/jobs/{job['id']}/clone", {"name": "second", "from": "position"})
     assert (running.status, running.json["code"], running.json["state"]) == (409, "wrong_state", "running")

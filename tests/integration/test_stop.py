@@ -1,5 +1,5 @@
-"""Stopping: pause and abort are in effect within a second, also while the statement waits for a lock; a DBA stops a job
-by SQL alone, with the daemon's HTTP out of reach."""
+"""Stopping, on every engine: pause and abort are in effect within a second, also while the statement waits for a lock; a DBA
+stops a job by SQL alone, with the daemon's HTTP out of reach."""
 import random
 import time
 
@@ -7,24 +7,25 @@ import pytest
 
 from lab.counted import full_speed, make_table, slow_batches
 from lab.daemon import document, pace
+from lab.engines import ENGINES
 from lab.wait import until
 
+pytestmark = pytest.mark.engines(*ENGINES)
 ROWS = 4000
 LIMIT = 1.0  # seconds
-OURS = ("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backfilld ' || %s "
-        "AND state <> 'idle' AND backend_type = 'client backend'")
 
 
-def patient_job(name="job", rows=30):
-    return document("public.counted", {"n": "n + 1"}, name=name, pace=pace(rows),
+def patient_job(database, name="job", rows=30):
+    return document(database.table("counted"), {"n": "n + 1"}, name=name, pace=pace(rows),
                     limits={"lock_timeout": "20s", "statement_timeout": "30s"})
 
 
+def tries_of(database, campaign) -> int:
+    return 200 if campaign else 30 if database.engine == "postgresql" else 12
+
+
 def wait_in_batch(daemon, database, job, waiting_for_lock):
-    condition = "wait_event_type = 'Lock'" if waiting_for_lock else "wait_event = 'PgSleep'"
-    until(lambda: database.value(f"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backfilld ' || %s "
-                                 f"AND {condition}", (job["id"],)),
-          30, lambda _: f"a batch that {'waits for a lock' if waiting_for_lock else 'runs'}: {daemon.job(job)}\n"
+    until(lambda: (database.waits_for_lock if waiting_for_lock else database.slowed)(job), 30, lambda _: f"a batch that {'waits for a lock' if waiting_for_lock else 'runs'}: {daemon.job(job)}\n"
           f"{daemon.log_tail()}", 0.005)
 
 
@@ -35,8 +36,9 @@ class Blocker:
         self.connection = database.connect(autocommit=False)
 
     def __enter__(self):
-        self.connection.execute("UPDATE counted SET other = other + 1 WHERE id = "
-                                "(SELECT min(id) FROM counted WHERE n = 0)")
+        cursor = self.connection.cursor()
+        cursor.execute("SELECT min(id) FROM counted WHERE n = 0")
+        cursor.execute("UPDATE counted SET other = other + 1 WHERE id = %s", cursor.fetchone())
         return self
 
     def __exit__(self, *_):
@@ -58,7 +60,7 @@ def timed(daemon, database, job, order, state) -> float:
     order(job)
     daemon.wait(job, state, seconds=20, every=0.004)
     taken = time.monotonic() - start
-    assert database.value(OURS, (job["id"],)) == 0, "a statement of the job runs after the stop"
+    assert not database.active(job), "a statement of the job runs after the stop"
     return taken
 
 
@@ -70,8 +72,8 @@ def slow(database):
 
 @pytest.mark.parametrize("locked", [False, True], ids=["running", "waiting for a lock"])
 def test_pause_within_a_second(locked, slow, daemon, database, campaign):
-    tries, chance, times = 200 if campaign else 50, random.Random(1), []
-    job = daemon.submit(patient_job())
+    tries, chance, times = tries_of(database, campaign), random.Random(1), []
+    job = daemon.submit(patient_job(database))
     for number in range(tries):
         with Blocker(database) if locked else Nobody():
             if number:
@@ -86,10 +88,10 @@ def test_pause_within_a_second(locked, slow, daemon, database, campaign):
 
 @pytest.mark.parametrize("locked", [False, True], ids=["running", "waiting for a lock"])
 def test_abort_within_a_second(locked, slow, daemon, database, campaign):
-    tries, chance, times = 200 if campaign else 50, random.Random(2), []
+    tries, chance, times = tries_of(database, campaign), random.Random(2), []
     for number in range(tries):
         with Blocker(database) if locked else Nobody():
-            job = daemon.submit(patient_job(f"job-{number}"))
+            job = daemon.submit(patient_job(database, f"job-{number}"))
             wait_in_batch(daemon, database, job, locked)
             until(lambda end=time.monotonic() + chance.uniform(0, 0.1): time.monotonic() > end)
             times.append(timed(daemon, database, job, daemon.abort, "aborted"))
@@ -106,9 +108,7 @@ def order_by_sql(database, goal, job=None) -> int:
     """The DBA's word; the rows changed when every batch that was under way at that moment has ended."""
     done = database.execute("UPDATE backfilld.control SET goal = %s WHERE job = %s", (goal, job["id"] if job else "*"))
     assert done.rowcount == 1
-    moment = database.value("SELECT clock_timestamp()")
-    until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'backfilld %%' "
-                                 "AND xact_start <= %s", (moment,)) == 0, 30, "the batch under way has ended", 0.001)
+    database.batches_under_way_end()
     return changed(database)
 
 
@@ -117,7 +117,7 @@ def order_by_sql(database, goal, job=None) -> int:
 def test_a_dba_stops_by_sql_before_the_next_batch(goal, state, scope, daemon, database):
     make_table(database, ROWS)
     slow_batches(database, 0.05)
-    job = daemon.submit(patient_job(rows=20))
+    job = daemon.submit(patient_job(database, rows=20))
     daemon.wait_progress(job, 5)
     count = order_by_sql(database, goal, job if scope == "one job" else None)
     stopped = daemon.wait(job, state)
@@ -133,14 +133,14 @@ def test_a_dba_stops_by_sql_before_the_next_batch(goal, state, scope, daemon, da
     daemon.resume(job)
     full_speed(database)
     daemon.wait(job, "completed")
-    assert database.row("SELECT min(n), max(n) FROM counted") == (1, 1)
+    assert tuple(database.row("SELECT min(n), max(n) FROM counted")) == (1, 1)
 
 
 def test_a_dba_stops_by_sql_while_http_is_out_of_reach(make_daemon, database):
     make_table(database, ROWS)
     slow_batches(database, 0.05)
     daemon = make_daemon(database, listen="unix")
-    job = daemon.submit(patient_job(rows=20))
+    job = daemon.submit(patient_job(database, rows=20))
     daemon.wait_progress(job, 5)
     (daemon.directory / "api.sock").unlink()
     with pytest.raises(OSError):
@@ -149,8 +149,7 @@ def test_a_dba_stops_by_sql_while_http_is_out_of_reach(make_daemon, database):
     until(lambda: database.value("SELECT state FROM backfilld.job WHERE id = %s", (job["id"],)) == "paused", 20,
           "the target says that the job is paused")
     assert changed(database) == count
-    assert database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backfilld ' || %s",
-                          (job["id"],)) == 0
+    assert not database.sessions(job)
     # and it stays so through a restart, which brings HTTP back
     daemon.restart()
     assert daemon.wait(job, "paused")["reason"]["code"] == "control"
@@ -160,7 +159,7 @@ def test_a_dba_stops_by_sql_while_http_is_out_of_reach(make_daemon, database):
 def test_a_dba_stops_a_daemon_whose_process_is_stopped(daemon, database):
     make_table(database, ROWS)
     slow_batches(database, 0.05)
-    job = daemon.submit(patient_job(rows=20))
+    job = daemon.submit(patient_job(database, rows=20))
     daemon.wait_progress(job, 5)
     daemon.sigstop()
     count = order_by_sql(database, "pause", job)
@@ -171,12 +170,11 @@ def test_a_dba_stops_a_daemon_whose_process_is_stopped(daemon, database):
 
 def test_stopping_while_the_server_is_gone_says_so(own_cluster, make_daemon):
     """The state stays `pausing` with a reason until the server answers; then it is in effect at once."""
-    from conftest import make_database
-    database = make_database(own_cluster.primary)
+    database = own_cluster.make_database()
     make_table(database, ROWS)
     slow_batches(database, 0.05)
     daemon = make_daemon(database)
-    job = daemon.submit(patient_job(rows=20))
+    job = daemon.submit(patient_job(database, rows=20))
     daemon.wait_progress(job, 5)
     own_cluster.primary.stop("immediate")
     daemon.pause(job)

@@ -9,23 +9,16 @@ import psycopg
 
 
 def make_table(database, rows, name="counted"):
-    database.execute(f"CREATE TABLE {name} (id bigint PRIMARY KEY, n integer NOT NULL DEFAULT 0, "
-                     "other integer NOT NULL DEFAULT 0, payload text NOT NULL DEFAULT repeat('x', 40))")
-    database.execute(f"INSERT INTO {name} (id) SELECT g * 10 FROM generate_series(1, %s) g", (rows,))
-    database.execute(f"VACUUM ANALYZE {name}")
+    database.make_counted(rows, name)
 
 
 def slow_batches(database, each, per="STATEMENT", name="counted", when=None):
     """Each statement (or row) of the daemon takes `each` seconds longer; everyone else is not slowed. `when`: which rows."""
-    database.execute("""CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        IF current_setting('application_name') LIKE 'backfilld%' THEN PERFORM pg_sleep(tg_argv[0]::float); END IF;
-        RETURN new; END $$""")
-    database.execute(f"CREATE TRIGGER slow BEFORE UPDATE ON {name} FOR EACH {per} "
-                     f"{f'WHEN ({when}) ' if when else ''}EXECUTE FUNCTION slow('{each}')")
+    database.slow(each, per, name, when)
 
 
 def full_speed(database, name="counted"):
-    database.execute(f"DROP TRIGGER slow ON {name}")
+    database.full_speed(name)
 
 
 class Writers:

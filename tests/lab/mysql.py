@@ -180,7 +180,8 @@ class MyCluster:
     """Primary and replica of one flavour ("mariadb" or "mysql")."""
 
     def __init__(self, flavour, directory=None, replica=True, settings=None, detached=False):
-        self.flavour, self.temporary = flavour, directory is None
+        self.engine = self.flavour = flavour
+        self.temporary = directory is None
         self.directory = Path(directory or tempfile.mkdtemp(prefix=f"backfilld-{flavour[:3]}-"))
         self.settings = TEST_SETTINGS if settings is None else settings
         self.primary = MyServer(self.directory, "p", flavour, 1, detached)
@@ -239,6 +240,18 @@ class MyCluster:
                              "source_auto_position=1, get_source_public_key=1, source_connect_retry=1", "START REPLICA")
         until(lambda: self.replica.sql("SHOW DATABASES LIKE 'ready'"), 60,
               lambda _: f"the replica follows:\n{self.replica.tail()}")
+
+    def make_database(self):
+        from .mysql_database import make_database
+        return make_database(self)
+
+    def url(self, database) -> str:
+        """Of whichever of the two is the primary."""
+        return f"mysql://backfill@127.0.0.1:{self.primary.port},127.0.0.1:{self.replica.port}/{database}"
+
+    def on_replica(self, database):
+        """The same database, on the replica."""
+        return type(database)(self, database.name, self.replica)
 
     def cut_replica(self):
         """From here on the replica hears nothing more."""

@@ -1,19 +1,23 @@
-"""One database on a MySQL or MariaDB server with a connection of root's, and what the exactly-once tests need there: the
-counted table, slow batches, four writers. The check at the end is that of lab.counted."""
+"""One database on a MySQL or MariaDB server with a connection of root's in autocommit mode, and what the tests of all engines
+ask of it; lab.postgres_database has the same for PostgreSQL."""
+import itertools
+import os
 import random
-import threading
 
 import pymysql
 
 from .counted import Writers
+from .mysql_proxy import KillAt, MyProxy
 from .wait import until
+
+_numbers = itertools.count(1)
 
 
 class MyDatabase:
     """The daemon comes as user backfill; this connection is root's, in autocommit mode."""
 
     def __init__(self, cluster, name, server=None):
-        self.cluster, self.name = cluster, name
+        self.cluster, self.name, self.engine = cluster, name, cluster.flavour
         self.server = server or cluster.primary
         self._connection = None
 
@@ -58,21 +62,113 @@ class MyDatabase:
         row = self.row(sql, parameters)
         return row[0] if row else None
 
+    def close(self):
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def drop(self):
+        self.execute(f"DROP DATABASE {self.name}")
+        self.close()
+
+    # tables
+
+    def table(self, name) -> str:
+        """As a document names it."""
+        return name
+
+    def number_rows(self, insert, rows):
+        """Runs `insert`, which reads `numbers`: i from 1 to rows."""
+        number_rows(self, insert, rows)
+
+    def make_counted(self, rows, name="counted"):
+        make_table(self, rows, name)
+
+    def slow(self, each, per="STATEMENT", name="counted", when=None):
+        """Triggers are for rows only here; what is the time within one is the time of its statement."""
+        rest = "AND (@slow_at IS NULL OR @slow_at <> NOW(6))" if per == "STATEMENT" else ""
+        self.execute(f"CREATE TRIGGER slow_{name} BEFORE UPDATE ON {name} FOR EACH ROW BEGIN IF USER() LIKE 'backfill@%' AND "
+                     f"({when or 'TRUE'}) {rest} THEN SET @slow_at = NOW(6); DO SLEEP({each}); END IF; END")
+
+    def full_speed(self, name="counted"):
+        self.execute(f"DROP TRIGGER slow_{name}")
+
+    def writers(self, rows, name="counted", most_deletes=None, cluster=None) -> "MyWriters":
+        """`cluster`: its primary may change."""
+        return MyWriters(self, rows, name, most_deletes, [cluster.primary, cluster.replica] if cluster else None)
+
+    # the daemon's sessions
+
+    def has_schema(self) -> bool:
+        return bool(self.rows("SHOW DATABASES LIKE 'backfilld'"))
+
     def sessions(self, job) -> list:
         """Numbers of the connections that work for this job, by the locks that they hold."""
         names = " UNION ALL ".join(f"SELECT IS_USED_LOCK('backfilld {job['id']} {i}')" for i in range(8))
         return [number for number, in self.rows(names) if number]
 
-    def slowed(self, job) -> list:
-        """Numbers of its connections that now work on a row of a slow batch."""
+    def _sessions_where(self, job, condition) -> list:
         numbers = [str(number) for number in self.sessions(job)] or ["0"]
         return [number for number, in self.rows(
-            f"SELECT id FROM information_schema.processlist WHERE state = 'User sleep' AND id IN ({', '.join(numbers)})")]
+            f"SELECT id FROM information_schema.processlist WHERE {condition} AND id IN ({', '.join(numbers)})")]
 
-    def close(self):
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+    def active(self, job) -> list:
+        """Those that run a statement now."""
+        return self._sessions_where(job, "command NOT IN ('Sleep', 'Killed')")
+
+    def slowed(self, job) -> list:
+        """Those that are in a slow batch now."""
+        return self._sessions_where(job, "state = 'User sleep'")
+
+    def waits_for_lock(self, job) -> bool:
+        """The list of transactions is made anew only every 0.1 s, and not while it is read more often; this is always right."""
+        waiting = self.row("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")[1]
+        return int(waiting) > 0 and bool(self.active(job))
+
+    def end_session(self, job):
+        """A person ends the job's session while it works."""
+        number = until(lambda: self.slowed(job), 20, "a session of the job to end", every=0.001)[0]
+        self.execute(f"KILL CONNECTION {number}")
+
+    def cancel_statements(self, job):
+        """A person cancels what the job's sessions run."""
+        for number in self.sessions(job):
+            try:
+                self.execute(f"KILL QUERY {number}")
+            except pymysql.err.OperationalError as error:
+                if error.args[0] != 1094:  # it is gone
+                    raise
+
+    def batches_under_way_end(self):
+        """Waits until every batch that is under way at this moment has ended: each holds the lock of its checkpoint. Who
+        waited for that lock when we got it has it next, so it is asked for twice."""
+        connection = self.connect(autocommit=False)
+        for _ in range(2):
+            connection.cursor().execute("SELECT seq FROM backfilld.checkpoint FOR UPDATE")
+            connection.rollback()
+        connection.close()
+
+    def wait_quiet(self):
+        """Until no session of a killed daemon works here any more: it ends what it had begun."""
+        until(lambda: not self.rows("SELECT id FROM information_schema.processlist WHERE user = 'backfill'"), 30,
+              "no session of the daemon is left")
+
+    def seconds_since(self, moment) -> float:
+        return float(self.value("SELECT TIMESTAMPDIFF(MICROSECOND, %s, UTC_TIMESTAMP(6)) / 1000000", (moment,)))
+
+    # between it and the daemon
+
+    def proxy(self) -> MyProxy:
+        return MyProxy(self.server)
+
+    def kill_at(self, boundary, pid, chosen=lambda number: True) -> KillAt:
+        return KillAt(boundary, pid, self, chosen)
+
+
+def make_database(cluster) -> MyDatabase:
+    """A new one, and no control schema on the server."""
+    cluster.primary.sql("DROP DATABASE IF EXISTS backfilld")
+    return MyDatabase(cluster, f"test_{os.getpid()}_{next(_numbers)}").create()
 
 
 def make_table(database, rows, name="counted"):
@@ -157,7 +253,3 @@ class MyWriters(Writers):
         if kind in ("delete", "mixed") and self.deletes_left > 0:
             self.deletes_left -= 1
             cursor.execute(f"DELETE FROM {self.name} WHERE id = %s", (chance.randrange(1, self.rows + 1) * 10,))
-
-
-def wait_quiet(database, job):
-    until(lambda: not database.sessions(job), 30, "no session of the job is left")

@@ -7,15 +7,10 @@ import socket
 import struct
 import threading
 
+from .proxy import BOUNDARIES, Gone
 from .wait import until
 
 COM_QUERY = 3
-# before anything of the batch arrives; when all but COMMIT ran; COMMIT done, no answer; the answer is with the daemon
-BOUNDARIES = ("before BEGIN", "before COMMIT", "before the answer", "after the answer")
-
-
-class Gone(Exception):
-    """One side of the connection is closed."""
 
 
 def _read(sock, length) -> bytes:
@@ -56,6 +51,10 @@ class Command:
         end = sql.rindex("; /* backfilld", 0, sql.rindex("*/ COMMIT"))
         body = bytes([COM_QUERY]) + sql[:end].encode()
         self.connection.to_server(struct.pack("<I", len(body))[:3] + b"\0" + body)
+
+    def forward_commit(self):
+        """What forward_without_commit kept back."""
+        self.connection.to_server(b"\x07\0\0\0\x03COMMIT")
 
 
 class Connection:
@@ -164,10 +163,11 @@ class MyProxy:
 
 
 class KillAt:
-    """SIGKILL for the daemon at one boundary of each batch that `which(number)` says. `database` looks at the target."""
+    """SIGKILL for the daemon at one boundary of each batch that `chosen(number)` says. `database` looks at the target."""
 
-    def __init__(self, boundary, pid, database, which=lambda number: True):
-        self.boundary, self.pid, self.database, self.which = boundary, pid, database, which
+    def __init__(self, boundary, pid, database, chosen=lambda number: True):
+        assert boundary in BOUNDARIES
+        self.boundary, self.pid, self.database, self.chosen = boundary, pid, database, chosen
         self.struck, self.kills = threading.Event(), 0
 
     def _kill(self):
@@ -196,7 +196,7 @@ class KillAt:
             connection.close()
 
     def __call__(self, command) -> bool:
-        if not command.is_batch or self.struck.is_set() or not self.which(command.batch_number):
+        if not command.is_batch or self.struck.is_set() or not self.chosen(command.batch_number):
             return False
         if self.boundary == BOUNDARIES[0]:
             self._kill()

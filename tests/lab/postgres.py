@@ -147,6 +147,7 @@ class Server:
 
 class Cluster:
     """Primary and replica. `detached` servers outlive the process that started them (quickstart)."""
+    engine = "postgresql"
 
     def __init__(self, directory=None, replica=True, settings=None, detached=False):
         self.temporary = directory is None
@@ -202,6 +203,28 @@ class Cluster:
     def wait_streaming(self, seconds=30):
         until(lambda: self.primary.psql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "1",
               seconds, "the replica streams", every=0.02)
+
+    def make_database(self):
+        from .postgres_database import make_database
+        return make_database(self.primary)
+
+    def url(self, database) -> str:
+        """Of whichever of the two is the primary."""
+        return (f"postgresql://postgres@127.0.0.1:{self.primary.port},127.0.0.1:{self.replica.port}/{database}"
+                "?target_session_attrs=read-write")
+
+    def cut_replica(self):
+        """From here on the replica hears nothing more."""
+        self.replica.psql("ALTER SYSTEM SET primary_conninfo = ''")
+        self.replica.psql("SELECT pg_reload_conf()")
+        until(lambda: self.primary.psql("SELECT count(*) FROM pg_stat_replication") == "0", 20, "the replica is cut off")
+
+    def promote(self):
+        self.replica.promote()
+
+    def on_replica(self, database):
+        """The same database, on the replica."""
+        return type(database)(self.replica, database.name)
 
     def stop(self):
         """Ends both servers at once and removes a directory that was made here."""

@@ -89,6 +89,12 @@ class Group:
         self.connection.to_server(b"".join(sent) + FLUSH, 0)
         self.connection.wait_completed(executed)
 
+    def forward_commit(self):
+        """What forward_without_commit kept back; waits until it is carried out."""
+        rest = [raw for kind, raw, sql in self.items if kind == b"S" or (sql or "").endswith("COMMIT")]
+        self.connection.to_server(b"".join(rest), 1)
+        self.connection.wait_answered()
+
 
 class Connection:
     def __init__(self, proxy, client, server):

@@ -271,7 +271,7 @@ static enum sim_result next_pass(struct sim_server_session *session, const struc
 static void horizon(struct sim_server_session *session, struct bf_answer *answer)
 {
     struct sim_server *server = &session->sim->server;
-    int64_t newest = server->transactions + 1, oldest = newest;
+    int64_t newest = session->transaction, oldest = newest;
     for (int i = 0; i < server->row_count; i++)
         if (server->rows[i].inserting && server->rows[i].inserter < oldest)
             oldest = server->rows[i].inserter;

@@ -456,7 +456,8 @@ static bool options(struct bf_options *ret_options, char *one, char *two, char *
 static void the_command_line(void **state)
 {
     char c[] = "-c", file[] = "b.ini", together[] = "-cb.ini", check[] = "--check-config", version[] = "--version",
-         help[] = "-h", unknown[] = "--chek", word[] = "start", empty[] = "";
+         help[] = "-h", unknown[] = "--chek", word[] = "start", empty[] = "", schema[] = "--print-schema", s[] = "-smysql",
+         schema_of[] = "--print-schema=mariadb";
     struct bf_options parsed;
     FILE *kept = stderr;
 
@@ -471,6 +472,12 @@ static void the_command_line(void **state)
     assert_string_equal(parsed.config, "b.ini");
     assert_true(options(&parsed, version, NULL, NULL) && parsed.version);
     assert_true(options(&parsed, help, NULL, NULL) && parsed.help);
+    assert_true(options(&parsed, schema, NULL, NULL));
+    assert_string_equal(parsed.print_schema, "postgresql");
+    assert_true(options(&parsed, schema_of, NULL, NULL));
+    assert_string_equal(parsed.print_schema, "mariadb");
+    assert_true(options(&parsed, s, NULL, NULL));
+    assert_string_equal(parsed.print_schema, "mysql");
     stderr = fopen("/dev/null", "w");
     bool wrong = options(&parsed, unknown, NULL, NULL) || options(&parsed, c, NULL, NULL) ||
                  options(&parsed, word, NULL, NULL) || options(&parsed, c, empty, NULL);

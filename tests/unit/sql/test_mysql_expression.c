@@ -35,6 +35,63 @@ static void bad_expressions(void **state)
             fail_msg("it passed: %s", texts[i]);
 }
 
+static void good_queries(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "SELECT 1", "select count(*) from t where s like '%?%;'", "WITH a AS (SELECT 1 x) SELECT x FROM a",
+        "(SELECT 1) UNION ALL (SELECT 2) ORDER BY 1 LIMIT 1", "VALUES ROW(1), ROW(2)", "TABLE t",
+        "SELECT @@global.read_only, a, b FROM t GROUP BY a, b", "SELECT SUBSTRING(s FROM 1 FOR 2) FROM t",
+        "SELECT REPLACE(s, 'a', 'b'), `update` FROM t", "SELECT 'FOR UPDATE'", "SELECT a->>'$.b' FROM t",
+    };
+    for (size_t i = 0; i < BF_COUNT(texts); i++)
+        if (bf_mysql_query_fault(texts[i]))
+            fail_msg("%s: %s", texts[i], bf_mysql_query_fault(texts[i]));
+}
+
+static void bad_queries(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "", "1", "SELECT 1;", "SELECT 1; DROP TABLE t", "DELETE FROM t", "UPDATE t SET n = 1", "INSERT INTO t VALUES (1)",
+        "WITH a AS (SELECT 1) DELETE FROM t", "WITH a AS (SELECT 1) UPDATE t SET n = 1", "SELECT 1 INTO OUTFILE '/tmp/x'",
+        "SELECT 1 FOR UPDATE", "SELECT 1 for  share", "SELECT 1 LOCK IN SHARE MODE", "SELECT 1 -- x", "SELECT /*! 1 */ 2",
+        "CALL p()", "SET @x = 1", "DO SLEEP(1)", "SELECT @a := 1", "SELECT 'open", "SELECT 'it\\'s'", "(SELECT 1", "SELECT 1)",
+        "SELECT ?", "SHOW TABLES", "ANALYZE TABLE t", "HANDLER t OPEN", "REPLACE INTO t VALUES (1)", "SELECT :started_at",
+    };
+    for (size_t i = 0; i < BF_COUNT(texts); i++)
+        if (!bf_mysql_query_fault(texts[i]))
+            fail_msg("it passed: %s", texts[i]);
+}
+
+static void started_at(void **state)
+{
+    (void)state;
+#define WHEN " TIMESTAMP'2026-11-21 06:00:00.123'"
+    static const struct {
+        const char *predicate, *text;
+    } good[] = {
+        {"a < :started_at", "a < " WHEN},
+        {":started_at>a AND b < :started_at", WHEN ">a AND b < " WHEN},
+        {"a = ':started_at' OR \":started_at\" = `:started_at`", "a = ':started_at' OR \":started_at\" = `:started_at`"},
+        {"a = 'it''s' AND b < :started_at", "a = 'it''s' AND b < " WHEN},
+        {"n = 1", "n = 1"},
+    };
+    static const char *const bad[] = {
+        ":started_at_all", "::started_at", "a := :started_at", ":started", "a < :STARTED_AT", "'\\' < :started_at OR a = '\\''",
+        "a = '\\' AND b < :started_at AND c = '\\'", "a < :started_at;", "'", "a = ? AND b < :started_at",
+    };
+    for (size_t i = 0; i < BF_COUNT(good); i++) {
+        if (bf_mysql_predicate_fault(good[i].predicate))
+            fail_msg("%s: %s", good[i].predicate, bf_mysql_predicate_fault(good[i].predicate));
+        BF_AUTO_STRING char *text = bf_mysql_predicate(good[i].predicate, 1795240800123);
+        assert_string_equal(text, good[i].text);
+    }
+    for (size_t i = 0; i < BF_COUNT(bad); i++)
+        if (!bf_mysql_predicate_fault(bad[i]))
+            fail_msg("it passed: %s", bad[i]);
+}
+
 static void names_of_tables(void **state)
 {
     (void)state;
@@ -88,6 +145,19 @@ static void templates(void **state)
     expands("x = '?" "?'?; y?; z", "x = '?'; y; z", 3);
 }
 
+/* An operator's query is no template: it goes as it is. */
+static void queries_are_no_templates(void **state)
+{
+    (void)state;
+    struct bf_flight flight = {0};
+    struct bf_buffer buffer = {0};
+    bf_flight_add(&flight, BF_STATEMENT_QUERY, "SELECT '?1 ?; ?" "?'");
+    assert_int_equal(bf_mysql_expand(&buffer, &flight.steps[0]), 1);
+    BF_AUTO_STRING char *text = bf_buffer_take(&buffer);
+    assert_string_equal(text, "SELECT '?1 ?; ?" "?'");
+    bf_flight_clear(&flight);
+}
+
 static void hostile_literals(void **state)
 {
     (void)state;
@@ -137,6 +207,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_expressions), cmocka_unit_test(bad_expressions),  cmocka_unit_test(names_of_tables),
+        cmocka_unit_test(good_queries),     cmocka_unit_test(bad_queries),      cmocka_unit_test(started_at),
+        cmocka_unit_test(queries_are_no_templates),
         cmocka_unit_test(templates),        cmocka_unit_test(hostile_literals), cmocka_unit_test(classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include "allocate.h"
 #include "dialect.h"
 #include "document.h"
+#include "mysql_dialect.h"
 
 static struct bf_table table_of(size_t key_count)
 {
@@ -116,9 +117,58 @@ static void every_statement(void **state)
         assert_non_null(bf_dialect_postgresql.common(common[i]));
 }
 
+/* The same for MySQL, whose texts are templates: RECOUNT has none, and every text expands. */
+static void every_statement_of_mysql(void **state)
+{
+    (void)state;
+    static char remaining[] = "m = '?' AND at < :started_at";
+    struct bf_table table = table_of(3);
+    struct bf_document text = document();
+    text.remaining = remaining;
+    struct bf_statements *statements = bf_dialect_mysql.render("J", &text, &table);
+    for (enum bf_statement statement = 0; statement < BF_STATEMENT_KINDS; statement++)
+        if (bf_dialect_postgresql.common(statement) || statement == BF_STATEMENT_HORIZON ||
+            statement == BF_STATEMENT_FENCE || statement == BF_STATEMENT_NEXT_PASS || statement == BF_STATEMENT_TOUCH)
+            tagged(statements->text[statement]);
+    static const char asked[] = " AND (x OR y) AND (m = '?" "?' AND at <  TIMESTAMP'1970-01-01 00:00:00.000')";
+    for (size_t split = 0; split <= 3; split++) {
+        assert_null(statements->recount[split]);
+        for (size_t leg = 0; leg < bf_leg_count(split, 3); leg++)
+            assert_non_null(strstr(statements->update[split][leg], asked));
+        assert_null(strstr(statements->count[split], asked));
+        assert_non_null(strstr(statements->probe[split], asked));
+        assert_non_null(strstr(statements->cap[split], asked));
+    }
+    bf_statements_free(statements);
+}
+
+/* The rows that a trial changes are named by their keys, in whatever form the server can read them again. */
+static void trial_of_mysql(void **state)
+{
+    (void)state;
+    static char remaining[] = "m = '?'", odd[] = "b?", binary[] = "binary(16)", reference[] = "`s`.`t` FORCE INDEX (`PRIMARY`)";
+    struct bf_table table = table_of(2);
+    struct bf_document text = document();
+    text.remaining = remaining;
+    table.reference = reference;
+    table.key[1] = (struct bf_column){.name = odd, .type = binary};
+    struct bf_step step = {.statement = BF_STATEMENT_SURVEY};
+    struct bf_buffer buffer = {0};
+    char *template = bf_dialect_mysql.trial(&text, &table);
+    step.sql = template;
+    assert_int_equal(bf_mysql_expand(&buffer, &step), 10);
+    BF_AUTO_STRING char *sql = bf_buffer_take(&buffer);
+    free(template);
+    assert_non_null(strstr(sql, "CAST(`a` AS CHAR)"));
+    assert_non_null(strstr(sql, "'X''', HEX(`b?`), ''''"));
+    assert_non_null(strstr(sql, " AS k FROM `s`.`t` WHERE TRUE AND (x OR y) AND (m = '?') LIMIT 100) picked)"));
+    assert_null(strstr(sql, "?" "?"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(legs), cmocka_unit_test(two_columns),
-                                       cmocka_unit_test(every_statement)};
+                                       cmocka_unit_test(every_statement),
+                                       cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(trial_of_mysql)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
