@@ -1,0 +1,61 @@
+"""The control schema where the daemon's account may not make it: a DBA runs what --print-schema prints."""
+import subprocess
+
+import pytest
+
+from lab.counted import check, make_table
+from lab.daemon import document, pace
+from lab.engines import ENGINES
+
+pytestmark = pytest.mark.engines(*ENGINES)
+ROWS = 100
+
+
+def grants(database) -> tuple:
+    """What the account needs on the table, and on the control schema."""
+    if database.engine == "postgresql":
+        return (["GRANT SELECT, UPDATE ON counted TO poor"],
+                ["GRANT USAGE ON SCHEMA backfilld TO poor", "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA backfilld TO poor"])
+    return ([f"GRANT SELECT, UPDATE ON `{database.name}`.* TO poor@'%'"],
+            ["GRANT SELECT, INSERT, UPDATE ON backfilld.* TO poor@'%'"])
+
+
+@pytest.fixture
+def poor(database, tmp_path):
+    """URL and keys of a target whose account may change rows and nothing else."""
+    name = "poor" if database.engine == "postgresql" else "poor@'%'"
+    if database.engine == "postgresql":
+        database.execute("CREATE ROLE poor LOGIN")
+        yield database.url.replace("//postgres@", "//poor@"), {}
+        database.execute("DROP OWNED BY poor")
+    else:
+        password = tmp_path / "password"
+        password.write_text("poor\n")
+        password.chmod(0o600)
+        database.execute("CREATE USER poor@'%' IDENTIFIED BY 'poor'")
+        yield database.server.url(database.name, "poor"), {"password_file": password}
+    database.execute(f"DROP {'ROLE' if database.engine == 'postgresql' else 'USER'} {name}")
+
+
+def test_a_dba_makes_the_control_schema(poor, database, build, make_daemon):
+    url, keys = poor
+    make_table(database, ROWS)
+    on_table, on_schema = grants(database)
+    for grant in on_table:
+        database.execute(grant)
+    daemon = make_daemon(url, **keys)
+    job = daemon.submit(document(database.table("counted"), {"n": "n + 1"}, pace=pace(20)))
+    failed = daemon.wait(job, "failed")
+    assert failed["reason"]["code"] == "schema_missing", failed["reason"]
+    engine = "postgresql" if database.engine == "postgresql" else "mysql"
+    assert f"--print-schema={engine}" in failed["reason"]["text"]
+    printed = subprocess.run([build / "daemon/backfilld", f"--print-schema={database.engine}"], capture_output=True, text=True,
+                             check=True).stdout
+    for _ in range(2):  # running it again does no harm
+        for statement in [printed] if engine == "postgresql" else printed.strip().split(";\n"):
+            database.execute(statement.rstrip(";"))
+    for grant in on_schema:
+        database.execute(grant)
+    daemon.resume(job)
+    daemon.wait(job, "completed")
+    check(database, ROWS)
