@@ -49,7 +49,7 @@ static void tuple(struct bf_buffer *buffer, const struct bf_table *table, size_t
 /* A pass waits for older transactions, so the account has to see those of others; and it sees those of this server only.
  * MySQL reads the one comment, MariaDB the other. */
 #define OTHERS                                                                                                        \
-    "SELECT (SELECT COUNT(*) FROM information_schema.innodb_trx WHERE FALSE) + "                                      \
+    "SELECT (SELECT 0 * COUNT(*) FROM information_schema.innodb_trx) + "                                      \
     "/*!80000 (SELECT COUNT(*) FROM performance_schema.global_variables g JOIN information_schema.PLUGINS p "         \
     "ON p.PLUGIN_NAME = 'group_replication' AND p.PLUGIN_STATUS = 'ACTIVE' "                                          \
     "WHERE g.VARIABLE_NAME = 'group_replication_single_primary_mode' AND g.VARIABLE_VALUE = 'OFF') */"                \

@@ -62,10 +62,10 @@ const char *bf_mysql_control_statement(enum bf_statement statement);
 extern const char *const bf_mysql_schema_ddl[];
 enum { BF_MYSQL_SCHEMA_VERSION = 1 };
 
-/* What makes one server this one, until the row in backfilld.meta says it for all that replicate from it. */
-#define BF_MYSQL_SERVER_IDENTITY                                                                             \
-    "SHA2(CONCAT_WS('/', @@hostname, @@port, @@datadir, @@server_id, (SELECT CREATE_TIME FROM "              \
-    "information_schema.TABLES WHERE TABLE_SCHEMA = 'mysql' AND TABLE_NAME = 'plugin') /*!80000 , @@server_uuid */), 256)"
+/* What makes one server this one, until the row in backfilld.meta says it for all that replicate from it. Whoever asks has
+ * to get the same: a job may be planned by one account before another makes that row. */
+#define BF_MYSQL_SERVER_IDENTITY \
+    "SHA2(CONCAT_WS('/', @@hostname, @@port, @@datadir, @@server_id /*!80000 , @@server_uuid */), 256)"
 
 /* Raises error 1242 when it is computed: what turns "no row" into an error of the server's own (P1). */
 #define BF_MYSQL_RAISE "(SELECT 1 UNION SELECT 2)"

@@ -137,7 +137,7 @@ def test_rows_that_come_as_fast_as_they_are_done_fail_the_job(make_daemon, order
     with Late(orders) as late:
         job = daemon.submit(the_job(orders, remaining="status = 'old'"))
         daemon.wait_reason(job, "old_transaction")
-        orders.execute("UPDATE orders SET status = 'old'")
+        orders.execute("UPDATE orders SET status = 'old' WHERE id > 5")
         late.connection.commit()
     failed = daemon.wait(job, "failed")
     assert failed["reason"]["code"] == "remaining_not_shrinking", failed["reason"]
