@@ -38,7 +38,7 @@ def revive_until_done(daemon, job, strike, seconds=120):
             break
         daemon.killed()
         strike.struck.clear()
-        daemon.start()
+        daemon.start(wait=False)  # the next strike may come before it answers
     assert last["state"] == "completed", f"{last}\n{daemon.log_tail()}"
     return last
 
