@@ -10,7 +10,6 @@
 #include "allocate.h"
 #include "config.h"
 #include "document_table.h"
-#include "options.h"
 
 #define TARGET "[target shop]\nprimary = postgresql://backfill@db1/shop\n"
 
@@ -442,50 +441,6 @@ static void the_sample_is_at_the_defaults(void **state)
     bf_config_free(config);
 }
 
-static bool options(struct bf_options *ret_options, char *one, char *two, char *three)
-{
-    char name[] = "backfilld";
-    char *argv[] = {name, one, two, three, NULL};
-    int argc = 1;
-
-    while (argv[argc])
-        argc++;
-    return bf_options_parse(argc, argv, ret_options);
-}
-
-static void the_command_line(void **state)
-{
-    char c[] = "-c", file[] = "b.ini", together[] = "-cb.ini", check[] = "--check-config", version[] = "--version",
-         help[] = "-h", unknown[] = "--chek", word[] = "start", empty[] = "", schema[] = "--print-schema", s[] = "-smysql",
-         schema_of[] = "--print-schema=mariadb";
-    struct bf_options parsed;
-    FILE *kept = stderr;
-
-    (void)state;
-    assert_true(options(&parsed, NULL, NULL, NULL));
-    assert_string_equal(parsed.config, BF_DEFAULT_CONFIG);
-    assert_false(parsed.check_config || parsed.version || parsed.help);
-    assert_true(options(&parsed, c, file, check));
-    assert_string_equal(parsed.config, "b.ini");
-    assert_true(parsed.check_config);
-    assert_true(options(&parsed, together, NULL, NULL));
-    assert_string_equal(parsed.config, "b.ini");
-    assert_true(options(&parsed, version, NULL, NULL) && parsed.version);
-    assert_true(options(&parsed, help, NULL, NULL) && parsed.help);
-    assert_true(options(&parsed, schema, NULL, NULL));
-    assert_string_equal(parsed.print_schema, "postgresql");
-    assert_true(options(&parsed, schema_of, NULL, NULL));
-    assert_string_equal(parsed.print_schema, "mariadb");
-    assert_true(options(&parsed, s, NULL, NULL));
-    assert_string_equal(parsed.print_schema, "mysql");
-    stderr = fopen("/dev/null", "w");
-    bool wrong = options(&parsed, unknown, NULL, NULL) || options(&parsed, c, NULL, NULL) ||
-                 options(&parsed, word, NULL, NULL) || options(&parsed, c, empty, NULL);
-    fclose(stderr);
-    stderr = kept;
-    assert_false(wrong);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -501,7 +456,6 @@ int main(void)
         cmocka_unit_test(too_many_targets),
         cmocka_unit_test(a_file_that_cannot_be_read),
         cmocka_unit_test(the_sample_is_at_the_defaults),
-        cmocka_unit_test(the_command_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

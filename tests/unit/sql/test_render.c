@@ -127,7 +127,7 @@ static void every_statement_of_mysql(void **state)
     text.remaining = remaining;
     struct bf_statements *statements = bf_dialect_mysql.render("J", &text, &table);
     for (enum bf_statement statement = 0; statement < BF_STATEMENT_KINDS; statement++)
-        if (bf_dialect_postgresql.common(statement) || statement == BF_STATEMENT_HORIZON ||
+        if (bf_dialect_mysql.common(statement) || statement == BF_STATEMENT_HORIZON ||
             statement == BF_STATEMENT_FENCE || statement == BF_STATEMENT_NEXT_PASS || statement == BF_STATEMENT_TOUCH)
             tagged(statements->text[statement]);
     static const char asked[] = " AND (x OR y) AND (m = '?" "?' AND at <  TIMESTAMP'1970-01-01 00:00:00.000')";
