@@ -134,6 +134,7 @@ static void arrived(struct bf_job *job)
     case BF_PHASE_FINDING_LOG_END: bf_walk_log_end_found(job); break;
     case BF_PHASE_CONNECTING_REPLICA: bf_walk_replica_connected(job); break;
     case BF_PHASE_RECOGNISING_REPLICA: bf_walk_replica_recognised(job); break;
+    case BF_PHASE_TOUCHING_MEANWHILE: bf_walk_replica_touched(job); break;
     case BF_PHASE_TAKING_BACK_CHECK: bf_walk_check_taken_back(job); break;
     case BF_PHASE_ENDING_CANARY: bf_walk_canary_ended(job); break;
     case BF_PHASE_WAITING_OLD: bf_walk_horizon_seen(job); break;

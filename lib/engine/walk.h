@@ -52,6 +52,7 @@ enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing show
     X(CONNECTING_REPLICA, connecting_replica, VERIFYING)                                   \
     X(RECOGNISING_REPLICA, recognising_replica, VERIFYING)                                 \
     X(WAITING_REPLICA, waiting_replica, HOLDING) /* for it to replay what we wrote: a timer */ \
+    X(TOUCHING_MEANWHILE, touching_meanwhile, HOLDING)                                     \
     X(TAKING_BACK_CHECK, taking_back_check, VERIFYING)                                     \
     X(ENDING_CANARY, ending_canary, VERIFYING)                                             \
     X(WAITING_OLD, waiting_old, HOLDING)         /* which transactions are under way? */   \
@@ -248,6 +249,7 @@ void bf_walk_log_end_found(struct bf_job *job);
 void bf_walk_replica_connected(struct bf_job *job);
 void bf_walk_replica_recognised(struct bf_job *job);
 void bf_walk_replica_again(struct bf_job *job);
+void bf_walk_replica_touched(struct bf_job *job);
 bool bf_walk_replica_checked(struct bf_job *job); /* true: the check's query was answered; else it has decided */
 void bf_walk_close_replica(struct bf_job *job);
 

@@ -143,9 +143,32 @@ void bf_walk_replica_recognised(struct bf_job *job)
     }
 }
 
+/* It may be a long wait: the owner of the checkpoint shows that it lives. */
 void bf_walk_replica_again(struct bf_job *job)
 {
-    recognise(job);
+    if (bf_job_now(job) - job->walk.touched_at > BF_TOUCH_EVERY)
+        bf_walk_send_one(job, BF_STATEMENT_TOUCH, BF_PHASE_TOUCHING_MEANWHILE);
+    else
+        recognise(job);
+}
+
+void bf_walk_replica_touched(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    if (!bf_walk_fine(job, "touch the checkpoint")) {
+        bf_walk_close_replica(job);
+        return;
+    }
+    walk->touched_at = bf_job_now(job);
+    if (walk->answers[0].affected != 1) { /* not our epoch any more */
+        bf_walk_close_replica(job);
+        bf_walk_send_ask(job);
+    } else if (walk->stopping) {
+        bf_walk_close_replica(job);
+        walk->phase = BF_PHASE_READY;
+    } else {
+        recognise(job);
+    }
 }
 
 bool bf_walk_replica_checked(struct bf_job *job)

@@ -117,6 +117,11 @@ def test_it_waits_until_the_replica_has_replayed_what_the_job_wrote(own_cluster,
     assert time.monotonic() - start < 1
     daemon.resume(job)
     daemon.wait_reason(job, "replication_lag")
+    # however long it takes, the owner of the checkpoint shows that it lives
+    silence = "SELECT extract(epoch FROM clock_timestamp() - updated_at)::float FROM backfilld.checkpoint"
+    until(lambda: database.value(silence) > 5, 20, "nothing is written")
+    until(lambda: database.value(silence) < 2, 20, "it shows that it lives")
+    assert daemon.job(job)["reason"]["code"] == "replication_lag"
     replica.psql("SELECT pg_wal_replay_resume()")
     done = daemon.wait(job, "completed")
     assert done["progress"]["rows_changed"] == 200
