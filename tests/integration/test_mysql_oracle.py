@@ -1,0 +1,20 @@
+"""Oracle's client library beside MariaDB's: the daemon is built with it, without a warning, and its MySQL suite passes. On
+MariaDB that library is of no use: it knows no native passwords any more."""
+import os
+import sys
+
+from lab.oracle_client import ROOT, oracle_build, run  # noqa: F401
+
+
+def test_it_is_oracles(oracle_build):  # noqa: F811
+    linked = run("ldd", oracle_build / "daemon/backfilld")
+    assert "libmysqlclient.so" in linked and "libmariadb" not in linked, linked
+
+
+def test_the_suite_on_mysql(oracle_build, tmp_path):  # noqa: F811
+    suite = ROOT / "tests/integration"
+    said = run(sys.executable, "-m", "pytest", "-q", "-c", ROOT / "tests/pytest.ini", suite,
+               f"--ignore={suite / 'test_mysql_oracle.py'}", "-k", "mysql and not mariadb and not postgresql", "--basetemp",
+               tmp_path / "inner", cwd=ROOT, env={**os.environ, "BACKFILLD_BUILD": str(oracle_build)})
+    print(said[-400:])
+    assert " passed" in said
