@@ -16,7 +16,6 @@
 #include "http.h"
 #include "job_files.h"
 #include "log.h"
-#include "mysql_database.h"
 #include "options.h"
 #include "reload.h"
 #include "service.h"
@@ -38,7 +37,6 @@ struct daemon {
     const char *config_path;
     struct bf_config *config; /* owned */
     bool reloading, reload_again;
-    long threads; /* of the pool, from the start to the end */
     struct bf_world *world;
     struct bf_store *store;
     struct bf_targets *targets;
@@ -134,28 +132,12 @@ static void say_needs_restart(const char *key, const char *before, const char *n
                key, before, now);
 }
 
-/* Store, name look-ups and cancels need a few threads. A session of MySQL holds one while it waits for the server, and
- * its KILL QUERY needs another; submissions have sessions too. */
-static long threads_wanted(const struct bf_config *config)
-{
-    enum { FEW = 8, MOST = 512 };
-    long threads = FEW;
-
-    for (size_t i = 0; i < config->target_count; i++)
-        if (bf_mysql_is_url(config->targets[i].primary))
-            threads += 2 * (config->targets[i].max_jobs + 2);
-    return threads < MOST ? threads : MOST;
-}
-
 static void take_over(struct daemon *daemon, struct bf_config *config)
 {
     size_t reconnected;
 
     say_needs_restart("listen", daemon->config->listen, config->listen);
     say_needs_restart("state", daemon->config->state, config->state);
-    if (threads_wanted(config) > daemon->threads)
-        bf_log(BF_LEVEL_WARNING, NULL, "SIGHUP: so many jobs on MySQL want %ld threads, and the daemon was started with %ld: until "
-               "a restart some of them wait for others", threads_wanted(config), daemon->threads);
     size_t changes = bf_targets_apply(daemon->targets, config, daemon->engine, false, &reconnected);
     const char *before = daemon->config->jobs ? daemon->config->jobs : "none", *jobs = config->jobs ? config->jobs : "none";
     if (strcmp(before, jobs) != 0 && ++changes)
@@ -324,13 +306,11 @@ static int run(const char *path, struct bf_config *config)
 {
     struct daemon *daemon = BF_NEW(struct daemon);
     struct bf_error error = {0};
-    char threads[24];
     int exit_code = EXIT_SUCCESS;
 
-    /* Both before the first thread: a thread for each call that may block, and two heaps instead of one for each. */
-    snprintf(threads, sizeof threads, "%ld", threads_wanted(config));
-    setenv("UV_THREADPOOL_SIZE", threads, 0);
-    daemon->threads = strtol(getenv("UV_THREADPOOL_SIZE"), NULL, 10);
+    /* Both before the first thread: some for the store, name look-ups and cancels (MySQL's sessions have their own), and
+     * two heaps instead of one for each. */
+    setenv("UV_THREADPOOL_SIZE", "8", 0);
     mallopt(M_ARENA_MAX, 2);
     /* libpq keeps passwords in memory: no core holds them. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0});

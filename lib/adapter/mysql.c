@@ -1,4 +1,4 @@
-/* The database port on MySQL and MariaDB: sessions, their work on the pool, their timers, closing. */
+/* The database port on MySQL and MariaDB: sessions, their work on threads, their timers, closing. */
 #include "mysql_database.h"
 
 #include <stdio.h>
@@ -10,7 +10,8 @@
 #include "dialect.h"
 #include "mysql_session.h"
 
-enum { WATCH_EVERY = 100, WATCH_LEAST = 20 /* milliseconds */ };
+/* Milliseconds. The server makes its list of transactions anew only when nobody read it for 100. */
+enum { WATCH_EVERY = 100, WATCH_LEAST = 20, LOOK_LEAST = 120 };
 
 uint64_t bf_mysql_clock(void)
 {
@@ -22,6 +23,7 @@ static void free_session(struct bf_session *session)
     bf_mysql_url_free(session->url);
     free(session->password_file);
     free(session->application_name);
+    free(session->instance);
     free(session);
 }
 
@@ -33,21 +35,19 @@ void bf_mysql_release(struct bf_session *session)
 
 /* ---- the end of a session ---- */
 
-static void close_work(uv_work_t *work)
+static void close_work(struct bf_mysql_work *work)
 {
-    mysql_thread_init();
     bf_mysql_close_connection(work->data);
 }
 
-static void connection_closed(uv_work_t *work, int status)
+static void connection_closed(struct bf_mysql_work *work)
 {
     struct bf_session *session = work->data;
-    (void)status;
     session->working = false;
     bf_mysql_release(session);
 }
 
-/* Nothing uses the connection: a word of farewell to the server is a write, so it goes to the pool too. */
+/* Nothing uses the connection: a word of farewell to the server is a write, so it has a thread too. */
 static void close_connection(struct bf_session *session)
 {
     if (!session->connection) {
@@ -58,7 +58,7 @@ static void close_connection(struct bf_session *session)
     }
     session->working = true;
     session->references++;
-    uv_queue_work(session->loop, &session->work, close_work, connection_closed);
+    bf_mysql_work(session->loop, &session->work, close_work, connection_closed);
 }
 
 static void handle_closed(uv_handle_t *handle)
@@ -72,8 +72,8 @@ static void session_close(struct bf_session *session)
         return;
     session->closed = true;
     session->flight = NULL;
-    /* What waits for the server ends at once: the thread is needed. The server may still carry it out. */
-    if (session->working && session->socket >= 0)
+    /* What waits for the server ends at once. The server may still carry it out. */
+    if (session->working && session->state == BF_MYSQL_FLYING)
         shutdown(session->socket, SHUT_RDWR);
     if (!session->working) {
         bf_mysql_run_free(session->run); /* it waited for a KILL to arrive */
@@ -105,10 +105,9 @@ static void note_number(const struct bf_session *session)
         mysql->newest = session->thread;
 }
 
-static void connect_done(uv_work_t *work, int status)
+static void connect_done(struct bf_mysql_work *work)
 {
     struct bf_session *session = work->data;
-    (void)status;
     session->working = false;
     if (session->closed) {
         close_connection(session);
@@ -124,7 +123,7 @@ static void begin_connecting(struct bf_session *session)
 {
     session->working = true;
     session->references++;
-    uv_queue_work(session->loop, &session->work, bf_mysql_connect_work, connect_done);
+    bf_mysql_work(session->loop, &session->work, bf_mysql_connect_work, connect_done);
 }
 
 /* ---- flights ---- */
@@ -164,16 +163,16 @@ static void steady_start(struct bf_session *session)
     }
 }
 
-static void flight_done(uv_work_t *work, int status)
+static void flight_done(struct bf_mysql_work *work)
 {
     struct bf_session *session = work->data;
-    (void)status;
     session->working = false;
     if (session->closed) {
         bf_mysql_run_free(session->run);
         session->run = NULL;
         close_connection(session);
     } else {
+        session->mysql->between |= bf_mysql_run_between(session->run);
         if (bf_mysql_run_lost(session->run))
             session->state = BF_MYSQL_LOST;
         steady_start(session);
@@ -196,7 +195,7 @@ static void watch(struct bf_session *session)
     else if (waited >= (uint64_t)longest)
         bf_mysql_kill_query(session, BF_MYSQL_KILL_TIMEOUT);
     else if (session->options.lock_timeout % 1000 && !session->no_look &&
-             waited * 4 >= (uint64_t)session->options.lock_timeout)
+             waited * 4 >= (uint64_t)session->options.lock_timeout && bf_mysql_clock() - session->looked_at >= LOOK_LEAST)
         bf_mysql_look(session);
 }
 
@@ -237,7 +236,7 @@ static void send_flight(struct bf_session *session)
                    every < WATCH_LEAST ? WATCH_LEAST : every);
     session->working = true;
     session->references++;
-    uv_queue_work(session->loop, &session->work, bf_mysql_flight_work, flight_done);
+    bf_mysql_work(session->loop, &session->work, bf_mysql_flight_work, flight_done);
 }
 
 static void on_soon(uv_timer_t *timer)
@@ -293,6 +292,8 @@ static struct bf_session *session_connect(void *context, const struct bf_session
 
     session->mysql = mysql;
     session->newest_before = mysql->newest;
+    session->between = mysql->between;
+    mysql->between = false;
     session->loop = mysql->loop;
     session->url = bf_mysql_url_parse(mysql->url, &fault);
     session->password_file = bf_copy_string(mysql->password_file);

@@ -1,4 +1,4 @@
-/* From a URL to a session that is proven ours. Everything here blocks and runs on the thread pool. */
+/* From a URL to a session that is proven ours. Everything here blocks and runs on a thread of its own. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -29,18 +29,27 @@ static bool read_password(const char *path, char password[PASSWORD_MAX], char *t
     return read;
 }
 
-/* The two libraries differ here alone. bool and my_bool are both one byte. */
+/* The two libraries differ here and in socket_of alone. bool and my_bool are both one byte. */
 static void set_tls(MYSQL *connection, const struct bf_mysql_url *url)
 {
+    if (url->ssl_ca)
+        mysql_options(connection, MYSQL_OPT_SSL_CA, url->ssl_ca);
+    if (url->ssl_cert) {
+        mysql_options(connection, MYSQL_OPT_SSL_CERT, url->ssl_cert);
+        mysql_options(connection, MYSQL_OPT_SSL_KEY, url->ssl_key);
+    }
 #ifdef MARIADB_PACKAGE_VERSION_ID
     static const char yes = 1, no = 0;
     if (url->ssl == BF_MYSQL_SSL_DISABLED)
         return;
-    mysql_ssl_set(connection, NULL, NULL, url->ssl_ca, NULL, NULL);
+    mysql_options(connection, MYSQL_OPT_SSL_ENFORCE, &yes); /* in truth: prefer */
+    /* With an authority given the certificate is verified always; what this asks for is the host's name in it. */
+    mysql_options(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT,
+                  url->ssl == BF_MYSQL_SSL_VERIFY_IDENTITY ? &yes : &no);
+    /* A fingerprint, also an empty one, that is compared with none, refuses a server that offers no TLS before the
+     * password goes out. */
     if (url->ssl >= BF_MYSQL_SSL_REQUIRED)
-        mysql_options(connection, MYSQL_OPT_SSL_ENFORCE, &yes);
-    /* this library knows one check for both, the stricter one */
-    mysql_options(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, url->ssl >= BF_MYSQL_SSL_VERIFY_CA ? &yes : &no);
+        mysql_options(connection, MARIADB_OPT_TLS_PEER_FP, "");
 #else
     static const unsigned modes[] = {[BF_MYSQL_SSL_PREFERRED] = SSL_MODE_PREFERRED,
                                      [BF_MYSQL_SSL_DISABLED] = SSL_MODE_DISABLED,
@@ -49,9 +58,7 @@ static void set_tls(MYSQL *connection, const struct bf_mysql_url *url)
                                      [BF_MYSQL_SSL_VERIFY_IDENTITY] = SSL_MODE_VERIFY_IDENTITY};
     static const bool yes = true;
     mysql_options(connection, MYSQL_OPT_SSL_MODE, &modes[url->ssl]);
-    mysql_options(connection, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &yes);
-    if (url->ssl_ca)
-        mysql_options(connection, MYSQL_OPT_SSL_CA, url->ssl_ca);
+    mysql_options(connection, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &yes); /* Connector/C always does */
 #endif
 }
 
@@ -62,6 +69,24 @@ static int socket_of(MYSQL *connection)
 #else
     return connection->net.fd;
 #endif
+}
+
+/* Why there is no connection, and what to do where TLS is the reason. */
+static void login_text(MYSQL *connection, const struct bf_mysql_url *url, size_t host, char *text, size_t size)
+{
+    unsigned number = mysql_errno(connection);
+    const char *hint = "";
+
+    if (number == 2026 && url->ssl == BF_MYSQL_SSL_VERIFY_IDENTITY)
+        hint = "; the certificate must name this host and be signed by an authority in ssl-ca";
+    else if (number == 2026 && url->ssl == BF_MYSQL_SSL_VERIFY_CA)
+        hint = "; the server's certificate must be signed by an authority in ssl-ca";
+    else if (number == 2026 && url->ssl == BF_MYSQL_SSL_REQUIRED)
+        hint = "; ssl-mode is required";
+    else if ((number == 1045 || number == 3159) && url->ssl == BF_MYSQL_SSL_DISABLED)
+        hint = "; ssl-mode is disabled, and the server or the account may demand TLS";
+    snprintf(text, size, "%s:%u: %s (%u)%s", url->socket ? url->socket : url->hosts[host].name, url->hosts[host].port,
+             mysql_error(connection), number, hint);
 }
 
 MYSQL *bf_mysql_open(const struct bf_session *session, size_t host, unsigned seconds, unsigned *ret_number, char *text,
@@ -93,9 +118,14 @@ MYSQL *bf_mysql_open(const struct bf_session *session, size_t host, unsigned sec
     explicit_bzero(password, sizeof password);
     if (!good) {
         *ret_number = mysql_errno(connection);
-        snprintf(text, size, "%s:%u: %s (%u)", url->socket ? url->socket : url->hosts[host].name, url->hosts[host].port,
-                 mysql_error(connection), *ret_number);
+        login_text(connection, url, host, text, size);
         mysql_close(connection);
+    } else if (url->ssl >= BF_MYSQL_SSL_REQUIRED && !mysql_get_ssl_cipher(good)) {
+        *ret_number = 2026;
+        snprintf(text, size, "%s:%u: the connection is not encrypted, and ssl-mode wants it to be", url->hosts[host].name,
+                 url->hosts[host].port);
+        mysql_close(good);
+        good = NULL;
     }
     return good;
 }
@@ -263,7 +293,7 @@ static bool meet(struct bf_session *session, size_t host, unsigned seconds, stru
     static const char who[] =
         "/* backfilld */ SELECT CONNECTION_ID(), VERSION(), @@version_comment, @@sql_mode, "
         "CAST(@@global.read_only AS CHAR) IN ('0', 'OFF'), "
-        "CONCAT_WS('/', @@hostname, @@port, @@datadir, @@server_id /*!80000 , @@server_uuid */)";
+        BF_MYSQL_INSTANCE;
     char text[700];
     unsigned number = 0;
     MYSQL_RES *result = NULL;
@@ -282,9 +312,7 @@ static bool meet(struct bf_session *session, size_t host, unsigned seconds, stru
     } else if ((strtoull(row[0], NULL, 10) & 0xffffffffU) != (mysql_thread_id(connection) & 0xffffffffU)) {
         good = false;
         snprintf(text, sizeof text,
-                 "a proxy or connection pooler stands between: the connection is %s, but the login said %lu; name the "
-                 "server itself in the target's address",
-                 row[0], mysql_thread_id(connection));
+                 "the connection is %s, but the login said %lu: " BF_MYSQL_BETWEEN, row[0], mysql_thread_id(connection));
         fail(session, BF_CLASS_PROXY, text);
     } else if (look_alike(row[1], row[2])) {
         good = false;
@@ -351,12 +379,36 @@ static bool choose(struct bf_session *session, struct found *chosen)
     return chosen->connection;
 }
 
-void bf_mysql_connect_work(uv_work_t *work)
+/* A second connection must come to the same server, or a KILL would miss: a load balancer shows itself by that. One that
+ * cannot be made says nothing. */
+static bool same_server_again(struct bf_session *session)
+{
+    char text[700];
+    unsigned number;
+    MYSQL_RES *result = NULL;
+    MYSQL_ROW row;
+    MYSQL *connection = session->url->socket ? NULL : bf_mysql_open(session, session->host, 1, &number, text, sizeof text);
+
+    if (!connection)
+        return true;
+    bool same = !ask(connection, "/* backfilld */ SELECT " BF_MYSQL_INSTANCE, &result, &row) || !row[0] ||
+                !strcmp(row[0], session->instance);
+    mysql_free_result(result);
+    mysql_close(connection);
+    if (!same)
+        fail(session, BF_CLASS_PROXY, "two connections to the same address came to two servers: " BF_MYSQL_BETWEEN);
+    return same;
+}
+
+void bf_mysql_connect_work(struct bf_mysql_work *work)
 {
     struct bf_session *session = work->data;
     struct found chosen;
 
-    mysql_thread_init();
+    if (session->between) {
+        fail(session, BF_CLASS_PROXY, "what was sent on one connection came to another: " BF_MYSQL_BETWEEN);
+        return;
+    }
     if (!choose(session, &chosen))
         return;
     session->connection = chosen.connection;
@@ -364,8 +416,10 @@ void bf_mysql_connect_work(uv_work_t *work)
     session->host = chosen.host;
     session->mariadb = chosen.mariadb;
     session->thread = mysql_thread_id(session->connection);
+    session->instance = chosen.instance;
+    chosen.instance = NULL;
     keep_alive(session);
-    if (set_up(session, chosen.mode))
+    if (set_up(session, chosen.mode) && same_server_again(session))
         session->connect_class = BF_CLASS_NONE;
     else
         bf_mysql_close_connection(session);

@@ -1,5 +1,5 @@
-/* The database port (lib/port/database.h) on MySQL and MariaDB: the blocking client library on libuv's thread pool. Size
- * the pool (UV_THREADPOOL_SIZE) for two threads a session, so that a KILL QUERY always finds one. */
+/* The database port (lib/port/database.h) on MySQL and MariaDB: the blocking client library, a thread for each
+ * call. */
 #ifndef BF_ADAPTER_MYSQL_DATABASE_H
 #define BF_ADAPTER_MYSQL_DATABASE_H
 
@@ -9,9 +9,11 @@
 
 #include "database.h"
 
-/* url: mysql://user@host1,host2:3307/database?socket=/path&ssl-mode=verify_identity&ssl-ca=/path; mariadb:// too. Of
- * several hosts the one that is writable; two writable ones are refused. password_file: may be NULL; its first line is the
- * password, read anew at each connect. Both are copied. Call it before other threads use the client library. */
+/* url: mysql://user@host1,host2:3307/database?socket=/path&ssl-mode=verify_identity&ssl-ca=/path&ssl-cert=/path&ssl-key=
+ * /path; mariadb:// too. ssl-mode: preferred (the default: TLS where the server offers it, nothing is verified), disabled,
+ * required (TLS or nothing), verify_ca, verify_identity (the certificate names the host too). Of
+ * several hosts the one that is writable; two writable ones are refused. password_file: may be NULL; its first line is
+ * the password, read anew at each connect. Both are copied. Call it before other threads use the client library. */
 struct bf_database *bf_mysql_new(uv_loop_t *loop, const char *url, const char *password_file);
 /* Every session has to be closed before. NULL is fine. */
 void bf_mysql_free(struct bf_database *database);

@@ -1,5 +1,5 @@
 /* What has to be said to the server while the session itself waits for it: KILL QUERY, and the question whether it waits
- * for a lock. Each goes on a connection of its own, to the same host, on the thread pool.
+ * for a lock. Each goes on a connection and a thread of its own, to the same host.
  *
  * The session's number alone proves nothing (after a restart it may be another's), so the errand first asks who holds the
  * lock that the session took when it began: only then it is ours. A KILL that arrives between two statements stops those
@@ -7,6 +7,7 @@
  * with a statement that takes what may be left of it. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "allocate.h"
 #include "mysql_session.h"
@@ -14,10 +15,11 @@
 enum { CONNECT_SECONDS = 3 };
 
 struct bf_mysql_errand {
-    uv_work_t work;
+    struct bf_mysql_work work;
     struct bf_session *session;
     enum bf_mysql_kill kill; /* NONE: look */
     bool killed, refused;    /* refused: the account may not see what we ask for */
+    bool elsewhere;          /* this connection came to another server than the session */
     char waits_for[64];      /* the lock; "" when it waits for none */
 };
 
@@ -49,19 +51,20 @@ static void look(struct bf_mysql_errand *errand, MYSQL *connection)
         errand->refused = mysql_errno(connection) != 0;
 }
 
-static void run(uv_work_t *work)
+static void run(struct bf_mysql_work *work)
 {
     struct bf_mysql_errand *errand = work->data;
     struct bf_session *session = errand->session;
     char text[700], query[128];
     unsigned number;
 
-    mysql_thread_init();
     MYSQL *connection = bf_mysql_open(session, session->host, CONNECT_SECONDS, &number, text, sizeof text);
     if (!connection)
         return; /* no news: the answer to the flight tells, and it is tried again */
+    errand->elsewhere = value_of(connection, "/* backfilld */ SELECT " BF_MYSQL_INSTANCE, text, sizeof text) &&
+                        strcmp(text, session->instance);
     snprintf(query, sizeof query, "/* backfilld */ SELECT IS_USED_LOCK('%s')", session->lock);
-    if (value_of(connection, query, text, sizeof text) && strtoull(text, NULL, 10) == session->thread) {
+    if (!errand->elsewhere && value_of(connection, query, text, sizeof text) && strtoull(text, NULL, 10) == session->thread) {
         if (errand->kill == BF_MYSQL_KILL_NONE) {
             look(errand, connection);
         } else {
@@ -73,16 +76,21 @@ static void run(uv_work_t *work)
     mysql_close(connection);
 }
 
-static void ran(uv_work_t *work, int status)
+static void ran(struct bf_mysql_work *work)
 {
     struct bf_mysql_errand *errand = work->data;
     struct bf_session *session = errand->session;
     uint64_t now = bf_mysql_clock();
-    (void)status;
 
     session->errand = NULL;
+    if (errand->kill == BF_MYSQL_KILL_NONE)
+        session->looked_at = now;
     session->absorb = session->absorb || errand->killed;
     session->no_look = session->no_look || errand->refused;
+    if (errand->elsewhere && !session->closed) {
+        session->mysql->between = true;
+        shutdown(session->socket, SHUT_RDWR); /* nothing can be cancelled there: the flight is lost at once */
+    }
     if (errand->kill == BF_MYSQL_KILL_NONE) {
         if (!errand->waits_for[0])
             session->waiting_since = 0;
@@ -108,7 +116,7 @@ static void begin(struct bf_session *session, enum bf_mysql_kill why)
     errand->work.data = errand;
     session->errand = errand;
     session->references++;
-    uv_queue_work(session->loop, &errand->work, run, ran);
+    bf_mysql_work(session->loop, &errand->work, run, ran);
 }
 
 void bf_mysql_kill_query(struct bf_session *session, enum bf_mysql_kill why)

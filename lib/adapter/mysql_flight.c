@@ -1,4 +1,4 @@
-/* A flight on the thread pool: consecutive steps leave as one text of many statements, of which the server stops at the
+/* A flight on its thread: consecutive steps leave as one text of many statements, of which the server stops at the
  * first that fails. So a batch with its fence, its COMMIT and the next boundary is one round trip; where something
  * failed, the groups behind it leave in a text of their own.
  *
@@ -29,7 +29,7 @@ struct bf_mysql_run {
     size_t count;
     struct planned *steps;
     struct bf_answer *answers;
-    bool lost, absorb;
+    bool lost, absorb, between;
     int64_t longest; /* milliseconds: of the steps' time limits */
 };
 
@@ -94,6 +94,11 @@ int64_t bf_mysql_run_longest(const struct bf_mysql_run *run)
 bool bf_mysql_run_lost(const struct bf_mysql_run *run)
 {
     return run->lost;
+}
+
+bool bf_mysql_run_between(const struct bf_mysql_run *run)
+{
+    return run->between;
 }
 
 void bf_mysql_run_cancelled(struct bf_mysql_run *run, const struct bf_flight *flight)
@@ -218,7 +223,9 @@ static bool take_result(struct bf_session *session, size_t index, size_t stateme
         *ret_counted = true;
         return true;
     }
-    bool good = take_rows(answer, result);
+    /* a boundary looks in two places, and is found in one */
+    bool again = session->run->steps[index].statement == BF_STATEMENT_BOUNDARY && answer->rows > 0 && !mysql_num_rows(result);
+    bool good = again || take_rows(answer, result);
     mysql_free_result(result);
     if (!good && session->run->steps[index].statement == BF_STATEMENT_CHECK)
         return true; /* a binary bound: only that there is a value counts */
@@ -235,6 +242,24 @@ static void drain(MYSQL *connection)
         mysql_free_result(mysql_store_result(connection));
 }
 
+/* In front of each text: a pooler may hand it to another session than the last one, with other settings and without our
+ * transaction. Not DO, which takes no error seriously. */
+#define GUARD "SET @backfilld_own = IF(CONNECTION_ID() & 4294967295 = %lu, 1, " BF_MYSQL_RAISE "); "
+
+/* The answer to the guard; false when nothing behind it was run. */
+static bool guarded(struct bf_session *session, size_t first, int failed)
+{
+    MYSQL *connection = session->connection;
+    if (!failed)
+        return true;
+    session->run->between = mysql_errno(connection) == BF_MYSQL_RAISED;
+    if (session->run->between)
+        take_error(session, first, 0, 2013, "HY000", BF_MYSQL_BETWEEN);
+    else
+        take_error(session, first, 0, mysql_errno(connection), mysql_sqlstate(connection), mysql_error(connection));
+    return false;
+}
+
 /* Steps first to last as one text. Returns the number of the step that failed; last + 1 when none did. */
 static size_t send_text(struct bf_session *session, size_t first, size_t last)
 {
@@ -242,15 +267,17 @@ static size_t send_text(struct bf_session *session, size_t first, size_t last)
     MYSQL *connection = session->connection;
     struct bf_buffer buffer = {.ceiling = TEXT_MAX};
 
+    bf_buffer_format(&buffer, GUARD, session->thread & 0xffffffffU);
     for (size_t i = first; i <= last; i++)
         bf_buffer_format(&buffer, "%s%s", i > first ? "; " : "", run->steps[i].text);
     int failed = mysql_real_query(connection, buffer.text, (unsigned long)buffer.length);
     bf_buffer_clear(&buffer);
+    if (!guarded(session, first, failed))
+        return first;
     for (size_t i = first; i <= last; i++) {
         bool counted = false;
         for (size_t statement = 0; statement < run->steps[i].statements; statement++) {
-            if (i > first || statement > 0)
-                failed = mysql_next_result(connection);
+            failed = mysql_next_result(connection);
             if (failed < 0) {
                 /* fewer answers than statements: what became of the rest is unknown */
                 take_error(session, i, statement, 2014, "HY000", "the server left statements unanswered");
@@ -410,12 +437,11 @@ static size_t skip_group(struct bf_session *session, size_t failed)
     return next;
 }
 
-void bf_mysql_flight_work(uv_work_t *work)
+void bf_mysql_flight_work(struct bf_mysql_work *work)
 {
     struct bf_session *session = work->data;
     struct bf_mysql_run *run = session->run;
 
-    mysql_thread_init();
     if (run->absorb) {
         if (mysql_real_query(session->connection, "DO 0", 4) && mysql_errno(session->connection) != 1317) {
             take_error(session, 0, 0, mysql_errno(session->connection), mysql_sqlstate(session->connection),

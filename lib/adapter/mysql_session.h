@@ -1,9 +1,10 @@
 /* One session, between the files of the MySQL adapter:
  * mysql.c          the port's functions, timers, closing
  * mysql_url.c      the URL
- * mysql_connect.c  hosts, logins, the session's settings, the proof that it is ours: on the thread pool
- * mysql_flight.c   a flight as few texts, their results: on the thread pool
- * mysql_errand.c   KILL QUERY and looking for lock waits: on connections of their own, on the thread pool
+ * mysql_work.c     a thread for each call that may block
+ * mysql_connect.c  hosts, logins, the session's settings, the proof that it is ours: on such a thread
+ * mysql_flight.c   a flight as few texts, their results: on such a thread
+ * mysql_errand.c   KILL QUERY and looking for lock waits: on connections and threads of their own
  *
  *   connecting -> idle <-> flying        (any of them -> lost)
  *
@@ -14,6 +15,7 @@
 #define BF_ADAPTER_MYSQL_SESSION_H
 
 #include <mysql.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +31,8 @@ struct bf_mysql_host {
 };
 
 struct bf_mysql_url {
-    char *user, *database, *socket, *ssl_ca; /* socket, ssl_ca: NULL where there is none */
+    char *user, *database;
+    char *socket, *ssl_ca, *ssl_cert, *ssl_key; /* paths; NULL where there is none */
     struct bf_mysql_host hosts[BF_MYSQL_HOSTS_MAX];
     size_t host_count;
     enum bf_mysql_ssl {
@@ -48,6 +51,7 @@ struct bf_mysql {
     int64_t started_at;        /* of the server, as told first; it is computed from whole seconds and wavers by one */
     unsigned long newest;      /* the highest number of a connection so far: one that is made later is higher, */
     unsigned restarts;         /* or the server was restarted; how often that was seen */
+    bool between;              /* a session saw that something stands between: the next connect says so */
 };
 
 enum bf_mysql_state { BF_MYSQL_CONNECTING, BF_MYSQL_IDLE, BF_MYSQL_FLYING, BF_MYSQL_LOST };
@@ -57,6 +61,18 @@ enum bf_mysql_kill { BF_MYSQL_KILL_NONE, BF_MYSQL_KILL_CANCEL, BF_MYSQL_KILL_TIM
 
 struct bf_mysql_run;
 struct bf_mysql_errand;
+
+/* One call that may block: `run` on a thread, then `done` on the loop's. Embedded in what it works for, which must live
+ * until `done`. */
+struct bf_mysql_work;
+typedef void bf_mysql_step(struct bf_mysql_work *work);
+struct bf_mysql_work {
+    void *data; /* the user's */
+    bf_mysql_step *run, *done;
+    pthread_t thread;
+    uv_async_t async;
+    uv_work_t queued; /* where no thread is to be had */
+};
 
 struct bf_session {
     struct bf_mysql *mysql; /* valid until `closed` */
@@ -71,8 +87,10 @@ struct bf_session {
     MYSQL *connection; /* of the work while there is some */
     int socket;        /* a duplicate of the connection's, to shut it down from the loop; -1: none */
     bool mariadb;
-    bool working; /* `work` is on the pool */
-    uv_work_t work;
+    bool between;   /* mysql->between when this one began */
+    char *instance; /* what the server says of itself (BF_MYSQL_INSTANCE); owned */
+    bool working; /* `work` is on its thread */
+    struct bf_mysql_work work;
     size_t host;                    /* index of the one we are connected to */
     unsigned long thread;           /* the server's number of this connection */
     unsigned long newest_before;    /* mysql->newest when this one began */
@@ -97,6 +115,7 @@ struct bf_session {
     bool cancel_wanted;             /* repeat until the flight is over */
     bool absorb;                    /* a KILL QUERY may wait for the next statement */
     bool no_look;                   /* the account may not see lock waits */
+    uint64_t looked_at;             /* for a lock wait, the last time */
     uint64_t waiting_since;         /* a lock wait seen at this time; 0: none */
     char waiting_for[64];
 };
@@ -106,16 +125,24 @@ uint64_t bf_mysql_clock(void); /* milliseconds */
 void bf_mysql_release(struct bf_session *session);
 void bf_mysql_soon(struct bf_session *session);
 
+/* mysql_work.c */
+void bf_mysql_work(uv_loop_t *loop, struct bf_mysql_work *work, bf_mysql_step *run, bf_mysql_step *done);
+
 /* mysql_url.c */
 struct bf_mysql_url *bf_mysql_url_parse(const char *text, const char **ret_fault);
 void bf_mysql_url_free(struct bf_mysql_url *url);
 
 /* mysql_connect.c */
-void bf_mysql_connect_work(uv_work_t *work); /* fills connection or connect_class and connect_text */
+void bf_mysql_connect_work(struct bf_mysql_work *work); /* fills connection or connect_class and connect_text */
 /* A connection to one host; NULL with the error's number and text. Blocks. */
 MYSQL *bf_mysql_open(const struct bf_session *session, size_t host, unsigned seconds, unsigned *ret_number, char *text,
                      size_t size);
 void bf_mysql_close_connection(struct bf_session *session); /* blocks */
+
+#define BF_MYSQL_BETWEEN                                                                                               \
+    "a proxy, connection pooler or load balancer stands between; name the server itself in the target's address"
+/* Which server this is, as one text. */
+#define BF_MYSQL_INSTANCE "CONCAT_WS('/', @@hostname, @@port, @@datadir, @@server_id /*!80000 , @@server_uuid */)"
 
 /* mysql_flight.c */
 struct bf_mysql_run *bf_mysql_run_new(const struct bf_flight *flight); /* every answer UNKNOWN */
@@ -123,10 +150,11 @@ void bf_mysql_run_free(struct bf_mysql_run *run);
 struct bf_answer *bf_mysql_run_answers(struct bf_mysql_run *run);
 bool bf_mysql_run_lost(const struct bf_mysql_run *run);
 int64_t bf_mysql_run_longest(const struct bf_mysql_run *run); /* milliseconds: of its steps' time limits; 0: none */
+bool bf_mysql_run_between(const struct bf_mysql_run *run); /* it was not this session that the server carried it out in */
 /* A KILL QUERY may wait on the server for the next statement: begin with one that takes it. */
 void bf_mysql_run_absorb(struct bf_mysql_run *run);
 void bf_mysql_run_cancelled(struct bf_mysql_run *run, const struct bf_flight *flight); /* it was never sent */
-void bf_mysql_flight_work(uv_work_t *work);
+void bf_mysql_flight_work(struct bf_mysql_work *work);
 
 /* mysql_errand.c */
 void bf_mysql_kill_query(struct bf_session *session, enum bf_mysql_kill why);

@@ -22,6 +22,8 @@ void bf_mysql_url_free(struct bf_mysql_url *url)
     free(url->database);
     free(url->socket);
     free(url->ssl_ca);
+    free(url->ssl_cert);
+    free(url->ssl_key);
     for (size_t i = 0; i < url->host_count; i++)
         free(url->hosts[i].name);
     free(url);
@@ -81,6 +83,23 @@ static const char *add_host(struct bf_mysql_url *url, const char *text, size_t l
     return host->name && *host->name ? NULL : "a host has no name";
 }
 
+/* Takes the value over where the option is a path that does not stand yet. */
+static bool take_path(struct bf_mysql_url *url, const char *option, size_t length, char *value)
+{
+    const struct {
+        const char *name;
+        char **path;
+    } paths[] = {
+        {"socket", &url->socket}, {"ssl-ca", &url->ssl_ca}, {"ssl-cert", &url->ssl_cert}, {"ssl-key", &url->ssl_key}};
+
+    for (size_t i = 0; i < BF_COUNT(paths); i++)
+        if (strlen(paths[i].name) == length && !strncmp(option, paths[i].name, length) && !*paths[i].path) {
+            *paths[i].path = value;
+            return true;
+        }
+    return false;
+}
+
 static const char *set_option(struct bf_mysql_url *url, const char *text, size_t length)
 {
     static const char *const modes[] = {"preferred", "disabled", "required", "verify_ca", "verify_identity"};
@@ -91,11 +110,7 @@ static const char *set_option(struct bf_mysql_url *url, const char *text, size_t
 
     if (!value || !*value) {
         fault = "an option has no value";
-    } else if (name == 6 && !strncmp(text, "socket", name) && !url->socket) {
-        url->socket = value;
-        return NULL;
-    } else if (name == 6 && !strncmp(text, "ssl-ca", name) && !url->ssl_ca) {
-        url->ssl_ca = value;
+    } else if (take_path(url, text, name, value)) {
         return NULL;
     } else if (name == 8 && !strncmp(text, "ssl-mode", name)) {
         fault = "ssl-mode is one of preferred, disabled, required, verify_ca, verify_identity";
@@ -105,10 +120,24 @@ static const char *set_option(struct bf_mysql_url *url, const char *text, size_t
                 fault = NULL;
             }
     } else {
-        fault = "it has an option that is not known or stands twice; there are socket, ssl-mode and ssl-ca";
+        fault = "it has an option that is not known or stands twice; there are socket, ssl-mode, ssl-ca, ssl-cert and ssl-key";
     }
     free(value);
     return fault;
+}
+
+/* Nothing that would be ignored: who names an authority wants the certificate to be verified. */
+static const char *tls_fault(const struct bf_mysql_url *url)
+{
+    if (url->ssl >= BF_MYSQL_SSL_VERIFY_CA && !url->ssl_ca)
+        return "ssl-mode verify_ca and verify_identity need ssl-ca, the path of a file with the authority's certificate";
+    if (url->ssl_ca && url->ssl < BF_MYSQL_SSL_VERIFY_CA)
+        return "ssl-ca needs ssl-mode verify_ca or verify_identity: in the other modes no certificate is verified";
+    if (!url->ssl_cert != !url->ssl_key)
+        return "ssl-cert and ssl-key, the daemon's own certificate and its key, go together";
+    if (url->ssl_cert && url->ssl < BF_MYSQL_SSL_REQUIRED)
+        return "ssl-cert needs ssl-mode required, verify_ca or verify_identity";
+    return NULL;
 }
 
 static const char *parse(struct bf_mysql_url *url, const char *text)
@@ -141,9 +170,7 @@ static const char *parse(struct bf_mysql_url *url, const char *text)
     }
     if (!fault && url->socket && url->host_count != 1)
         fault = "a socket goes with one host, localhost";
-    if (!fault && url->ssl >= BF_MYSQL_SSL_VERIFY_CA && !url->ssl_ca)
-        fault = "ssl-mode verify_ca and verify_identity need ssl-ca, the path of a file with the authority's certificate";
-    return fault;
+    return fault ? fault : tls_fault(url);
 }
 
 struct bf_mysql_url *bf_mysql_url_parse(const char *text, const char **ret_fault)

@@ -21,6 +21,7 @@ static const struct {
     {1969, BF_CLASS_CANCELLED},     /* max_statement_time */
     {3024, BF_CLASS_CANCELLED},     /* max_execution_time */
     {1053, BF_CLASS_ENDED},         /* KILL CONNECTION on MySQL, or a server that stops */
+    {3169, BF_CLASS_ENDED},         /* the same, where it comes between two statements */
     {1927, BF_CLASS_ENDED},         /* KILL CONNECTION on MariaDB */
     {1152, BF_CLASS_LOST},          {1153, BF_CLASS_TERMINAL}, /* a packet over max_allowed_packet */
     {1158, BF_CLASS_LOST},          {1159, BF_CLASS_LOST},
@@ -29,6 +30,8 @@ static const struct {
     {1290, BF_CLASS_NOT_PRIMARY},   /* --read-only */
     {1792, BF_CLASS_NOT_PRIMARY},   /* a read-only transaction */
     {1836, BF_CLASS_NOT_PRIMARY},   /* read-only mode */
+    {1036, BF_CLASS_NOT_PRIMARY},   /* a table that is read-only: all of InnoDB with innodb_read_only, on MariaDB */
+    {1015, BF_CLASS_NOT_PRIMARY},   /* the same on MySQL */
     {3100, BF_CLASS_NOT_PRIMARY},   /* a group member that may not write */
     {1021, BF_CLASS_RESOURCES},     {1028, BF_CLASS_RESOURCES}, /* disk full, sort aborted */
     {1030, BF_CLASS_RESOURCES},     {1026, BF_CLASS_RESOURCES}, /* an error of the storage engine */
@@ -44,6 +47,7 @@ static const struct {
     {1146, BF_CLASS_DEFINITION},    {1176, BF_CLASS_DEFINITION}, /* table, index */
     {1305, BF_CLASS_DEFINITION},    {1370, BF_CLASS_DEFINITION}, /* function */
     {1412, BF_CLASS_DEFINITION},    {1356, BF_CLASS_DEFINITION}, /* the definition changed under our feet */
+    {3098, BF_CLASS_DEFINITION},    /* no table for group replication */
     {1630, BF_CLASS_DEFINITION},    {1665, BF_CLASS_DEFINITION}, /* binlog_format = STATEMENT */
     {1242, BF_CLASS_DATA},          {1365, BF_CLASS_DATA}, /* several rows in one value, division by zero */
     {1048, BF_CLASS_DATA},          {1062, BF_CLASS_DATA},

@@ -38,6 +38,8 @@ void bf_mysql_key_list(struct bf_buffer *buffer, const struct bf_table *table, s
                        const char *suffix);
 /* The same, as it travels. */
 void bf_mysql_key_output(struct bf_buffer *buffer, const struct bf_table *table, const char *prefix);
+/* The same as texts of the server's making, which no type of a variable or union changes. */
+void bf_mysql_key_text(struct bf_buffer *buffer, const struct bf_table *table, const char *prefix);
 /* Parameter number first_parameter + column, as a value of that key column. */
 void bf_mysql_key_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
                             size_t first_parameter);

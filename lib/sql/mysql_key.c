@@ -61,6 +61,16 @@ void bf_mysql_key_output(struct bf_buffer *buffer, const struct bf_table *table,
     }
 }
 
+void bf_mysql_key_text(struct bf_buffer *buffer, const struct bf_table *table, const char *prefix)
+{
+    for (size_t i = 0; i < table->key_count; i++) {
+        bool binary = bf_mysql_key_kind(table->key[i].type) == BF_MYSQL_KEY_BINARY;
+        bf_buffer_format(buffer, "%s%s%s", i ? ", " : "", binary ? "HEX(" : "CAST(", prefix);
+        bf_mysql_quote(buffer, table->key[i].name);
+        bf_buffer_text(buffer, binary ? ")" : " AS CHAR)");
+    }
+}
+
 void bf_mysql_key_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
                             size_t first_parameter)
 {

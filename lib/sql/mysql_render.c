@@ -81,8 +81,8 @@ static char *update(const struct render *render, size_t split, size_t leg)
     return bf_buffer_take(&buffer);
 }
 
-/* k: the n-th row after low of the legs (shape 1 of a boundary) or of a range (cap). `count` is the number of the
- * parameter n - 1. */
+/* k: the n-th row from the start, after low in the last column (both of a boundary), or of a range (cap). `count` is the
+ * number of the parameter n - 1. */
 struct pick {
     const struct bf_mysql_range *range; /* NULL: everything after low, or from the start */
     size_t shape, legs, count;
@@ -124,29 +124,87 @@ static void pick_row(const struct render *render, struct bf_buffer *buffer, cons
     bf_buffer_format(buffer, " LIMIT ?#%zu, 1) k", pick->count);
 }
 
-static char *boundary(const struct render *render, size_t shape)
+/* Of the row with the columns `prefix`...: is it at the end of the range, and what time is it. */
+static void beyond_and_clock(const struct render *render, struct bf_buffer *buffer, const char *prefix)
+{
+    const struct bf_table *table = render->table;
+
+    bf_buffer_text(buffer, "COALESCE((");
+    bf_mysql_key_list(buffer, table, 0, prefix, "");
+    bf_buffer_text(buffer, ") >= (");
+    for (size_t i = 0; i < table->key_count; i++) {
+        bf_buffer_text(buffer, i ? ", " : "");
+        bf_mysql_key_parameter(buffer, table, i, table->key_count + 1);
+    }
+    bf_buffer_text(buffer, "), 0) AS beyond, UNIX_TIMESTAMP(NOW(6)) AS clock");
+}
+
+static void variables(struct bf_buffer *buffer, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        bf_buffer_format(buffer, "%s@backfilld_%zu", i ? ", " : "", i + 1);
+}
+
+/* The row among those that share all but the last column with low, where it nearly always is. MariaDB reads every leg of
+ * a union to its own limit, however soon the union has enough, so there the legs are opened only when it is not here.
+ * MySQL stops by itself, and skips this. */
+static void boundary_near(const struct render *render, struct bf_buffer *buffer)
+{
+    size_t n = render->table->key_count;
+    const struct pick near = {NULL, 1, 1, 2 * n + 1};
+
+    bf_buffer_text(buffer, "SET @backfilld_1 = NULL?; SELECT ");
+    bf_mysql_key_text(buffer, render->table, "k.");
+    bf_buffer_format(buffer, ", %zu, ", n);
+    beyond_and_clock(render, buffer, "k.");
+    bf_buffer_text(buffer, " INTO ");
+    variables(buffer, n + 3);
+    pick_row(render, buffer, &near);
+    bf_buffer_text(buffer, " /*!80000 WHERE FALSE */?; SELECT ");
+    variables(buffer, n + 3);
+    bf_buffer_text(buffer, " FROM DUAL WHERE @backfilld_1 IS NOT NULL?; ");
+}
+
+/* Every leg, as a union of its own: within a SELECT the servers would write it down first. The adapter keeps the row of
+ * boundary_near where this has none. */
+static char *boundary_of_legs(const struct render *render)
 {
     struct bf_buffer buffer = {0};
     const struct bf_table *table = render->table;
-    size_t n = table->key_count, through = n + 1;
-    const struct pick pick = {NULL, shape, shape ? n : 1, through + n};
+    size_t n = table->key_count, count = 2 * n + 1;
 
     begin(render, &buffer);
-    bf_buffer_text(&buffer, "SELECT ");
-    bf_mysql_key_output(&buffer, table, "k.");
-    bf_buffer_text(&buffer, ", ");
-    if (shape)
-        split_of(render, &buffer, 1);
-    else
-        bf_buffer_text(&buffer, "0");
-    bf_buffer_text(&buffer, " AS split, COALESCE((");
-    bf_mysql_key_list(&buffer, table, 0, "k.", "");
-    bf_buffer_text(&buffer, ") >= (");
-    for (size_t i = 0; i < n; i++) {
-        bf_buffer_text(&buffer, i ? ", " : "");
-        bf_mysql_key_parameter(&buffer, table, i, through);
+    boundary_near(render, &buffer);
+    for (size_t leg = 0; leg < n; leg++) {
+        size_t fixed = n - 1 - leg;
+        bf_buffer_text(&buffer, leg ? " UNION ALL (SELECT " : "(SELECT ");
+        bf_mysql_key_output(&buffer, table, "");
+        bf_buffer_format(&buffer, ", %zu AS split, ", fixed + 1);
+        beyond_and_clock(render, &buffer, "");
+        bf_buffer_format(&buffer, " FROM %s WHERE ", table->reference);
+        bf_mysql_after(&buffer, table, fixed, 1);
+        bf_buffer_text(&buffer, " AND @backfilld_1 IS NULL ORDER BY ");
+        bf_mysql_key_list(&buffer, table, fixed, "", "");
+        bf_buffer_format(&buffer, " LIMIT ?+%zu)", count);
     }
-    bf_buffer_text(&buffer, "), 0) AS beyond, UNIX_TIMESTAMP(NOW(6)) AS clock");
+    bf_buffer_format(&buffer, " LIMIT ?#%zu, 1", count);
+    return bf_buffer_take(&buffer);
+}
+
+/* shape 1 of a key of one column, or the first rows of the table */
+static char *boundary(const struct render *render, size_t shape)
+{
+    struct bf_buffer buffer = {0};
+    size_t n = render->table->key_count;
+    const struct pick pick = {NULL, shape, 1, 2 * n + 1};
+
+    if (shape && n > 1)
+        return boundary_of_legs(render);
+    begin(render, &buffer);
+    bf_buffer_text(&buffer, "SELECT ");
+    bf_mysql_key_output(&buffer, render->table, "k.");
+    bf_buffer_format(&buffer, ", %d AS split, ", shape ? 1 : 0);
+    beyond_and_clock(render, &buffer, "k.");
     pick_row(render, &buffer, &pick);
     return bf_buffer_take(&buffer);
 }

@@ -276,8 +276,6 @@ def test_what_takes_a_restart_is_said(daemon, database):
     for _ in range(2):  # also the second time
         daemon.configuration.write_text(good.replace(daemon.listen, "127.0.0.1:1").replace("state.db", "other.db"))
         hang_up(daemon, f"listen: {daemon.listen} -> 127.0.0.1:1 takes a restart", "other.db takes a restart", "0 changes")
-    daemon.configure({"shop": section(database), "sql": section("mysql://nobody@127.0.0.1:1/none", max_jobs="9")})
-    hang_up(daemon, "target sql: new", "want 30 threads")
     daemon.configuration.write_text(good)
     assert "restart" not in hang_up(daemon)
     assert daemon.get("/readyz").status == 200

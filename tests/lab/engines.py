@@ -8,14 +8,14 @@ from .postgres import Cluster
 ENGINES = ("postgresql", "mariadb", "mysql")
 
 
-def new_cluster(engine):
+def new_cluster(engine, **options):
     """Not started yet."""
     if engine == "postgresql":
-        return Cluster()
+        return Cluster(**options)
     why = mysql_missing() if engine == "mysql" else ""
     if why:
         pytest.skip(f"NO MYSQL HERE: {why}")
-    return MyCluster(engine)
+    return MyCluster(engine, **options)
 
 
 @pytest.fixture(scope="session")

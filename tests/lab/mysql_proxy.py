@@ -48,8 +48,11 @@ class Command:
     def forward_without_commit(self):
         """What stands before COMMIT, as a command of its own."""
         sql = self.sql
-        end = sql.rindex("; /* backfilld", 0, sql.rindex("*/ COMMIT"))
-        body = bytes([COM_QUERY]) + sql[:end].encode()
+        self.send(sql[:sql.rindex("; /* backfilld", 0, sql.rindex("*/ COMMIT"))])
+
+    def send(self, sql):
+        """Something else in its place."""
+        body = bytes([COM_QUERY]) + sql.encode()
         self.connection.to_server(struct.pack("<I", len(body))[:3] + b"\0" + body)
 
     def forward_commit(self):

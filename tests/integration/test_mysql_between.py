@@ -1,0 +1,65 @@
+"""A pooler or load balancer between the daemon and MariaDB or MySQL is found: at the login, or as soon as it hands what was
+sent to another session. And a plain proxy, which keeps each connection together, is none."""
+import pytest
+
+from lab.daemon import document, pace
+from lab.mysql_database import make_table
+from lab.mysql_wire import Balancer, Pooler, Wire
+
+
+def counted(**more):
+    return document("counted", {"n": "n + 1"}, **more)
+
+
+@pytest.fixture
+def open_database(my_database):
+    """With an account that has no password, whose login a pooler can repeat."""
+    my_database.execute("CREATE USER IF NOT EXISTS open@'%'")
+    my_database.execute("GRANT ALL ON *.* TO open@'%'")
+    make_table(my_database, 200)
+    yield my_database
+    my_database.execute("DROP USER open@'%'")
+
+
+def test_one_that_answers_with_another_session_is_found_at_the_login(open_database, my_cluster, make_daemon):
+    with Pooler(my_cluster.primary) as pooler:
+        answer = make_daemon(pooler.url(open_database.name)).post("/v1/jobs", counted())
+    assert answer.status == 503 and "pooler" in answer.text and "name the server itself" in answer.text, answer.text
+    assert not open_database.rows("SHOW DATABASES LIKE 'backfilld'"), "something was written through it"
+
+
+@pytest.mark.parametrize("after", [10, 14, 17])
+def test_one_that_changes_sessions_later(after, open_database, my_cluster, make_daemon):
+    """The job pauses and says why; what it did is done once, and with the server's own address it goes on."""
+    with Pooler(my_cluster.primary, after=after) as pooler:
+        daemon = make_daemon(pooler.url(open_database.name))
+        job = daemon.submit(counted(pace=pace(20)))
+        paused = daemon.wait(job, "paused")
+        assert paused["reason"]["code"] == "proxy_between_us", paused["reason"]
+        assert pooler.handed.is_set()
+    done = open_database.value("SELECT SUM(n) FROM counted")
+    print(f"after {after} commands: {done} rows of 200 were done")
+    assert done < 200 and open_database.value("SELECT MAX(n) FROM counted") <= 1
+    own = open_database.server.url(open_database.name, "open")
+    daemon.configure({"shop": {"primary": own, "require_approval": "none"}})
+    daemon.restart()
+    daemon.resume(job)
+    daemon.wait(job, "completed")
+    assert dict(open_database.rows("SELECT n, COUNT(*) FROM counted GROUP BY n")) == {1: 200}
+
+
+def test_a_balancer_over_two_servers_is_found(my_database, my_cluster, make_daemon):
+    make_table(my_database, 20)
+    with Balancer(my_cluster.primary, my_cluster.replica) as balancer:
+        daemon = make_daemon(balancer.url(my_database.name), **my_database.target)
+        answer = daemon.post("/v1/jobs", counted())
+        assert answer.status == 503 and "load balancer" in answer.text and "two servers" in answer.text, answer.text
+    assert not my_database.rows("SHOW DATABASES LIKE 'backfilld'"), "something was written through it"
+
+
+def test_a_plain_proxy_is_none(my_database, my_cluster, make_daemon):
+    make_table(my_database, 200)
+    with Wire(my_cluster.primary) as wire:
+        daemon = make_daemon(wire.url(my_database.name), **my_database.target)
+        daemon.wait(daemon.submit(counted(pace=pace(20))), "completed")
+    assert dict(my_database.rows("SELECT n, COUNT(*) FROM counted GROUP BY n")) == {1: 200}
