@@ -38,7 +38,7 @@ _backfillctl_jobs()
 
 _backfillctl_targets()
 {
-    _backfillctl_ask targets | grep -o '{"name":"[A-Za-z0-9._-]*"' | cut -d '"' -f 4
+    _backfillctl_ask targets | grep -o '{"name":"[A-Za-z0-9._-]*","engine"' | cut -d '"' -f 4
 }
 
 # COMPREPLY for a word $2 of the kind $1, as the tables call it.

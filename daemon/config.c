@@ -131,9 +131,9 @@ static const struct {
       "A file with the password alone, read at each connect; mode 0600. (No default: ~/.pgpass, or no "
       "password.)"},
      set_password_file},
-    {{"target", "replicas", "none", true,
-      "The replicas: URLs with commas between them, for checks with \"on\": \"replica\"; auto or none. (Lag is not measured "
-      "yet.)"},
+    {{"target", "replicas", "auto", true,
+      "The replicas: auto, those that stream from the primary; URLs with commas between them, which checks with \"on\": "
+      "\"replica\" can ask, too; or none, which says that nobody watches them. (Default for MySQL and MariaDB: none.)"},
      set_replicas},
     {{"target", "max_jobs", "2", true,
       "How many jobs run at once on this target (1 to 64); the others wait in order."},

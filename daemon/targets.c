@@ -80,6 +80,12 @@ static char *host_of(const char *url)
     return bf_copy_bytes(host, (size_t)(authority + length - host));
 }
 
+/* What `replicas` is where it is not given. */
+static const char *standard_of(const char *primary)
+{
+    return bf_mysql_is_url(primary) ? "none" : "auto";
+}
+
 static void make_replicas(struct bf_targets *targets, struct connected_target *target, const struct bf_replicas *replicas)
 {
     target->replicas_text = bf_copy_string(replicas->text);
@@ -93,8 +99,7 @@ static void make_replicas(struct bf_targets *targets, struct connected_target *t
             .database = new_database(targets->loop, target->replica_urls[i], target->password_file)};
         free(host);
     }
-    if (replicas->count > 0 || (replicas->text && strcmp(replicas->text, "auto") == 0))
-        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: replication lag is not measured yet, whatever `replicas` says", target->name);
+    target->target.watch_replicas = strcmp(replicas->text ? replicas->text : standard_of(target->primary), "none") != 0;
 }
 
 static struct connected_target *make(struct bf_targets *targets, const struct bf_target_config *config)
@@ -117,9 +122,11 @@ static bool same(const char *one, const char *other)
     return one && other ? strcmp(one, other) == 0 : one == other;
 }
 
-static bool same_replicas(const char *one, const char *other)
+static bool same_replicas(const char *primary, const char *one, const char *other)
 {
-    return strcmp(one ? one : "none", other ? other : "none") == 0;
+    const char *standard = standard_of(primary);
+
+    return strcmp(one ? one : standard, other ? other : standard) == 0;
 }
 
 /* What makes a target another one for its jobs; NULL: nothing. */
@@ -127,7 +134,7 @@ static const char *what_differs(const struct connected_target *target, const str
 {
     return !same(target->primary, wanted->primary)               ? "primary"
            : !same(target->password_file, wanted->password_file) ? "password_file"
-           : !same_replicas(target->replicas_text, wanted->replicas.text) ? "replicas"
+           : !same_replicas(target->primary, target->replicas_text, wanted->replicas.text) ? "replicas"
                                                                           : NULL;
 }
 

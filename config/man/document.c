@@ -37,9 +37,14 @@ static char *kind_of(const struct bf_field *field)
         return bf_format("a whole number from %lld to %lld", min, max);
     case BF_FIELD_NUMBER:
         return bf_format("a number from %lld to %lld", min, max);
+    case BF_FIELD_SIZE:
+        return bf_format("a size such as \"8MiB\", or a whole number of bytes, from %lld to %lld", min, max);
     case BF_FIELD_BOOLEAN:
         return bf_copy_string("true or false");
     case BF_FIELD_LINES:
+        if (field->word)
+            return bf_format("a list: [\"%s\"]", field->word);
+        return bf_format("a list of %lld to %lld different lines of up to %" PRId64 " bytes", min, max, field->entry_max);
     case BF_FIELD_VALUES:
         return bf_format("a list of %lld to %lld strings of up to %" PRId64 " bytes", min, max, field->entry_max);
     case BF_FIELD_LINE_OF:
@@ -94,6 +99,7 @@ static void print_section(const struct bf_section *section, const char *prefix, 
         bf_manual_text(path);
         printf("* (");
         bf_manual_text(kind);
+        bf_manual_text(field->nullable ? ", or null" : "");
         bf_manual_text(field->required ? "; required" : standard ? standard : "");
         printf(")\n\t");
         bf_manual_sentence(field->help);

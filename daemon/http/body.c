@@ -10,12 +10,14 @@
 
 #define AT(route) BF_ROUTE_BIT(BF_ROUTE_##route)
 #define ALL (AT(PAUSE_ALL) | AT(RESUME_ALL))
+#define REPLICA (AT(IGNORE_REPLICA) | AT(HEED_REPLICA))
 
 static const struct bf_body_field fields[] = {
-    {"reason", BF_BODY_WORDS, AT(PAUSE) | AT(RESUME) | AT(ABORT) | ALL,
+    {"reason", BF_BODY_WORDS, AT(PAUSE) | AT(RESUME) | AT(ABORT) | REPLICA | ALL,
      .help = "why; shown with the job and kept in its events"},
     {"for", BF_BODY_DURATION, AT(PAUSE),
      .help = "resume by itself after this time, unless another order comes before"},
+    {"for", BF_BODY_DURATION, AT(IGNORE_REPLICA), .help = "heed it again after this time; without it an hour"},
     {"confirm", BF_BODY_WORDS, AT(APPROVE), .help = "the name of the job once more"},
     {"comment", BF_BODY_WORDS, AT(APPROVE), .help = "why; kept in the job's events"},
     {"break_glass", BF_BODY_NOT_BUILT, AT(APPROVE), .help = "approve in the place of those who should"},

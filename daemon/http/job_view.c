@@ -16,6 +16,10 @@ static json_t *reason_view(const struct bf_reason *reason)
     if (reason->code == BF_OK) return json_null();
     json_t *view = json_object();
     json_object_set_new(view, "code", json_string(bf_code_name(reason->code)));
+    bool signal = reason->signal[0] != '\0';
+    json_object_set_new(view, "signal", bf_json_text(signal ? reason->signal : NULL));
+    json_object_set_new(view, "value", signal && reason->measured ? json_real(reason->value) : json_null());
+    json_object_set_new(view, "limit", signal ? json_real(reason->limit) : json_null());
     json_object_set_new(view, "since", bf_json_time(reason->since));
     json_object_set_new(view, "until", bf_json_time(reason->until));
     json_object_set_new(view, "text", bf_json_text(reason->text));
@@ -47,6 +51,16 @@ static json_t *known_real(double number)
     return number < 0 ? json_null() : json_real(number);
 }
 
+static json_t *seconds_view(const struct bf_job *job)
+{
+    struct bf_ledger ledger;
+    json_t *seconds = json_object();
+    bf_job_seconds(job, &ledger);
+    for (size_t i = 0; i < ledger.count; i++)
+        json_object_set_new(seconds, ledger.list[i].key, json_real((double)ledger.list[i].time / 1000));
+    return seconds;
+}
+
 static json_t *progress_view(const struct bf_job *job, const struct bf_record *record)
 {
     const struct bf_progress *progress = &record->progress;
@@ -64,7 +78,7 @@ static json_t *progress_view(const struct bf_job *job, const struct bf_record *r
     json_object_set_new(view, "batch_rows", json_integer(progress->batch_rows));
     json_object_set_new(view, "pass", json_integer(progress->pass));
     json_object_set_new(view, "positions", positions_view(record));
-    json_object_set_new(view, "seconds", json_object());
+    json_object_set_new(view, "seconds", seconds_view(job));
     json_object_set_new(view, "resumed", json_integer(progress->resumed));
     json_object_set_new(view, "round_trips", json_integer(bf_job_flights(job)));
     return view;

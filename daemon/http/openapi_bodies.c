@@ -78,10 +78,14 @@ static json_t *field_schema(const struct bf_field *field)
         return range_schema("integer", field);
     case BF_FIELD_NUMBER:
         return range_schema("number", field);
+    case BF_FIELD_SIZE:
+        return json_pack("{s:[{s:s, s:s}, o]}", "anyOf", "type", "string", "pattern", "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB)$",
+                         range_schema("integer", field));
     case BF_FIELD_BOOLEAN:
         return json_pack("{s:s}", "type", "boolean");
     case BF_FIELD_LINES:
-        return list_schema(field, true, text_schema(line_pattern, field->entry_max));
+        return list_schema(field, true, field->word ? json_pack("{s:s}", "const", field->word)
+                                                    : text_schema(line_pattern, field->entry_max));
     case BF_FIELD_VALUES:
         return list_schema(field, false,
                            json_pack("{s:s, s:I}", "type", "string", "maxLength", (json_int_t)field->entry_max));
@@ -117,6 +121,7 @@ static json_t *section_schema(const struct bf_section *section)
     for (size_t i = 0; i < section->count; i++) {
         const struct bf_field *field = &section->fields[i];
         json_t *schema = field_schema(field);
+        if (field->nullable) schema = json_pack("{s:[o, {s:s}]}", "anyOf", schema, "type", "null");
         describe(schema, field);
         json_object_set_new(properties, field->name, schema);
         if (field->required) json_array_append_new(required, json_string(field->name));
@@ -201,7 +206,7 @@ void bf_openapi_add_bodies(json_t *schemas)
         enum bf_route_name route;
     } bodies[] = {{"Approve", BF_ROUTE_APPROVE}, {"Pause", BF_ROUTE_PAUSE}, {"Resume", BF_ROUTE_RESUME},
                   {"Abort", BF_ROUTE_ABORT},     {"Change", BF_ROUTE_TUNE}, {"Clone", BF_ROUTE_CLONE},
-                  {"Scope", BF_ROUTE_PAUSE_ALL}};
+                  {"Scope", BF_ROUTE_PAUSE_ALL}, {"Ignore", BF_ROUTE_IGNORE_REPLICA}, {"Heed", BF_ROUTE_HEED_REPLICA}};
     json_object_set_new(schemas, "JobDocument", section_schema(bf_document_section(0)));
     for (size_t i = 0; i < BF_COUNT(bodies); i++)
         json_object_set_new(schemas, bodies[i].name, body_schema(bodies[i].route));

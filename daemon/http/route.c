@@ -14,7 +14,7 @@ static const struct bf_route routes[] = {
 static bool fits(const char *pattern, struct bf_http_request *request)
 {
     const struct bf_uri *uri = &request->uri;
-    const char *job = NULL, *target = NULL;
+    const char *job = NULL, *target = NULL, *replica = NULL;
     size_t i = 0;
     for (const char *part = pattern; *part == '/'; i++) {
         size_t length = strcspn(++part, "/");
@@ -24,6 +24,7 @@ static bool fits(const char *pattern, struct bf_http_request *request)
             if (segment[0] == '\0') return false;
             if (strncmp(part, "{job}", length) == 0) job = segment;
             if (strncmp(part, "{target}", length) == 0) target = segment;
+            if (strncmp(part, "{replica}", length) == 0) replica = segment;
         } else if (strlen(segment) != length || memcmp(segment, part, length) != 0) {
             return false;
         }
@@ -32,6 +33,7 @@ static bool fits(const char *pattern, struct bf_http_request *request)
     if (i != uri->segment_count) return false;
     request->job = job;
     request->target = target;
+    request->replica = replica;
     return true;
 }
 

@@ -94,7 +94,7 @@ struct bf_http_request {
     struct bf_uri uri;
     struct bf_error uri_error; /* BF_OK: the target is fine */
     const struct bf_route *route;
-    const char *job, *target; /* the route's {job}, {target}; in `uri` */
+    const char *job, *target, *replica; /* the route's {job}, {target}, {replica}; in `uri` */
     bool begun;               /* the headers were looked at */
     struct bf_buffer body;
     size_t received;          /* bytes of body, kept or not */

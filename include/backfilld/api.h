@@ -41,9 +41,9 @@
     X(TARGETS, GET, "/v1/targets", VIEWER, list_targets, "the configured targets")                              \
     X(TARGET, GET, "/v1/targets/{target}", VIEWER, show_target, "one target")                                   \
     X(JOB_FILES, GET, "/v1/job-files", VIEWER, list_job_files, "the files of jobs.d and what became of them")     \
-    X(IGNORE_REPLICA, POST, "/v1/targets/{target}/replicas/{replica}/ignore", APPROVER, not_built,              \
+    X(IGNORE_REPLICA, POST, "/v1/targets/{target}/replicas/{replica}/ignore", APPROVER, ignore_replica,         \
       "ignoring a replica")                                                                                     \
-    X(HEED_REPLICA, POST, "/v1/targets/{target}/replicas/{replica}/heed", APPROVER, not_built,                  \
+    X(HEED_REPLICA, POST, "/v1/targets/{target}/replicas/{replica}/heed", APPROVER, heed_replica,               \
       "heeding a replica again")                                                                                \
     X(PAUSE_ALL, POST, "/v1/pause-all", OPERATOR, pause_all, "pause every job, and keep all from starting")     \
     X(RESUME_ALL, POST, "/v1/resume-all", OPERATOR, resume_all, "resume what pause-all had paused")             \

@@ -60,6 +60,12 @@
     X(CANARY, canary, 0, "The canary waits for a person")                                  \
     X(REPLICA_UNREACHABLE, replica_unreachable, 0, "No replica can be asked")              \
     X(REPLICATION_LAG, replication_lag, 0, "A replica is behind")                          \
+    X(ACTIVE_SESSIONS, active_sessions, 0, "Too many sessions are active")                 \
+    X(SIGNAL, signal, 0, "A signal of the document's is over its limit")                   \
+    X(SIGNAL_STALE, signal_stale, 0, "A signal cannot be read")                            \
+    X(NO_REPLICAS, no_replicas, 422, "No replica streams from the target")                 \
+    X(WINDOW, window, 0, "Outside of the job's windows")                                   \
+    X(PLAN_REGRESSION, plan_regression, 0, "The server changed its plan")                  \
     X(DATA_ERROR, data_error, 0, "A row could not be changed")                             \
     X(STATEMENT_FAILED, statement_failed, 0, "The server refused a statement")             \
     X(CONNECT_REFUSED, connect_refused, 0, "The server refuses the login")                 \

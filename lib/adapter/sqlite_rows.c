@@ -34,7 +34,8 @@
     X(epoch, NUMBER, epoch)                                   \
     X(started, FLAG, started)                                 \
     X(version, NUMBER, version)                               \
-    X(idempotency_key, STRING, idempotency_key)
+    X(idempotency_key, STRING, idempotency_key)               \
+    X(ledger, STRING, progress.ledger)
 
 #define COLUMN(column, kind, field) ", " #column
 #define PLACE(column, kind, field) ", ?"

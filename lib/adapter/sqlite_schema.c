@@ -38,6 +38,8 @@ static const char *const steps[] = {
     "CREATE TABLE latch ("
     " kind INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, reason TEXT, actor TEXT NOT NULL,"
     " since INTEGER NOT NULL, PRIMARY KEY (kind, name, value)) STRICT, WITHOUT ROWID;",
+    /* 3 */
+    "ALTER TABLE job ADD COLUMN ledger TEXT;",
 };
 
 const struct bf_schema_steps bf_store_steps = {.sql = steps, .count = BF_COUNT(steps)};

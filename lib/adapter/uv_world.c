@@ -13,11 +13,20 @@
 #include <unistd.h>
 
 #include "allocate.h"
+#include "zone.h"
+
+/* A zone that was asked for: its file is read once. */
+struct known_zone {
+    struct known_zone *next;
+    char name[BF_ZONE_NAME];
+    struct bf_zone *zone; /* NULL: there is none of that name */
+};
 
 struct uv_world {
     struct bf_world world; /* first: freed through it */
     uv_loop_t *loop;
     char owner[BF_OWNER_TEXT];
+    struct known_zone *zones;
 };
 
 struct bf_timer {
@@ -178,6 +187,47 @@ static bool owner_gone(void *context, const char *owner)
     return started != started_then || state == 'Z' || state == 'X';
 }
 
+/* ---- time zones ---- */
+
+/* A name, and no way out of the folder. */
+static bool is_zone_name(const char *name)
+{
+    return *name && *name != '/' && strlen(name) < BF_ZONE_NAME &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") == strlen(name);
+}
+
+static struct bf_zone *read_zone(const char *name)
+{
+    BF_AUTO_STRING char *path = bf_format("/usr/share/zoneinfo/%s", name);
+    struct stat status;
+    FILE *file = is_zone_name(name) && stat(path, &status) == 0 && S_ISREG(status.st_mode) ? fopen(path, "re") : NULL;
+    if (!file)
+        return NULL;
+    unsigned char *bytes = bf_allocate(BF_ZONE_FILE_MAX);
+    struct bf_zone *zone = bf_zone_parse(bytes, fread(bytes, 1, BF_ZONE_FILE_MAX, file));
+    fclose(file);
+    free(bytes);
+    return zone;
+}
+
+static bool zone_offset(void *context, const char *zone, int64_t unix_seconds, int32_t *ret_offset)
+{
+    struct uv_world *world = context;
+    struct known_zone *known = world->zones;
+    while (known && strcmp(known->name, zone) != 0)
+        known = known->next;
+    if (!known) {
+        known = BF_NEW(struct known_zone);
+        snprintf(known->name, sizeof known->name, "%s", zone);
+        known->zone = read_zone(zone);
+        known->next = world->zones;
+        world->zones = known;
+    }
+    if (known->zone)
+        *ret_offset = bf_zone_offset(known->zone, unix_seconds);
+    return known->zone;
+}
+
 struct bf_world *bf_uv_world_new(uv_loop_t *loop)
 {
     struct uv_world *world = BF_NEW(struct uv_world);
@@ -197,6 +247,7 @@ struct bf_world *bf_uv_world_new(uv_loop_t *loop)
                                      .timer_start = timer_start,
                                      .timer_stop = timer_stop,
                                      .timer_free = timer_free,
+                                     .zone_offset = zone_offset,
                                      .owner = world->owner,
                                      .owner_gone = owner_gone};
     return &world->world;
@@ -204,5 +255,14 @@ struct bf_world *bf_uv_world_new(uv_loop_t *loop)
 
 void bf_uv_world_free(struct bf_world *world)
 {
+    struct uv_world *uv_world = (struct uv_world *)(void *)world;
+
+    if (!world)
+        return;
+    for (struct known_zone *known = uv_world->zones, *next; known; known = next) {
+        next = known->next;
+        bf_zone_free(known->zone);
+        free(known);
+    }
     free(world);
 }

@@ -6,6 +6,7 @@
 
 #include "allocate.h"
 #include "internal.h"
+#include "monitor.h"
 
 static void on_ticker(void *argument);
 
@@ -148,6 +149,7 @@ struct bf_job *bf_engine_add(struct bf_engine *engine, struct bf_record *record)
     else
         engine->oldest = job;
     engine->newest = job;
+    bf_ledger_read(&job->ledger, job->record.progress.ledger);
     bf_walk_reset(job, false);
     bf_job_show_target(job);
     return job;
@@ -224,6 +226,7 @@ static void free_job(struct bf_job *job)
     bf_record_clear(&job->record);
     free(job->table);
     free(job->identity);
+    free(job->hold);
     free(job->late);
     free(job);
 }
@@ -239,6 +242,7 @@ void bf_engine_remove(struct bf_job *job)
         job->newer->older = job->older;
     else
         engine->newest = job->older;
+    bf_monitor_forget(job);
     bf_walk_drop(job);
     free_job(job);
 }
@@ -249,6 +253,7 @@ void bf_engine_free(struct bf_engine *engine)
         return;
     bf_clones_drop(engine);
     bf_submissions_drop(engine, true);
+    bf_monitors_drop(engine);
     for (struct bf_save *save = engine->saves; save; save = save->next) {
         save->engine = NULL;
         if (save->request)

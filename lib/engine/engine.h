@@ -10,7 +10,10 @@
 
 #include "complaints.h"
 #include "database.h"
+#include "ledger.h"
+#include "pressure.h"
 #include "record.h"
+#include "replica.h"
 #include "rules.h"
 #include "store.h"
 #include "world.h"
@@ -31,6 +34,7 @@ struct bf_target {
     bool require_approval; /* "all" or "none" */
     const struct bf_replica *replicas; /* to be asked, the first one first */
     size_t replica_count;
+    bool watch_replicas;   /* replicas = auto: those that stream from it are heeded; false: none are */
     const struct bf_rules *rules; /* defaults and ceilings of its jobs' pace and limits; NULL: none */
 };
 
@@ -39,6 +43,10 @@ const struct bf_rules *bf_engine_rules_of(void *engine, const char *target);
 /* Complains at every field that is over its ceiling: what is submitted, and what is changed later. */
 void bf_target_check_ceilings(const struct bf_target *target, const struct bf_document *document,
                               struct bf_complaints *complaints);
+
+/* Complains at what of the document's pace, limits and signals the target, or this machine, does not have. */
+void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target *target,
+                          const struct bf_document *document, struct bf_complaints *complaints);
 
 struct bf_engine_options {
     const struct bf_world *world;
@@ -137,11 +145,33 @@ void bf_engine_set_targets(struct bf_engine *engine, const struct bf_target *con
 /* A target that is not among them any more has to live until this says that no job uses it. */
 bool bf_engine_uses(const struct bf_engine *engine, const struct bf_target *target);
 
+/* The replicas of a target, as far as its monitor has seen them: it watches while jobs of the target run. */
+struct bf_seen_replica {
+    const struct bf_watched *replica;
+    const char *state;  /* "heeded", "ignored", "set_aside" (by a job), "lost", "unknown" (not measured yet) */
+    const char *reason; /* of an ignored one; "" */
+    int64_t until;      /* unix milliseconds: of an ignored one, or one set aside; 0 */
+    double age;         /* seconds since its lag was measured; under 0: never */
+};
+size_t bf_engine_replicas(const struct bf_engine *engine, const char *target, struct bf_seen_replica *list, size_t max);
+/* Every signal with the strictest limit of the jobs that run (0: none); sampled_at is the age in milliseconds instead, or
+ * BF_SIGNAL_NEVER. */
+size_t bf_engine_signals(const struct bf_engine *engine, const char *target, struct bf_signal *list, size_t max);
+bool bf_engine_watches(const struct bf_engine *engine, const char *target, const char **ret_trouble); /* "": none */
+/* Jobs go on without this replica for so long (milliseconds), or heed it again. Takes effect at once, is told to the jobs
+ * that run, and does not survive a restart. BF_NOT_FOUND. */
+enum bf_code bf_engine_ignore_replica(struct bf_engine *engine, const char *target, const char *replica, int64_t ignore_for,
+                                      const char *actor, const char *reason, struct bf_error *error);
+enum bf_code bf_engine_heed_replica(struct bf_engine *engine, const char *target, const char *replica, const char *actor,
+                                    const char *reason, struct bf_error *error);
+
 /* What can be seen of a job; valid until the loop runs again. */
 const struct bf_record *bf_job_record(const struct bf_job *job);
 enum bf_activity bf_job_activity(const struct bf_job *job);
 struct bf_reason bf_job_reason(const struct bf_job *job); /* of its state, or of what it waits for just now */
 double bf_job_rate(const struct bf_job *job);             /* rows scanned a second over the last 60 s; -1: unknown */
+/* The time ledger up to now. */
+void bf_job_seconds(const struct bf_job *job, struct bf_ledger *ret_ledger);
 int64_t bf_job_flights(const struct bf_job *job);         /* round trips to the target since it was taken up */
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "dialect.h"
 #include "engine.h"
+#include "hold.h"
+#include "ledger.h"
 #include "size.h"
 #include "walk.h"
 
@@ -51,6 +53,11 @@ struct bf_job {
     int64_t saved_at;               /* monotonic milliseconds */
     int64_t release_after;          /* monotonic milliseconds: not resumed by itself before, the store failed */
     struct bf_walk walk;
+    struct bf_hold *hold;           /* owned; NULL before its first run */
+    struct bf_ledger ledger;        /* what of it is durable: record.progress.ledger */
+    const char *doing;              /* of the ledger's activity since `doing_at`; NULL: the walk rests */
+    char doing_why[BF_LEDGER_KEY];  /* and its reason; "": none */
+    int64_t doing_at;               /* monotonic milliseconds */
     struct {
         int64_t at, scanned; /* monotonic milliseconds, rows */
     } samples[BF_RATE_SAMPLES];
@@ -58,6 +65,7 @@ struct bf_job {
 };
 
 struct bf_submission;
+struct bf_monitor;
 struct bf_clone;
 struct bf_call;
 
@@ -86,6 +94,7 @@ struct bf_engine {
     struct bf_timer *ticker;      /* fires once when something is dirty */
     struct bf_timer *store_timer; /* tries again to store what could not be stored */
     char *store_trouble;          /* owned; why the last write failed; NULL: it did not */
+    struct bf_monitor *monitors;
     struct bf_timer *release_timer;   /* the next pause with an end is over */
     struct bf_timer *retention_timer; /* hourly */
     struct bf_held_latch *latches;
@@ -193,6 +202,19 @@ void bf_job_order(struct bf_job *job, enum bf_order order, enum bf_cause cause, 
 void bf_job_tune(struct bf_job *job, struct bf_request *request);
 /* The walk is ready for the next batch: takes over what was changed. True when it went on (to connect anew). */
 bool bf_walk_take_changes(struct bf_job *job);
+
+/* walk_hold.c */
+void bf_hold_prepare(struct bf_job *job);   /* its memory is there from now on */
+/* Before a batch: true when the job holds, and its phase and reason say so. */
+bool bf_walk_hold(struct bf_job *job);
+bool bf_walk_held(struct bf_job *job);      /* in phase HOLDING: true when it goes on */
+int64_t bf_walk_sleep(struct bf_job *job);  /* milliseconds behind the last batch */
+/* The answer to a boundary of so many rows: true when it was so slow that the job was paused. */
+bool bf_walk_plan_regressed(struct bf_job *job, const struct bf_answer *boundary, int64_t rows);
+
+/* time_ledger.c */
+void bf_job_turn(struct bf_job *job);       /* the walk made a step: what does it do from now on? */
+void bf_job_write_ledger(struct bf_job *job); /* into the record */
 
 /* release.c */
 /* Resumes what may come out of its pause by itself. True while some are on their way into the queue: who is behind them

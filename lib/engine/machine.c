@@ -7,6 +7,7 @@
 
 #include "allocate.h"
 #include "internal.h"
+#include "monitor.h"
 
 int64_t bf_job_now(const struct bf_job *job)
 {
@@ -120,6 +121,7 @@ static struct bf_save *new_save(struct bf_job *job, struct bf_request *request)
     if (engine->saves)
         engine->saves->previous = save;
     engine->saves = save;
+    bf_job_write_ledger(job);
     job->saved_at = engine->world->monotonic(engine->world->context);
     return save;
 }
@@ -269,6 +271,7 @@ void bf_job_tick(struct bf_job *job)
     bool was_over = job->walk.phase == BF_PHASE_OVER;
     bf_walk_step(job);
     if (job->walk.phase == BF_PHASE_OVER && !was_over) {
+        bf_monitor_review(bf_monitor_of(job->engine, job->target->name));
         walk_is_over(job);
         if (job->leaving)
             bf_job_change_target(job);

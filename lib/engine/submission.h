@@ -2,6 +2,8 @@
 #ifndef BF_ENGINE_SUBMISSION_H
 #define BF_ENGINE_SUBMISSION_H
 
+#include <jansson.h>
+
 #include "internal.h"
 
 struct bf_stored_job {
@@ -32,6 +34,7 @@ struct bf_submission {
     struct bf_timer *deadline;
     struct bf_table *table;
     char *server_version;
+    json_t *replicas; /* names of those that stream; owned; NULL: nobody watches them */
     char *trial; /* the statement that tries `remaining` */
     char **texts; /* of the CHECK steps */
     size_t text_count;

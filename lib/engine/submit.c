@@ -44,6 +44,7 @@ static void free_submission(struct bf_submission *submission)
     bf_table_free(submission->table);
     bf_document_free(submission->document);
     free(submission->server_version);
+    json_decref(submission->replicas);
     free(submission->trial);
     free(submission->actor);
     free(submission->key);
@@ -266,23 +267,54 @@ static void checked(void *argument, struct bf_session *session, struct bf_flight
         accept(submission);
 }
 
+/* "There are no replicas" is a measured fact that a person takes on. What cannot be measured now holds the job later. */
+static bool refuse_without_replicas(struct bf_submission *submission, const struct bf_answer *sample)
+{
+    const struct bf_document *document = submission->document;
+    struct bf_complaints complaints = {0};
+    size_t walsenders = 0;
+    submission->replicas = json_array();
+    for (size_t row = 0; row < sample->rows; row++) {
+        if (bf_sample_row_by_name(bf_answer_value(sample, row, BF_SAMPLE_WHAT)) != BF_SAMPLE_ROW_REPLICA)
+            continue;
+        bool hidden = !bf_answer_true(sample, 0, BF_SAMPLE_FLAG);
+        bool replica = bf_answer_real(sample, row, BF_SAMPLE_POSITION, -1) >= 0;
+        const char *name = bf_answer_value(sample, row, BF_SAMPLE_NAME);
+        walsenders += hidden || replica;
+        if (replica && name)
+            json_array_append_new(submission->replicas, json_string(name));
+    }
+    if (sample->outcome != BF_OUTCOME_OK || walsenders || document->accept_no_replicas)
+        return false;
+    bf_complain(&complaints, BF_NO_REPLICAS, "/accept",
+                "no replica streams from target %s: say \"accept\": [\"no_replicas\"] when that is so, or replicas = none in "
+                "the daemon's configuration", submission->target->name);
+    refuse(submission, BF_NO_REPLICAS, &complaints, "the target has no replicas");
+    bf_complaints_clear(&complaints);
+    return true;
+}
+
 static void described(void *argument, struct bf_session *session, struct bf_flight *flight,
                       const struct bf_answer *answers, bool lost)
 {
     struct bf_submission *submission = argument;
     const struct bf_dialect *dialect = submission->target->database->dialect;
-    const struct bf_answer *trouble = server_error(answers, flight->count);
+    bool watches = submission->target->watch_replicas;
+    size_t count = flight->count - (watches ? 1 : 0); /* the sample is the last one */
+    const struct bf_answer *trouble = server_error(answers, count);
     if (lost || trouble) {
         target_down(submission, trouble && trouble->message ? trouble->message : "the connection was lost");
         return;
     }
     struct bf_complaints complaints = {0};
-    submission->table = dialect->read_survey(submission->document, &answers[0], answers + 1, flight->count - 1, &complaints);
+    submission->table = dialect->read_survey(submission->document, &answers[0], answers + 1, count - 1, &complaints);
     if (!submission->table) {
         refuse(submission, bf_complaints_code(&complaints), &complaints, "the target's table does not fit the document");
         bf_complaints_clear(&complaints);
         return;
     }
+    if (watches && refuse_without_replicas(submission, &answers[count]))
+        return;
     submission->server_version = bf_copy_string(bf_answer_value(&answers[0], 0, BF_SERVER_VERSION));
     submission->schema_there = bf_answer_value(&answers[0], 0, BF_SERVER_SCHEMA) != NULL;
     const char *no_schema = bf_answer_value(&answers[0], 0, BF_SERVER_NO_SCHEMA);
@@ -316,6 +348,8 @@ static void connected(void *argument, struct bf_session *session, enum bf_error_
     bf_flight_add(&submission->flight, BF_STATEMENT_SERVER, dialect->common(BF_STATEMENT_SERVER));
     dialect->survey(submission->document, &submission->flight);
     submission->flight.steps[1].new_group = true;
+    if (submission->target->watch_replicas)
+        bf_flight_add(&submission->flight, BF_STATEMENT_SAMPLE, dialect->common(BF_STATEMENT_SAMPLE))->new_group = true;
     submission->phase = DESCRIBING;
     submission->target->database->execute(session, &submission->flight, described, submission);
 }
@@ -422,8 +456,10 @@ static void submit(struct bf_engine *engine, const char *json, size_t length, co
                         document->target);
         else
             check_dialect(target, document, &complaints);
-        if (target)
+        if (target) {
             bf_target_check_ceilings(target, document, &complaints);
+            bf_target_check_pace(engine, target, document, &complaints);
+        }
         code = bf_complaints_code(&complaints);
     }
     const char *user = code == BF_OK && !dry_run ? bf_engine_name_user(engine, document->name) : NULL;

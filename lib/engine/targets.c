@@ -5,6 +5,7 @@
 
 #include "allocate.h"
 #include "internal.h"
+#include "monitor.h"
 
 const struct bf_target *bf_engine_target(const struct bf_engine *engine, size_t index)
 {
@@ -30,6 +31,33 @@ void bf_target_check_ceilings(const struct bf_target *target, const struct bf_do
 {
     if (target->rules)
         bf_rules_check(target->rules, target->name, document, complaints);
+}
+
+void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target *target,
+                          const struct bf_document *document, struct bf_complaints *complaints)
+{
+    const struct bf_dialect *dialect = target->database->dialect;
+    const struct bf_world *world = engine->world;
+    const struct bf_pace *pace = &document->pace;
+    int32_t offset;
+    for (size_t i = 0; i < pace->window_count; i++) {
+        BF_AUTO_STRING char *pointer = bf_format("/pace/window/%zu/zone", i);
+        if (!world->zone_offset(world->context, pace->windows[i].zone, world->unix_time(world->context) / 1000, &offset))
+            bf_complain(complaints, BF_INVALID, pointer, "there is no time zone %s on the daemon's machine; write it as in "
+                        "\"Europe/Berlin\"", pace->windows[i].zone);
+    }
+    for (size_t i = 0; dialect->check_query && i < document->query_count; i++) {
+        BF_AUTO_STRING char *pointer = bf_format("/signals/%zu/sql", i);
+        dialect->check_query(document->queries[i].sql, pointer, complaints);
+    }
+    if (dialect->common(BF_STATEMENT_SAMPLE))
+        return;
+    if (pace->max_log_bytes_per_second < BF_NO_LIMIT)
+        bf_complain(complaints, BF_UNSUPPORTED, "/pace/max_log_bytes_per_second", "is not built yet for %s", dialect->name);
+    if (document->limits.active_sessions < BF_NO_LIMIT)
+        bf_complain(complaints, BF_UNSUPPORTED, "/limits/active_sessions", "is not built yet for %s", dialect->name);
+    if (document->query_count)
+        bf_complain(complaints, BF_UNSUPPORTED, "/signals", "signals are not built yet for %s", dialect->name);
 }
 
 static bool stops(const struct bf_job *job)
@@ -118,6 +146,9 @@ bool bf_engine_uses(const struct bf_engine *engine, const struct bf_target *targ
 {
     for (const struct bf_job *job = engine->oldest; job; job = job->newer)
         if (job->target == target)
+            return true;
+    for (const struct bf_monitor *monitor = engine->monitors; monitor; monitor = monitor->next)
+        if (monitor->target == target)
             return true;
     for (size_t i = 0; i < engine->target_count; i++)
         if (engine->targets[i] == target)

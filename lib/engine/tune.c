@@ -10,9 +10,8 @@
 static void sleep_anew(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    int64_t sleep = bf_sleep(job->record.document->pace.nice, walk->batch_took, walk->batch_changed) / 1000;
     if (walk->phase == BF_PHASE_SLEEPING)
-        walk->sleep_until = walk->batch_ended + sleep;
+        walk->sleep_until = walk->batch_ended + bf_walk_sleep(job);
 }
 
 static void take(struct bf_job *job, struct bf_request *request, struct bf_document *changed, const char *difference)
@@ -59,6 +58,7 @@ void bf_job_tune(struct bf_job *job, struct bf_request *request)
                                           bf_engine_rules_of, job->engine, &changed, &complaints, &error);
     if (code == BF_OK && job->target) {
         bf_target_check_ceilings(job->target, changed, &complaints);
+        bf_target_check_pace(job->engine, job->target, changed, &complaints);
         code = bf_complaints_code(&complaints);
     }
     if (code != BF_OK) {
@@ -80,10 +80,10 @@ bool bf_walk_take_changes(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
     const struct bf_document *document = job->record.document;
-    const struct bf_pace *pace = &document->pace;
+    struct bf_pace pace = bf_walk_pace(job);
     walk->changed = false;
-    job->record.progress.batch_rows = bf_size_change(&walk->size, pace->batch_time, pace->batch_rows_start,
-                                                     pace->batch_rows_min, pace->batch_rows_max);
+    job->record.progress.batch_rows = bf_size_change(&walk->size, pace.batch_time, pace.batch_rows_start,
+                                                     pace.batch_rows_min, pace.batch_rows_max);
     walk->have_next = false; /* it was measured out for the old size */
     if (walk->lock_timeout == document->limits.lock_timeout && walk->statement_timeout == document->limits.statement_timeout)
         return false;

@@ -75,8 +75,21 @@ void bf_walk_reset(struct bf_job *job, bool unsettled)
     walk->peeked_seq = -1;
     walk->ended_at = ended_at; /* someone who ends our session twice in 10 minutes means it, pause or not */
     walk->flights = flights;
-    const struct bf_pace *pace = &job->record.document->pace;
-    bf_size_start(&walk->size, pace->batch_time, pace->batch_rows_start, pace->batch_rows_min, pace->batch_rows_max);
+    struct bf_pace pace = bf_walk_pace(job);
+    bf_size_start(&walk->size, pace.batch_time, pace.batch_rows_start, pace.batch_rows_min, pace.batch_rows_max);
+}
+
+struct bf_pace bf_walk_pace(const struct bf_job *job)
+{
+    struct bf_pace pace = job->record.document->pace;
+    int64_t most = pace.max_rows_per_second;
+    if (pace.batch_rows_max > most)
+        pace.batch_rows_max = most;
+    if (pace.batch_rows_start > most)
+        pace.batch_rows_start = most;
+    if (pace.batch_rows_min > most)
+        pace.batch_rows_min = most;
+    return pace;
 }
 
 /* A stop is a stop, whatever became of the release. But completed is only what the target was seen to keep. */
@@ -174,6 +187,13 @@ static bool advance(struct bf_job *job)
             return false;
         walk->phase = BF_PHASE_READY;
         return true;
+    case BF_PHASE_HOLDING:
+        if (walk->stopping)
+            return bf_walk_stop_waiting(job);
+        if (bf_job_now(job) - walk->touched_at <= BF_TOUCH_EVERY)
+            return bf_walk_held(job);
+        walk->phase = BF_PHASE_READY;
+        return true;
     case BF_PHASE_WAITING_HORIZON:
         if (walk->stopping)
             return bf_walk_stop_waiting(job);
@@ -213,4 +233,5 @@ void bf_walk_step(struct bf_job *job)
     while (advance(job))
         ;
     bf_walk_arm(job);
+    bf_job_turn(job);
 }

@@ -13,7 +13,9 @@
 
 #include "dialect.h"
 #include "flight.h"
+#include "control.h"
 #include "record.h"
+#include "regression.h"
 #include "size.h"
 
 struct bf_job;
@@ -46,6 +48,7 @@ enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing show
     X(ASKING, asking, BATCHING)                  /* why did the fence fail? */             \
     X(TOUCHING, touching, BATCHING)                                                        \
     X(SLEEPING, sleeping, SLEEPING)                                                        \
+    X(HOLDING, holding, HOLDING)                 /* for a signal or a window */            \
     X(BACKING_OFF, backing_off, BACKING_OFF)                                               \
     X(CHECKING, checking, VERIFYING)             /* a query of the operator's */           \
     X(FINDING_LOG_END, finding_log_end, VERIFYING) /* for a check on a replica */          \
@@ -150,7 +153,9 @@ struct bf_walk {
     int64_t flights;
     bool changed;                /* pace or limits were: taken over before the next batch */
     int64_t lock_timeout, statement_timeout; /* milliseconds, of this session */
-    int64_t batch_ended, batch_took, batch_changed; /* the last batch: monotonic milliseconds, microseconds, rows */
+    int64_t batch_ended;         /* monotonic milliseconds */
+    struct bf_batch batch;       /* the last one */
+    struct bf_regression regression; /* of the queries for the end of a batch */
 
     /* the end of the walk */
     bool stopping;               /* a stop was seen: no new batch */
@@ -163,6 +168,8 @@ struct bf_walk {
 
 /* Ready for a new start. `unsettled`: a session of an earlier life may still be at work on the target. */
 void bf_walk_reset(struct bf_job *job, bool unsettled);
+/* The document's, with batches that fit into a second of max_rows_per_second. */
+struct bf_pace bf_walk_pace(const struct bf_job *job);
 void bf_walk_step(struct bf_job *job);   /* RUNNING, VERIFYING, PAUSING, ABORTING; goes as far as it can */
 void bf_walk_drop(struct bf_job *job);   /* frees everything, closes the session; no callback comes any more */
 bool bf_walk_over(const struct bf_job *job);

@@ -68,6 +68,8 @@ void bf_walk_ready(struct bf_job *job)
     }
     if (job->record.state == BF_STATE_VERIFYING) /* a fail-over took back what was done */
         bf_job_move(job, BF_STATE_RUNNING, NULL, "daemon", NULL);
+    if (bf_walk_hold(job))
+        return;
     take_sample(job);
     if (!walk->have_next)
         bf_walk_send_boundary(job);
@@ -99,7 +101,8 @@ static bool read_boundary(struct bf_job *job, const struct bf_answer *answer, in
 void bf_walk_bounded(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "find the end of the next batch"))
+    if (!bf_walk_fine(job, "find the end of the next batch") ||
+        bf_walk_plan_regressed(job, &walk->answers[0], walk->asked_rows))
         return;
     if (read_boundary(job, &walk->answers[0], walk->asked_rows))
         walk->phase = BF_PHASE_READY;
@@ -190,7 +193,15 @@ static int64_t batch_time(const struct bf_job *job, const struct bf_answer *fenc
     return (bf_job_now(job) - job->walk.batch_started) * 1000;
 }
 
-static void committed(struct bf_job *job, int64_t changed, int64_t time)
+/* Bytes that the server's log grew by from the fence to the boundary; -1: not known. */
+static int64_t log_bytes(const struct bf_job *job, const struct bf_answer *fence, const struct bf_answer *boundary)
+{
+    double from = bf_answer_real(fence, 0, 1, -1);
+    double to = boundary ? bf_answer_real(boundary, 0, job->walk.table->key_count + 3, -1) : -1;
+    return from >= 0 && to >= from ? (int64_t)(to - from) : -1;
+}
+
+static void committed(struct bf_job *job, const struct bf_batch *batch)
 {
     struct bf_walk *walk = &job->walk;
     struct bf_progress *progress = &job->record.progress;
@@ -204,16 +215,14 @@ static void committed(struct bf_job *job, int64_t changed, int64_t time)
     walk->done = walk->next.last;
     walk->touched_at = bf_job_now(job);
     progress->rows_scanned += walk->next.rows;
-    progress->rows_changed += changed;
+    progress->rows_changed += batch->changed;
     progress->batches++;
     free(progress->position);
     progress->position = bf_key_json(&walk->low, walk->table->key_count);
-    progress->batch_rows = bf_size_batch(&walk->size, walk->next.rows, changed, time);
-    int64_t sleep = walk->done ? 0 : bf_sleep(job->record.document->pace.nice, time, changed) / 1000;
-    walk->sleep_until = bf_job_now(job) + sleep;
+    progress->batch_rows = bf_size_batch(&walk->size, walk->next.rows, batch->changed, batch->time);
+    walk->batch = *batch;
     walk->batch_ended = bf_job_now(job);
-    walk->batch_took = time;
-    walk->batch_changed = changed;
+    walk->sleep_until = walk->batch_ended + (walk->done ? 0 : bf_walk_sleep(job));
     take_sample(job);
     if (bf_job_now(job) - job->saved_at > BF_PROGRESS_SAVE)
         bf_job_save(job, false);
@@ -241,9 +250,13 @@ void bf_walk_batch_answered(struct bf_job *job)
         return;
     }
     int64_t rows = walk->asked_rows;
-    committed(job, changed, batch_time(job, fence, boundary));
+    struct bf_batch batch = {.time = batch_time(job, fence, boundary), .scanned = walk->next.rows, .changed = changed,
+                             .log_bytes = log_bytes(job, fence, boundary)};
+    committed(job, &batch);
     walk->have_next = false;
     if (boundary && boundary->outcome == BF_OUTCOME_OK) {
+        if (bf_walk_plan_regressed(job, boundary, rows))
+            return;
         bool found = read_boundary(job, boundary, rows);
         if (!found && !walk->stopping && bf_job_now(job) >= walk->sleep_until) {
             bf_walk_send_split(job);

@@ -4,6 +4,7 @@
 
 #include "allocate.h"
 #include "internal.h"
+#include "monitor.h"
 
 enum {
     CONNECT_TIMEOUT = 5000, /* milliseconds */
@@ -33,6 +34,8 @@ void bf_walk_connect(struct bf_job *job)
                                          .connect_timeout = CONNECT_TIMEOUT,
                                          .query_timeout = bf_walk_longest_check(job->record.document)};
     const struct bf_database *database = job->target->database;
+    bf_hold_prepare(job);
+    bf_monitor_need(job);
     walk->lock_timeout = options.lock_timeout;
     walk->statement_timeout = options.statement_timeout;
     walk->phase = BF_PHASE_CONNECTING;

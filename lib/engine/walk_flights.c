@@ -230,7 +230,7 @@ static void add_boundary(struct bf_job *job, const struct bf_key *low, int64_t r
 /* Rows for the batch behind the one of `ahead` rows: what the size says, but no further than the canary. */
 static int64_t wanted_rows(const struct bf_job *job, int64_t ahead)
 {
-    int64_t rows = job->walk.size.rows;
+    int64_t rows = job->walk.size.rows < job->hold->rows ? job->walk.size.rows : job->hold->rows;
     int64_t canary = job->record.document->canary_rows - job->record.progress.rows_scanned - ahead;
     return job->walk.canary_done || canary <= 0 || canary > rows ? rows : canary;
 }

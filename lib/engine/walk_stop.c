@@ -6,6 +6,7 @@
 
 enum {
     PAUSE_GRACE = 500,   /* milliseconds: a pause lets the running batch end for so long, then cancels it */
+    HOLD_LOOK = 1000,    /* milliseconds between looks at what a job holds for */
     CANCEL_AGAIN = 300,  /* a cancel may come between two statements: say it again */
     STOP_WATCHDOG = 5000 /* a server that does not answer a stop: give the session up, settle with a new one */
 };
@@ -108,6 +109,7 @@ bool bf_walk_stop_waiting(struct bf_job *job)
     int64_t time = bf_job_now(job);
     switch (walk->phase) {
     case BF_PHASE_SLEEPING:
+    case BF_PHASE_HOLDING:
     case BF_PHASE_WAITING_HORIZON:
         bf_walk_stop_here(job);
         return true;
@@ -177,6 +179,8 @@ void bf_walk_arm(struct bf_job *job)
         /* The owner of a long sleep shows that it lives. */
         if (walk->phase == BF_PHASE_SLEEPING && walk->touched_at + BF_TOUCH_EVERY + 1 < due)
             due = walk->touched_at + BF_TOUCH_EVERY + 1;
+    } else if (walk->phase == BF_PHASE_HOLDING) { /* samples come by themselves; that none comes has to be noticed */
+        due = time + HOLD_LOOK;
     } else if (walk->flight_under_way) {
         due = given_up_at(job);
         if (walk->stopping && in_the_way(job)) {

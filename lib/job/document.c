@@ -125,6 +125,10 @@ void bf_document_free(struct bf_document *document)
             free(document->checks[kind][i].sql);
             free(document->checks[kind][i].value);
         }
+    for (size_t i = 0; i < document->query_count; i++) {
+        free(document->queries[i].name);
+        free(document->queries[i].sql);
+    }
     free(document->owner);
     free(document->description);
     free_pairs(document->labels, document->label_count);

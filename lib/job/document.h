@@ -8,6 +8,8 @@
 
 #include "complaints.h"
 #include "identifier.h"
+#include "limit.h"
+#include "window.h"
 
 enum {
     BF_DOCUMENT_MAX = 1024 * 1024, /* bytes of JSON */
@@ -15,6 +17,7 @@ enum {
     BF_SET_COLUMNS_MAX = 64,
     BF_LABELS_MAX = 32,
     BF_CHECKS_MAX = 20, /* of each kind */
+    BF_QUERIES_MAX = 10, /* signals of the author's */
     BF_EXPRESSION_MAX = 16384, /* bytes of one SQL expression */
     BF_NAME_MAX = 63
 };
@@ -31,11 +34,22 @@ struct bf_pace {
     int64_t batch_time;
     int64_t batch_rows_start, batch_rows_min, batch_rows_max;
     double nice; /* sleep as a multiple of the batch's own time, 0 to 100 */
+    int64_t max_rows_per_second, max_log_bytes_per_second; /* BF_NO_LIMIT */
+    struct bf_window windows[BF_WINDOWS_MAX];
+    size_t window_count; /* 0: always */
 };
 
 struct bf_limits {
+    int64_t replication_lag;   /* milliseconds */
+    int64_t active_sessions;   /* BF_NO_LIMIT */
     int64_t lock_timeout;      /* milliseconds */
     int64_t statement_timeout; /* milliseconds */
+};
+
+/* A signal of the author's own: the first column of the first row has to stay under the limit. */
+struct bf_signal_query {
+    char *name, *sql;
+    double limit; /* over 0 */
 };
 
 /* A check: a query of the operator's whose answer has to be what the check says. NULL and no row fail. */
@@ -69,6 +83,9 @@ struct bf_document {
     char *owner, *description; /* may be NULL */
     struct bf_pair labels[BF_LABELS_MAX];
     size_t label_count;
+    struct bf_signal_query queries[BF_QUERIES_MAX];
+    size_t query_count;
+    bool accept_no_replicas;
     bool again;
     int64_t started_at;        /* not the author's: when the job began, for :started_at; unix milliseconds, 0: not yet */
     char *canonical;           /* canonical JSON: sorted keys, no white space */

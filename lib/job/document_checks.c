@@ -97,13 +97,7 @@ static void read_one(struct bf_reader *reader, const char *at, const json_t *val
         return;
     reader->check = &document->checks[kind][document->check_count[kind]++];
     reader->check->timeout = 30 * 1000;
-    /* The section's pointer says where its complaints stand. */
-    struct bf_section here = check_section;
-    here.pointer = at;
-    bf_read_section(reader, &here, value);
-    for (size_t i = 0; i < BF_COUNT(check_fields); i++)
-        if (check_fields[i].required && !json_object_get(value, check_fields[i].name))
-            bf_reader_invalid(reader, at, "`%s` is required", check_fields[i].name);
+    bf_read_entry(reader, &check_section, at, value);
     if (!json_object_get(value, "equals") && !json_object_get(value, "at_most") && !json_object_get(value, "at_least") &&
         !json_object_get(value, "rows"))
         bf_reader_invalid(reader, at, "a check needs one of `equals`, `at_most`, `at_least`, `rows`");

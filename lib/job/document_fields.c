@@ -3,14 +3,6 @@
 #include "allocate.h"
 #include "document_reader.h"
 
-/* An object of its own: the fields of its section. */
-static void read_section(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    const struct bf_section *section = reader->field->section;
-    if (bf_check_object(reader, pointer, value))
-        bf_read_section(reader, section, value);
-}
-
 /* ---- who and where ---- */
 
 static void read_name(struct bf_reader *reader, const char *pointer, const json_t *value)
@@ -135,76 +127,7 @@ static void read_undo(struct bf_reader *reader, const char *pointer, const json_
         bf_reader_invalid(reader, pointer, "must be \"%s\"", word);
 }
 
-/* ---- how fast ---- */
-
-static void read_batch_time(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    bf_read_duration(reader, pointer, value, &reader->document->pace.batch_time);
-}
-
-static void read_start(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    reader->start_said = true;
-    bf_read_integer(reader, pointer, value, &reader->document->pace.batch_rows_start);
-}
-
-static void read_min(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    reader->min_said = true;
-    bf_read_integer(reader, pointer, value, &reader->document->pace.batch_rows_min);
-}
-
-static void read_max(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    bf_read_integer(reader, pointer, value, &reader->document->pace.batch_rows_max);
-}
-
-void bf_pace_give_way(struct bf_pace *pace, bool start_said, bool min_said)
-{
-    if (!start_said && pace->batch_rows_start > pace->batch_rows_max)
-        pace->batch_rows_start = pace->batch_rows_max;
-    if (!start_said && min_said && pace->batch_rows_start < pace->batch_rows_min)
-        pace->batch_rows_start = pace->batch_rows_min;
-    if (!min_said && pace->batch_rows_min > pace->batch_rows_start)
-        pace->batch_rows_min = pace->batch_rows_start;
-}
-
-static void read_batch_rows(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    struct bf_pace *pace = &reader->document->pace;
-    size_t complaints = reader->complaints->total;
-    read_section(reader, pointer, value);
-    if (reader->complaints->total != complaints)
-        return;
-    bf_pace_give_way(pace, reader->start_said, reader->min_said);
-    if (pace->batch_rows_min > pace->batch_rows_start || pace->batch_rows_start > pace->batch_rows_max)
-        bf_reader_invalid(reader, pointer, "wants min <= start <= max, and they are %lld, %lld, %lld",
-                          (long long)pace->batch_rows_min, (long long)pace->batch_rows_start,
-                          (long long)pace->batch_rows_max);
-}
-
-static void read_nice(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    const struct bf_field *field = reader->field;
-    double number = json_number_value(value);
-    if (!json_is_number(value))
-        bf_reader_invalid(reader, pointer, "must be a number, not %s", bf_json_type(value));
-    else if (!(number >= (double)field->min && number <= (double)field->max))
-        bf_reader_invalid(reader, pointer, "must be from %lld to %lld: sleep as a multiple of the batch's own time",
-                          (long long)field->min, (long long)field->max);
-    else
-        reader->document->pace.nice = number;
-}
-
-static void read_lock_timeout(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    bf_read_duration(reader, pointer, value, &reader->document->limits.lock_timeout);
-}
-
-static void read_statement_timeout(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    bf_read_duration(reader, pointer, value, &reader->document->limits.statement_timeout);
-}
+/* ---- when it is done ---- */
 
 static void read_remaining(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
@@ -224,13 +147,9 @@ enum {
     BOUND_MAX = 8192, /* bytes of one value of a range; no engine's index entries are longer */
     LABEL_MAX = 63,
     OWNER_MAX = 128,
-    DESCRIPTION_MAX = 4096,
-    ROWS_MAX = 1000000,
-    SECOND = 1000,
-    HOUR = 3600 * SECOND
+    DESCRIPTION_MAX = 4096
 };
 
-#define AT(member) .place = offsetof(struct bf_document, member)
 #define SECTION(at, list) {.pointer = at, .fields = list, .count = BF_COUNT(list)}
 
 static const struct bf_field range_fields[] = {
@@ -240,44 +159,6 @@ static const struct bf_field range_fields[] = {
      .help = "End with this key. Without it the range ends where the table ends when the job begins"},
 };
 static const struct bf_section range_section = SECTION("/range", range_fields);
-
-static const struct bf_field batch_rows_fields[] = {
-    {"start", read_start, BF_FIELD_INTEGER, .min = 1, .max = ROWS_MAX, .standard = "500", AT(pace.batch_rows_start),
-     .help = "Rows of the first batch. Where it is not given it gives way to min and max"},
-    {"min", read_min, BF_FIELD_INTEGER, .min = 1, .max = ROWS_MAX, .standard = "10", AT(pace.batch_rows_min),
-     .help = "No batch is made smaller than this. Where it is not given it gives way to start and max"},
-    {"max", read_max, BF_FIELD_INTEGER, .min = 1, .max = ROWS_MAX, .standard = "50000", AT(pace.batch_rows_max),
-     .help = "No batch is made larger than this. min <= start <= max"},
-};
-static const struct bf_section batch_rows_section = SECTION("/pace/batch_rows", batch_rows_fields);
-
-static const struct bf_field pace_fields[] = {
-    {"batch_time", read_batch_time, BF_FIELD_DURATION, .min = 1, .max = 60 * SECOND, .standard = "\"250ms\"", AT(pace.batch_time),
-     .help = "How long a batch should take on the server; the number of rows follows"},
-    {"batch_rows", read_batch_rows, BF_FIELD_SECTION, .section = &batch_rows_section,
-     .help = "The bounds within which the number of rows follows"},
-    {"nice", read_nice, BF_FIELD_NUMBER, .min = 0, .max = 100, .standard = "0.5", AT(pace.nice),
-     .help = "How long to sleep after a batch, as a multiple of the batch's own time"},
-    {"slices", .help = "Into how many contiguous parts the key space is cut that run side by side"},
-    {"max_rows_per_second", .help = "A ceiling for the rows that are changed in a second"},
-    {"max_log_bytes_per_second", .help = "A ceiling for the bytes of log that are written in a second"},
-    {"window", .help = "When the job may write"},
-};
-static const struct bf_section pace_section = SECTION("/pace", pace_fields);
-
-static const struct bf_field limits_fields[] = {
-    {"replication_lag", .help = "From which replication lag on nothing is written"},
-    {"yield_after", .help = "How long another session may wait for our locks before the batch gives way"},
-    {"lock_timeout", read_lock_timeout, BF_FIELD_DURATION, .min = 1, .max = HOUR, .standard = "\"1s\"", AT(limits.lock_timeout),
-     .help = "How long a batch may wait for a lock before it is taken back and tried again"},
-    {"statement_timeout", read_statement_timeout, BF_FIELD_DURATION, .min = 1, .max = 24 * HOUR,
-     .standard = "\"10s\"", AT(limits.statement_timeout),
-     .help = "How long a batch may run before it is taken back and tried again with fewer rows. Not under "
-             "pace.batch_time"},
-    {"active_sessions", .help = "From how many active sessions on nothing is written"},
-    {"bad_rows", .help = "How many rows that cannot be changed are set aside before the job fails"},
-};
-static const struct bf_section limits_section = SECTION("/limits", limits_fields);
 
 static const struct bf_field canary_fields[] = {
     {"rows", read_canary_rows, BF_FIELD_INTEGER, .min = 1, .max = 1000000000,
@@ -296,7 +177,7 @@ static const struct bf_field document_fields[] = {
     {"key", read_key, BF_FIELD_LINES, .min = 1, .max = BF_KEY_COLUMNS_MAX, .entry_max = COLUMN_MAX,
      .help = "The columns whose order the backfill walks: those of a unique key that are all NOT NULL. Without it: the "
              "primary key"},
-    {"range", read_section, BF_FIELD_SECTION, .section = &range_section,
+    {"range", bf_read_object, BF_FIELD_SECTION, .section = &range_section,
      .help = "Only rows whose key is behind after, up to and with through. Without it: every row"},
     {"set", read_set, BF_FIELD_TEXT_OF, .required = true, .min = 1, .max = BF_SET_COLUMNS_MAX, .name_max = COLUMN_MAX,
      .entry_max = BF_EXPRESSION_MAX,
@@ -308,17 +189,19 @@ static const struct bf_field document_fields[] = {
              "changed row must no longer match it, and the job is completed when a pass finds none"},
     {"undo", read_undo, BF_FIELD_WORD, .required = true, .word = "none",
      .help = "The way back. Until the undo journal is built this has to be there and to say that there is none"},
-    {"pace", read_section, BF_FIELD_SECTION, .section = &pace_section, .help = "How fast"},
-    {"limits", read_section, BF_FIELD_SECTION, .section = &limits_section, .help = "What the job may cost others"},
-    {"signals", .help = "Measured pressures of the author's own"},
+    {"pace", bf_read_object, BF_FIELD_SECTION, .section = &bf_pace_section, .help = "How fast"},
+    {"limits", bf_read_object, BF_FIELD_SECTION, .section = &bf_limits_section, .help = "What the job may cost others"},
+    {"signals", bf_read_queries, BF_FIELD_SECTIONS, .min = 1, .max = BF_QUERIES_MAX, .section = &bf_query_section,
+     .help = "Measured pressures of the author's own: each a query and the value from which on nothing is written"},
     {"triggers", .help = "Conditions that pause, abort or roll back the job by themselves"},
     {"alerts", .help = "What an alert of others may do to the job"},
-    {"canary", read_section, BF_FIELD_SECTION, .section = &canary_section,
+    {"canary", bf_read_object, BF_FIELD_SECTION, .section = &canary_section,
      .help = "How many rows to change first. Then the canary checks have to hold; without any the job pauses for a person "
              "to look"},
-    {"checks", read_section, BF_FIELD_SECTION, .section = &bf_checks_section,
+    {"checks", bf_read_object, BF_FIELD_SECTION, .section = &bf_checks_section,
      .help = "Queries whose answers have to be as said before the first batch, after the canary, and at the end"},
-    {"accept", .help = "Measured exceptions that a person takes on"},
+    {"accept", bf_read_accept, BF_FIELD_LINES, .min = 1, .max = 1, .entry_max = LABEL_MAX, .word = "no_replicas",
+     .help = "Measured exceptions that a person takes on: \"no_replicas\" (none streams from the target)"},
     {"owner", read_owner, BF_FIELD_LINE, .min = 1, .max = OWNER_MAX, .help = "Whose job this is"},
     {"labels", read_labels, BF_FIELD_LINE_OF, .min = 1, .max = BF_LABELS_MAX, .name_max = LABEL_MAX,
      .entry_max = LABEL_MAX, .help = "Names and values to find jobs by"},
@@ -327,20 +210,16 @@ static const struct bf_field document_fields[] = {
     {"description", read_description, BF_FIELD_TEXT, .min = 1, .max = DESCRIPTION_MAX,
      .help = "Why, and where the runbook is"},
 };
-static const struct bf_section sections[] = {
-    SECTION("", document_fields),
-    SECTION("/range", range_fields),
-    SECTION("/pace", pace_fields),
-    SECTION("/pace/batch_rows", batch_rows_fields),
-    SECTION("/limits", limits_fields),
-    SECTION("/canary", canary_fields),
-};
+static const struct bf_section document_section = SECTION("", document_fields);
+static const struct bf_section *const sections[] = {&document_section,   &range_section,     &bf_pace_section,
+                                                    &bf_batch_rows_section, &bf_window_section, &bf_limits_section,
+                                                    &canary_section,     &bf_query_section};
 
 const struct bf_section *bf_document_section(size_t index)
 {
     if (index >= BF_COUNT(sections))
         return bf_checks_sections(index - BF_COUNT(sections));
-    return &sections[index];
+    return sections[index];
 }
 
 void bf_document_defaults(struct bf_document *document)
@@ -348,12 +227,14 @@ void bf_document_defaults(struct bf_document *document)
     struct bf_complaints complaints = {0};
     struct bf_reader reader = {.document = document, .complaints = &complaints};
     for (size_t s = 0; s < BF_COUNT(sections); s++)
-        for (size_t i = 0; i < sections[s].count; i++) {
-            reader.field = &sections[s].fields[i];
+        for (size_t i = 0; i < sections[s]->count; i++) {
+            reader.field = &sections[s]->fields[i];
             if (!reader.field->standard)
                 continue;
             json_t *value = json_loads(reader.field->standard, JSON_DECODE_ANY, NULL);
-            reader.field->read(&reader, sections[s].pointer, value);
+            json_t *one = json_pack("{sO}", reader.field->name, value);
+            bf_read_section(&reader, sections[s], one);
+            json_decref(one);
             json_decref(value);
         }
     if (complaints.total > 0)
@@ -405,7 +286,7 @@ void bf_document_read(const json_t *root, struct bf_document *document, struct b
         else
             bf_reader_invalid(&reader, at, "`%s` is required", name);
     }
-    bf_read_section(&reader, &sections[0], root);
+    bf_read_section(&reader, &document_section, root);
     check_key_and_range(&reader);
     if (document->limits.statement_timeout < document->pace.batch_time)
         bf_reader_invalid(&reader, "/limits/statement_timeout",

@@ -163,6 +163,8 @@ static json_t *value_at(const struct bf_document *document, const struct bf_fiel
         return json_real(number);
     }
     memcpy(&whole, place, sizeof whole);
+    if (whole == BF_NO_LIMIT)
+        return json_null();
     return field->kind == BF_FIELD_DURATION ? json_sprintf("%lldms", (long long)whole) : json_integer(whole);
 }
 

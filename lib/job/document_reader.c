@@ -166,6 +166,28 @@ void bf_read_integer(struct bf_reader *reader, const char *pointer, const json_t
         *ret = json_integer_value(value);
 }
 
+void bf_read_size(struct bf_reader *reader, const char *pointer, const json_t *value, int64_t *ret)
+{
+    int64_t bytes;
+    char quoted[QUOTE_TEXT];
+    if (json_is_integer(value))
+        bytes = json_integer_value(value);
+    else if (!json_is_string(value)) {
+        bf_reader_invalid(reader, pointer, "must be a size such as \"8MiB\" or a whole number of bytes, not %s",
+                          bf_json_type(value));
+        return;
+    } else if (!bf_size_parse(json_string_value(value), &bytes)) {
+        bf_reader_invalid(reader, pointer, "\"%s\" is not a size; write it like \"512KiB\" or \"8MiB\"",
+                          quote(json_string_value(value), quoted));
+        return;
+    }
+    if (bytes < reader->field->min || bytes > reader->field->max)
+        bf_reader_invalid(reader, pointer, "must be from %" PRId64 " to %" PRId64 " bytes", reader->field->min,
+                          reader->field->max);
+    else
+        *ret = bytes;
+}
+
 bool bf_check_object(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     if (!json_is_object(value))
@@ -278,10 +300,10 @@ static void complain_unknown(struct bf_reader *reader, const struct bf_section *
         return;
     }
     for (size_t s = 0; s < reader->section_count; s++)
-        for (size_t i = 0; i < reader->sections[s].count; i++)
-            if (strcmp(reader->sections[s].fields[i].name, name) == 0) {
+        for (size_t i = 0; i < reader->sections[s]->count; i++)
+            if (strcmp(reader->sections[s]->fields[i].name, name) == 0) {
                 bf_reader_invalid(reader, pointer, "unknown field here; its place is %s/%s",
-                                  reader->sections[s].pointer, name);
+                                  reader->sections[s]->pointer, name);
                 return;
             }
     bf_reader_invalid(reader, pointer, "unknown field");
@@ -299,9 +321,29 @@ void bf_read_section(struct bf_reader *reader, const struct bf_section *section,
         reader->field = &section->fields[i];
         if (i == section->count)
             complain_unknown(reader, section, pointer, name);
+        else if (section->fields[i].nullable && json_is_null(value))
+            *(int64_t *)(void *)((char *)reader->document + section->fields[i].place) = BF_NO_LIMIT;
         else if (section->fields[i].read)
             section->fields[i].read(reader, pointer, value);
         else
             bf_complain(reader->complaints, BF_UNSUPPORTED, pointer, "`%s` is not built yet; leave it out", name);
     }
+}
+
+void bf_read_object(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    const struct bf_section *section = reader->field->section;
+    if (bf_check_object(reader, pointer, value))
+        bf_read_section(reader, section, value);
+}
+
+void bf_read_entry(struct bf_reader *reader, const struct bf_section *section, const char *pointer, const json_t *value)
+{
+    /* The section's pointer says where its complaints stand. */
+    struct bf_section here = *section;
+    here.pointer = pointer;
+    bf_read_section(reader, &here, value);
+    for (size_t i = 0; i < section->count; i++)
+        if (section->fields[i].required && !json_object_get(value, section->fields[i].name))
+            bf_reader_invalid(reader, pointer, "`%s` is required", section->fields[i].name);
 }

@@ -12,11 +12,13 @@
 struct bf_reader {
     struct bf_document *document;
     struct bf_complaints *complaints;
-    const struct bf_section *sections; /* all there are, for "did you mean" */
+    const struct bf_section *const *sections; /* all there are, for "did you mean" */
     size_t section_count;
     const struct bf_field *field; /* that is being read: its bounds */
     bool start_said, min_said; /* batch_rows: which are not defaults */
     struct bf_check *check;    /* that is being read */
+    struct bf_window *window;  /* the same */
+    struct bf_signal_query *query;    /* the same */
 };
 
 /* Says BF_INVALID at the pointer. */
@@ -35,6 +37,7 @@ char *bf_read_name(struct bf_reader *reader, const char *pointer, const json_t *
 /* These set *ret only when the value is good. Bounds are the field's, and inclusive. */
 void bf_read_duration(struct bf_reader *reader, const char *pointer, const json_t *value, int64_t *ret);
 void bf_read_integer(struct bf_reader *reader, const char *pointer, const json_t *value, int64_t *ret);
+void bf_read_size(struct bf_reader *reader, const char *pointer, const json_t *value, int64_t *ret);
 
 /* True when it is an object that says something. */
 bool bf_check_object(struct bf_reader *reader, const char *pointer, const json_t *value);
@@ -48,6 +51,17 @@ size_t bf_read_pairs(struct bf_reader *reader, const char *pointer, const json_t
 
 /* Calls the function of each field that is there; complains about those that are unknown or not built. */
 void bf_read_section(struct bf_reader *reader, const struct bf_section *section, const json_t *object);
+
+/* An object of its own: the fields of its section. */
+void bf_read_object(struct bf_reader *reader, const char *pointer, const json_t *value);
+/* One object of a list: the section's fields, complained about at `pointer`; every required one has to be there. */
+void bf_read_entry(struct bf_reader *reader, const struct bf_section *section, const char *pointer, const json_t *value);
+
+/* In document_pace.c and document_signals.c. */
+extern const struct bf_section bf_pace_section, bf_batch_rows_section, bf_window_section, bf_limits_section,
+    bf_query_section;
+void bf_read_queries(struct bf_reader *reader, const char *pointer, const json_t *value);
+void bf_read_accept(struct bf_reader *reader, const char *pointer, const json_t *value);
 
 /* In document_checks.c: the section /checks, and those two sections by number (NULL past them). */
 extern const struct bf_section bf_checks_section;

@@ -22,8 +22,9 @@ enum bf_field_kind {
     BF_FIELD_DURATION,  /* "250ms": `min` to `max` milliseconds */
     BF_FIELD_INTEGER,   /* `min` to `max` */
     BF_FIELD_NUMBER,    /* `min` to `max`, with a fraction or without */
+    BF_FIELD_SIZE,      /* "8MiB", or a whole number of bytes: `min` to `max` */
     BF_FIELD_BOOLEAN,
-    BF_FIELD_LINES,     /* a list of `min` to `max` different lines of up to `entry_max` bytes */
+    BF_FIELD_LINES,     /* a list of `min` to `max` different lines of up to `entry_max` bytes; of `word`, where there is one */
     BF_FIELD_VALUES,    /* a list of `min` to `max` texts of up to `entry_max` bytes, empty ones too */
     BF_FIELD_LINE_OF,   /* an object of `min` to `max` names and lines: of up to `name_max` and `entry_max` bytes */
     BF_FIELD_TEXT_OF,   /* the same with texts */
@@ -36,6 +37,7 @@ struct bf_field {
     void (*read)(struct bf_reader *reader, const char *pointer, const struct json_t *value); /* NULL: not built */
     enum bf_field_kind kind;
     bool required;
+    bool nullable; /* null says that there is none; it has its `place`, which is BF_NO_LIMIT then */
     int64_t min, max;
     int64_t name_max, entry_max;
     const char *first, *rest; /* sets of characters with ranges: "a-z0-9._-" */

@@ -17,6 +17,9 @@ struct bf_reason {
     char text[BF_ERROR_TEXT_MAX];
     int64_t since; /* unix milliseconds */
     int64_t until; /* unix milliseconds; 0: not known */
+    char signal[80]; /* that is over its limit or cannot be read; "": it is about none */
+    bool measured;   /* value says something */
+    double value, limit;
 };
 
 /* Rows are counts since the job began. */
@@ -31,6 +34,7 @@ struct bf_progress {
     char *through;
     char *position;
     bool done; /* the range is committed to its end */
+    char *ledger;       /* owned; see ledger.h; NULL: nothing yet */
 };
 
 struct bf_record {

@@ -60,7 +60,7 @@ static void write_place(const struct bf_field *field, struct bf_document *docume
 static json_t *json_of(const char *value)
 {
     json_t *json = json_loads(value, JSON_DECODE_ANY, NULL);
-    if (json && json_is_number(json))
+    if (json && (json_is_number(json) || json_is_null(json)))
         return json;
     json_decref(json);
     return json_string(value); /* NULL when it is not UTF-8 */
@@ -75,7 +75,7 @@ static char *read_rule(const char *name, const char *value, struct bf_rule *ret_
     char *pointer = pointer_of(name), *fault = NULL;
     char *leaf = strrchr(pointer, '/');
     *leaf = '\0';
-    const struct bf_section *section = find_section(pointer);
+    const struct bf_section *section = strchr(name, '*') ? NULL : find_section(pointer); /* of no list's entry */
     const struct bf_field *field = find_field(section, leaf + 1);
     json_t *json = json_of(value);
     *leaf = '/';
@@ -137,6 +137,10 @@ char *bf_rules_add_ceiling(struct bf_rules *rules, const char *name, const char 
     char *fault = read_rule(full, value, &rule);
     if (fault)
         return fault;
+    if (rule.value >= (double)BF_NO_LIMIT) {
+        free(rule.pointer);
+        return bf_copy_string("null is no ceiling: take the line out");
+    }
     if (rule.field->kind == BF_FIELD_NUMBER) {
         free(rule.pointer);
         return bf_copy_string("has no ceiling: the higher it is, the gentler the job");
@@ -165,6 +169,10 @@ void bf_rules_apply(const struct bf_rules *rules, struct bf_document *document)
 
 static char *show(const struct bf_field *field, double value, char text[BF_DURATION_TEXT])
 {
+    if (value >= (double)BF_NO_LIMIT) {
+        snprintf(text, BF_DURATION_TEXT, "no limit");
+        return text;
+    }
     if (field->kind == BF_FIELD_DURATION)
         return bf_duration_format((int64_t)value, text);
     snprintf(text, BF_DURATION_TEXT, "%.17g", value);

@@ -9,7 +9,7 @@ static const double patience_step = 1, patience_lost = 0.02, patience_most = 16;
 /* How long `amount` takes at `per_second`, without the time that it took already; microseconds. */
 static double left_of(int64_t amount, int64_t per_second, int64_t taken)
 {
-    return per_second >= BF_NO_CAP || amount <= 0 ? 0 : (double)amount / (double)per_second * 1e6 - (double)taken;
+    return per_second >= BF_NO_LIMIT || amount <= 0 ? 0 : (double)amount / (double)per_second * 1e6 - (double)taken;
 }
 
 int64_t bf_control_sleep(double nice, double pressure, const struct bf_batch *batch, int64_t max_rows_per_second,
@@ -31,7 +31,7 @@ static int64_t rows_of(const struct bf_control_input *input)
 {
     int64_t rows = input->size->rows;
     const struct bf_batch *batch = &input->batch;
-    if (input->max_log_bytes_per_second >= BF_NO_CAP || batch->log_bytes <= 0 || batch->scanned <= 0)
+    if (input->max_log_bytes_per_second >= BF_NO_LIMIT || batch->log_bytes <= 0 || batch->scanned <= 0)
         return rows;
     double fit = (double)input->max_log_bytes_per_second / ((double)batch->log_bytes / (double)batch->scanned);
     if (fit < (double)rows)

@@ -7,10 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "limit.h"
 #include "pressure.h"
 #include "size.h"
-
-#define BF_NO_CAP (INT64_C(1) << 62)
 
 /* The batch behind which the question is asked. */
 struct bf_batch {
@@ -26,8 +25,8 @@ struct bf_control_input {
     const struct bf_size *size;
     struct bf_batch batch;
     double nice;
-    int64_t max_rows_per_second;      /* changed; BF_NO_CAP */
-    int64_t max_log_bytes_per_second; /* BF_NO_CAP */
+    int64_t max_rows_per_second;      /* changed; BF_NO_LIMIT */
+    int64_t max_log_bytes_per_second; /* BF_NO_LIMIT */
     bool window_open;
 };
 

@@ -9,7 +9,7 @@
 /* Milliseconds for which a replica whose lag cannot be told yet counts as not measured. */
 enum { UNKNOWN_FOR = 3000 };
 
-struct bf_replica *bf_replicas_find(struct bf_replicas *replicas, const char *name)
+struct bf_watched *bf_watched_find(struct bf_watched_list *replicas, const char *name)
 {
     for (size_t i = 0; i < replicas->count; i++)
         if (strcmp(replicas->list[i].name, name) == 0)
@@ -17,11 +17,11 @@ struct bf_replica *bf_replicas_find(struct bf_replicas *replicas, const char *na
     return NULL;
 }
 
-void bf_replicas_forget_positions(struct bf_replicas *replicas)
+void bf_watched_forget_positions(struct bf_watched_list *replicas)
 {
     replicas->position_count = 0;
     for (size_t i = 0; i < replicas->count; i++) {
-        struct bf_replica *replica = &replicas->list[i];
+        struct bf_watched *replica = &replicas->list[i];
         replica->reply[0] = '\0';
         replica->from_start = replica->present = false;
         replica->first_at = BF_SIGNAL_NEVER;
@@ -30,7 +30,7 @@ void bf_replicas_forget_positions(struct bf_replicas *replicas)
 }
 
 /* Old positions may lie further apart than new ones: every second one goes when there is no more room. */
-static void remember_position(struct bf_replicas *replicas, int64_t now, double position)
+static void remember_position(struct bf_watched_list *replicas, int64_t now, double position)
 {
     if (replicas->position_count == BF_POSITIONS_MAX) {
         for (size_t i = 0; i < BF_POSITIONS_MAX / 2; i++)
@@ -43,7 +43,7 @@ static void remember_position(struct bf_replicas *replicas, int64_t now, double 
 
 /* When the primary was at the oldest position that the replica has not replayed, then the lag is no less than the time
  * since then and no more than the time since the position before it. */
-static void bounds(const struct bf_replicas *replicas, struct bf_replica *replica, int64_t now, double *ret_least,
+static void bounds(const struct bf_watched_list *replicas, struct bf_watched *replica, int64_t now, double *ret_least,
                    double *ret_most)
 {
     size_t i = 0;
@@ -59,7 +59,7 @@ static void bounds(const struct bf_replicas *replicas, struct bf_replica *replic
     *ret_most = i > 0 ? (double)(now - replicas->positions[i - 1].at) / 1000 : INFINITY;
 }
 
-static void measure(struct bf_replicas *replicas, struct bf_replica *replica, const struct bf_replica_view *view,
+static void measure(struct bf_watched_list *replicas, struct bf_watched *replica, const struct bf_watched_view *view,
                     int64_t now, double position)
 {
     bool replied = !view->reply || strncmp(replica->reply, view->reply, sizeof replica->reply - 1) != 0;
@@ -88,7 +88,7 @@ static void measure(struct bf_replicas *replicas, struct bf_replica *replica, co
         replica->lag_at = now;
 }
 
-static void forget_the_gone(struct bf_replicas *replicas, int64_t now)
+static void forget_the_gone(struct bf_watched_list *replicas, int64_t now)
 {
     size_t kept = 0;
     for (size_t i = 0; i < replicas->count; i++)
@@ -97,7 +97,7 @@ static void forget_the_gone(struct bf_replicas *replicas, int64_t now)
     replicas->count = kept;
 }
 
-size_t bf_replicas_sample(struct bf_replicas *replicas, int64_t now, double position, const struct bf_replica_view *views,
+size_t bf_watched_sample(struct bf_watched_list *replicas, int64_t now, double position, const struct bf_watched_view *views,
                           size_t count)
 {
     size_t without_place = 0;
@@ -105,20 +105,20 @@ size_t bf_replicas_sample(struct bf_replicas *replicas, int64_t now, double posi
     for (size_t i = 0; i < replicas->count; i++)
         replicas->list[i].present = false;
     for (size_t i = 0; i < count; i++) {
-        struct bf_replica *replica = bf_replicas_find(replicas, views[i].name);
+        struct bf_watched *replica = bf_watched_find(replicas, views[i].name);
         if (views[i].position < 0 && !replica)
             continue;
         if (views[i].position < 0) { /* it connected anew and has not said where it is */
             replica->seen_at = now;
             continue;
         }
-        if (!replica && replicas->count == BF_REPLICAS_MAX) {
+        if (!replica && replicas->count == BF_WATCHED_MAX) {
             without_place++;
             continue;
         }
         if (!replica) {
             replica = &replicas->list[replicas->count++];
-            *replica = (struct bf_replica){.lag_at = BF_SIGNAL_NEVER, .first_at = BF_SIGNAL_NEVER};
+            *replica = (struct bf_watched){.lag_at = BF_SIGNAL_NEVER, .first_at = BF_SIGNAL_NEVER};
             snprintf(replica->name, sizeof replica->name, "%s", views[i].name);
         }
         measure(replicas, replica, &views[i], now, position);
@@ -132,7 +132,7 @@ size_t bf_replicas_sample(struct bf_replicas *replicas, int64_t now, double posi
 static struct bf_aside *find(struct bf_asides *asides, const char *name)
 {
     struct bf_aside *unused = NULL;
-    for (size_t i = 0; i < BF_REPLICAS_MAX; i++) {
+    for (size_t i = 0; i < BF_WATCHED_MAX; i++) {
         if (strcmp(asides->list[i].name, name) == 0)
             return &asides->list[i];
         if (!unused && !asides->list[i].name[0])
@@ -147,7 +147,7 @@ static struct bf_aside *find(struct bf_asides *asides, const char *name)
 
 int64_t bf_aside_until(const struct bf_asides *asides, const char *name)
 {
-    for (size_t i = 0; i < BF_REPLICAS_MAX; i++)
+    for (size_t i = 0; i < BF_WATCHED_MAX; i++)
         if (strcmp(asides->list[i].name, name) == 0)
             return asides->list[i].until;
     return 0;
@@ -156,6 +156,13 @@ int64_t bf_aside_until(const struct bf_asides *asides, const char *name)
 bool bf_aside_is(const struct bf_asides *asides, const char *name, int64_t now)
 {
     return now < bf_aside_until(asides, name);
+}
+
+void bf_aside_heed(struct bf_asides *asides, const char *name)
+{
+    for (size_t i = 0; i < BF_WATCHED_MAX; i++)
+        if (strcmp(asides->list[i].name, name) == 0)
+            asides->list[i] = (struct bf_aside){.alone_since = -1};
 }
 
 int bf_aside_judge(struct bf_asides *asides, const struct bf_heeded *heeded, size_t count, int64_t now)

@@ -10,14 +10,14 @@
 #include <stdint.h>
 
 enum {
-    BF_REPLICAS_MAX = 32,          /* of one target */
+    BF_WATCHED_MAX = 32,          /* of one target */
     BF_REPLICA_NAME = 64,
     BF_POSITIONS_MAX = 128,        /* kept of the primary's log; old ones are thinned out */
     BF_REPLICA_EXPECTED = 600000   /* milliseconds: who streamed in this time is expected to be there */
 };
 
 /* One row of the view, in one sample. */
-struct bf_replica_view {
+struct bf_watched_view {
     const char *name, *address; /* address may be NULL */
     double position;            /* bytes of log replayed; under 0: it never reported a position, so it is no replica */
     double lag;                 /* seconds, as the view has it; under 0: it has none */
@@ -25,7 +25,7 @@ struct bf_replica_view {
     bool synchronous;
 };
 
-struct bf_replica {
+struct bf_watched {
     char name[BF_REPLICA_NAME], address[BF_REPLICA_NAME], reply[BF_REPLICA_NAME];
     bool present;       /* in the newest sample */
     bool synchronous;
@@ -39,11 +39,12 @@ struct bf_replica {
     double first_position;
     double missing_position; /* the oldest known position of the primary that it has not replayed; 0: none */
     int64_t missing_since;   /* when the primary was there */
-    int64_t ignored_until; /* by order of a person; 0: it is heeded */
+    int64_t ignored_until; /* monotonic milliseconds, by order of a person; 0: it is heeded */
+    char ignored_why[160]; /* who said so, and why */
 };
 
-struct bf_replicas {
-    struct bf_replica list[BF_REPLICAS_MAX]; /* in the order in which they were first seen */
+struct bf_watched_list {
+    struct bf_watched list[BF_WATCHED_MAX]; /* in the order in which they were first seen */
     size_t count;
     struct {
         int64_t at;      /* monotonic milliseconds */
@@ -54,11 +55,11 @@ struct bf_replicas {
 
 /* One sample: where the primary's log ended, and its view. Who is not in it stays as it was and grows old; who has not
  * been in one for BF_REPLICA_EXPECTED is forgotten. Returns how many rows had no place. */
-size_t bf_replicas_sample(struct bf_replicas *replicas, int64_t now, double position, const struct bf_replica_view *views,
+size_t bf_watched_sample(struct bf_watched_list *replicas, int64_t now, double position, const struct bf_watched_view *views,
                           size_t count);
 /* The target is another server now: positions of its log cannot be compared with those before. */
-void bf_replicas_forget_positions(struct bf_replicas *replicas);
-struct bf_replica *bf_replicas_find(struct bf_replicas *replicas, const char *name); /* NULL */
+void bf_watched_forget_positions(struct bf_watched_list *replicas);
+struct bf_watched *bf_watched_find(struct bf_watched_list *replicas, const char *name); /* NULL */
 
 /* ---- who is set aside, in one job ---- */
 
@@ -74,7 +75,7 @@ struct bf_aside {
 };
 
 struct bf_asides {
-    struct bf_aside list[BF_REPLICAS_MAX];
+    struct bf_aside list[BF_WATCHED_MAX];
 };
 
 /* A replica that is heeded. */
@@ -87,6 +88,7 @@ struct bf_heeded {
 
 bool bf_aside_is(const struct bf_asides *asides, const char *name, int64_t now);
 int64_t bf_aside_until(const struct bf_asides *asides, const char *name); /* 0: it is not set aside */
+void bf_aside_heed(struct bf_asides *asides, const char *name); /* it is not set aside any more */
 /* Sets one replica aside where that is allowed: over the limit from the start while another one is fine, or five minutes
  * alone; never the last one that is heeded, never a synchronous one. Returns its index, -1: none. */
 int bf_aside_judge(struct bf_asides *asides, const struct bf_heeded *heeded, size_t count, int64_t now);

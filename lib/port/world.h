@@ -22,6 +22,9 @@ struct bf_world {
     void (*timer_stop)(struct bf_timer *timer);
     void (*timer_free)(struct bf_timer *timer); /* NULL is fine */
 
+    /* Seconds east of UTC of a time zone at a moment; false: no such zone is known here (a bf_zone_lookup). */
+    bool (*zone_offset)(void *context, const char *zone, int64_t unix_seconds, int32_t *ret_offset);
+
     /* Who we are: "machine/boot/pid namespace/pid/start time". */
     const char *owner;
     /* True when `owner` was a process of this machine and this boot and is provably gone. False: alive, or elsewhere. */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "allocate.h"
 
@@ -23,6 +24,19 @@ const char *bf_error_class_name(enum bf_error_class error_class)
 #undef X
     };
     return error_class < BF_COUNT(names) ? names[error_class] : "unknown";
+}
+
+enum bf_sample_row bf_sample_row_by_name(const char *name)
+{
+    static const char *const names[] = {
+#define X(constant, row, columns) #row,
+        BF_SAMPLE_ROWS(X)
+#undef X
+    };
+    for (size_t i = 0; name && i < BF_COUNT(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return (enum bf_sample_row)i;
+    return BF_SAMPLE_ROW_KINDS;
 }
 
 bool bf_error_passes(enum bf_error_class error_class)
@@ -76,6 +90,14 @@ const char *bf_answer_value(const struct bf_answer *answer, size_t row, size_t c
     if (answer->outcome != BF_OUTCOME_OK || row >= answer->rows || column >= answer->columns)
         return NULL;
     return answer->values[row * answer->columns + column];
+}
+
+double bf_answer_real(const struct bf_answer *answer, size_t row, size_t column, double otherwise)
+{
+    const char *value = bf_answer_value(answer, row, column);
+    char *end = NULL;
+    double number = value ? strtod(value, &end) : otherwise;
+    return end == value ? otherwise : number;
 }
 
 int64_t bf_answer_number(const struct bf_answer *answer, size_t row, size_t column)

@@ -75,11 +75,11 @@ enum bf_error_class {
     X(RECOUNT, recount, "transaction, then low, high : rows that the transaction changed; shape by split")             \
     X(FENCE, fence,                                                                                                    \
       "id, slice, epoch, seq, position, low, split, rows_scanned, rows_changed (of the batches before), batches, "     \
-      "batch_rows : clock (seconds, by the server); no row found: an error of class FENCE")                            \
+      "batch_rows : clock (seconds, by the server), log (bytes, or absent); no row found: an error of class FENCE")    \
     X(UPDATE, update, "low, high : affected; shape by split, one statement per leg")                                   \
     X(BOUNDARY, boundary,                                                                                              \
-      "low, through, n - 1 : key columns, split of (low, key), beyond t/f (key >= through), clock; no row: fewer than " \
-      "n rows follow; shape 0 has no low")                                                                             \
+      "low, through, n - 1 : key columns, split of (low, key), beyond t/f (key >= through), clock, log (bytes) and "   \
+      "took (seconds) or absent; no row: fewer than n rows follow; shape 0 has no low")                                \
     X(SPLIT, split, "low, through : split, empty t/f (through <= low); shape 0 has no low")                            \
     X(END, end, "- : key columns of the last row; no row: the table is empty")                                         \
     X(COUNT, count, "low, high : rows; shape by split")                                                                \
@@ -90,6 +90,8 @@ enum bf_error_class {
       "id, slice, epoch, seq, position, low, split, rows_scanned, rows_changed, batches, batch_rows, done t/f, "       \
       "release t/f : affected 1, or 0 when fenced; moves seq too")                                                     \
     X(TOUCH, touch, "id, slice, epoch : affected; the owner lives")                                                    \
+    X(SAMPLE, sample, "- : rows about the server's load, columns of bf_sample_column, kinds of bf_sample_rows")         \
+    X(BEAT, beat, "- : anything; writes a record to the log, so that every replica has something to answer")            \
     X(JOB_STATE, job_state,                                                                                            \
       "id, state, epoch, owner : affected 1, or 0 when the checkpoint is not this owner's ('': let go) at this epoch")                                                                            \
     X(END_LOST_SESSIONS, end_lost_sessions, "id : count of our own earlier sessions of this job that were ended")
@@ -142,6 +144,37 @@ enum bf_checkpoint_column {
     BF_CHECKPOINT_COLUMNS
 };
 
+/* The columns that SAMPLE answers with, in order; what a row has no use for is NULL. */
+enum bf_sample_column {
+    BF_SAMPLE_WHAT,
+    BF_SAMPLE_NAME,
+    BF_SAMPLE_NUMBER,
+    BF_SAMPLE_POSITION, /* bytes of log */
+    BF_SAMPLE_SECONDS,
+    BF_SAMPLE_TEXT,
+    BF_SAMPLE_REPLY,
+    BF_SAMPLE_FLAG,
+    BF_SAMPLE_COLUMNS
+};
+/* What the rows are about: X(CONSTANT, name, its columns). A NULL where a number is wanted: it cannot be measured. */
+#define BF_SAMPLE_ROWS(X)                                                                                              \
+    X(SERVER, server, "one row: name: our user; position: of the log's end; flag: it may see the details of others")   \
+    X(REPLICA, replica,                                                                                                \
+      "name; position: replayed; seconds: the view's own lag; text: address; reply: a text that changes with each "    \
+      "reply; flag: synchronous")                                                                                      \
+    X(ACTIVE, active, "one row: number: active sessions but ours")                                                     \
+    X(BLOCKED, blocked, "one row: number: sessions that wait for our locks; seconds: the longest; text: who")          \
+    X(SLOT, slot, "name; number: bytes of log that it keeps; flag: in use")                                            \
+    X(SNAPSHOT, snapshot, "one row: number: age of the oldest snapshot but ours in seconds; text: whose")              \
+    X(VACUUM, vacuum, "name: of a table on which autovacuum works")
+enum bf_sample_row {
+#define X(constant, name, columns) BF_SAMPLE_ROW_##constant,
+    BF_SAMPLE_ROWS(X)
+#undef X
+        BF_SAMPLE_ROW_KINDS
+};
+enum bf_sample_row bf_sample_row_by_name(const char *name); /* BF_SAMPLE_ROW_KINDS: none; NULL too */
+
 enum {
     BF_PARAMETERS_MAX = 24, /* 2 x BF_KEY_COLUMNS_MAX and some */
     BF_STEPS_MAX = 96       /* legs of an update (2 x BF_KEY_COLUMNS_MAX - 1), or checks of BF_SET_COLUMNS_MAX columns and bounds */
@@ -186,6 +219,7 @@ void bf_step_text(struct bf_step *step, const char *text); /* copies; NULL is SQ
 void bf_step_number(struct bf_step *step, int64_t number);
 void bf_flight_clear(struct bf_flight *flight); /* frees parameters; count is 0 afterwards */
 const char *bf_answer_value(const struct bf_answer *answer, size_t row, size_t column); /* NULL: SQL NULL or absent */
+double bf_answer_real(const struct bf_answer *answer, size_t row, size_t column, double otherwise); /* SQL NULL: that */
 int64_t bf_answer_number(const struct bf_answer *answer, size_t row, size_t column);    /* 0 where it is no number */
 bool bf_answer_true(const struct bf_answer *answer, size_t row, size_t column);
 void bf_answer_clear(struct bf_answer *answer);

@@ -24,7 +24,7 @@
     "batches = $10::text::bigint, batch_rows = $11::text::bigint, transaction = txid_current(), "                    \
     "updated_at = clock_timestamp() WHERE job = $1 AND slice = $2::text::int AND epoch = $3::text::bigint "          \
     "AND seq = $4::text::bigint AND NOT EXISTS (" STOPPED_BY_CONTROL ") RETURNING 1) "                               \
-    "SELECT extract(epoch FROM clock_timestamp()) AS clock "                                                         \
+    "SELECT extract(epoch FROM clock_timestamp()) AS clock, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS log "                                                         \
     "FROM (SELECT 1 / count(*)::int AS ok FROM c OFFSET 0) fence WHERE fence.ok = 1"
 
 /* No look at control: a job that was stopped there still has to set down what it knows and let go. */
@@ -175,6 +175,10 @@ const char *bf_postgresql_common(enum bf_statement statement)
         return "/* backfilld */ " LOG_END;
     case BF_STATEMENT_REPLAYED:
         return "/* backfilld */ " REPLAYED;
+    case BF_STATEMENT_SAMPLE:
+        return bf_postgresql_sample;
+    case BF_STATEMENT_BEAT:
+        return bf_postgresql_beat;
     default:
         return NULL;
     }

@@ -108,7 +108,9 @@ static char *boundary(const struct render *render, size_t shape)
         bf_buffer_text(&buffer, i ? ", " : "");
         bf_postgresql_key_parameter(&buffer, table, i, through);
     }
-    bf_buffer_text(&buffer, "), false) AS beyond, extract(epoch FROM clock_timestamp()) AS clock FROM (SELECT ");
+    bf_buffer_text(&buffer, "), false) AS beyond, extract(epoch FROM clock_timestamp()) AS clock, "
+                           "CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') END "
+                           "AS log, extract(epoch FROM clock_timestamp() - statement_timestamp()) AS took FROM (SELECT ");
     bf_postgresql_key_list(&buffer, table, 0, "", "");
     bf_buffer_text(&buffer, " FROM (");
     for (size_t leg = 0; leg < (shape ? n : 1); leg++) {

@@ -61,7 +61,7 @@ struct model {
     double lag[PACE_MODEL_REPLICAS];
     int reply;
 
-    struct bf_replicas replicas;
+    struct bf_watched_list replicas;
     struct bf_asides asides;
     struct bf_control_memory memory;
     struct bf_size size;
@@ -140,16 +140,16 @@ static void look(struct model *model)
 
 static void sample(struct model *model)
 {
-    struct bf_replica_view views[PACE_MODEL_REPLICAS];
+    struct bf_watched_view views[PACE_MODEL_REPLICAS];
     static const char *const names[PACE_MODEL_REPLICAS] = {"replica-1", "replica-2"};
     char reply[24];
     size_t count = 0;
     snprintf(reply, sizeof reply, "%d", ++model->reply);
     for (int i = 0; i < PACE_MODEL_REPLICAS; i++)
         if (model->scenario->apply[i] > 0)
-            views[count++] = (struct bf_replica_view){.name = names[i], .reply = reply, .lag = model->lag[i],
+            views[count++] = (struct bf_watched_view){.name = names[i], .reply = reply, .lag = model->lag[i],
                                                       .position = model->applied[i] + 1e12};
-    bf_replicas_sample(&model->replicas, model->now, model->log[model->now] + 1e12, views, count);
+    bf_watched_sample(&model->replicas, model->now, model->log[model->now] + 1e12, views, count);
     look(model);
 }
 
@@ -159,7 +159,7 @@ static struct bf_control decide(struct model *model)
     struct bf_heeded heeded[PACE_MODEL_REPLICAS];
     size_t count = 0;
     for (size_t i = 0; i < model->replicas.count; i++) {
-        const struct bf_replica *replica = &model->replicas.list[i];
+        const struct bf_watched *replica = &model->replicas.list[i];
         if (bf_aside_is(&model->asides, replica->name, model->now))
             continue;
         signals[count] = (struct bf_signal){.kind = BF_SIGNAL_REPLICATION_LAG, .value = replica->lag, .limit = lag_limit,
@@ -171,8 +171,8 @@ static struct bf_control decide(struct model *model)
     struct bf_control_input input = {
         .now = model->now, .signals = signals, .signal_count = model->paced ? count : 0, .size = &model->size,
         .batch = model->batch, .nice = model->paced ? 0.5 : 0, .window_open = true,
-        .max_rows_per_second = s->max_rows_per_second && model->paced ? s->max_rows_per_second : BF_NO_CAP,
-        .max_log_bytes_per_second = s->max_log_bytes_per_second && model->paced ? s->max_log_bytes_per_second : BF_NO_CAP};
+        .max_rows_per_second = s->max_rows_per_second && model->paced ? s->max_rows_per_second : BF_NO_LIMIT,
+        .max_log_bytes_per_second = s->max_log_bytes_per_second && model->paced ? s->max_log_bytes_per_second : BF_NO_LIMIT};
     struct bf_control control = bf_control_decide(&input, &model->memory);
     for (size_t i = 0; i < count; i++) {
         heeded[i].holds = control.holding >> i & 1;

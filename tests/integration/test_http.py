@@ -282,7 +282,8 @@ def test_ready(daemon, database):
                                           "targets": [{"name": "shop", "reachable": True}]}
     target = {"name": "shop", "engine": "postgresql", "version": database.value("SHOW server_version"), "role": "primary",
               "reachability": "reachable", "trouble": None, "max_jobs": 2, "require_approval": "none", "running": 0,
-              "queued": 0, "latches": []}
+              "queued": 0, "latches": [], "watch_replicas": False, "watching": False, "monitor_trouble": None,
+              "replicas": [], "signals": []}
     assert daemon.get("/v1/targets").json == {"targets": [target]}
     assert daemon.get("/v1/targets/shop").json == target
 

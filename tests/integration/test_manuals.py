@@ -1,5 +1,6 @@
 """The manual pages: each renders without a warning and has every option, verb, setting, field, state and exit code that the
 programs themselves tell of. And what `meson install` puts where."""
+import json
 import os
 import re
 import subprocess
@@ -106,7 +107,7 @@ def test_fields_of_the_document(pages, make_daemon):
         text = re.sub(r"\s+", " ", page[entry.start():entry.start() + 1000])
         assert re.sub(r"\s+", " ", inner["description"].split(". From ")[0].split(". Not built")[0]) in text, path
         if "default" in inner and not isinstance(inner["default"], bool):
-            assert f"default {inner['default']}" in text.replace('"', ""), path
+            assert f"default {json.dumps(inner['default'])}".replace('"', "") in text.replace('"', ""), path
         assert ("not built yet" in text.split(")")[0]) == (inner.get("x-built") is False), path
 
 

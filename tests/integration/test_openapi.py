@@ -153,7 +153,7 @@ class Watched:
 
 
 def test_every_answer_fits(make_daemon, database, description):
-    daemon = make_daemon(database, require_approval="all")
+    daemon = make_daemon(database, require_approval="all", replicas="auto")
     ask = Watched(daemon, description)
     database.execute("CREATE TABLE orders (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)")
     database.execute("INSERT INTO orders SELECT generate_series(1, 5000)")
@@ -169,6 +169,10 @@ def test_every_answer_fits(make_daemon, database, description):
     ask("POST", "/v1/jobs/first/approve", {"confirm": "first", "comment": "seen"}, status=200)
     until(lambda: ask("GET", "/v1/jobs/first")["progress"]["batches"] > 2, 30, "it works")
     ask("GET", "/v1/jobs", status=200)
+    watched = ask("GET", "/v1/targets/shop", status=200)
+    assert watched["watching"] and watched["replicas"] and watched["signals"]
+    ask("POST", "/v1/targets/shop/replicas/replica/ignore", {"for": "1m", "reason": "a look"}, status=200)
+    ask("POST", "/v1/targets/shop/replicas/replica/heed", {"reason": "seen"}, status=200)
     ask("POST", "/v1/jobs/first/pause", {"reason": "a look"}, status=202)
     until(lambda: ask("GET", "/v1/jobs/first")["state"] == "paused", 30, "it is paused")
     ask("POST", "/v1/jobs/first/pause", status=200)

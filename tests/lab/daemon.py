@@ -83,7 +83,9 @@ class Daemon:
         lines = ["[daemon]", f"listen = {self.listen}", f"state = sqlite:{self.state}"]
         lines += [f"{key} = {value}" for key, value in (settings or {}).items()]
         for name, section in targets.items():
-            lines += ["", f"[target {name}]"] + [f"{key} = {value}" for key, value in section.items()]
+            # who does not test replicas does not depend on whether there are some
+            lines += ["", f"[target {name}]"]
+            lines += [f"{key} = {value}" for key, value in {"replicas": "none", **section}.items() if value is not None]
         self.configuration.write_text("\n".join(lines) + "\n")
 
     # life and death

@@ -93,7 +93,8 @@ static void save(void *context, const struct bf_record *record, const struct bf_
     write->stored.state = record->state;
     write->stored.reason = record->reason;
     write->stored.progress = record->progress;
-    write->stored.progress.after = write->stored.progress.through = write->stored.progress.position = NULL;
+    write->stored.progress.after = write->stored.progress.through = write->stored.progress.position =
+        write->stored.progress.ledger = NULL;
     write->stored.epoch = record->epoch;
     write->stored.started = record->started;
     if (disk->last)

@@ -105,7 +105,7 @@ static struct bf_control_input input_of(const struct bf_signal *signals, size_t 
 {
     return (struct bf_control_input){.now = 1000, .signals = signals, .signal_count = count, .size = size, .nice = 0.5,
                                      .batch = {.time = 250000, .scanned = 1000, .changed = 1000, .log_bytes = 1000000},
-                                     .max_rows_per_second = BF_NO_CAP, .max_log_bytes_per_second = BF_NO_CAP,
+                                     .max_rows_per_second = BF_NO_LIMIT, .max_log_bytes_per_second = BF_NO_LIMIT,
                                      .window_open = true};
 }
 

@@ -9,21 +9,21 @@
 
 /* A target whose log grows as the tests say; every sample has another reply unless told otherwise. */
 struct story {
-    struct bf_replicas replicas;
+    struct bf_watched_list replicas;
     int64_t now;
     int replies;
 };
 
-static const struct bf_replica *sample(struct story *story, double position, double replayed, double view_lag, bool replied)
+static const struct bf_watched *sample(struct story *story, double position, double replayed, double view_lag, bool replied)
 {
     char reply[24];
     story->replies += replied;
     snprintf(reply, sizeof reply, "reply %d", story->replies);
-    struct bf_replica_view view = {.name = "replica-1", .address = "10.0.0.2", .position = replayed, .lag = view_lag,
+    struct bf_watched_view view = {.name = "replica-1", .address = "10.0.0.2", .position = replayed, .lag = view_lag,
                                    .reply = reply};
-    bf_replicas_sample(&story->replicas, story->now, position, &view, 1);
+    bf_watched_sample(&story->replicas, story->now, position, &view, 1);
     story->now += 500;
-    return bf_replicas_find(&story->replicas, "replica-1");
+    return bf_watched_find(&story->replicas, "replica-1");
 }
 
 static void busy_and_idle_replicas_do_not_lag(void **state)
@@ -33,7 +33,7 @@ static void busy_and_idle_replicas_do_not_lag(void **state)
     assert_true(sample(&story, 1000, 1000, -1, true)->lag == 0); /* idle: the view has no lag */
     assert_true(sample(&story, 1064, 1000, -1, true)->lag == 0); /* what was written just now */
     assert_true(sample(&story, 1128, 1064, -1, true)->lag == 0);
-    const struct bf_replica *replica = sample(&story, 900000, 890000, 0.02, true);
+    const struct bf_watched *replica = sample(&story, 900000, 890000, 0.02, true);
     assert_true(replica->lag == 0.02); /* busy: the view's own lag */
     assert_true(replica->bytes == 10000);
     assert_int_equal(replica->lag_at, 2500);
@@ -58,7 +58,7 @@ static void a_stalled_network_looks_healthy_and_is_not(void **state)
     struct story story = {.now = 0};
     sample(&story, 1000, 1000, -1, true);
     sample(&story, 2000, 2000, -1, true);
-    const struct bf_replica *replica = NULL;
+    const struct bf_watched *replica = NULL;
     for (int i = 1; i <= 12; i++)
         replica = sample(&story, 2000 + 100 * i, 2000, -1, false);
     assert_true(replica->lag == 5.5);       /* since the first position that it has not replayed */
@@ -74,14 +74,14 @@ static void a_paused_replica_on_a_quiet_primary_grows(void **state)
     /* Nothing more is written, the view's lag is frozen. */
     for (int i = 0; i < 6; i++)
         sample(&story, 5000, 3000, 0.1, true);
-    assert_true(bf_replicas_find(&story.replicas, "replica-1")->lag == 3);
+    assert_true(bf_watched_find(&story.replicas, "replica-1")->lag == 3);
 }
 
 static void who_is_behind_from_the_start_is_known_by_it(void **state)
 {
     (void)state;
     struct story story = {.now = 10000};
-    const struct bf_replica *replica = sample(&story, 1000000, 10, -1, true);
+    const struct bf_watched *replica = sample(&story, 1000000, 10, -1, true);
     assert_true(replica->from_start);
     assert_int_equal(replica->lag_at, BF_SIGNAL_NEVER); /* by how much cannot be told yet */
     for (int i = 0; i < 5; i++)
@@ -102,7 +102,7 @@ static void thinned_out_positions_still_bound(void **state)
     sample(&story, 1000, 1000, -1, true);
     for (int i = 1; i < 2000; i++)
         sample(&story, 1000 + 10 * i, 1000, -1, true);
-    const struct bf_replica *replica = bf_replicas_find(&story.replicas, "replica-1");
+    const struct bf_watched *replica = bf_watched_find(&story.replicas, "replica-1");
     assert_true(story.replicas.position_count <= BF_POSITIONS_MAX);
     assert_true(replica->lag > 980 && replica->lag < 1000);
 }
@@ -110,24 +110,24 @@ static void thinned_out_positions_still_bound(void **state)
 static void only_who_reported_a_position_is_a_replica(void **state)
 {
     (void)state;
-    struct bf_replicas replicas = {0};
-    struct bf_replica_view views[] = {{.name = "pg_receivewal", .position = -1, .lag = -1, .reply = "1"},
+    struct bf_watched_list replicas = {0};
+    struct bf_watched_view views[] = {{.name = "pg_receivewal", .position = -1, .lag = -1, .reply = "1"},
                                       {.name = "replica-1", .position = 100, .lag = -1, .reply = "1"}};
-    bf_replicas_sample(&replicas, 0, 100, views, 2);
+    bf_watched_sample(&replicas, 0, 100, views, 2);
     assert_int_equal(replicas.count, 1);
     assert_string_equal(replicas.list[0].name, "replica-1");
     /* It is gone: expected for ten minutes, and its last word grows old. */
-    bf_replicas_sample(&replicas, 500, 100, views, 1);
+    bf_watched_sample(&replicas, 500, 100, views, 1);
     assert_int_equal(replicas.count, 1);
     assert_false(replicas.list[0].present);
     assert_int_equal(replicas.list[0].lag_at, 0);
     /* Back, and has not said where it is. */
     views[1].position = -1;
-    bf_replicas_sample(&replicas, 599000, 100, views, 2);
+    bf_watched_sample(&replicas, 599000, 100, views, 2);
     assert_false(replicas.list[0].present);
-    bf_replicas_sample(&replicas, 599000 + BF_REPLICA_EXPECTED, 100, NULL, 0);
+    bf_watched_sample(&replicas, 599000 + BF_REPLICA_EXPECTED, 100, NULL, 0);
     assert_int_equal(replicas.count, 1);
-    bf_replicas_sample(&replicas, 599001 + BF_REPLICA_EXPECTED, 100, NULL, 0);
+    bf_watched_sample(&replicas, 599001 + BF_REPLICA_EXPECTED, 100, NULL, 0);
     assert_int_equal(replicas.count, 0);
 }
 
@@ -137,18 +137,18 @@ static void another_server_has_other_positions(void **state)
     struct story story = {.now = 0};
     sample(&story, 9000, 9000, -1, true);
     sample(&story, 9500, 9400, 0.1, true);
-    bf_replicas_forget_positions(&story.replicas);
-    const struct bf_replica *replica = sample(&story, 500, 500, -1, true);
+    bf_watched_forget_positions(&story.replicas);
+    const struct bf_watched *replica = sample(&story, 500, 500, -1, true);
     assert_true(replica->lag == 0);
     assert_false(replica->from_start);
-    struct bf_replicas full = {0};
-    struct bf_replica_view views[BF_REPLICAS_MAX + 2];
-    char names[BF_REPLICAS_MAX + 2][16];
-    for (int i = 0; i < BF_REPLICAS_MAX + 2; i++) {
+    struct bf_watched_list full = {0};
+    struct bf_watched_view views[BF_WATCHED_MAX + 2];
+    char names[BF_WATCHED_MAX + 2][16];
+    for (int i = 0; i < BF_WATCHED_MAX + 2; i++) {
         snprintf(names[i], sizeof names[i], "replica-%d", i);
-        views[i] = (struct bf_replica_view){.name = names[i], .position = 1};
+        views[i] = (struct bf_watched_view){.name = names[i], .position = 1};
     }
-    assert_int_equal(bf_replicas_sample(&full, 0, 1, views, BF_REPLICAS_MAX + 2), 2);
+    assert_int_equal(bf_watched_sample(&full, 0, 1, views, BF_WATCHED_MAX + 2), 2);
 }
 
 /* ---- set aside ---- */

@@ -343,6 +343,66 @@ int64_t bf_job_flights(const struct bf_job *job)
     return job->flights;
 }
 
+char fake_replica_order[128];
+
+/* One replica, two signals. */
+void bf_job_seconds(const struct bf_job *job, struct bf_ledger *ret_ledger)
+{
+    (void)job;
+    *ret_ledger = (struct bf_ledger){0};
+    bf_ledger_add(ret_ledger, "batching", NULL, 1500);
+    bf_ledger_add(ret_ledger, "holding", "lag:replica-2", 250);
+}
+
+size_t bf_engine_replicas(const struct bf_engine *engine, const char *target, struct bf_seen_replica *list, size_t max)
+{
+    static const struct bf_watched replica = {.name = "replica-2", .lag = 0.25, .bytes = 300};
+    (void)engine, (void)target, (void)max;
+    list[0] = (struct bf_seen_replica){.replica = &replica, .state = "heeded", .reason = "", .age = 0.5};
+    return 1;
+}
+
+size_t bf_engine_signals(const struct bf_engine *engine, const char *target, struct bf_signal *list, size_t max)
+{
+    (void)engine, (void)target, (void)max;
+    list[0] = (struct bf_signal){.kind = BF_SIGNAL_REPLICATION_LAG, .name = "lag:replica-2", .value = 0.25, .limit = 1.5,
+                                 .sampled_at = 500};
+    list[1] = (struct bf_signal){.kind = BF_SIGNAL_QUERY, .name = "signal:queue", .limit = 10,
+                                 .sampled_at = BF_SIGNAL_NEVER};
+    return 2;
+}
+
+bool bf_engine_watches(const struct bf_engine *engine, const char *target, const char **ret_trouble)
+{
+    (void)engine, (void)target;
+    *ret_trouble = "";
+    return true;
+}
+
+static enum bf_code replica_order(const char *what, const char *replica, int64_t time, const char *reason,
+                                  struct bf_error *error)
+{
+    if (strcmp(replica, "replica-2") != 0 && strcmp(replica, "r1") != 0)
+        return bf_fail(error, BF_NOT_FOUND, "no replica of that name");
+    snprintf(fake_replica_order, sizeof fake_replica_order, "%s %s %lld %s", what, replica, (long long)time,
+             reason ? reason : "-");
+    return BF_OK;
+}
+
+enum bf_code bf_engine_ignore_replica(struct bf_engine *engine, const char *target, const char *replica, int64_t ignore_for,
+                                      const char *actor, const char *reason, struct bf_error *error)
+{
+    (void)engine, (void)target, (void)actor;
+    return replica_order("ignore", replica, ignore_for, reason, error);
+}
+
+enum bf_code bf_engine_heed_replica(struct bf_engine *engine, const char *target, const char *replica, const char *actor,
+                                    const char *reason, struct bf_error *error)
+{
+    (void)engine, (void)target, (void)actor;
+    return replica_order("heed", replica, 0, reason, error);
+}
+
 static void read_events(void *context, const char *job, int64_t after, size_t limit, bf_store_events *read,
                         void *argument)
 {

@@ -62,4 +62,7 @@ void fake_end(void);
 #define FAKE_QUEUED "01JD5Z0000000000000000000B"
 #define FAKE_COMPLETED "01JD5Z0000000000000000000A"
 
+/* The last order about a replica: "ignore NAME MILLISECONDS REASON". */
+extern char fake_replica_order[128];
+
 #endif

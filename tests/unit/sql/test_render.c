@@ -82,6 +82,8 @@ static void every_statement(void **state)
             case BF_STATEMENT_CHECK:
             case BF_STATEMENT_SCHEMA:
             case BF_STATEMENT_QUERY:
+            case BF_STATEMENT_SAMPLE:
+            case BF_STATEMENT_BEAT:
             case BF_STATEMENT_RECOUNT:
             case BF_STATEMENT_UPDATE:
             case BF_STATEMENT_BOUNDARY:

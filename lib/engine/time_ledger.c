@@ -1,0 +1,42 @@
+/* Where the time goes: every step of the walk says what it does from then on. */
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "internal.h"
+
+/* Why it does not work, where it does not. */
+static const char *why(const struct bf_job *job, enum bf_activity activity)
+{
+    const struct bf_reason *reason = &job->walk.reason;
+    if ((activity != BF_ACTIVITY_HOLDING && activity != BF_ACTIVITY_BACKING_OFF) || reason->code == BF_OK)
+        return "";
+    return reason->signal[0] ? reason->signal : bf_code_name(reason->code);
+}
+
+void bf_job_turn(struct bf_job *job)
+{
+    int64_t now = bf_job_now(job);
+    if (job->doing && now > job->doing_at)
+        bf_ledger_add(&job->ledger, job->doing, job->doing_why[0] ? job->doing_why : NULL, now - job->doing_at);
+    enum bf_activity activity = bf_walk_activity(&job->walk);
+    job->doing = bf_walk_over(job) ? NULL : bf_activity_name(activity);
+    job->doing_at = now;
+    snprintf(job->doing_why, sizeof job->doing_why, "%s", why(job, activity));
+}
+
+void bf_job_write_ledger(struct bf_job *job)
+{
+    if (job->doing)
+        bf_job_turn(job);
+    free(job->record.progress.ledger);
+    job->record.progress.ledger = job->ledger.count ? bf_ledger_json(&job->ledger) : NULL;
+}
+
+void bf_job_seconds(const struct bf_job *job, struct bf_ledger *ret_ledger)
+{
+    int64_t now = bf_job_now(job);
+    *ret_ledger = job->ledger;
+    if (job->doing && now > job->doing_at)
+        bf_ledger_add(ret_ledger, job->doing, job->doing_why[0] ? job->doing_why : NULL, now - job->doing_at);
+}

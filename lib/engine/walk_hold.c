@@ -1,0 +1,334 @@
+/* Hold or go, and how long to sleep: gathers what the job heeds, asks lib/pace, and says why. */
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "duration.h"
+#include "internal.h"
+#include "monitor.h"
+
+enum { SAY_AFTER = 5000 /* milliseconds: shorter holds are the daily bread of a slow replica */ };
+
+/* Stands for the measurement as such: are there replicas at all? */
+static const char replicas_signal[] = "replicas";
+static const char lag_prefix[] = "lag:", query_prefix[] = "signal:";
+
+struct gathered {
+    struct bf_signal signals[BF_SIGNALS_MAX];
+    size_t count;
+    struct bf_heeded heeded[BF_WATCHED_MAX]; /* the first signals are theirs */
+    size_t heeded_count;
+};
+
+static struct bf_signal *add(struct gathered *gathered, enum bf_signal_kind kind, const char *prefix, const char *name,
+                             double limit)
+{
+    struct bf_signal *signal = &gathered->signals[gathered->count++];
+    *signal = (struct bf_signal){.kind = kind, .limit = limit, .sampled_at = BF_SIGNAL_NEVER};
+    snprintf(signal->name, sizeof signal->name, "%s%.*s", prefix, BF_REPLICA_NAME, name);
+    return signal;
+}
+
+static void gather_replicas(const struct bf_job *job, const struct bf_monitor *monitor, struct gathered *gathered)
+{
+    const struct bf_document *document = job->record.document;
+    int64_t now = bf_job_now(job);
+    double limit = (double)document->limits.replication_lag / 1000;
+    for (size_t i = 0; i < monitor->replicas.count; i++) {
+        const struct bf_watched *replica = &monitor->replicas.list[i];
+        if (now < replica->ignored_until || bf_aside_is(&job->hold->asides, replica->name, now))
+            continue;
+        struct bf_signal *signal = add(gathered, BF_SIGNAL_REPLICATION_LAG, lag_prefix, replica->name, limit);
+        signal->value = replica->lag;
+        signal->sampled_at = replica->lag_at;
+        gathered->heeded[gathered->heeded_count++] = (struct bf_heeded){
+            .name = replica->name, .from_start = replica->from_start, .synchronous = replica->synchronous};
+    }
+    struct bf_signal *signal = add(gathered, BF_SIGNAL_REPLICATION_LAG, replicas_signal, "", limit);
+    bool none = monitor->replicas.count == 0 && !document->accept_no_replicas;
+    bool hidden = monitor->walsenders && !monitor->sees;
+    signal->value = none ? limit : 0;
+    signal->sampled_at = hidden || monitor->without_place ? BF_SIGNAL_NEVER : monitor->sampled_at;
+}
+
+static void gather(const struct bf_job *job, const struct bf_monitor *monitor, struct gathered *gathered)
+{
+    const struct bf_document *document = job->record.document;
+    gathered->count = gathered->heeded_count = 0;
+    if (job->target->watch_replicas)
+        gather_replicas(job, monitor, gathered);
+    if (document->limits.active_sessions < BF_NO_LIMIT) {
+        const struct bf_signal *measured = bf_monitor_signal(monitor, BF_SIGNAL_ACTIVE_SESSIONS);
+        struct bf_signal *signal =
+            add(gathered, BF_SIGNAL_ACTIVE_SESSIONS, "active_sessions", "", (double)document->limits.active_sessions);
+        signal->value = measured ? measured->value : 0;
+        signal->sampled_at = measured ? measured->sampled_at : BF_SIGNAL_NEVER;
+    }
+    for (size_t i = 0; i < document->query_count; i++) {
+        struct bf_signal *signal =
+            add(gathered, BF_SIGNAL_QUERY, query_prefix, document->queries[i].name, document->queries[i].limit);
+        signal->value = job->hold->measured[i].value;
+        signal->sampled_at = job->hold->measured[i].at;
+    }
+}
+
+static bool zone_offset(void *argument, const char *zone, int64_t unix_seconds, int32_t *ret_offset)
+{
+    const struct bf_world *world = argument;
+    return world->zone_offset(world->context, zone, unix_seconds, ret_offset);
+}
+
+static bool window_open(const struct bf_job *job)
+{
+    const struct bf_world *world = job->engine->world;
+    const struct bf_pace *pace = &job->record.document->pace;
+    return pace->window_count == 0 || bf_windows_open(pace->windows, pace->window_count, zone_offset, (void *)world,
+                                                      world->unix_time(world->context));
+}
+
+static struct bf_control ask(const struct bf_job *job, const struct gathered *gathered)
+{
+    const struct bf_walk *walk = &job->walk;
+    const struct bf_pace *pace = &job->record.document->pace;
+    struct bf_control_input input = {.now = bf_job_now(job),
+                                     .signals = gathered->signals,
+                                     .signal_count = gathered->count,
+                                     .size = &walk->size,
+                                     .batch = walk->batch,
+                                     .nice = pace->nice,
+                                     .max_rows_per_second = pace->max_rows_per_second,
+                                     .max_log_bytes_per_second = pace->max_log_bytes_per_second,
+                                     .window_open = window_open(job)};
+    struct bf_control control = bf_control_decide(&input, &job->hold->memory);
+    job->hold->rows = control.rows;
+    return control;
+}
+
+static void say_aside(struct bf_job *job, const struct bf_monitor *monitor, const struct bf_heeded *heeded)
+{
+    const struct bf_watched *replica = NULL;
+    for (size_t i = 0; i < monitor->replicas.count && !replica; i++)
+        if (strcmp(monitor->replicas.list[i].name, heeded->name) == 0)
+            replica = &monitor->replicas.list[i];
+    char lag[BF_DURATION_TEXT];
+    bf_job_note(job, "set_aside",
+                "replica %s is set aside for an hour: %s (%s behind), and the others follow; the job goes on without heeding "
+                "it, then it is judged again", heeded->name,
+                heeded->from_start ? "it was over the limit when the job began" : "it alone held the job for five minutes",
+                bf_duration_format(replica ? (int64_t)(replica->lag * 1000) : 0, lag));
+}
+
+static struct bf_control decide(struct bf_job *job, struct gathered *gathered)
+{
+    const struct bf_monitor *monitor = bf_monitor_of(job->engine, job->target->name);
+    for (;;) {
+        gather(job, monitor, gathered);
+        struct bf_control control = ask(job, gathered);
+        for (size_t i = 0; i < gathered->heeded_count; i++) {
+            gathered->heeded[i].holds = control.holding >> i & 1;
+            gathered->heeded[i].alone = control.holding == UINT64_C(1) << i;
+        }
+        int aside = control.cause == BF_GO ? -1
+                                           : bf_aside_judge(&job->hold->asides, gathered->heeded, gathered->heeded_count,
+                                                            bf_job_now(job));
+        if (aside < 0)
+            return control;
+        say_aside(job, monitor, &gathered->heeded[aside]);
+    }
+}
+
+/* ---- why ---- */
+
+static const char *trouble_of(const struct bf_job *job, const struct bf_monitor *monitor, const struct bf_signal *signal)
+{
+    for (size_t i = 0; i < job->record.document->query_count && signal->kind == BF_SIGNAL_QUERY; i++)
+        if (strcmp(signal->name + strlen(query_prefix), job->record.document->queries[i].name) == 0)
+            return job->hold->measured[i].trouble[0] ? job->hold->measured[i].trouble : monitor->queries.trouble;
+    return monitor->samples.trouble;
+}
+
+/* "replica-2", "the number of active sessions", "signal queue": who is spoken of. */
+static void subject(const struct bf_signal *signal, char *text, size_t size)
+{
+    if (strcmp(signal->name, replicas_signal) == 0)
+        snprintf(text, size, "replication lag");
+    else if (signal->kind == BF_SIGNAL_REPLICATION_LAG)
+        snprintf(text, size, "%s", signal->name + strlen(lag_prefix));
+    else if (signal->kind == BF_SIGNAL_ACTIVE_SESSIONS)
+        snprintf(text, size, "the number of active sessions");
+    else
+        snprintf(text, size, "signal %s", signal->name + strlen(query_prefix));
+}
+
+static void describe_stale(const struct bf_job *job, const struct bf_signal *signal, char *text, size_t size)
+{
+    const struct bf_monitor *monitor = bf_monitor_of(job->engine, job->target->name);
+    const struct bf_watched *replica = NULL;
+    const char *trouble = trouble_of(job, monitor, signal);
+    char who[BF_SIGNAL_NAME + 32];
+    double age = (double)(bf_job_now(job) - signal->sampled_at) / 1000;
+    subject(signal, who, sizeof who);
+    for (size_t i = 0; i < monitor->replicas.count && signal->kind == BF_SIGNAL_REPLICATION_LAG; i++)
+        if (strcmp(monitor->replicas.list[i].name, who) == 0)
+            replica = &monitor->replicas.list[i];
+    if (strcmp(signal->name, replicas_signal) == 0 && monitor->walsenders && !monitor->sees)
+        snprintf(text, size, "replication lag cannot be measured: the role %s may not see it; GRANT pg_monitor TO it, or say "
+                 "replicas = none for target %s", monitor->user, job->target->name);
+    else if (strcmp(signal->name, replicas_signal) == 0 && monitor->without_place)
+        snprintf(text, size, "replication lag cannot be measured: there are over %d replicas", BF_WATCHED_MAX);
+    else if (signal->sampled_at == BF_SIGNAL_NEVER)
+        snprintf(text, size, "waits until %s is measured%s%.300s", who, *trouble ? ": " : "", trouble);
+    else if (replica && !replica->present && !*trouble)
+        snprintf(text, size, "%s does not stream any more, it was heard of %.1f s ago; backfillctl replica ignore %s %s lets "
+                 "the job go on without it", who, age, job->target->name, who);
+    else
+        snprintf(text, size, "%s could not be read for %.1f s%s%.300s", who, age, *trouble ? ": " : "", trouble);
+}
+
+static enum bf_code describe(const struct bf_job *job, enum bf_control_cause cause, const struct bf_signal *signal,
+                             char *text, size_t size)
+{
+    char who[BF_SIGNAL_NAME + 32], unit[8] = "";
+    subject(signal, who, sizeof who);
+    if (cause != BF_HOLD_OVER) {
+        describe_stale(job, signal, text, size);
+        return BF_SIGNAL_STALE;
+    }
+    if (strcmp(signal->name, replicas_signal) == 0) {
+        snprintf(text, size, "no replica streams from target %s: accept that in the document (\"accept\": "
+                 "[\"no_replicas\"]) or say replicas = none", job->target->name);
+        return BF_NO_REPLICAS;
+    }
+    if (signal->kind == BF_SIGNAL_REPLICATION_LAG)
+        snprintf(unit, sizeof unit, " s");
+    if (signal->value < signal->limit)
+        snprintf(text, size, "%s was over its limit of %.4g%s and is at %.4g%s: goes on when it has stayed low for 2 s", who,
+                 signal->limit, unit, signal->value, unit);
+    else if (signal->kind == BF_SIGNAL_REPLICATION_LAG)
+        snprintf(text, size, "%s is %.1f s behind (limit %.4g s)", who, signal->value, signal->limit);
+    else
+        snprintf(text, size, "%s is %.6g (limit %.6g)", who, signal->value, signal->limit);
+    return signal->kind == BF_SIGNAL_REPLICATION_LAG   ? BF_REPLICATION_LAG
+           : signal->kind == BF_SIGNAL_ACTIVE_SESSIONS ? BF_ACTIVE_SESSIONS
+                                                       : BF_SIGNAL;
+}
+
+static struct bf_reason window_reason(const struct bf_job *job)
+{
+    const struct bf_world *world = job->engine->world;
+    const struct bf_pace *pace = &job->record.document->pace;
+    char text[160], until[BF_TIME_TEXT];
+    int64_t next = bf_windows_next(pace->windows, pace->window_count, zone_offset, (void *)world,
+                                   world->unix_time(world->context));
+    if (next)
+        snprintf(text, sizeof text, "outside of its windows; the next one opens at %s", bf_time_format(next, until));
+    else
+        snprintf(text, sizeof text, "outside of its windows, and none opens within a week");
+    struct bf_reason reason = bf_reason_make(job, BF_WINDOW, text);
+    reason.until = next;
+    return reason;
+}
+
+static void show(struct bf_job *job, const struct bf_control *control, const struct bf_signal *signal)
+{
+    struct bf_reason *shown = &job->walk.reason;
+    char text[BF_ERROR_TEXT_MAX];
+    if (control->cause == BF_HOLD_WINDOW) {
+        if (shown->code != BF_WINDOW)
+            *shown = window_reason(job);
+        return;
+    }
+    enum bf_code code = describe(job, control->cause, signal, text, sizeof text);
+    struct bf_reason reason = bf_reason_make(job, code, text);
+    if (shown->code == code && strcmp(shown->signal, signal->name) == 0)
+        reason.since = shown->since;
+    snprintf(reason.signal, sizeof reason.signal, "%s", signal->name);
+    reason.limit = signal->limit;
+    reason.value = signal->value;
+    reason.measured = control->cause == BF_HOLD_OVER && code != BF_NO_REPLICAS;
+    *shown = reason;
+}
+
+/* ---- the walk's questions ---- */
+
+static void begins(struct bf_job *job)
+{
+    job->hold->held_at = bf_job_now(job);
+    job->hold->said = false;
+}
+
+static void ends(struct bf_job *job)
+{
+    struct bf_hold *hold = job->hold;
+    char text[BF_DURATION_TEXT];
+    if (hold->said)
+        bf_job_note(job, "note", "goes on after it held for %s",
+                    bf_duration_format(bf_job_now(job) - hold->held_at, text));
+    hold->held_at = -1;
+    job->walk.reason = (struct bf_reason){0};
+}
+
+bool bf_walk_hold(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    struct bf_hold *hold = job->hold;
+    struct gathered gathered;
+    struct bf_control control = decide(job, &gathered);
+    if (control.cause == BF_GO) {
+        if (hold->held_at >= 0)
+            ends(job);
+        return false;
+    }
+    if (hold->held_at < 0)
+        begins(job);
+    show(job, &control, &gathered.signals[control.signal]);
+    walk->phase = BF_PHASE_HOLDING;
+    if (!hold->said && bf_job_now(job) - hold->held_at >= SAY_AFTER) {
+        hold->said = true;
+        bf_job_note(job, "hold", "holding: %s", walk->reason.text);
+    } else if (bf_job_now(job) - job->saved_at > BF_PROGRESS_SAVE) {
+        bf_job_save(job, false); /* the time ledger */
+    }
+    return true;
+}
+
+bool bf_walk_held(struct bf_job *job)
+{
+    if (bf_walk_hold(job))
+        return false;
+    job->walk.phase = BF_PHASE_READY;
+    return true;
+}
+
+int64_t bf_walk_sleep(struct bf_job *job)
+{
+    struct gathered gathered;
+    gather(job, bf_monitor_of(job->engine, job->target->name), &gathered);
+    return ask(job, &gathered).sleep / 1000;
+}
+
+void bf_hold_prepare(struct bf_job *job)
+{
+    if (job->hold)
+        return;
+    job->hold = BF_NEW(struct bf_hold);
+    job->hold->held_at = -1;
+    job->hold->rows = BF_NO_LIMIT;
+    for (size_t i = 0; i < BF_QUERIES_MAX; i++)
+        job->hold->measured[i].at = BF_SIGNAL_NEVER;
+}
+
+bool bf_walk_plan_regressed(struct bf_job *job, const struct bf_answer *boundary, int64_t rows)
+{
+    struct bf_walk *walk = &job->walk;
+    double took = bf_answer_real(boundary, 0, walk->table->key_count + 4, -1);
+    char one[BF_DURATION_TEXT], other[BF_DURATION_TEXT];
+    if (boundary->rows == 0 || took < 0 || !bf_regression_seen(&walk->regression, rows, (int64_t)(took * 1e6)))
+        return false;
+    bf_walk_end(job, BF_STATE_PAUSED, BF_PLAN_REGRESSION,
+                "finding the end of the next batch (%lld rows) took %s, over 10 times its median of %s: did the server change "
+                "its plan? Look at the indexes and statistics of %s, then resume",
+                (long long)rows, bf_duration_format((int64_t)(took * 1000), one),
+                bf_duration_format((int64_t)(walk->regression.median * (double)rows / 1000), other), walk->table->display);
+    return true;
+}

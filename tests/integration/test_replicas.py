@@ -1,0 +1,229 @@
+"""Replication lag on real replicas: held within a batch of the first sample over the limit, named, gone on by itself; lost
+and far behind replicas; what an operator can say about them."""
+import time
+
+import pytest
+
+from lab.counted import check, make_table
+from lab.daemon import document, pace
+from lab.postgres import Cluster, Server, _run, programs
+from lab.wait import until
+
+from conftest import make_database
+
+ROWS = 400000
+
+
+@pytest.fixture
+def own_database(own_cluster):
+    made = make_database(own_cluster.primary, "shop")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def paused_daemon(own_cluster, own_database, make_daemon):
+    """A daemon that heeds the replicas of a cluster of the test's own, and a table that lasts for a while."""
+    make_table(own_database, ROWS)
+    own_cluster.wait_streaming()
+    return make_daemon(own_database, replicas="auto")
+
+
+def long_job(rows=100, **more):
+    """It lasts for minutes: at most 3,000 rows a second of 400,000."""
+    limited = {**pace(rows), "max_rows_per_second": 3000, **more.pop("pace", {})}
+    return document("public.counted", {"n": "n + 1"}, pace=limited, **more)
+
+
+def target(daemon):
+    answer = daemon.get("/v1/targets/shop")
+    assert answer.status == 200, answer.text
+    return answer.json
+
+
+def replica_of(daemon, name="replica"):
+    return next((one for one in target(daemon)["replicas"] if one["name"] == name), None)
+
+
+def wait_batches(daemon, job, more=3, seconds=20):
+    before = daemon.job(job)["progress"]["batches"]
+    daemon.wait_progress(job, before + more, seconds)
+
+
+def wait_holding(daemon, job, code="replication_lag", seconds=10):
+    last = {}
+
+    def holds():
+        last.update(daemon.job(job))
+        return last["activity"] == "holding" and (last["reason"] or {}).get("code") == code
+    until(holds, seconds, lambda _: f"holding for {code}: {last.get('activity')}, {last.get('reason')}\n{daemon.log_tail()}")
+    return last
+
+
+def add_replica(cluster, name, **settings):
+    """One more replica, a base backup of the running primary."""
+    made = Server(cluster.directory, name)
+    _run(f"{programs()}/pg_basebackup", "-D", str(made.data), "-d", cluster.primary.url(), "-X", "stream", "-c", "fast")
+    _run("touch", f"{made.data}/standby.signal")
+    made.configure(primary_conninfo=f"host={cluster.primary.sockets} port={cluster.primary.port} user=postgres "
+                                    f"application_name={name}", primary_slot_name="", **settings)
+    return made
+
+
+def test_replay_is_paused_for_a_while(own_cluster, own_database, paused_daemon):
+    """Lag grows, the job holds and says whose, and goes on within 5 s of recovery; the time stands in the ledger."""
+    daemon = paused_daemon
+    job = daemon.submit(long_job(limits={"replication_lag": "1500ms"}))
+    wait_batches(daemon, job)
+    until(lambda: (replica_of(daemon) or {}).get("state") == "heeded", 5, "the replica is seen")
+    own_cluster.replica.psql("SELECT pg_wal_replay_pause()")
+    paused_at = time.monotonic()
+    batches_at_limit = None
+    while True:
+        view, seen = replica_of(daemon), daemon.job(job)
+        if view["lag_seconds"] is not None and view["lag_seconds"] >= 1.5 and batches_at_limit is None:
+            batches_at_limit, over_at = seen["progress"]["batches"], time.monotonic()
+        if seen["activity"] == "holding":
+            break
+        assert time.monotonic() - paused_at < 10, f"it does not hold: {view}, {seen['reason']}"
+    reason = seen["reason"]
+    held_at = time.monotonic()
+    assert reason["code"] == "replication_lag" and reason["signal"] == "lag:replica", reason
+    assert reason["value"] >= 1.5 and reason["limit"] == 1.5 and reason["text"].startswith("replica is "), reason
+    assert "limit 1.5 s" in reason["text"]
+    assert held_at - paused_at < 1.5 + 1 + 1, "the reason comes within a second of the limit"
+    if batches_at_limit is not None:
+        assert held_at - over_at < 1
+        assert seen["progress"]["batches"] <= batches_at_limit + 1
+    # nothing is written while it holds, and the value grows
+    batches = daemon.job(job)["progress"]["batches"]
+    first = daemon.job(job)["reason"]["value"]
+    until(lambda: (daemon.job(job)["reason"] or {}).get("value", 0) > first + 1, 10, "the lag that is shown grows")
+    assert daemon.job(job)["progress"]["batches"] == batches
+    own_cluster.replica.psql("SELECT pg_wal_replay_resume()")
+    recovered_at = time.monotonic()
+    until(lambda: daemon.job(job)["progress"]["batches"] > batches, 10, lambda _: f"it goes on: {daemon.job(job)}\n{target(daemon)}")
+    assert time.monotonic() - recovered_at < 5
+    seconds = daemon.job(job)["progress"]["seconds"]
+    assert seconds["holding/lag:replica"] > 1 and seconds["batching"] > 0, seconds
+    # the ledger is kept over a restart
+    daemon.stop()
+    daemon.start()
+    wait_batches(daemon, job)
+    assert daemon.job(job)["progress"]["seconds"]["holding/lag:replica"] >= seconds["holding/lag:replica"]
+    daemon.abort(job)
+    daemon.wait(job, "aborted")
+
+
+def test_an_idle_replica_does_not_lag(own_cluster, own_database, paused_daemon):
+    daemon = paused_daemon
+    job = daemon.submit(long_job(rows=10, pace={"nice": 100, "max_rows_per_second": 2}))
+    wait_batches(daemon, job, 1)
+    own_database.execute("CHECKPOINT")
+    seen = []
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        view = replica_of(daemon)
+        seen.append(view["lag_seconds"] or 0)
+        assert daemon.job(job)["activity"] != "holding", daemon.job(job)["reason"]
+        until(lambda: True)
+    assert max(seen) < 0.75, f"an idle replica reads as lagging: {max(seen)}"
+    signals = {one["name"]: one for one in target(daemon)["signals"]}
+    assert signals["lag:replica"]["limit"] == 1.5 and signals["lag:replica"]["age_seconds"] < 3
+    assert signals["active_sessions"]["value"] is not None and signals["active_sessions"]["limit"] is None
+    assert signals["slot:replica"]["value"] >= 0 and signals["log_rate"]["value"] >= 0
+    daemon.abort(job)
+    daemon.wait(job, "aborted")
+    # nobody watches when nothing runs
+    until(lambda: own_database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'backfilld %'") == 0,
+          5, "the monitor's session is gone")
+    assert target(daemon)["watching"] is False
+
+
+def test_the_only_replica_is_killed(own_cluster, own_database, paused_daemon):
+    """Fail closed: no row of its own for 5 s is over the limit; ignoring it lets the job go on, and ends by itself."""
+    daemon = paused_daemon
+    job = daemon.submit(long_job())
+    wait_batches(daemon, job)
+    own_cluster.replica.stop("immediate")
+    killed_at = time.monotonic()
+    held = wait_holding(daemon, job, "signal_stale", 15)
+    assert 4 < time.monotonic() - killed_at < 8
+    assert "replica does not stream any more" in held["reason"]["text"], held["reason"]
+    assert replica_of(daemon)["state"] == "lost"
+    batches = held["progress"]["batches"]
+    until(lambda: daemon.job(job)["reason"]["since"] == held["reason"]["since"], 1, "since stays")
+    answer = daemon.post("/v1/targets/shop/replicas/nobody/ignore", {})
+    assert answer.status == 404 and "replica" in answer.json["detail"]
+    answer = daemon.post("/v1/targets/shop/replicas/replica/ignore", {"for": "8s", "reason": "it is being rebuilt"})
+    assert answer.status == 200, answer.text
+    view = next(one for one in answer.json["replicas"] if one["name"] == "replica")
+    assert view["state"] == "ignored" and "it is being rebuilt" in view["reason"] and view["until"]
+    until(lambda: daemon.job(job)["progress"]["batches"] > batches, 5, "it goes on without the replica")
+    assert any("replica is ignored for 8" in event["text"] for event in daemon.events(job))
+    wait_holding(daemon, job, "signal_stale", 20)
+    batches = daemon.job(job)["progress"]["batches"]
+    own_cluster.replica.start()
+    until(lambda: daemon.job(job)["progress"]["batches"] > batches, 20,
+          lambda _: f"it goes on when the replica is back: {daemon.job(job)['reason']}")
+    assert daemon.post("/v1/targets/shop/replicas/replica/ignore").status == 200
+    assert daemon.post("/v1/targets/shop/replicas/replica/heed", {"reason": "rebuilt"}).status == 200
+    assert replica_of(daemon)["state"] == "heeded"
+    daemon.abort(job)
+    daemon.wait(job, "aborted")
+
+
+def test_a_second_replica_is_far_behind_from_the_start(own_cluster, own_database, paused_daemon):
+    """It is set aside, loudly, and the job goes on at the pace of the other one; the last one is never set aside."""
+    daemon = paused_daemon
+    second = add_replica(own_cluster, "replica-2", recovery_min_apply_delay="1h")
+    second.start()
+    try:
+        until(lambda: own_cluster.primary.psql("SELECT count(*) FROM pg_stat_replication WHERE replay_lsn IS NOT NULL") == "2",
+              20, "both replicas stream")
+        own_database.execute("CREATE TABLE writes AS SELECT g FROM generate_series(1, 20000) g")
+        own_cluster.primary.psql("SELECT pg_switch_wal()")
+        job = daemon.submit(long_job())
+        events = until(lambda: [event for event in daemon.events(job) if event["type"] == "set_aside"], 10,
+                       "a replica is set aside")
+        wait_batches(daemon, job, 5, 20)
+        assert len(events) == 1 and "replica-2 is set aside for an hour" in events[0]["text"], daemon.events(job)
+        assert replica_of(daemon, "replica-2")["state"] == "set_aside" and replica_of(daemon)["state"] == "heeded"
+        own_cluster.replica.psql("SELECT pg_wal_replay_pause()")
+        held = wait_holding(daemon, job)
+        assert held["reason"]["signal"] == "lag:replica"
+        own_cluster.replica.psql("SELECT pg_wal_replay_resume()")
+        wait_batches(daemon, job)
+        daemon.abort(job)
+        daemon.wait(job, "aborted")
+    finally:
+        second.stop("immediate")
+
+
+def test_no_replicas_have_to_be_accepted(make_daemon, tmp_path):
+    with Cluster(replica=False) as cluster:
+        database = make_database(cluster.primary, "shop")
+        make_table(database, 200)
+        daemon = make_daemon(database, replicas="auto")
+        answer = daemon.post("/v1/jobs", document("public.counted", {"n": "n + 1"}))
+        assert answer.status == 422 and answer.json["code"] == "no_replicas", answer.text
+        assert [error["pointer"] for error in answer.json["errors"]] == ["/accept"]
+        job = daemon.submit(document("public.counted", {"n": "n + 1"}, accept=["no_replicas"]))
+        daemon.wait(job, "completed")
+        check(database, 200)
+        database.close()
+
+
+def test_who_may_not_look_does_not_take_it_for_zero(own_cluster, own_database, make_daemon):
+    make_table(own_database, 2000)
+    own_database.execute("CREATE ROLE backfill LOGIN; GRANT ALL ON counted TO backfill; GRANT CREATE ON DATABASE shop TO backfill")
+    daemon = make_daemon(own_database.url.replace("postgres@", "backfill@"), replicas="auto")
+    job = daemon.submit(long_job(rows=10))
+    held = wait_holding(daemon, job, "signal_stale")
+    assert "GRANT pg_monitor" in held["reason"]["text"], held["reason"]
+    assert held["progress"]["batches"] == 0
+    assert {one["name"]: one["value"] for one in target(daemon)["signals"]}.get("active_sessions") is None
+    own_database.execute("GRANT pg_monitor TO backfill")
+    wait_batches(daemon, job)
+    daemon.abort(job)
+    daemon.wait(job, "aborted")
