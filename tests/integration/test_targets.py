@@ -142,6 +142,24 @@ def test_jobs_of_a_target_that_is_gone_wait_for_it(make_daemon, database, second
     assert any("is there again" in text for text in texts), texts
 
 
+def test_what_the_servers_say_of_themselves(make_daemon, database, cluster, my_database):
+    """Asked at most every two seconds; a replica is said to be one, and so is a primary that takes no writes."""
+    daemon = make_daemon(database, targets={"replica": {"primary": database.url.replace(
+        f":{cluster.primary.port}/", f":{cluster.replica.port}/")}, "legacy": {"primary": my_database.url, **my_database.target},
+        "away": {"primary": "postgresql://postgres@127.0.0.1:1/shop"}})
+
+    def seen():
+        shown = {target["name"]: target for target in daemon.get("/v1/targets").json["targets"]}
+        return {name: (target["engine"], target["reachability"], target["role"]) for name, target in shown.items()}, shown
+    until(lambda: seen()[0]["replica"][1] == "reachable", 20, "the database is replayed", 0.5)
+    words, shown = seen()
+    assert words == {"shop": ("postgresql", "reachable", "primary"), "replica": ("postgresql", "reachable", "replica"),
+                     "legacy": ("mysql", "reachable", "primary"), "away": ("postgresql", "unreachable", None)}
+    assert shown["legacy"]["version"] and shown["away"]["version"] is None and "refused" in shown["away"]["trouble"]
+    database.execute(f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
+    until(lambda: seen()[0]["shop"] == ("postgresql", "reachable", "read_only"), 10, "it takes no writes", 0.2)
+
+
 def test_a_job_of_a_target_that_is_gone_can_be_stopped(daemon, database):
     make_table(database, 400)
     slow_batches(database, 0.05)
