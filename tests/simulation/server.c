@@ -51,6 +51,7 @@ static void hand_over(void *argument)
     size_t count = flight->count;
     client->answers = NULL;
     client->flight = NULL;
+    sim_replicas_seen(client, flight, answers, client->lost);
     client->done(client->done_argument, client, flight, answers, client->lost);
     sim_free_answers(answers, count);
 }
@@ -160,9 +161,11 @@ static void run_step(void *argument)
     const struct bf_step *step = &flight->flight.steps[index];
     struct bf_answer *answer = &flight->answers[index];
     session->running = NULL;
+    if (step->statement == BF_STATEMENT_FENCE && !session->waiting)
+        sim_replicas_batch(session);
     if (session->cancelled && step->statement != BF_STATEMENT_COMMIT) {
         sim_error(answer, BF_CLASS_CANCELLED, "canceling statement due to user request");
-    } else if (sim_statement(session, step, answer) == SIM_WAIT) {
+    } else if (!sim_replicas_statement(session, step, answer) && sim_statement(session, step, answer) == SIM_WAIT) {
         if (!session->waiting) {
             session->waiting = true;
             session->waiting_since = session->sim->now;
@@ -257,6 +260,7 @@ void sim_session_commit(struct sim_server_session *session)
         }
     char application[64];
     memcpy(application, session->application, sizeof application);
+    sim_replicas_write(session->sim);
     release(session);
     if (batch)
         server->batch_commits++;
@@ -409,6 +413,7 @@ static void close_session(struct bf_session *client)
 {
     struct sim *sim = client->sim;
     struct sim_server_session *server = client->server;
+    sim_replicas_unwatched(client);
     sim_cancel(client->connecting);
     sim_cancel(client->answer);
     sim_cancel(client->delivery);

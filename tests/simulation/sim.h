@@ -93,6 +93,38 @@ struct sim_server {
     bool lost_the_end;     /* a fail-over took back what was released as done: nobody can know */
 };
 
+/* ---- replicas (replicas.c) ---- */
+enum { SIM_REPLICAS = 2 };
+
+struct sim_replica {
+    bool exists, paused, stopped;
+    int64_t position;      /* bytes replayed */
+    int64_t behind_since;  /* microseconds: when what it has not replayed was written first; 0: it has everything */
+    int64_t over_seen_at;  /* a sample over the limit was delivered; 0: none, or it was set aside for good reason */
+    int64_t heard_at;      /* it was in a sample that was delivered; 0: in none that counts */
+    int batches_since;     /* over_seen_at */
+};
+
+struct sim_replicas {
+    bool watched;          /* the daemons heed them */
+    struct sim_replica list[SIM_REPLICAS];
+    int64_t log;           /* bytes */
+    int replies;
+    const void *watcher;   /* the monitor's session whose sample came last */
+    int64_t watched_since, seen_at; /* microseconds; seen_at 0: nothing is known */
+};
+
+struct bf_session;
+struct sim_server_session;
+struct bf_step;
+void sim_replicas_begin(struct sim *sim, bool trouble);
+void sim_replicas_write(struct sim *sim); /* the server's log grows */
+bool sim_replicas_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);
+void sim_replicas_seen(struct bf_session *client, const struct bf_flight *flight, const struct bf_answer *answers, bool lost);
+void sim_replicas_unwatched(struct bf_session *client);
+void sim_replicas_batch(struct sim_server_session *session); /* a fence arrives */
+void sim_replicas_forget(struct sim *sim);
+
 struct bf_database *sim_database(struct sim *sim); /* the port; one for the whole world */
 void sim_server_fail_over(struct sim *sim, int lost_commits);
 void sim_server_restart(struct sim *sim);
@@ -133,6 +165,7 @@ struct sim {
     struct sim_event **heap;
     size_t heap_count, heap_capacity;
     struct sim_server server;
+    struct sim_replicas replicas;
     struct bf_database database;
     struct sim_daemon daemons[SIM_DAEMONS];
     int processes;

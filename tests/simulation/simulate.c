@@ -218,8 +218,10 @@ void sim_daemon_start(void *argument)
                                       .random = random_bytes, .timer_new = timer_new, .timer_start = timer_start,
                                       .timer_stop = timer_stop, .timer_free = timer_free, .owner = daemon->owner,
                                       .owner_gone = owner_gone};
+    sim_replicas_forget(sim);
     daemon->target = (struct bf_target){.name = "sim", .database = sim_database(sim), .max_jobs = 1,
-                                        .require_approval = (sim->seed & 1) != 0};
+                                        .require_approval = (sim->seed & 1) != 0,
+                                        .watch_replicas = sim->replicas.watched};
     daemon->twin = daemon->target;
     daemon->twin_now = false;
     struct bf_engine_options options = {.world = &daemon->world, .store = sim_disk_store(daemon->disk),
@@ -374,6 +376,7 @@ static bool simulate(uint64_t seed, enum sabotage sabotage, bool calm, bool verb
     sim->rebooted = seed % 7 == 0 && !calm;
     make_rows(sim);
     sim_late_rows(sim);
+    sim_replicas_begin(sim, !(calm && seed % 4 == 0));
     sim->daemons[0].sim = sim->daemons[1].sim = sim;
     sim->daemons[0].disk = sim_disk_new(sim);
     sim_daemon_start(&sim->daemons[0]);
