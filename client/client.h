@@ -52,5 +52,6 @@ enum bf_exit bf_run_pause_all(struct bf_client *client);
 enum bf_exit bf_run_resume_all(struct bf_client *client);
 enum bf_exit bf_run_events(struct bf_client *client);
 enum bf_exit bf_run_targets(struct bf_client *client);
+enum bf_exit bf_run_replica(struct bf_client *client);
 
 #endif

@@ -148,15 +148,20 @@ char *bf_percent_encode(const char *text)
     return bf_buffer_take(&encoded);
 }
 
-static char *address(const struct bf_http *http, const char *path, const char *job, const char *query)
+/* `names` stand in the route's path, in the order of its places. */
+static char *address(const struct bf_http *http, const char *path, const char *const names[2], const char *query)
 {
-    static const char place[] = "{job}";
-    const char *at = strstr(path, place);
-    if (!at)
-        return bf_format("%s%s%s", http->base, path, query ? query : "");
-    char *encoded BF_AUTO_STRING = bf_percent_encode(job);
-    return bf_format("%s%.*s%s%s%s", http->base, (int)(at - path), path, encoded, at + sizeof place - 1,
-                     query ? query : "");
+    struct bf_buffer url = {0};
+    bf_buffer_text(&url, http->base);
+    for (size_t i = 0; i < 2 && strchr(path, '{'); i++) {
+        char *encoded BF_AUTO_STRING = bf_percent_encode(names[i]);
+        bf_buffer_append(&url, path, strcspn(path, "{"));
+        bf_buffer_text(&url, encoded);
+        path = strchr(path, '}') + 1;
+    }
+    bf_buffer_text(&url, path);
+    bf_buffer_text(&url, query ? query : "");
+    return bf_buffer_take(&url);
 }
 
 static void prepare(struct bf_http *http, const char *method, const struct curl_slist *headers, const char *body,
@@ -199,13 +204,13 @@ static void take_answer(struct bf_http *http, struct bf_reply *reply)
         reply->json = json_loads(reply->body, 0, NULL);
 }
 
-static void ask(struct bf_http *http, enum bf_route_name route, const char *job, const char *query,
+static void ask(struct bf_http *http, enum bf_route_name route, const char *const names[2], const char *query,
                 const struct curl_slist *headers, const char *body, int64_t timeout, struct bf_reply *reply)
 {
     *reply = (struct bf_reply){.reached = BF_UNREACHABLE};
     bool changes = strcmp(routes[route].method, "GET") != 0;
     struct bf_buffer received = {.ceiling = BF_REPLY_MAX};
-    char *url BF_AUTO_STRING = address(http, routes[route].path, job, query);
+    char *url BF_AUTO_STRING = address(http, routes[route].path, names, query);
     prepare(http, routes[route].method, headers, body, timeout > 0 ? timeout : 1);
     curl_easy_setopt(http->curl, CURLOPT_URL, url);
     curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, receive);
@@ -233,7 +238,13 @@ static void ask(struct bf_http *http, enum bf_route_name route, const char *job,
 void bf_http_ask(struct bf_http *http, enum bf_route_name route, const char *job, const char *query, const char *body,
                  int64_t timeout, struct bf_reply *ret_reply)
 {
-    ask(http, route, job, query, body ? http->with_body : http->plain, body, timeout, ret_reply);
+    ask(http, route, (const char *const[]){job, NULL}, query, body ? http->with_body : http->plain, body, timeout, ret_reply);
+}
+
+void bf_http_ask_replica(struct bf_http *http, enum bf_route_name route, const char *target, const char *replica,
+                         const char *body, int64_t timeout, struct bf_reply *ret_reply)
+{
+    ask(http, route, (const char *const[]){target, replica}, NULL, http->with_body, body, timeout, ret_reply);
 }
 
 void bf_http_ask_with(struct bf_http *http, enum bf_route_name route, const char *job, const char *header,
@@ -242,7 +253,7 @@ void bf_http_ask_with(struct bf_http *http, enum bf_route_name route, const char
     /* curl's list has no copy of its own: the one header goes in front of those that stay. */
     struct curl_slist *first = curl_slist_append(NULL, header);
     first->next = body ? http->with_body : http->plain;
-    ask(http, route, job, NULL, first, body, timeout, ret_reply);
+    ask(http, route, (const char *const[]){job, NULL}, NULL, first, body, timeout, ret_reply);
     first->next = NULL;
     curl_slist_free_all(first);
 }

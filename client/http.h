@@ -43,6 +43,9 @@ void bf_http_ask(struct bf_http *http, enum bf_route_name route, const char *job
 /* The same with one more header ("Name: value"). */
 void bf_http_ask_with(struct bf_http *http, enum bf_route_name route, const char *job, const char *header,
                       const char *body, int64_t timeout, struct bf_reply *ret_reply);
+/* The same for a route whose path has a target and a replica. */
+void bf_http_ask_replica(struct bf_http *http, enum bf_route_name route, const char *target, const char *replica,
+                         const char *body, int64_t timeout, struct bf_reply *ret_reply);
 void bf_reply_clear(struct bf_reply *reply);
 
 /* Percent-encodes everything that is not unreserved (RFC 3986), and dots too where nothing else stands. Owned. */

@@ -6,6 +6,7 @@
 #include "client.h"
 #include "format.h"
 #include "judge.h"
+#include "ledger.h"
 #include "text.h"
 #include "view.h"
 
@@ -57,8 +58,9 @@ static void print_progress(const struct bf_view *view, bool colour)
         bf_print_field("batch", batch_line, COLUMNS);
 }
 
-static void print_job(const struct bf_view *view, bool colour)
+static void print_job(const struct bf_view *view, const json_t *seconds, bool colour)
 {
+    char *ledger BF_AUTO_STRING = bf_ledger_line(seconds);
     char *state BF_AUTO_STRING = bf_view_state(view), *when BF_AUTO_STRING = since(view);
     char *place BF_AUTO_STRING = bf_format("%s %s", view->target, view->table);
     const char *start = colour ? bf_colour_of_state(view->state) : "";
@@ -69,6 +71,7 @@ static void print_job(const struct bf_view *view, bool colour)
     if (strcmp(view->direction, "back") == 0)
         bf_print_field("direction", "back", COLUMNS);
     print_progress(view, colour);
+    bf_print_field("time", ledger, COLUMNS);
     bf_print_field("since", when, COLUMNS);
     bf_print_field("table", place, COLUMNS);
     bf_print_field("id", view->id, COLUMNS);
@@ -86,7 +89,7 @@ enum bf_exit bf_run_show(struct bf_client *client)
         printf("%s\n", reply.body);
     } else {
         bf_view_read(&view, reply.json);
-        print_job(&view, client->colour);
+        print_job(&view, json_object_get(json_object_get(reply.json, "progress"), "seconds"), client->colour);
     }
     bf_view_clear(&view);
     bf_reply_clear(&reply);

@@ -64,7 +64,8 @@ const struct bf_verb bf_verbs[] = {
     {"bad-rows", "JOB", 1, 1, BF_BIT(LIMIT), "rows in quarantine", NULL, BF_ROUTE_BAD_ROWS, NULL},
     {"forget", "JOB", 1, 1, BF_BIT(CONFIRM), "drop a job's way back early", NULL, BF_ROUTE_FORGET, NULL},
     {"replica", "ignore|heed TARGET REPLICA", 3, 3, BF_BIT(FOR) | BF_BIT(REASON),
-     "leave a replica out of the lag limit, or heed it again", NULL, BF_ROUTE_IGNORE_REPLICA, NULL},
+     "leave a replica out of the lag limit, or heed it again", "Ignored for an hour, or --for another time; then it is heeded again.",
+     BF_ROUTE_IGNORE_REPLICA, bf_run_replica},
     {"help", "[VERB]", 0, 1, 0, "this overview, or the help of one verb", NULL, BF_ROUTE_COUNT, bf_run_help},
 };
 const size_t bf_verb_count = BF_COUNT(bf_verbs);

@@ -28,7 +28,7 @@ struct bf_client;
     X(LIMIT, "limit", 0, "N", "at most so many (1 to 500)")                                                  \
     X(ALL, "all", 'a', NULL, "every one, however many pages that takes")                                     \
     X(FOR, "for", 0, "STATE|TIME",                                                                           \
-      "wait: for this state (without it: until the job ends or stops); pause: for so long")                  \
+      "wait: for this state (without it: until the job ends or stops); pause, replica ignore: for so long")                  \
     X(FROM, "from", 0, "start|position", "where the new job begins: where its document says, or where the old one stands") \
     X(IDEMPOTENCY_KEY, "idempotency-key", 0, "KEY",                                                          \
       "the same key with the same document is the same job, for 7 days: safe to try again")                  \

@@ -72,7 +72,7 @@ def test_every_verb_has_help_and_is_built_or_says_so(ctl, fake):
     for verb in named:
         text = ctl(verb, "--help", code=0).stdout
         assert text.startswith(f"usage: backfillctl {verb}") and ctl("help", verb, code=0).stdout == text
-    for verb in ("rollback", "conflicts", "bad-rows", "forget", "replica"):
+    for verb in ("rollback", "conflicts", "bad-rows", "forget"):
         done = ctl(verb, "x", code=1)
         assert done.stderr == f"backfillctl: {verb} is not built yet\n" and done.stdout == ""
     assert fake.requests == []
@@ -373,6 +373,33 @@ def test_show(ctl, fake):
                  "table     shop public.orders", f"id        {ID}"):
         assert line in text.splitlines(), (line, text)
     assert re.search(r"^progress  █+▏?.?░+ 42\.1 %$", text, re.M) and "since     2026-11-21 02:44:00 UTC (" in text
+
+
+def test_show_says_where_the_time_went(ctl, fake):
+    shown = job("running")
+    shown["progress"]["seconds"] = {"batching": 15624, "holding/lag:replica-2": 20160, "sleeping": 14516.2,
+                                    "backing_off/lock_conflict": 99.8, "connecting": 0.2}
+    fake.answers[("GET", "/v1/jobs/orders")] = (200, shown)
+    lines = ctl("show", "orders", code=0).stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("time      "))
+    assert " ".join(line[10:] for line in lines[at:at + 2]) == (
+        "14 h 00 min: 40 % holding on lag of replica-2, 31 % writing, 29 % sleeping")
+    assert lines[at + 2].startswith("since")
+
+
+def test_replica(ctl, fake):
+    target = {"name": "shop", "replicas": [{"name": "a/b", "state": "ignored", "until": "2026-11-21T06:40:00.000Z"}]}
+    for order in ("ignore", "heed"):
+        fake.answers[("POST", f"/v1/targets/shop/replicas/a%2Fb/{order}")] = (200, target)
+    done = ctl("replica", "ignore", "shop", "a/b", "--for", "4h", "--reason", "rebuilt", code=0)
+    assert done.stdout == "replica a/b is ignored until 2026-11-21 06:40:00 UTC\n"
+    assert json.loads(fake.requests[-1]["body"]) == {"for": "4h", "reason": "rebuilt"}
+    ctl("replica", "heed", "shop", "a/b", code=0)
+    assert json.loads(fake.requests[-1]["body"]) == {}
+    asked = len(fake.requests)
+    ctl("replica", "forget", "shop", "a/b", code=2)
+    ctl("replica", "heed", "shop", "a/b", "--for", "4h", code=2)
+    assert len(fake.requests) == asked
 
 
 def test_events(ctl, fake):
