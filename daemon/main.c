@@ -18,6 +18,7 @@
 #include "log.h"
 #include "options.h"
 #include "reload.h"
+#include "sampler.h"
 #include "service.h"
 #include "sqlite_store.h"
 #include "targets.h"
@@ -42,6 +43,7 @@ struct daemon {
     struct bf_targets *targets;
     struct bf_engine *engine;
     struct bf_job_files *job_files;
+    struct bf_sampler *sampler;
     struct bf_http *http;
     uv_signal_t terminate, interrupt, reload;
     uv_timer_t deadline;
@@ -252,10 +254,12 @@ static enum bf_code start(struct daemon *daemon, struct bf_error *error)
     if (bf_targets_count(daemon->targets) == 0)
         bf_log(BF_LEVEL_WARNING, NULL, "no [target NAME] is configured: every job will be refused");
     daemon->job_files = bf_job_files_new(&(struct bf_job_files_options){.loop = &daemon->loop, .engine = daemon->engine});
+    daemon->sampler = bf_sampler_new(&daemon->loop, daemon->engine, daemon->store);
     daemon->http = bf_http_start(
         &daemon->loop,
         &(struct bf_http_options){
-            .engine = daemon->engine, .store = daemon->store, .job_files = daemon->job_files, .listen = daemon->config->listen},
+            .engine = daemon->engine, .store = daemon->store, .job_files = daemon->job_files, .sampler = daemon->sampler,
+            .listen = daemon->config->listen},
         error);
     if (!daemon->http)
         return error->code;
@@ -293,6 +297,7 @@ static void clean_up(struct daemon *daemon)
     bf_http_stop(daemon->http);
     bf_job_files_free(daemon->job_files);
     daemon->job_files = NULL;
+    bf_sampler_free(daemon->sampler);
     if (daemon->engine)
         bf_engine_free(daemon->engine);
     bf_sqlite_store_close(daemon->store);

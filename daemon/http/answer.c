@@ -25,7 +25,18 @@ json_t *bf_json_time(int64_t unix_milliseconds)
     return unix_milliseconds == 0 ? json_null() : json_string(bf_time_format(unix_milliseconds, text));
 }
 
-/* `headers`: pairs of name and value, NULL at the end; may be NULL. */
+/* `headers`: pairs of name and value, NULL at the end; may be NULL. Takes over `text`. */
+static void give(struct bf_http_request *request, int status, char *text, const char *type, const char *const *headers)
+{
+    request->status = status;
+    request->response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+    MHD_add_response_header(request->response, "Content-Type", type);
+    MHD_add_response_header(request->response, "Cache-Control", "no-store");
+    MHD_add_response_header(request->response, "X-Content-Type-Options", "nosniff");
+    for (; headers && *headers; headers += 2) MHD_add_response_header(request->response, headers[0], headers[1]);
+    bf_http_resume(request);
+}
+
 static void answer_with(struct bf_http_request *request, int status, json_t *body, const char *type,
                         const char *const *headers)
 {
@@ -35,13 +46,12 @@ static void answer_with(struct bf_http_request *request, int status, json_t *bod
         status = 500;
         text = bf_copy_string("{}");
     }
-    request->status = status;
-    request->response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-    MHD_add_response_header(request->response, "Content-Type", type);
-    MHD_add_response_header(request->response, "Cache-Control", "no-store");
-    MHD_add_response_header(request->response, "X-Content-Type-Options", "nosniff");
-    for (; headers && *headers; headers += 2) MHD_add_response_header(request->response, headers[0], headers[1]);
-    bf_http_resume(request);
+    give(request, status, text, type, headers);
+}
+
+void bf_http_answer_text(struct bf_http_request *request, int status, const char *type, char *text)
+{
+    give(request, status, text, type, NULL);
 }
 
 /* `header` may be NULL. */

@@ -166,6 +166,7 @@ static const struct bf_condition conditions[] = {
     {"Idempotency-Key", AT(SUBMIT) | AT(CLONE),
      "1 to 255 visible ASCII characters. The same key with the same body within 7 days is answered with the same job"},
     {"If-Match", AT(TUNE), "the job's ETag, or *: another one answers 412"},
+    {"Last-Event-ID", AT(EVENTS) | AT(JOB_EVENTS), "of a stream: the id of the last event that was seen"},
 };
 
 const struct bf_condition *bf_condition(size_t index)
@@ -194,6 +195,12 @@ static bool is_key(const char *value)
     return length > 0 && length <= BF_IDEMPOTENCY_KEY_MAX;
 }
 
+static bool is_number(const char *value)
+{
+    size_t length = strlen(value);
+    return length > 0 && length <= 18 && strspn(value, "0123456789") == length;
+}
+
 bool bf_http_check_conditions(struct bf_http_request *request)
 {
     const struct bf_route *route = request->route;
@@ -211,6 +218,8 @@ bool bf_http_check_conditions(struct bf_http_request *request)
         else if (strcmp(condition->name, "Idempotency-Key") == 0 && !is_key(value))
             bf_http_problem(request, BF_BAD_REQUEST, "Idempotency-Key has 1 to %d visible ASCII characters",
                             BF_IDEMPOTENCY_KEY_MAX);
+        else if (strcmp(condition->name, "Last-Event-ID") == 0 && !is_number(value))
+            bf_http_problem(request, BF_BAD_REQUEST, "Last-Event-ID is the id of an event, a whole number");
     }
     return !request->response;
 }

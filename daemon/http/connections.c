@@ -25,6 +25,7 @@ static uint64_t time_allowed(enum bf_http_phase phase)
     case BF_HTTP_ANSWER:
         return BF_HTTP_ANSWER_TIMEOUT * UINT64_C(1000);
     case BF_HTTP_WORK:
+    case BF_HTTP_STREAM:
         break;
     }
     return 0;

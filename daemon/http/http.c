@@ -6,6 +6,7 @@
 
 #include "allocate.h"
 #include "server.h"
+#include "stream.h"
 
 static void rearm(struct bf_http *http);
 
@@ -47,6 +48,12 @@ static void suspend(struct bf_http_request *request)
     MHD_suspend_connection(request->connection);
 }
 
+/* Not at once: it must not be run from inside the engine. */
+void bf_http_run_soon(struct bf_http *http)
+{
+    if (!http->stopping) uv_timer_start(&http->timer, on_timer, 0, 0);
+}
+
 void bf_http_resume(struct bf_http_request *request)
 {
     struct bf_http *http = request->http;
@@ -58,8 +65,7 @@ void bf_http_resume(struct bf_http_request *request)
     else
         http->suspended = request->next;
     MHD_resume_connection(request->connection);
-    /* It takes effect in the next MHD_run, which must not be run from inside the engine. */
-    if (!http->stopping) uv_timer_start(&http->timer, on_timer, 0, 0);
+    bf_http_run_soon(http);
 }
 
 static struct bf_http_connection *connection_of(struct MHD_Connection *connection)
@@ -87,7 +93,7 @@ static void *on_target(void *argument, const char *text, struct MHD_Connection *
 
 static enum MHD_Result queue(struct bf_http_request *request)
 {
-    bf_http_connection_is(connection_of(request->connection), BF_HTTP_ANSWER);
+    bf_http_connection_is(connection_of(request->connection), request->streams ? BF_HTTP_STREAM : BF_HTTP_ANSWER);
     return MHD_queue_response(request->connection, (unsigned)request->status, request->response);
 }
 
@@ -141,6 +147,7 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
     (void)url;
     if (!request->begun) {
         request->begun = true;
+        request->head = strcmp(method, "HEAD") == 0;
         bf_http_connection_is(connection_of(connection), BF_HTTP_BODY);
         /* Answering now ends the connection after it, which is right only where a body would have to be read. */
         if (bf_http_check(request, method, version) || !bf_http_has_body(request)) return MHD_YES;
@@ -207,7 +214,9 @@ struct bf_http *bf_http_start(uv_loop_t *loop, const struct bf_http_options *opt
     http->engine = options->engine;
     http->store = options->store;
     http->job_files = options->job_files;
+    http->sampler = options->sampler;
     http->loop = loop;
+    http->stalled = options->stalled ? (uint64_t)options->stalled : BF_STREAM_STALLED;
     http->listen = made;
     http->connections_max = bf_http_connections_possible();
     http->server = start_server(http);
@@ -222,8 +231,9 @@ struct bf_http *bf_http_start(uv_loop_t *loop, const struct bf_http_options *opt
     }
     uv_timer_init(loop, &http->timer);
     uv_timer_init(loop, &http->tick);
-    http->open_handles = 3;
-    http->poll.data = http->timer.data = http->tick.data = http;
+    bf_loop_lag_start(loop, &http->lag);
+    http->open_handles = 4;
+    http->poll.data = http->timer.data = http->tick.data = http->lag.timer.data = http;
     uv_poll_start(&http->poll, UV_READABLE, on_poll);
     rearm(http);
     return http;
@@ -250,6 +260,7 @@ void bf_http_stop(struct bf_http *http)
         bf_http_problem(request, BF_STOPPING, "the daemon is stopping; what was ordered may still take effect");
         bf_http_resume(request);
     }
+    bf_hub_stop(http);
     /* A suspended connection would make MHD_stop_daemon panic: the first run resumes, the others let answers go out. */
     enum { RUNS = 4 };
     for (int i = 0; i < RUNS; i++) MHD_run(http->server);
@@ -263,4 +274,5 @@ void bf_http_stop(struct bf_http *http)
     uv_close((uv_handle_t *)&http->poll, on_closed);
     uv_close((uv_handle_t *)&http->timer, on_closed);
     uv_close((uv_handle_t *)&http->tick, on_closed);
+    uv_close((uv_handle_t *)&http->lag.timer, on_closed);
 }

@@ -12,14 +12,17 @@
 
 struct bf_http;
 struct bf_job_files;
+struct bf_sampler;
 
 struct bf_http_options {
     struct bf_engine *engine; /* engine, its targets and the store stay the caller's and live until bf_http_stop */
     const struct bf_store *store;
     const struct bf_job_files *job_files; /* NULL: none; lives until bf_http_stop */
+    struct bf_sampler *sampler;           /* the same */
     /* "127.0.0.1:8420", "localhost:8420", "[::1]:0" (0: any free port) or "unix:/path"; loopback only, because tokens
      * are not built yet. */
     const char *listen;
+    int64_t stalled; /* milliseconds until a stream that nobody reads is dropped; 0: ten seconds */
 };
 
 /* Listens. NULL and the reason in `error` when that fails; a socket file that nobody listens on is replaced. */

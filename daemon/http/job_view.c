@@ -3,6 +3,7 @@
 
 #include "allocate.h"
 #include "state.h"
+#include "stream.h"
 
 /* Owned JSON text as JSON; null where there is none. */
 static json_t *parsed(const char *text)
@@ -110,6 +111,25 @@ static json_t *activity_view(const struct bf_job *job, enum bf_state state)
 {
     if (state != BF_STATE_RUNNING && state != BF_STATE_VERIFYING && state != BF_STATE_ROLLING_BACK) return json_null();
     return json_string(bf_activity_name(bf_job_activity(job)));
+}
+
+json_t *bf_job_progress_view(const struct bf_job *job)
+{
+    const struct bf_record *record = bf_job_record(job);
+    struct bf_reason reason = bf_job_reason(job);
+    json_t *view = json_object();
+    json_object_set_new(view, "id", json_string(record->id));
+    json_object_set_new(view, "name", bf_json_text(record->document->name));
+    json_object_set_new(view, "target", bf_json_text(record->document->target));
+    json_object_set_new(view, "state", json_string(bf_state_name(record->state)));
+    json_object_set_new(view, "direction", json_string(bf_direction_name(record->direction)));
+    json_object_set_new(view, "activity", activity_view(job, record->state));
+    json_object_set_new(view, "reason", reason_view(&reason));
+    json_object_set_new(view, "progress", progress_view(job, record));
+    json_object_set_new(view, "updated_at", bf_json_time(record->updated_at));
+    json_object_set_new(view, "started_at", bf_json_time(record->started_at));
+    json_object_set_new(view, "ended_at", bf_json_time(record->ended_at));
+    return view;
 }
 
 json_t *bf_job_view(const struct bf_job *job)

@@ -52,9 +52,11 @@ static const struct success {
     {BF_ROUTE_HEED_REPLICA, "200", "Target", "the target"},
     {BF_ROUTE_JOB_EVENTS, "200", "EventPage", "events"},
     {BF_ROUTE_EVENTS, "200", "EventPage", "events"},
+    {BF_ROUTE_SAMPLES, "200", "SamplePage", "points, rising"},
     {BF_ROUTE_JOB_FILES, "200", "JobFilePage", "the files"},
     {BF_ROUTE_TARGETS, "200", "TargetPage", "the targets"},
     {BF_ROUTE_TARGET, "200", "Target", "the target"},
+    {BF_ROUTE_METRICS, "200", "string", "Prometheus' text format"},
     {BF_ROUTE_HEALTHZ, "200", "Health", "the daemon is alive"},
     {BF_ROUTE_READYZ, "200", "Ready", "the state store and every target answer"},
     {BF_ROUTE_OPENAPI, "200", "object", "this"},
@@ -101,6 +103,14 @@ static void add_path_parameters(json_t *parameters, const char *path)
                                                         json_pack("{s:s, s:i}", "type", "string", "minLength", 1)));
 }
 
+static json_t *choices(const char *list)
+{
+    json_t *words = json_array();
+    for (const char *at = list; *at; at += strcspn(at, "|"), at += *at == '|')
+        json_array_append_new(words, json_stringn(at, strcspn(at, "|")));
+    return words;
+}
+
 static json_t *query_schema(const struct bf_query *query)
 {
     json_t *schema = NULL;
@@ -125,6 +135,12 @@ static json_t *query_schema(const struct bf_query *query)
     case BF_QUERY_ID:
         schema = bf_openapi_type("Id");
         break;
+    case BF_QUERY_TIME:
+        schema = bf_openapi_type("time");
+        break;
+    case BF_QUERY_CHOICE:
+        schema = json_pack("{s:s, s:o}", "type", "string", "enum", choices(query->choices));
+        break;
     }
     return query->repeated ? json_pack("{s:s, s:o}", "type", "array", "items", schema) : schema;
 }
@@ -148,6 +164,21 @@ static json_t *parameters_of(const struct operation *operation)
 static json_t *content(const char *type, const char *schema)
 {
     return json_pack("{s:{s:o}}", type, "schema", bf_openapi_type(schema));
+}
+
+/* JSON, or what else the route has. */
+static json_t *contents(enum bf_route_name route, const char *schema)
+{
+    static const struct {
+        enum bf_route_name route;
+        const char *type;
+    } others[] = {{BF_ROUTE_METRICS, "text/plain"}};
+    for (size_t i = 0; i < BF_COUNT(others); i++)
+        if (others[i].route == route) return content(others[i].type, schema);
+    json_t *made = content(BF_API_JSON, schema);
+    if (route == BF_ROUTE_EVENTS || route == BF_ROUTE_JOB_EVENTS)
+        json_object_update_new(made, content("text/event-stream", "string"));
+    return made;
 }
 
 /* Statuses with which a route that is built can refuse; 405 belongs to no operation. */
@@ -196,7 +227,7 @@ static json_t *responses_of(const struct operation *operation)
         const struct success *success = &successes[i];
         if (success->route != operation->route) continue;
         json_t *response = json_pack("{s:s, s:o}", "description", success->help, "content",
-                                     content(BF_API_JSON, success->schema));
+                                     contents(operation->route, success->schema));
         json_t *headers = json_object();
         if (strcmp(success->schema, "Job") == 0)
             json_object_set_new(headers, "ETag", json_pack("{s:o}", "schema", bf_openapi_type("string")));

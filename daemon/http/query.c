@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "duration.h"
 #include "identifier.h"
 #include "server.h"
 #include "state.h"
@@ -33,6 +34,14 @@ static const struct bf_query events[] = {
     {0},
 };
 
+static const struct bf_query samples[] = {
+    {"step", BF_QUERY_CHOICE, .choices = "1s|10s|1m", .help = "the time between two points: kept for 10 minutes, a day, a month; "
+     "without it: the finest that is kept for long enough for `since`"},
+    {"since", BF_QUERY_TIME, .help = "the first points not before it; without it: the newest ones"},
+    {"limit", BF_QUERY_NUMBER, .low = 1, .high = 2000, .standard = 600, .help = "at most so many"},
+    {0},
+};
+
 const struct bf_query *bf_query_of(enum bf_route_name route)
 {
     switch (route) {
@@ -40,6 +49,8 @@ const struct bf_query *bf_query_of(enum bf_route_name route)
         return submit;
     case BF_ROUTE_LIST:
         return list;
+    case BF_ROUTE_SAMPLES:
+        return samples;
     case BF_ROUTE_EVENTS:
     case BF_ROUTE_JOB_EVENTS:
         return events;
@@ -61,6 +72,14 @@ static void check_number(struct bf_http_request *request, const struct bf_query 
     if (!digits || errno != 0 || number < query->low || number > query->high)
         bf_http_problem(request, BF_BAD_REQUEST, "%s is a whole number from %lld to %lld, not %.40s", query->name,
                         (long long)query->low, (long long)query->high, shown(value));
+}
+
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t length = strlen(value);
+    for (const char *at = choices; *at; at += strcspn(at, "|"), at += *at == '|')
+        if (strcspn(at, "|") == length && memcmp(at, value, length) == 0) return true;
+    return false;
 }
 
 /* Refuses what could never mean anything, instead of answering as if it had not been said. */
@@ -88,6 +107,15 @@ static void check_value(struct bf_http_request *request, const struct bf_query *
         if (!bf_ulid_valid(value))
             bf_http_problem(request, BF_BAD_REQUEST, "%s is the id of a job, as `next` gave it, not %.40s", query->name,
                             shown(value));
+        break;
+    case BF_QUERY_TIME:
+        if (!bf_time_parse(value, &(int64_t){0}))
+            bf_http_problem(request, BF_BAD_REQUEST, "%s is a time such as 2026-11-21T02:40:00.000Z, not %.40s", query->name,
+                            shown(value));
+        break;
+    case BF_QUERY_CHOICE:
+        if (!is_choice(query->choices, value))
+            bf_http_problem(request, BF_BAD_REQUEST, "%s is one of %s, not %.40s", query->name, query->choices, shown(value));
         break;
     }
 }
@@ -120,6 +148,13 @@ bool bf_http_flag(const struct bf_http_request *request, const char *name)
 {
     const char *value = bf_http_parameter(request, name);
     return value && strcmp(value, "true") == 0;
+}
+
+int64_t bf_http_time(const struct bf_http_request *request, const char *name)
+{
+    int64_t time = 0;
+    const char *value = bf_http_parameter(request, name);
+    return value && bf_time_parse(value, &time) ? time : 0;
 }
 
 int64_t bf_http_number(const struct bf_http_request *request, const char *name)

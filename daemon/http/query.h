@@ -15,7 +15,9 @@ enum bf_query_kind {
     BF_QUERY_BOOLEAN, /* "true" or "false" */
     BF_QUERY_STATE,   /* the name of a state */
     BF_QUERY_LABEL,   /* NAME:VALUE */
-    BF_QUERY_ID       /* the id of a job */
+    BF_QUERY_ID,      /* the id of a job */
+    BF_QUERY_TIME,    /* RFC 3339 */
+    BF_QUERY_CHOICE   /* one of `choices` */
 };
 
 struct bf_query {
@@ -23,6 +25,7 @@ struct bf_query {
     enum bf_query_kind kind;
     bool repeated; /* may be given more than once */
     int64_t low, high;
+    const char *choices; /* "a|b" */
     int64_t standard; /* of a number; below `low`: none */
     const char *help;
 };
@@ -36,6 +39,7 @@ bool bf_http_check_query(struct bf_http_request *request);
 /* For handlers, after that check. The first of that name, NULL: not there. */
 const char *bf_http_parameter(const struct bf_http_request *request, const char *name);
 bool bf_http_flag(const struct bf_http_request *request, const char *name);
+int64_t bf_http_time(const struct bf_http_request *request, const char *name); /* unix milliseconds; 0: not there */
 int64_t bf_http_number(const struct bf_http_request *request, const char *name);
 
 #endif

@@ -20,6 +20,7 @@
 #include "engine.h"
 #include "http.h"
 #include "listen.h"
+#include "loop_lag.h"
 #include "query.h"
 #include "uri.h"
 
@@ -42,7 +43,7 @@ enum {
 };
 
 /* Where a connection is. Those before WORK have no whole request. */
-enum bf_http_phase { BF_HTTP_IDLE, BF_HTTP_HEADERS, BF_HTTP_BODY, BF_HTTP_WORK, BF_HTTP_ANSWER };
+enum bf_http_phase { BF_HTTP_IDLE, BF_HTTP_HEADERS, BF_HTTP_BODY, BF_HTTP_WORK, BF_HTTP_ANSWER, BF_HTTP_STREAM };
 
 struct bf_http_request;
 struct bf_http_wait;
@@ -70,11 +71,13 @@ struct bf_http {
     struct bf_engine *engine;
     const struct bf_store *store;
     const struct bf_job_files *job_files; /* NULL: none */
+    struct bf_sampler *sampler;
     struct bf_listen listen;
     uv_loop_t *loop;
     struct MHD_Daemon *server;
     uv_poll_t poll;
     uv_timer_t timer, tick;
+    struct bf_loop_lag lag;
     struct bf_http_connection *connections; /* list, newest first */
     int connection_count, connections_max;  /* without those that are ending */
     int open_handles; /* of the loop; the last one that closes frees this */
@@ -84,6 +87,9 @@ struct bf_http {
     struct bf_http_linger *lingering;  /* list */
     int lingering_count;
     struct bf_http_probe *probe; /* of the targets; NULL: nobody asked yet */
+    struct bf_http_hub *hub;     /* of the streams; NULL: nobody listens */
+    int watcher_count;
+    uint64_t stalled;            /* milliseconds, of a stream that is not read */
 };
 
 struct bf_http_request {
@@ -96,11 +102,13 @@ struct bf_http_request {
     const struct bf_route *route;
     const char *job, *target, *replica; /* the route's {job}, {target}, {replica}; in `uri` */
     bool begun;               /* the headers were looked at */
+    bool head;                /* HEAD: the answer has no body */
     struct bf_buffer body;
     size_t received;          /* bytes of body, kept or not */
     int status;
     struct MHD_Response *response; /* NULL: not answered yet */
     struct bf_http_wait *wait;          /* NULL: waits for nobody */
+    bool streams;             /* its answer goes on for as long as the client listens */
     bool suspended;
     struct bf_http_request *previous, *next; /* among the suspended ones */
 };
@@ -133,6 +141,8 @@ enum bf_code bf_route_find(const char *method, struct bf_http_request *request, 
 void bf_http_answer(struct bf_http_request *request, int status, json_t *body); /* takes over `body` */
 /* With headers: pairs of name and value, NULL at the end. */
 void bf_http_answer_with(struct bf_http_request *request, int status, json_t *body, const char *const *headers);
+/* `type` is its media type; takes over `text`. */
+void bf_http_answer_text(struct bf_http_request *request, int status, const char *type, char *text);
 void bf_http_problem(struct bf_http_request *request, enum bf_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same as text with status line and headers, for a connection that is ended after it; owned. */
@@ -155,6 +165,8 @@ void bf_http_wait_forget(struct bf_http_request *request); /* the callback will 
 
 /* http.c: an answered request that was suspended goes on; else does nothing. */
 void bf_http_resume(struct bf_http_request *request);
+/* The server runs in the next turn of the loop: what was resumed goes on. */
+void bf_http_run_soon(struct bf_http *http);
 
 /* job_view.c */
 json_t *bf_job_view(const struct bf_job *job);

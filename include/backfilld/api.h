@@ -33,7 +33,7 @@
     X(CLONE, POST, "/v1/jobs/{job}/clone", OPERATOR, clone, "submit a copy of a job")                           \
     X(JOB_EVENTS, GET, "/v1/jobs/{job}/events", VIEWER, job_events, "what happened to a job")                   \
     X(EVENTS, GET, "/v1/events", VIEWER, all_events, "what happened to all jobs")                               \
-    X(SAMPLES, GET, "/v1/jobs/{job}/samples", VIEWER, not_built, "series for charts")                           \
+    X(SAMPLES, GET, "/v1/jobs/{job}/samples", VIEWER, samples, "series for charts")                             \
     X(CONFLICTS, GET, "/v1/jobs/{job}/conflicts", VIEWER, not_built, "rows that a rollback left alone")         \
     X(BAD_ROWS, GET, "/v1/jobs/{job}/bad-rows", VIEWER, not_built, "rows in quarantine")                        \
     X(RETRY_BAD_ROWS, POST, "/v1/jobs/{job}/retry-bad-rows", ADMIN, not_built, "trying quarantined rows again") \
@@ -48,7 +48,7 @@
     X(PAUSE_ALL, POST, "/v1/pause-all", OPERATOR, pause_all, "pause every job, and keep all from starting")     \
     X(RESUME_ALL, POST, "/v1/resume-all", OPERATOR, resume_all, "resume what pause-all had paused")             \
     X(TAKE_ALERTS, POST, "/v1/alerts", ALERTS, not_built, "Alertmanager's webhook")                             \
-    X(METRICS, GET, "/metrics", ANYONE, not_built, "metrics for Prometheus")                                    \
+    X(METRICS, GET, "/metrics", ANYONE, metrics, "metrics for Prometheus")                                      \
     X(HEALTHZ, GET, "/healthz", ANYONE, healthz, "is the daemon alive")                                         \
     X(READYZ, GET, "/readyz", ANYONE, readyz, "can the daemon do its work")                                     \
     X(DASHBOARD, GET, "/", ANYONE, not_built, "the dashboard")                                                  \

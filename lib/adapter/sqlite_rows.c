@@ -5,6 +5,7 @@
 
 #include "allocate.h"
 #include "sqlite_reason.h"
+#include "sqlite_samples.h"
 
 /* Every column of a job, once: the statements, the binding and the reading are made from this list, in this order.
  * X(column, kind, field): kinds are TEXT (a char array), STRING (an owned char *), NUMBER and FLAG of the record, or an
@@ -96,6 +97,12 @@ enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct b
         {&rows->latch_off, "DELETE FROM latch WHERE kind = ? AND name = ? AND value = ?"},
         {&rows->forget_job, "DELETE FROM job WHERE id = ?"},
         {&rows->forget_events, "DELETE FROM event WHERE job = ?"},
+        {&rows->add_sample, BF_SAMPLE_ADD},
+        {&rows->trim_samples, "DELETE FROM sample WHERE job = ? AND step = ? AND at < ?"},
+        {&rows->first_samples, "SELECT " BF_SAMPLE_COLUMNS " FROM sample WHERE job = ? AND step = ? AND at >= ? ORDER BY at LIMIT ?"},
+        {&rows->last_samples,
+         "SELECT " BF_SAMPLE_COLUMNS " FROM sample WHERE job = ? AND step = ? AND at >= ? ORDER BY at DESC LIMIT ?"},
+        {&rows->forget_samples, "DELETE FROM sample WHERE job = ?"},
     };
 
     memset(rows, 0, sizeof *rows);
@@ -122,6 +129,11 @@ void bf_rows_clear(struct bf_rows *rows)
     sqlite3_finalize(rows->latch_off);
     sqlite3_finalize(rows->forget_job);
     sqlite3_finalize(rows->forget_events);
+    sqlite3_finalize(rows->add_sample);
+    sqlite3_finalize(rows->trim_samples);
+    sqlite3_finalize(rows->first_samples);
+    sqlite3_finalize(rows->last_samples);
+    sqlite3_finalize(rows->forget_samples);
     memset(rows, 0, sizeof *rows);
 }
 
@@ -132,7 +144,7 @@ static void bind_text(sqlite3_stmt *statement, int place, const char *text)
 }
 
 /* Runs a statement without result. The reset keeps the error of the step, and that of a binding shows up in the step. */
-static bool run(sqlite3_stmt *statement)
+bool bf_rows_run(sqlite3_stmt *statement)
 {
     bool done = sqlite3_step(statement) == SQLITE_DONE;
 
@@ -162,7 +174,7 @@ bool bf_rows_save(struct bf_rows *rows, const struct bf_saved_job *saved)
 #define X(column, kind, field) BIND_##kind(field)
     FIELDS(X)
 #undef X
-    return run(statement);
+    return bf_rows_run(statement);
 }
 
 bool bf_rows_append(struct bf_rows *rows, const struct bf_event *event)
@@ -176,7 +188,7 @@ bool bf_rows_append(struct bf_rows *rows, const struct bf_event *event)
     bind_text(statement, 5, event->to);
     bind_text(statement, 6, event->actor);
     bind_text(statement, 7, event->text);
-    return run(statement);
+    return bf_rows_run(statement);
 }
 
 bool bf_rows_latch(struct bf_rows *rows, const struct bf_latch *latch, bool on)
@@ -191,14 +203,15 @@ bool bf_rows_latch(struct bf_rows *rows, const struct bf_latch *latch, bool on)
         bind_text(statement, 5, latch->actor);
         sqlite3_bind_int64(statement, 6, latch->since);
     }
-    return run(statement);
+    return bf_rows_run(statement);
 }
 
 bool bf_rows_forget(struct bf_rows *rows, const char *job)
 {
     bind_text(rows->forget_events, 1, job);
     bind_text(rows->forget_job, 1, job);
-    return run(rows->forget_events) && run(rows->forget_job);
+    bind_text(rows->forget_samples, 1, job);
+    return bf_rows_run(rows->forget_samples) && bf_rows_run(rows->forget_events) && bf_rows_run(rows->forget_job);
 }
 
 static const char *column_text(sqlite3_stmt *statement, int column)

@@ -23,19 +23,27 @@ struct bf_rows {
     sqlite3 *connection;
     sqlite3_stmt *save, *append, *first_of_all, *first_of_job, *last_of_all, *last_of_job;
     sqlite3_stmt *latch_on, *latch_off, *forget_job, *forget_events;
+    sqlite3_stmt *add_sample, *trim_samples, *first_samples, *last_samples, *forget_samples;
 };
 
 enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct bf_error *error);
 void bf_rows_clear(struct bf_rows *rows); /* leaves the connection open */
+bool bf_rows_run(sqlite3_stmt *statement); /* a statement without result; false: sqlite3_errmsg says why */
 
 /* All return false on failure; sqlite3_errmsg says why. */
 bool bf_rows_save(struct bf_rows *rows, const struct bf_saved_job *saved);
 bool bf_rows_append(struct bf_rows *rows, const struct bf_event *event);
 bool bf_rows_latch(struct bf_rows *rows, const struct bf_latch *latch, bool on);
-bool bf_rows_forget(struct bf_rows *rows, const char *job); /* and its events */
+bool bf_rows_forget(struct bf_rows *rows, const char *job); /* and its events and samples */
 /* *ret_events is the caller's to free. */
 bool bf_rows_events(struct bf_rows *rows, const char *job, int64_t after, size_t limit, struct bf_event **ret_events,
                     size_t *ret_count);
+
+/* sqlite_samples.c; as in store.h. *ret_samples is the caller's to free. */
+bool bf_rows_add_samples(struct bf_rows *rows, const char *job, int step, const struct bf_sample *samples, size_t count,
+                         int keep);
+bool bf_rows_samples(struct bf_rows *rows, const char *job, int step, int64_t since, size_t limit,
+                     struct bf_sample **ret_samples, size_t *ret_count);
 
 /* Every job, oldest first. */
 enum bf_code bf_rows_load(struct bf_rows *rows, bf_store_loaded *loaded, void *argument, struct bf_error *error);

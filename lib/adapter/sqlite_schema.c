@@ -40,6 +40,12 @@ static const char *const steps[] = {
     " since INTEGER NOT NULL, PRIMARY KEY (kind, name, value)) STRICT, WITHOUT ROWID;",
     /* 3 */
     "ALTER TABLE job ADD COLUMN ledger TEXT;",
+    /* 4 */
+    "CREATE TABLE sample ("
+    " job TEXT NOT NULL, step INTEGER NOT NULL, at INTEGER NOT NULL, batch_rows INTEGER NOT NULL,"
+    " rows_scanned INTEGER NOT NULL, rows_changed INTEGER NOT NULL, batches INTEGER NOT NULL,"
+    " batch_time INTEGER NOT NULL, slept INTEGER NOT NULL, held INTEGER NOT NULL, signals TEXT,"
+    " PRIMARY KEY (job, step, at)) STRICT, WITHOUT ROWID;",
 };
 
 const struct bf_schema_steps bf_store_steps = {.sql = steps, .count = BF_COUNT(steps)};

@@ -10,7 +10,7 @@
 #include "sqlite_rows.h"
 #include "sqlite_schema.h"
 
-enum kind { WRITE, WRITE_LATCH, FORGET, READ };
+enum kind { WRITE, WRITE_LATCH, WRITE_SAMPLES, FORGET, READ, READ_SAMPLES };
 
 /* One call, in the order of the calls. */
 struct item {
@@ -18,14 +18,18 @@ struct item {
     enum kind kind;
     struct bf_error error;
     void *argument;
-    bf_stored *stored; /* of all but READ */
+    bf_stored *stored; /* of those that write */
     /* WRITE */
     struct bf_saved_job saved;
     /* WRITE_LATCH */
     struct bf_latch latch;
     bool on;
-    /* FORGET, READ */
+    /* FORGET, READ, and those of samples */
     char *job;
+    /* WRITE_SAMPLES, READ_SAMPLES */
+    int step, keep;
+    struct bf_sample *samples;
+    bf_store_samples *read_samples;
     /* READ */
     int64_t after;
     size_t limit;
@@ -84,6 +88,7 @@ static void item_free(struct item *item)
     bf_latch_clear(&item->latch);
     free(item->job);
     free(item->events);
+    free(item->samples);
     free(item);
 }
 
@@ -107,6 +112,8 @@ static bool write_item(struct store *store, const struct item *item)
 {
     if (item->kind == FORGET)
         return bf_rows_forget(&store->rows, item->job);
+    if (item->kind == WRITE_SAMPLES)
+        return bf_rows_add_samples(&store->rows, item->job, item->step, item->samples, item->count, item->keep);
     bool written = item->kind == WRITE_LATCH ? bf_rows_latch(&store->rows, &item->latch, item->on)
                                              : bf_rows_save(&store->rows, &item->saved);
     if (!written)
@@ -153,23 +160,31 @@ static void write_group(struct store *store, struct item *first, const struct it
 
 static void read_item(struct store *store, struct item *item)
 {
-    if (bf_rows_events(&store->rows, item->job, item->after, item->limit, &item->events, &item->count))
+    bool read = item->kind == READ ? bf_rows_events(&store->rows, item->job, item->after, item->limit, &item->events, &item->count)
+                                   : bf_rows_samples(&store->rows, item->job, item->step, item->after, item->limit,
+                                                     &item->samples, &item->count);
+    if (read)
         return;
     BF_AUTO_STRING char *reason = bf_sqlite_reason(store->connection, 0);
     bf_fail(&item->error, BF_STORE_FAILED, "state store %s: %s", store->path, reason);
+}
+
+static bool reads(const struct item *item)
+{
+    return item->kind == READ || item->kind == READ_SAMPLES;
 }
 
 /* Reads stay in order too: one sees what was written by the calls before it, and only what was committed. */
 static void carry_out(struct store *store, struct list *list)
 {
     for (struct item *item = list->first; item;) {
-        if (item->kind == READ) {
+        if (reads(item)) {
             read_item(store, item);
             item = item->next;
             continue;
         }
         struct item *end = item;
-        while (end && end->kind != READ)
+        while (end && !reads(end))
             end = end->next;
         write_group(store, item, end);
         item = end;
@@ -202,6 +217,8 @@ static void tell(const struct item *item)
 {
     if (item->kind == READ)
         item->read(item->argument, item->events, item->count, &item->error);
+    else if (item->kind == READ_SAMPLES)
+        item->read_samples(item->argument, item->samples, item->count, &item->error);
     else if (item->stored)
         item->stored(item->argument, &item->error);
 }
@@ -301,6 +318,39 @@ static void read_events(void *context, const char *job, int64_t after, size_t li
     begin_work(store);
 }
 
+static void save_samples(void *context, const char *job, int step, const struct bf_sample *samples, size_t count, int keep)
+{
+    struct store *store = context;
+    struct item *item = BF_NEW(struct item);
+
+    item->kind = WRITE_SAMPLES;
+    item->job = bf_copy_string(job);
+    item->step = step;
+    item->keep = keep;
+    item->samples = bf_allocate(count * sizeof *samples + 1);
+    memcpy(item->samples, samples, count * sizeof *samples);
+    item->count = count;
+    list_append(&store->waiting, item);
+    begin_work(store);
+}
+
+static void read_samples(void *context, const char *job, int step, int64_t since, size_t limit, bf_store_samples *read,
+                         void *argument)
+{
+    struct store *store = context;
+    struct item *item = BF_NEW(struct item);
+
+    item->kind = READ_SAMPLES;
+    item->job = bf_copy_string(job);
+    item->step = step;
+    item->after = since;
+    item->limit = limit;
+    item->read_samples = read;
+    item->argument = argument;
+    list_append(&store->waiting, item);
+    begin_work(store);
+}
+
 static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument, struct bf_error *error)
 {
     struct store *store = context;
@@ -347,7 +397,9 @@ enum bf_code bf_sqlite_store_open(uv_loop_t *loop, const char *path, struct bf_s
                                      .load_latches = load_latches,
                                      .save_latch = save_latch,
                                      .forget = forget,
-                                     .read_events = read_events};
+                                     .read_events = read_events,
+                                     .save_samples = save_samples,
+                                     .read_samples = read_samples};
     store->loop = loop;
     store->connection = connection;
     store->rows = rows;

@@ -228,6 +228,7 @@ static void free_job(struct bf_job *job)
     free(job->identity);
     free(job->hold);
     free(job->late);
+    bf_meter_free(job);
     free(job);
 }
 

@@ -12,6 +12,7 @@
 #include "database.h"
 #include "ledger.h"
 #include "pressure.h"
+#include "meter.h"
 #include "record.h"
 #include "replica.h"
 #include "rules.h"

@@ -62,6 +62,7 @@ struct bf_job {
         int64_t at, scanned; /* monotonic milliseconds, rows */
     } samples[BF_RATE_SAMPLES];
     size_t sample_count, sample_next;
+    struct bf_metering *metering; /* owned; NULL: it has not worked yet */
 };
 
 struct bf_submission;
@@ -234,6 +235,10 @@ void bf_clones_leave(struct bf_engine *engine); /* those that ask a target that 
 
 /* retention.c */
 void bf_engine_retain(struct bf_engine *engine);
+
+/* meter.c */
+void bf_meter_look(struct bf_job *job); /* after every step */
+void bf_meter_free(struct bf_job *job);
 
 /* scheduler.c */
 void bf_engine_schedule(struct bf_engine *engine);

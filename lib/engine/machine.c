@@ -255,7 +255,7 @@ static void walk_is_over(struct bf_job *job)
     }
 }
 
-void bf_job_tick(struct bf_job *job)
+static void tick(struct bf_job *job)
 {
     bf_job_carry_out(job);
     if (!bf_state_active(job->record.state) || job->moving)
@@ -277,4 +277,10 @@ void bf_job_tick(struct bf_job *job)
             bf_job_change_target(job);
         bf_engine_wake(job->engine);
     }
+}
+
+void bf_job_tick(struct bf_job *job)
+{
+    tick(job);
+    bf_meter_look(job);
 }

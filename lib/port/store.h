@@ -8,6 +8,7 @@
 #include "latch.h"
 #include "record.h"
 #include "result.h"
+#include "sample.h"
 
 /* BF_OK or BF_STORE_FAILED with the reason in `error`; called from the loop, never from inside the call. */
 typedef void bf_stored(void *argument, const struct bf_error *error);
@@ -21,6 +22,9 @@ typedef void bf_store_loaded_latch(void *argument, struct bf_latch *latch);
 typedef void bf_store_events(void *argument, const struct bf_event *events, size_t count,
                              const struct bf_error *error);
 
+/* Rising; valid during the call. */
+typedef void bf_store_samples(void *argument, const struct bf_sample *samples, size_t count, const struct bf_error *error);
+
 struct bf_store {
     void *context;
     enum bf_code (*load)(void *context, bf_store_loaded *loaded, void *argument, struct bf_error *error);
@@ -33,11 +37,17 @@ struct bf_store {
      * Copied before the call returns. `stored` may be NULL. */
     void (*save_latch)(void *context, const struct bf_latch *latch, bool on, const struct bf_event *events, size_t count,
                        bf_stored *stored, void *argument);
-    /* The job is gone, and its events with it. `stored` may be NULL. */
+    /* The job is gone, and its events and samples with it. `stored` may be NULL. */
     void (*forget)(void *context, const char *job, bf_stored *stored, void *argument);
     /* job NULL: of all jobs. */
     void (*read_events)(void *context, const char *job, int64_t after, size_t limit, bf_store_events *read,
                         void *argument);
+    /* Adds points of that step (milliseconds) to the job's series; what is there of the same span is added up. Of each
+     * step the newest `keep` spans stay. Copied before the call returns; nobody hears when it fails. */
+    void (*save_samples)(void *context, const char *job, int step, const struct bf_sample *samples, size_t count, int keep);
+    /* since = 0: the newest `limit`; else the first `limit` not before it (unix milliseconds). */
+    void (*read_samples)(void *context, const char *job, int step, int64_t since, size_t limit, bf_store_samples *read,
+                         void *argument);
 };
 
 #endif

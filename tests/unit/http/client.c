@@ -18,16 +18,18 @@
 
 #include "allocate.h"
 #include "fake_engine.h"
+#include "sampler.h"
 
 enum { PATIENCE = 20000 /* milliseconds, for a machine under valgrind */ };
 
 void server_start(struct server *server, const char *listen)
 {
     struct bf_error error = {0};
-    struct bf_http_options options = {.engine = NULL, .store = &fake_store, .listen = listen};
     signal(SIGPIPE, SIG_IGN);
     *server = (struct server){0};
     uv_loop_init(&server->loop);
+    server->sampler = bf_sampler_new(&server->loop, NULL, &fake_store);
+    struct bf_http_options options = {.store = &fake_store, .sampler = server->sampler, .listen = listen, .stalled = fake.stalled};
     fake.loop = &server->loop;
     server->http = bf_http_start(&server->loop, &options, &error);
     if (!server->http) fail_msg("%s", error.text);
@@ -41,6 +43,12 @@ void server_start(struct server *server, const char *listen)
 void server_stop(struct server *server)
 {
     bf_http_stop(server->http);
+    server_close(server);
+}
+
+void server_close(struct server *server)
+{
+    bf_sampler_free(server->sampler);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&server->loop), 0);
     bf_free_string(&server->host);

@@ -10,6 +10,7 @@
 struct server {
     uv_loop_t loop;
     struct bf_http *http;
+    struct bf_sampler *sampler;
     char *host;       /* "127.0.0.1:43211" */
     const char *path; /* of the unix socket; NULL: TCP */
 };
@@ -35,6 +36,7 @@ struct reply {
 
 void server_start(struct server *server, const char *listen);
 void server_stop(struct server *server); /* also runs the loop until everything is closed */
+void server_close(struct server *server); /* the same, when the test has called bf_http_stop itself */
 
 struct exchange *exchange_begin(struct server *server, const char *bytes, size_t length); /* bytes stay the caller's */
 void exchange_leave(struct exchange *exchange); /* closes without waiting and frees */

@@ -338,6 +338,13 @@ double bf_job_rate(const struct bf_job *job)
     return job->rate;
 }
 
+const int64_t bf_batch_bounds[BF_BATCH_BOUNDS] = {5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000};
+
+void bf_job_meter(const struct bf_job *job, struct bf_meter *ret_meter)
+{
+    *ret_meter = job->meter;
+}
+
 int64_t bf_job_flights(const struct bf_job *job)
 {
     return job->flights;
@@ -403,6 +410,25 @@ enum bf_code bf_engine_heed_replica(struct bf_engine *engine, const char *target
     return replica_order("heed", replica, 0, reason, error);
 }
 
+/* As the store's contract says. */
+static void read_log(const char *job, int64_t after, size_t limit, bf_store_events *read, void *argument)
+{
+    struct bf_event *found = bf_allocate((limit + 1) * sizeof *found);
+    size_t count = 0;
+    for (size_t i = 0; i < fake.log_count; i++) {
+        const struct bf_event *event = &fake.log[after == 0 ? fake.log_count - 1 - i : i];
+        if ((job && strcmp(job, event->job) != 0) || (after != 0 && event->id <= after) || count == limit) continue;
+        found[count++] = *event;
+    }
+    for (size_t i = 0; after == 0 && i < count / 2; i++) {
+        struct bf_event other = found[i];
+        found[i] = found[count - 1 - i];
+        found[count - 1 - i] = other;
+    }
+    read(argument, found, count, &fake.store_error);
+    free(found);
+}
+
 static void read_events(void *context, const char *job, int64_t after, size_t limit, bf_store_events *read,
                         void *argument)
 {
@@ -410,7 +436,17 @@ static void read_events(void *context, const char *job, int64_t after, size_t li
     snprintf(fake.event_job, sizeof fake.event_job, "%s", job ? job : "");
     fake.event_after = after;
     fake.event_limit = limit;
+    if (fake.log) {
+        fake.calls++;
+        read_log(job, after, limit, read, argument);
+        return;
+    }
     enqueue((struct waiting){.read = read, .argument = argument});
 }
 
-const struct bf_store fake_store = {.read_events = read_events};
+static void save_samples(void *context, const char *job, int step, const struct bf_sample *samples, size_t count, int keep)
+{
+    (void)context, (void)job, (void)step, (void)samples, (void)count, (void)keep;
+}
+
+const struct bf_store fake_store = {.read_events = read_events, .save_samples = save_samples};

@@ -12,6 +12,7 @@ struct bf_job {
     struct bf_reason reason;
     double rate;
     int64_t flights;
+    struct bf_meter meter;
 };
 
 enum fake_mode {
@@ -30,8 +31,11 @@ struct fake {
     enum bf_error_class connect_class; /* what every connect ends with, unless it never ends */
     bool connect_never;
     bool replica; /* every server is one */
+    int64_t stalled; /* for the next server; see http.h */
     int connects;
     struct bf_event events[2];
+    const struct bf_event *log; /* what the store has, instead of those two: read as a store reads; NULL: those two */
+    size_t log_count;
     /* what was asked last; texts are copies */
     int calls;
     char *body, *words, *confirm, *actor, *found, *key, *if_match, *name;

@@ -279,9 +279,6 @@ static void test_events(void **state)
     reply = get("/v1/jobs/none/events");
     assert_int_equal(reply.status, 404);
     reply_clear(&reply);
-    reply = ask(&server, "GET", "/v1/events", "Accept: text/event-stream\r\n", NULL);
-    assert_int_equal(reply.status, 501);
-    reply_clear(&reply);
     bf_fail(&fake.store_error, BF_STORE_FAILED, "disk full");
     reply = get("/v1/events");
     assert_int_equal(reply.status, 503);

@@ -106,9 +106,7 @@ static void test_stopped_in_flight(void **state)
     bf_http_stop(server.http);
     end_many(exchanges, MANY, texts, 503, 503);
     fake_finish(); /* finds nobody, touches nothing */
-    uv_run(&server.loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&server.loop), 0);
-    bf_free_string(&server.host);
+    server_close(&server);
 }
 
 /* Probes of the targets that never end, and a client of /readyz that waits for them. */
@@ -133,9 +131,7 @@ static void test_stopped_while_probing(void **state)
     assert_int_equal(reply.status, 503);
     assert_string_equal(reply_code(&reply), "stopping");
     reply_clear(&reply);
-    uv_run(&server.loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&server.loop), 0);
-    bf_free_string(&server.host);
+    server_close(&server);
 }
 
 /* Half a request, and connections that say nothing. */
@@ -154,9 +150,7 @@ static void test_stopped_half_way(void **state)
     reply = exchange_end(silent);
     assert_int_equal(reply.status, 0);
     reply_clear(&reply);
-    uv_run(&server.loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&server.loop), 0);
-    bf_free_string(&server.host);
+    server_close(&server);
 }
 
 static bool has_three_answers(void *argument)

@@ -1,0 +1,298 @@
+#include "sampler.h"
+
+#include <string.h>
+#include <sys/time.h>
+
+#include "allocate.h"
+
+enum { TICK = 1000, STORE_EVERY = 60 /* ticks */, COARSE_STEPS = 2 };
+
+static const int steps[COARSE_STEPS] = {BF_SAMPLE_MIDDLE, BF_SAMPLE_COARSE};
+
+/* One job while it works, and ten minutes more. */
+struct series {
+    struct series *next;
+    char job[BF_ULID_TEXT];
+    struct bf_meter seen;      /* at the last tick */
+    struct bf_sample *fine;    /* a ring */
+    size_t capacity, begin, count;
+    struct bf_sample open[COARSE_STEPS]; /* whose span is not over; at 0: none */
+    struct bf_sample *closed[COARSE_STEPS]; /* not stored yet */
+    size_t closed_count[COARSE_STEPS];
+};
+
+struct bf_sampler {
+    struct bf_engine *engine;
+    const struct bf_store *store;
+    uv_timer_t timer;
+    struct series *series; /* list */
+    int ticks;
+};
+
+static int64_t unix_now(void)
+{
+    struct timeval time;
+    gettimeofday(&time, NULL);
+    return (int64_t)time.tv_sec * 1000 + time.tv_usec / 1000;
+}
+
+static bool works(enum bf_state state)
+{
+    return state == BF_STATE_RUNNING || state == BF_STATE_VERIFYING || state == BF_STATE_PAUSING ||
+           state == BF_STATE_ABORTING || state == BF_STATE_ROLLING_BACK;
+}
+
+static struct series *series_of(struct bf_sampler *sampler, const char *job)
+{
+    struct series *each = sampler->series;
+    while (each && strcmp(each->job, job) != 0) each = each->next;
+    return each;
+}
+
+/* ---- points ---- */
+
+static void add(struct bf_sample *sum, const struct bf_sample *point)
+{
+    sum->rows_scanned += point->rows_scanned;
+    sum->rows_changed += point->rows_changed;
+    sum->batches += point->batches;
+    sum->batch_time += point->batch_time;
+    sum->batch_rows = point->batch_rows;
+    sum->slept += point->slept;
+    sum->held += point->held;
+}
+
+static void close_span(struct series *series, int which)
+{
+    if (series->open[which].at == 0) return;
+    size_t count = ++series->closed_count[which];
+    series->closed[which] = bf_reallocate(series->closed[which], count * sizeof **series->closed);
+    series->closed[which][count - 1] = series->open[which];
+    series->open[which] = (struct bf_sample){0};
+}
+
+static void take_point(struct series *series, const struct bf_sample *point)
+{
+    if (series->count == series->capacity && series->capacity < BF_SAMPLES_FINE) {
+        /* It has not begun to turn yet: what is there stands in order from 0. */
+        series->capacity = series->capacity ? 2 * series->capacity : 75;
+        series->fine = bf_reallocate(series->fine, series->capacity * sizeof *series->fine);
+    }
+    if (series->count < series->capacity) {
+        series->fine[(series->begin + series->count++) % series->capacity] = *point;
+    } else {
+        series->fine[series->begin] = *point;
+        series->begin = (series->begin + 1) % series->capacity;
+    }
+    for (int which = 0; which < COARSE_STEPS; which++) {
+        int64_t at = point->at - point->at % steps[which];
+        if (series->open[which].at != at) close_span(series, which);
+        series->open[which].at = at;
+        add(&series->open[which], point);
+    }
+}
+
+static int64_t waited(const struct bf_meter *meter)
+{
+    return meter->spent[BF_ACTIVITY_HOLDING] + meter->spent[BF_ACTIVITY_BACKING_OFF];
+}
+
+static int64_t time_spent(const struct bf_meter *meter)
+{
+    int64_t spent = 0;
+    for (int activity = 0; activity < BF_ACTIVITY_COUNT; activity++) spent += meter->spent[activity];
+    return spent;
+}
+
+static bool has_worked(const struct bf_job *job)
+{
+    struct bf_meter meter;
+    bf_job_meter(job, &meter);
+    return time_spent(&meter) > 0;
+}
+
+/* What it did long before its series began (it was paused for an hour) belongs to no point of it. */
+static void forget_past(struct series *series, const struct bf_job *job)
+{
+    struct bf_meter meter;
+    bf_job_meter(job, &meter);
+    if (time_spent(&meter) > 2 * TICK) series->seen = meter;
+}
+
+static void look(struct series *series, const struct bf_job *job, int64_t now)
+{
+    struct bf_meter meter;
+    const struct bf_meter *seen = &series->seen;
+    bf_job_meter(job, &meter);
+    struct bf_sample point = {.at = now - now % BF_SAMPLE_FINE,
+                              .rows_scanned = meter.rows_scanned - seen->rows_scanned,
+                              .rows_changed = meter.rows_changed - seen->rows_changed,
+                              .batches = meter.batches - seen->batches,
+                              .batch_time = meter.batch_time - seen->batch_time,
+                              .batch_rows = bf_job_record(job)->progress.batch_rows,
+                              .slept = meter.spent[BF_ACTIVITY_SLEEPING] - seen->spent[BF_ACTIVITY_SLEEPING],
+                              .held = waited(&meter) - waited(seen)};
+    series->seen = meter;
+    take_point(series, &point);
+}
+
+/* ---- the store ---- */
+
+static void store_closed(struct bf_sampler *sampler)
+{
+    for (struct series *each = sampler->series; each; each = each->next) {
+        for (int which = 0; which < COARSE_STEPS; which++) {
+            if (each->closed_count[which] == 0) continue;
+            /* A point that cannot be stored is lost; the store's trouble is said by what must be stored. */
+            sampler->store->save_samples(sampler->store->context, each->job, steps[which], each->closed[which],
+                                         each->closed_count[which], which == 0 ? BF_SAMPLES_MIDDLE : BF_SAMPLES_COARSE);
+            free(each->closed[which]);
+            each->closed[which] = NULL;
+            each->closed_count[which] = 0;
+        }
+    }
+}
+
+static void series_free(struct series *series)
+{
+    for (int which = 0; which < COARSE_STEPS; which++) free(series->closed[which]);
+    free(series->fine);
+    free(series);
+}
+
+/* ---- the clock ---- */
+
+static bool is_over(const struct series *series, int64_t now)
+{
+    if (series->count == 0) return true;
+    const struct bf_sample *last = &series->fine[(series->begin + series->count - 1) % series->capacity];
+    return now - last->at > (int64_t)BF_SAMPLES_FINE * BF_SAMPLE_FINE;
+}
+
+static void forget_old(struct bf_sampler *sampler, int64_t now)
+{
+    for (struct series **place = &sampler->series; *place;) {
+        struct series *each = *place;
+        if (!is_over(each, now)) {
+            place = &each->next;
+            continue;
+        }
+        *place = each->next;
+        series_free(each);
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct bf_sampler *sampler = timer->data;
+    int64_t now = unix_now();
+    for (const struct bf_job *job = NULL; (job = bf_engine_next_job(sampler->engine, job));) {
+        const struct bf_record *record = bf_job_record(job);
+        struct series *series = series_of(sampler, record->id);
+        /* A short job may begin and end between two ticks. */
+        bool worked = now - record->updated_at <= 2 * TICK && has_worked(job);
+        if (!series && (works(record->state) || worked)) {
+            series = BF_NEW(struct series);
+            memcpy(series->job, record->id, sizeof series->job);
+            series->next = sampler->series;
+            sampler->series = series;
+            forget_past(series, job);
+        }
+        if (series && (works(record->state) || series->open[0].at != 0 || series->count == 0)) look(series, job, now);
+        if (series && !works(record->state))
+            for (int which = 0; which < COARSE_STEPS; which++) close_span(series, which);
+    }
+    if (++sampler->ticks % STORE_EVERY != 0) return;
+    store_closed(sampler);
+    forget_old(sampler, now);
+}
+
+struct bf_sampler *bf_sampler_new(uv_loop_t *loop, struct bf_engine *engine, const struct bf_store *store)
+{
+    struct bf_sampler *sampler = BF_NEW(struct bf_sampler);
+    sampler->engine = engine;
+    sampler->store = store;
+    uv_timer_init(loop, &sampler->timer);
+    sampler->timer.data = sampler;
+    uv_unref((uv_handle_t *)&sampler->timer);
+    uv_timer_start(&sampler->timer, on_tick, TICK, TICK);
+    return sampler;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void bf_sampler_free(struct bf_sampler *sampler)
+{
+    if (!sampler) return;
+    for (struct series *each = sampler->series; each; each = each->next)
+        for (int which = 0; which < COARSE_STEPS; which++) close_span(each, which);
+    store_closed(sampler);
+    while (sampler->series) {
+        struct series *each = sampler->series;
+        sampler->series = each->next;
+        series_free(each);
+    }
+    uv_close((uv_handle_t *)&sampler->timer, on_closed);
+}
+
+/* ---- reading ---- */
+
+static void read_fine(const struct series *series, int64_t since, size_t limit, bf_store_samples *read, void *argument)
+{
+    struct bf_sample found[BF_SAMPLES_FINE];
+    size_t count = 0, first = since == 0 && series && series->count > limit ? series->count - limit : 0;
+    for (size_t i = first; series && i < series->count && count < limit; i++) {
+        const struct bf_sample *point = &series->fine[(series->begin + i) % series->capacity];
+        if (point->at >= since) found[count++] = *point;
+    }
+    static const struct bf_error fine = {.code = BF_OK};
+    read(argument, found, count, &fine);
+}
+
+/* What the store has, and behind it the point whose span is not over. */
+struct reading {
+    bf_store_samples *read;
+    void *argument;
+    struct bf_sample open;
+    int64_t since;
+    size_t limit;
+};
+
+static void on_stored_read(void *argument, const struct bf_sample *samples, size_t count, const struct bf_error *error)
+{
+    struct reading *reading = argument;
+    bool fits = reading->open.at >= reading->since && (count < reading->limit || reading->since == 0);
+    if (error->code == BF_OK && reading->open.at != 0 && fits) {
+        struct bf_sample *all = bf_allocate((count + 1) * sizeof *all);
+        if (count > 0) memcpy(all, samples, count * sizeof *all);
+        /* A part of the same span was stored already: the job rested in between. */
+        if (count > 0 && all[count - 1].at == reading->open.at)
+            add(&all[count - 1], &reading->open);
+        else
+            all[count++] = reading->open;
+        size_t first = count > reading->limit ? 1 : 0;
+        reading->read(reading->argument, all + first, count - first, error);
+        free(all);
+    } else {
+        reading->read(reading->argument, samples, count, error);
+    }
+    free(reading);
+}
+
+void bf_sampler_read(struct bf_sampler *sampler, const char *job, int step, int64_t since, size_t limit, bf_store_samples *read,
+                     void *argument)
+{
+    const struct series *series = series_of(sampler, job);
+    if (step == BF_SAMPLE_FINE) {
+        read_fine(series, since, limit, read, argument);
+        return;
+    }
+    store_closed(sampler);
+    struct reading *reading = BF_NEW(struct reading);
+    *reading = (struct reading){.read = read, .argument = argument, .since = since, .limit = limit};
+    if (series) reading->open = series->open[step == BF_SAMPLE_MIDDLE ? 0 : 1];
+    sampler->store->read_samples(sampler->store->context, job, step, since, limit, on_stored_read, reading);
+}

@@ -1,0 +1,99 @@
+/* Looks at the walk whenever it has made a step: whatever takes time ends a step, so that nothing is missed in between,
+ * and the walk itself need not know that it is measured. */
+#include "meter.h"
+
+#include "allocate.h"
+#include "internal.h"
+
+const int64_t bf_batch_bounds[BF_BATCH_BOUNDS] = {5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000};
+
+struct bf_metering {
+    struct bf_meter meter; /* up to `at` */
+    int64_t at;            /* monotonic milliseconds */
+    bool working;          /* what it does since then counts */
+    enum bf_activity activity;
+    enum bf_code reason;
+    int attempts;
+    int64_t batches, scanned, changed; /* of the record, as last seen */
+};
+
+static bool waits(enum bf_activity activity)
+{
+    return activity == BF_ACTIVITY_HOLDING || activity == BF_ACTIVITY_BACKING_OFF;
+}
+
+/* The time since the last look belongs to what was seen then. */
+static void count_time(const struct bf_metering *metering, int64_t now, struct bf_meter *meter)
+{
+    int64_t time = now - metering->at;
+    if (!metering->working || time <= 0)
+        return;
+    meter->spent[metering->activity] += time;
+    if (waits(metering->activity))
+        meter->waited[metering->reason] += time;
+}
+
+static void count_batch(struct bf_meter *meter, int64_t microseconds)
+{
+    size_t class = 0;
+    while (class < BF_BATCH_BOUNDS && microseconds > bf_batch_bounds[class] * 1000)
+        class++;
+    meter->batch_times[class]++;
+    meter->batch_time += microseconds;
+    meter->batches++;
+}
+
+static void remember(struct bf_metering *metering, const struct bf_job *job)
+{
+    const struct bf_progress *progress = &job->record.progress;
+    metering->attempts = job->walk.attempts;
+    metering->batches = progress->batches;
+    metering->scanned = progress->rows_scanned;
+    metering->changed = progress->rows_changed;
+}
+
+void bf_meter_look(struct bf_job *job)
+{
+    bool working = bf_state_active(job->record.state);
+    if (!job->metering) {
+        if (!working)
+            return;
+        job->metering = BF_NEW(struct bf_metering);
+        remember(job->metering, job);
+    }
+    struct bf_metering *metering = job->metering;
+    struct bf_meter *meter = &metering->meter;
+    const struct bf_progress *progress = &job->record.progress;
+    int64_t now = bf_job_now(job);
+    count_time(metering, now, meter);
+    if (progress->batches == metering->batches + 1)
+        count_batch(meter, job->walk.batch.time);
+    /* A fail-over that lost commits sets these back; what is done again then is work, and counts again. */
+    if (progress->rows_scanned > metering->scanned)
+        meter->rows_scanned += progress->rows_scanned - metering->scanned;
+    if (progress->rows_changed > metering->changed)
+        meter->rows_changed += progress->rows_changed - metering->changed;
+    if (job->walk.attempts > metering->attempts)
+        meter->retries[job->walk.reason.code]++;
+    remember(metering, job);
+    metering->at = now;
+    metering->working = working;
+    metering->activity = bf_walk_activity(&job->walk);
+    metering->reason = bf_job_reason(job).code;
+}
+
+void bf_meter_free(struct bf_job *job)
+{
+    free(job->metering);
+}
+
+void bf_job_meter(const struct bf_job *job, struct bf_meter *ret_meter)
+{
+    *ret_meter = (struct bf_meter){.checkpoint_age = -1};
+    if (!job->metering)
+        return;
+    *ret_meter = job->metering->meter;
+    count_time(job->metering, bf_job_now(job), ret_meter);
+    bool at_work = bf_state_active(job->record.state) && job->walk.touched_at > 0;
+    ret_meter->checkpoint_age = at_work ? bf_job_now(job) - job->walk.touched_at : -1;
+}

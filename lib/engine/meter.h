@@ -1,0 +1,31 @@
+/* What is measured of a job while it works: how long it did what, how long its batches took, how often it tried again.
+ * Counters that only rise, for metrics, series and the time ledger; they begin with the daemon. */
+#ifndef BF_ENGINE_METER_H
+#define BF_ENGINE_METER_H
+
+#include <stdint.h>
+
+#include "result.h"
+#include "state.h"
+
+struct bf_job;
+
+enum { BF_BATCH_BOUNDS = 12 };
+/* Milliseconds, rising: the upper bounds of the classes in which batches are counted; above the last there is one more. */
+extern const int64_t bf_batch_bounds[BF_BATCH_BOUNDS];
+
+struct bf_meter {
+    int64_t spent[BF_ACTIVITY_COUNT]; /* milliseconds in each activity */
+    int64_t waited[BF_CODE_COUNT];    /* milliseconds of holding and of backing off, by reason; BF_OK: none is known */
+    int64_t retries[BF_CODE_COUNT];   /* how often it backed off, by reason */
+    int64_t batches;
+    int64_t batch_time;               /* microseconds of all batches, by the server's clock */
+    int64_t batch_times[BF_BATCH_BOUNDS + 1]; /* batches in each class */
+    int64_t rows_scanned, rows_changed;       /* by this daemon, what a fail-over took back and it did again included */
+    int64_t checkpoint_age;           /* milliseconds since the checkpoint was last written; -1: it is not at work */
+};
+
+/* As of now; zeros where the job never worked. */
+void bf_job_meter(const struct bf_job *job, struct bf_meter *ret_meter);
+
+#endif

@@ -1,0 +1,99 @@
+"""Streams of a running daemon: a watcher that comes back misses nothing, kill -9 or not; who left is noticed; 500 of them cost
+next to nothing. What a stream says in detail, and that who does not read is dropped, is in tests/unit/http/test_stream.c."""
+import os
+import time
+
+from lab.daemon import document, pace
+from lab.stream import Crowd, Stream
+from lab.wait import until
+
+
+def table(database, name, rows):
+    database.execute(f"CREATE TABLE {name} (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)")
+    database.execute(f"INSERT INTO {name} SELECT generate_series(1, {rows})")
+
+
+def test_a_watcher_sees_a_job_from_its_start_to_its_end(daemon, database):
+    table(database, "orders", 3000)
+    stream = Stream(daemon)
+    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(50, nice=100)))
+    until(lambda: any(message.data["progress"]["rows_changed"] > 300 for message in stream.of("progress")), 30, "it moves")
+    one = Stream(daemon, f"/v1/jobs/{job['id']}/events", last=0)
+    began, before = time.monotonic(), len(stream.of("progress"))
+    until(lambda: len(stream.of("progress")) >= before + 4, 30, "four more")
+    assert time.monotonic() - began > 1.4, "at most two a second"
+    daemon.pause(job)
+    until(lambda: stream.of("progress")[-1].data["state"] == "paused", 10, "the stream says paused")
+    daemon.resume(job)
+    until(lambda: any(message.data["to"] == "completed" for message in one.of("event")), 60, "it is completed")
+    until(lambda: stream.of("progress")[-1].data["progress"]["fraction"] == 1, 10, "the last word is 1")
+    stored = daemon.events(job)
+    for seen in (stream, one):
+        until(lambda: [message.data for message in seen.of("event")][-len(stored):] == stored, 10, "every event, as it is stored")
+        assert [message.id for message in seen.of("event")] == [event["id"] for event in stored]
+        assert not seen.of("reset")
+        seen.close()
+
+
+def test_who_comes_back_after_a_crash_misses_nothing(daemon, database):
+    table(database, "orders", 20000)
+    stream = Stream(daemon)
+    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(500, nice=5)))
+    until(lambda: len(stream.of("event")) >= 2, 30, "events")
+    daemon.kill9()
+    until(lambda: stream.ended, 10, "the stream ended")
+    seen = [message.data for message in stream.of("event")]
+    daemon.start()
+    again = Stream(daemon, last=seen[-1]["id"])
+    daemon.wait(job, "completed")
+    until(lambda: seen + [message.data for message in again.of("event")] == daemon.events(job), 10, "all events, each once")
+    assert not again.of("reset")
+    too_far = Stream(daemon, last=10**9)
+    until(lambda: too_far.of("reset"), 10, "no such event")
+    assert too_far.of("reset")[0].id == daemon.events(job)[-1]["id"]
+    again.close()
+    too_far.close()
+
+
+def test_who_left_is_noticed(daemon):
+    def descriptors():
+        return len(os.listdir(f"/proc/{daemon.pid}/fd"))
+    before = descriptors()
+    streams = [Stream(daemon) for _ in range(20)]
+    assert descriptors() >= before + 20
+    stays = streams.pop()
+    for stream in streams:
+        stream.close()
+    until(lambda: descriptors() <= before + 2, 30, "the connections of those who left are closed")
+    until(lambda: stays.comments > 0, 30, "with nothing to say, a comment shows that the stream lives")
+    assert not stays.ended
+    stays.close()
+
+
+def cpu(daemon) -> float:
+    fields = open(f"/proc/{daemon.pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_500_watchers_cost_next_to_nothing(make_daemon, database, record_property):
+    """Against the same jobs without watchers. The share of a core is printed; the limit leaves room for a slow machine."""
+    daemon = make_daemon(database, max_jobs=10)
+    for number in range(10):
+        table(database, f"t{number}", 20000)
+        daemon.submit(document(f"t{number}", {"n": "n + 1"}, name=f"job-{number}", pace=pace(10, nice=100)))
+    until(lambda: len(daemon.get("/v1/jobs?state=running").json["jobs"]) == 10, 30, "all run")
+
+    def share(seconds):
+        used, began = cpu(daemon), time.monotonic()
+        until(lambda: time.monotonic() - began >= seconds, seconds + 5, "the time has passed", every=0.1)
+        return (cpu(daemon) - used) / (time.monotonic() - began)
+    alone = share(4)
+    crowd = Crowd(daemon, 500)
+    until(lambda: min(crowd.bytes) > 1000, 30, "everybody hears something")
+    watched = share(6)
+    got = list(crowd.bytes)
+    crowd.close()
+    print(f"10 jobs: {alone:.1%} of a core alone, {watched:.1%} with 500 watchers; {min(got)} to {max(got)} bytes each")
+    record_property("watchers_share", round(watched - alone, 4))
+    assert watched - alone < 0.1, "500 watchers, 10 running jobs"
+    assert len(daemon.get("/v1/jobs?state=running").json["jobs"]) == 10
