@@ -49,7 +49,7 @@ struct bf_mysql_run *bf_mysql_run_new(const struct bf_flight *flight)
             .statement = step->statement,
             .new_group = i == 0 || step->new_group,
             .alone = step->statement == BF_STATEMENT_CHECK || step->statement == BF_STATEMENT_END_LOST_SESSIONS ||
-                     step->statement == BF_STATEMENT_QUERY,
+                     step->statement == BF_STATEMENT_QUERY || step->statement == BF_STATEMENT_SURVEY,
             .time_limit = step->time_limit,
             .prepare = step->statement == BF_STATEMENT_CHECK && step->parameter_count == 0,
             .text = bf_buffer_take(&buffer),
@@ -336,6 +336,27 @@ static bool without_warning(struct bf_session *session, size_t index)
     return good;
 }
 
+/* MariaDB leaves a table whose definition is being changed out of the catalogue, or tells half of it, and warns. */
+static bool not_skipped(struct bf_session *session, size_t index)
+{
+    enum { SKIPPED = 1684 };
+    MYSQL *connection = session->connection;
+    MYSQL_ROW row;
+    bool good = true;
+
+    if (mysql_warning_count(connection) == 0 || mysql_real_query(connection, "SHOW WARNINGS", 13))
+        return true;
+    MYSQL_RES *result = mysql_store_result(connection);
+    while (good && result && (row = mysql_fetch_row(result)))
+        if (strtoul(row[1], NULL, 10) == SKIPPED) {
+            take_error(session, index, 0, SKIPPED, "HY000", row[2]);
+            session->run->answers[index].error_class = BF_CLASS_SERIALIZATION; /* it will be there again */
+            good = false;
+        }
+    mysql_free_result(result);
+    return good;
+}
+
 /* Ends the sessions that hold a lock of the job's, except this one. The answer becomes how many. */
 static void end_sessions(struct bf_session *session, size_t index)
 {
@@ -413,6 +434,8 @@ static bool run_alone(struct bf_session *session, size_t index)
         return false;
     if (step->statement == BF_STATEMENT_CHECK)
         return without_warning(session, index);
+    if (step->statement == BF_STATEMENT_SURVEY)
+        return not_skipped(session, index);
     end_sessions(session, index);
     return true;
 }

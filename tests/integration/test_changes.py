@@ -42,7 +42,7 @@ def test_a_running_job_takes_another_pace_before_its_next_batch(daemon, database
     full_speed(database)
     answer = patch(daemon, job, {"pace": {"nice": 0, "batch_rows": {"start": 500, "min": 500, "max": 500}}},
                    If_Match=before.headers["etag"])
-    assert answer.status == 200 and answer.json["document"]["pace"]["nice"] == 0
+    assert answer.status == 200 and answer.json["document"]["pace"]["nice"] == 0, daemon.log_tail()
     assert answer.headers["etag"] != before.headers["etag"]
     done = daemon.wait(job, "completed")  # with the old pace it would sleep for minutes
     check(database, 2000)

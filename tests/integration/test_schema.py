@@ -1,9 +1,10 @@
-"""The control schema where the daemon's account may not make it: a DBA runs what --print-schema prints."""
+"""The control schema where the daemon's account may not make it, and tables that others change meanwhile."""
 import subprocess
+import threading
 
 import pytest
 
-from lab.counted import check, make_table
+from lab.counted import check, full_speed, make_table, slow_batches
 from lab.daemon import document, pace
 from lab.engines import ENGINES
 
@@ -58,4 +59,30 @@ def test_a_dba_makes_the_control_schema(poor, database, build, make_daemon):
         database.execute(grant)
     daemon.resume(job)
     daemon.wait(job, "completed")
+    check(database, ROWS)
+
+
+def test_a_table_under_change_is_asked_for_again(database, make_daemon):
+    """Someone makes and drops a trigger again and again: the table is never taken for missing, broken or without a key."""
+    make_table(database, ROWS)
+    daemon = make_daemon(database)
+    stop = threading.Event()
+
+    def change():
+        while not stop.is_set():
+            slow_batches(database, 0)
+            full_speed(database)
+            stop.wait(0.01)
+    changer = threading.Thread(target=change)
+    changer.start()
+    try:
+        job = document(database.table("counted"), {"n": "n + 1"}, pace=pace(20))
+        answers = [daemon.post("/v1/jobs?dry_run=true", job) for _ in range(60)]
+    finally:
+        stop.set()
+        changer.join()
+    wrong = [answer.text for answer in answers if answer.status not in (200, 503)]
+    assert not wrong, f"{len(wrong)} of {len(answers)}: {wrong[0]}"
+    assert any(answer.status == 200 for answer in answers)
+    daemon.wait(daemon.submit(job), "completed")
     check(database, ROWS)

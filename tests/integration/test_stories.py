@@ -215,7 +215,7 @@ def test_a_dba_stops_it_by_sql(database, client, files):
     slow_batches(database, 0.05)
     client("submit", write(files / "dba.json", "nightly", database.table("counted"), {"n": "n + 1"}, pace=pace(20)), code=0)
     client("wait", "nightly", "--for", "running", "--timeout", "20s", code=0)
-    until(lambda: database.has_schema() and database.value("SELECT count(*) FROM backfilld.control WHERE name = 'nightly'"), 20, "it is registered")
+    until(lambda: client.json("show", "nightly")["progress"]["batches"] > 0, 20, "it works", 0.02)
     database.execute("UPDATE backfilld.control SET goal = 'pause' WHERE name = 'nightly'")
     client("wait", "nightly", "--timeout", "20s", code=14)
     shown = " ".join(client("show", "nightly", code=0).stdout.split())
