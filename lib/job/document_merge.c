@@ -237,7 +237,7 @@ static void compare(const json_t *old, const json_t *changed, const struct bf_se
 {
     for (size_t i = 0; i < section->count; i++) {
         const struct bf_field *field = &section->fields[i];
-        if (field->section)
+        if (field->kind == BF_FIELD_SECTION)
             continue; /* has its own turn */
         BF_AUTO_STRING char *before = shown(old, section, field);
         BF_AUTO_STRING char *after = shown(changed, section, field);
