@@ -10,6 +10,7 @@ from lab import old_store
 from lab.counted import make_table, slow_batches, full_speed
 from lab.daemon import Client, document, pace
 from lab.engines import ENGINES
+from lab.postgres import TEST_SETTINGS, Cluster
 from lab.wait import until
 
 every_engine = pytest.mark.engines(*ENGINES)  # where the server has a part in the story
@@ -83,8 +84,9 @@ def test_a_wrong_where_is_noticed_at_40_percent(database, client, files):
     client("abort", "close", "--reason", "the where is missing", "--wait", code=0)
     shown = client("show", "close", code=0).stdout
     assert "aborted" in shown and "the where is missing" in shown
-    changed = client.json("show", "close")["progress"]["rows_changed"]
-    assert database.value("SELECT sum(n) FROM counted") == changed >= 400
+    progress = client.json("show", "close")["progress"]
+    changed = progress["rows_changed"]  # 40 % of what the server had reckoned: MySQL's figure may be a day old
+    assert database.value("SELECT sum(n) FROM counted") == changed >= 0.4 * progress["rows_estimated"]
     full_speed(database)
     right = write(files / "right.json", "close", database.table("counted"), {"n": "n + 1"}, where="n = 0")
     client("submit", right, "--watch", code=0)
@@ -230,20 +232,20 @@ def test_a_dba_stops_it_by_sql(database, client, files):
 
 
 @pytest.fixture
-def shards(cluster):
-    """Sixty databases with a table of 60 slow rows each."""
-    made = [make_database(cluster.primary)]
-    make_table(made[0], 60, "orders")
-    slow_batches(made[0], 0.6, name="orders")
-    made[0].close()
-    with cluster.primary.connect() as admin:
-        for number in range(1, 60):
-            made.append(Database(cluster.primary, f"{made[0].name}_{number:02}"))
-            admin.execute(f'CREATE DATABASE "{made[number].name}" TEMPLATE "{made[0].name}" STRATEGY file_copy')
+def shards():
+    """Sixty databases with a table of 60 slow rows each, on a server that lets so many in."""
+    with Cluster(replica=False, settings={**TEST_SETTINGS, "max_connections": "400"}) as cluster:
+        made = [make_database(cluster.primary)]
+        make_table(made[0], 60, "orders")
+        slow_batches(made[0], 0.6, name="orders")
+        made[0].close()
+        with cluster.primary.connect() as admin:
+            for number in range(1, 60):
+                made.append(Database(cluster.primary, f"{made[0].name}_{number:02}"))
+                admin.execute(f'CREATE DATABASE "{made[number].name}" TEMPLATE "{made[0].name}" STRATEGY file_copy')
         yield made
         for database in made:
             database.close()
-            admin.execute(f'DROP DATABASE "{database.name}" WITH (FORCE)')
 
 
 def sum_of(shard) -> int:
@@ -270,6 +272,8 @@ def test_sixty_shards_with_one_label(shards, build, make_daemon, files):
         listed = client.json("list", "--label", campaign, "--limit", "100", "--all", *more)["jobs"]
         return sorted((job["name"], job["state"]) for job in listed)
     until(lambda: states() == [(target, "running") for target in sorted(targets)], 20, "all sixty run")
+    until(lambda: all(job["progress"]["batches"] for job in client.json("list", "--label", campaign, "--all")["jobs"]), 20,
+          "each has done something")
     table = client("list", "--label", campaign, "--all", code=0).stdout.splitlines()
     assert table[0].startswith("NAME") and len(table) == 61
 
