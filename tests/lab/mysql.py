@@ -201,6 +201,7 @@ class MyCluster:
         if self.flavour == "mariadb":
             _run("mariadb-install-db", "--no-defaults", f"--datadir={self.primary.data}",
                  "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=96M",
+                 f"--tmpdir={self.directory}",  # two that run at once meet in /tmp
                  "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0")
         else:
             _run(self.primary.program, f"--defaults-file={self.primary.configuration}", "--initialize-insecure")
