@@ -106,6 +106,7 @@ def test_a_nine_day_job_with_five_upgrades(database, daemon, client, files):
     client("wait", "later", "--timeout", "20s", code=14)
     newest = old_store.version(daemon.state)
     former = [version for version in old_store.VERSIONS if version < newest]
+    assert former == list(range(1, newest)), "tests/lab/old_store.py has what each former release wrote"
     for upgrade in range(5):
         done = client.json("show", "long")["progress"]["batches"]
         until(lambda: client.json("show", "long")["progress"]["batches"] > done + 2, 30, "it goes on", 0.02)

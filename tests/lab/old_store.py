@@ -23,6 +23,7 @@ VERSIONS = {
         "ALTER TABLE job ADD COLUMN current_document TEXT",
         "CREATE TABLE latch ( kind INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, reason TEXT, actor TEXT NOT "
         "NULL, since INTEGER NOT NULL, PRIMARY KEY (kind, name, value)) STRICT, WITHOUT ROWID"],
+    3: ["ALTER TABLE job ADD COLUMN ledger TEXT"],
 }
 
 
