@@ -70,13 +70,14 @@ static json_t *progress_view(const struct bf_job *job, const struct bf_record *r
     json_object_set_new(view, "rows_scanned", json_integer(progress->rows_scanned));
     json_object_set_new(view, "rows_changed", json_integer(progress->rows_changed));
     json_object_set_new(view, "rows_bad", json_integer(0));
-    json_object_set_new(view, "rows_set_aside", json_integer(0));
+    json_object_set_new(view, "rows_set_aside", json_integer(progress->rows_set_aside));
     json_object_set_new(view, "rows_estimated", known(progress->rows_estimated));
     json_object_set_new(view, "fraction", known_real(bf_progress_fraction(progress, record->state)));
     json_object_set_new(view, "rate", known_real(rate));
     json_object_set_new(view, "eta_seconds", known(bf_progress_eta(progress, record->state, rate)));
     json_object_set_new(view, "batches", json_integer(progress->batches));
     json_object_set_new(view, "batch_rows", json_integer(progress->batch_rows));
+    json_object_set_new(view, "yields", json_integer(progress->yields));
     json_object_set_new(view, "pass", json_integer(progress->pass));
     json_object_set_new(view, "positions", positions_view(record));
     json_object_set_new(view, "seconds", seconds_view(job));

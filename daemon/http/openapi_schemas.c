@@ -57,6 +57,7 @@ static const struct member members[] = {
     {"Progress", "eta_seconds", "count?", "null while it is unknown or the job is paused"},
     {"Progress", "batches", "count", NULL},
     {"Progress", "batch_rows", "count", "the size of the next batch"},
+    {"Progress", "yields", "count", "batches that were taken back because another session waited for their locks"},
     {"Progress", "pass", "count", "0 before the first one has begun"},
     {"Progress", "positions", "[Position]", "one for each slice"},
     {"Progress", "seconds", "{number}", "the time ledger: by activity and reason"},

@@ -45,6 +45,7 @@
     X(SERVER_UNREACHABLE, server_unreachable, 0, "The server does not answer")             \
     X(NOT_PRIMARY, not_primary, 0, "The server is read-only")                              \
     X(LOCK_CONFLICT, lock_conflict, 0, "Rows are locked by others")                        \
+    X(YIELDED, yielded, 0, "Gave way to a session that waited")                            \
     X(STATEMENT_TIMEOUT, statement_timeout, 0, "The batch took too long")                  \
     X(SERIALIZATION, serialization, 0, "The server took the transaction back")             \
     X(SERVER_RESOURCES, server_resources, 0, "The server is out of something")             \

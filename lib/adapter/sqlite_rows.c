@@ -21,6 +21,8 @@
     X(batch_rows, NUMBER, progress.batch_rows)                \
     X(pass, NUMBER, progress.pass)                            \
     X(resumed, NUMBER, progress.resumed)                      \
+    X(rows_set_aside, NUMBER, progress.rows_set_aside)        \
+    X(yields, NUMBER, progress.yields)                        \
     X(range_after, STRING, progress.after)                    \
     X(range_through, STRING, progress.through)                \
     X(position, STRING, progress.position)                    \

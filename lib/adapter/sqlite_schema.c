@@ -46,6 +46,9 @@ static const char *const steps[] = {
     " rows_scanned INTEGER NOT NULL, rows_changed INTEGER NOT NULL, batches INTEGER NOT NULL,"
     " batch_time INTEGER NOT NULL, slept INTEGER NOT NULL, held INTEGER NOT NULL, signals TEXT,"
     " PRIMARY KEY (job, step, at)) STRICT, WITHOUT ROWID;",
+    /* 5 */
+    "ALTER TABLE job ADD COLUMN rows_set_aside INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN yields INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct bf_schema_steps bf_store_steps = {.sql = steps, .count = BF_COUNT(steps)};

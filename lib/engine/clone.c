@@ -153,6 +153,12 @@ void bf_engine_clone(struct bf_engine *engine, const char *job_id, const char *n
         refuse(BF_WRONG_STATE, job, text, done, argument);
         return;
     }
+    if (from_position && job->record.progress.rows_set_aside) {
+        snprintf(text, sizeof text, "%lld rows behind the position of job %s are set aside, because others held them; resume it, "
+                 "or clone it from the start", (long long)job->record.progress.rows_set_aside, job->record.document->name);
+        refuse(BF_WRONG_STATE, job, text, done, argument);
+        return;
+    }
     if (!from_position || !job->record.started || !job->target) {
         submit(engine, job, name, NULL, actor, key, done, argument);
         return;

@@ -253,6 +253,7 @@ void bf_engine_free(struct bf_engine *engine)
     if (!engine)
         return;
     bf_clones_drop(engine);
+    bf_watchers_drop(engine);
     bf_submissions_drop(engine, true);
     bf_monitors_drop(engine);
     for (struct bf_save *save = engine->saves; save; save = save->next) {

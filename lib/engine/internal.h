@@ -108,6 +108,7 @@ struct bf_engine {
     bool draining, drain_cancel;
     void (*drained)(void *argument);
     void *drained_argument;
+    struct bf_watcher *watchers;  /* one for each target on which batches run */
     struct bf_save *saves;        /* under way in the store */
     struct bf_call *calls;        /* other writes under way in the store */
 };

@@ -38,8 +38,10 @@ void bf_walk_close_session(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
     bf_walk_close_replica(job);
-    if (walk->session)
+    if (walk->session) {
         job->target->database->close(walk->session);
+        bf_watcher_left(job);
+    }
     walk->session = NULL;
     walk->flight_under_way = false;
     walk->owner = walk->recognised = walk->lost_ended = false;
@@ -63,6 +65,7 @@ void bf_walk_drop(struct bf_job *job)
     bf_key_clear(&walk->next.high);
     bf_key_clear(&walk->batch_low);
     free(walk->owner_seen);
+    free(walk->locks.sweep_key);
     *walk = (struct bf_walk){0};
 }
 
@@ -135,6 +138,8 @@ static void arrived(struct bf_job *job)
     case BF_PHASE_PROBING: bf_walk_probed(job); break;
     case BF_PHASE_CAPPING: bf_walk_capped(job); break;
     case BF_PHASE_BATCHING: bf_walk_batch_answered(job); break;
+    case BF_PHASE_TAKING_ASIDE:
+    case BF_PHASE_WAITING_ASIDE: bf_walk_aside_redone(job); break;
     case BF_PHASE_TAKING_BACK: bf_walk_taken_back(job); break;
     case BF_PHASE_ASKING: bf_walk_asked(job); break;
     case BF_PHASE_TOUCHING:

@@ -14,6 +14,7 @@
 #include "dialect.h"
 #include "flight.h"
 #include "control.h"
+#include "locks.h"
 #include "record.h"
 #include "regression.h"
 #include "size.h"
@@ -44,6 +45,8 @@ enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing show
     X(PROBING, probing, BATCHING)                /* sparse `where` only */                 \
     X(CAPPING, capping, BATCHING)                /* sparse `where` only */                 \
     X(BATCHING, batching, BATCHING)                                                        \
+    X(TAKING_ASIDE, taking_aside, BATCHING)      /* rows that others held */               \
+    X(WAITING_ASIDE, waiting_aside, BATCHING)    /* for one that is still held */          \
     X(TAKING_BACK, taking_back, BATCHING)        /* ROLLBACK after an error */             \
     X(ASKING, asking, BATCHING)                  /* why did the fence fail? */             \
     X(TOUCHING, touching, BATCHING)                                                        \
@@ -157,6 +160,8 @@ struct bf_walk {
     struct bf_batch batch;       /* the last one */
     struct bf_regression regression; /* of the queries for the end of a batch */
 
+    struct bf_locks locks;
+
     /* the end of the walk */
     bool stopping;               /* a stop was seen: no new batch */
     int64_t stop_since;          /* monotonic milliseconds */
@@ -212,6 +217,7 @@ void bf_walk_send_count(struct bf_job *job);
 void bf_walk_send_probe(struct bf_job *job);
 void bf_walk_send_cap(struct bf_job *job);
 void bf_walk_send_batch(struct bf_job *job);
+void bf_walk_send_aside(struct bf_job *job, bool patient, int64_t rows);
 void bf_walk_send_one(struct bf_job *job, enum bf_statement statement, enum bf_phase phase); /* BEGIN-like or id only */
 void bf_walk_send_flush(struct bf_job *job, bool done, bool release, enum bf_phase phase);
 void bf_walk_send_ask(struct bf_job *job);

@@ -59,7 +59,7 @@ void bf_walk_ready(struct bf_job *job)
         bf_walk_run_checks(job, BF_CHECK_CANARY);
         return;
     }
-    if (walk->done || !walk->through_known) {
+    if (!bf_walk_aside_due(job) && (walk->done || !walk->through_known)) {
         walk->done = true;
         if (job->record.state == BF_STATE_RUNNING)
             bf_job_move(job, BF_STATE_VERIFYING, NULL, "daemon", NULL);
@@ -70,6 +70,10 @@ void bf_walk_ready(struct bf_job *job)
         bf_job_move(job, BF_STATE_RUNNING, NULL, "daemon", NULL);
     if (bf_walk_hold(job))
         return;
+    if (walk->done) { /* and rows are set aside */
+        bf_walk_redo_aside(job);
+        return;
+    }
     take_sample(job);
     if (!walk->have_next)
         bf_walk_send_boundary(job);
@@ -233,11 +237,13 @@ void bf_walk_batch_answered(struct bf_job *job)
     struct bf_walk *walk = &job->walk;
     const struct bf_flight *flight = &walk->flight;
     const struct bf_answer *fence = NULL, *commit = NULL, *boundary = NULL;
-    int64_t changed = 0;
+    int64_t changed = 0, aside = 0;
+    bool careful = false;
     for (size_t i = 0; i < flight->count; i++) {
         const struct bf_answer *answer = &walk->answers[i];
         switch (flight->steps[i].statement) {
         case BF_STATEMENT_FENCE: fence = answer; break;
+        case BF_STATEMENT_SET_ASIDE: careful = true; aside += answer->affected; break;
         case BF_STATEMENT_UPDATE: changed += answer->affected; break;
         case BF_STATEMENT_COMMIT: commit = answer; break;
         case BF_STATEMENT_BOUNDARY: boundary = answer; break;
@@ -253,6 +259,7 @@ void bf_walk_batch_answered(struct bf_job *job)
     struct bf_batch batch = {.time = batch_time(job, fence, boundary), .scanned = walk->next.rows, .changed = changed,
                              .log_bytes = log_bytes(job, fence, boundary)};
     committed(job, &batch);
+    bf_walk_set_aside(job, careful, aside);
     walk->have_next = false;
     if (boundary && boundary->outcome == BF_OUTCOME_OK) {
         if (bf_walk_plan_regressed(job, boundary, rows))

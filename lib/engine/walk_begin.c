@@ -327,6 +327,9 @@ void bf_walk_raised(struct bf_job *job)
                     "not known", job->target->name, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION));
         return;
     }
+    const struct bf_step *count = &walk->flight.steps[3];
+    if (count->statement == BF_STATEMENT_COUNT_ASIDE)
+        job->record.progress.rows_set_aside = bf_answer_number(&walk->answers[3], 0, 0);
     bf_job_note(job, "epoch", "taken up at epoch %lld, position %s", (long long)walk->epoch,
                 job->record.progress.position ? job->record.progress.position : "start");
     if (!counted && transaction && job->record.progress.position)

@@ -109,6 +109,10 @@ static void send_to(struct bf_job *job, enum bf_phase phase, const struct bf_dat
     walk->flight_sent = bf_job_now(job);
     walk->cancelled_at = 0;
     walk->flights++;
+    if (phase != BF_PHASE_TAKING_BACK)
+        walk->locks.yielding = false;
+    if (phase >= BF_PHASE_BOUNDING && phase <= BF_PHASE_WAITING_ASIDE)
+        bf_watcher_batch_sent(job);
     database->execute(session, &walk->flight, on_done, job);
 }
 
@@ -194,6 +198,8 @@ void bf_walk_send_raise(struct bf_job *job, const char *owner, int64_t epoch, in
     else
         bf_step_text(step, NULL);
     add_for_slice(job, BF_STATEMENT_READ_CHECKPOINT);
+    if (job->walk.statements->text[BF_STATEMENT_COUNT_ASIDE])
+        add_for_slice(job, BF_STATEMENT_COUNT_ASIDE);
     add(job, BF_STATEMENT_COMMIT);
     if (!job->walk.stopping) { /* P4: the target's own record says what the job does */
         step = add_for_job(job, BF_STATEMENT_JOB_STATE);
@@ -286,36 +292,85 @@ void bf_walk_send_cap(struct bf_job *job)
     bf_walk_send(job, BF_PHASE_CAPPING);
 }
 
+/* Where the checkpoint will be, and how many rows and batches lie behind it; lock_wait: milliseconds. */
+static void add_fence(struct bf_job *job, const struct bf_key *position, const struct bf_key *low, int split, int64_t rows,
+                      int64_t batches, int64_t lock_wait)
+{
+    struct bf_walk *walk = &job->walk;
+    struct bf_step *fence = add_for_slice(job, BF_STATEMENT_FENCE);
+    bf_step_number(fence, walk->epoch);
+    bf_step_number(fence, walk->seq);
+    step_key_json(job, fence, position);
+    step_key_json(job, fence, low);
+    bf_step_number(fence, split);
+    bf_step_number(fence, rows);
+    bf_step_number(fence, job->record.progress.rows_changed);
+    bf_step_number(fence, batches);
+    bf_step_number(fence, walk->size.rows);
+    bf_step_number(fence, lock_wait);
+}
+
+/* One statement for each leg of the next range, of which `own` is what the batch itself has to know of. */
+static void add_legs(struct bf_job *job, enum bf_statement statement, char *const sql[], bool own)
+{
+    struct bf_walk *walk = &job->walk;
+    size_t legs = bf_leg_count((size_t)walk->next.split, walk->table->key_count);
+    for (size_t leg = 0; leg < legs; leg++) {
+        struct bf_step *step = add_shaped(job, statement, sql[leg], walk->next.split, (int)leg);
+        step_range(job, step, &walk->next.high);
+        if (!own)
+            continue;
+        bf_step_text(step, job->record.id);
+        bf_step_number(step, 0);
+        bf_step_number(step, walk->seq + 1);
+    }
+}
+
 /* P1: one transaction, the fence first; and behind its COMMIT, in the same round trip, the boundary of the next one. */
 void bf_walk_send_batch(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
     const struct bf_progress *progress = &job->record.progress;
     const struct bf_range *range = &walk->next;
+    bool careful = bf_walk_careful(job);
     begin_flight(job);
     add(job, BF_STATEMENT_BEGIN);
-    struct bf_step *fence = add_for_slice(job, BF_STATEMENT_FENCE);
-    bf_step_number(fence, walk->epoch);
-    bf_step_number(fence, walk->seq);
-    step_key_json(job, fence, &range->high);
-    step_key_json(job, fence, &walk->low);
-    bf_step_number(fence, range->split);
-    bf_step_number(fence, progress->rows_scanned + range->rows);
-    bf_step_number(fence, progress->rows_changed);
-    bf_step_number(fence, progress->batches + 1);
-    bf_step_number(fence, walk->size.rows);
-    size_t legs = bf_leg_count((size_t)range->split, walk->table->key_count);
-    for (size_t leg = 0; leg < legs; leg++)
-        step_range(job,
-                   add_shaped(job, BF_STATEMENT_UPDATE, walk->statements->update[range->split][leg], range->split,
-                              (int)leg),
-                   &range->high);
+    add_fence(job, &range->high, &walk->low, range->split, progress->rows_scanned + range->rows, progress->batches + 1,
+              bf_walk_lock_wait(job, careful));
+    if (careful) /* all rows are locked before the first one is changed */
+        add_legs(job, BF_STATEMENT_SET_ASIDE, walk->statements->set_aside[range->split], true);
+    add_legs(job, BF_STATEMENT_UPDATE,
+             careful ? walk->statements->update_rest[range->split] : walk->statements->update[range->split], careful);
+    walk->locks.quick = !careful;
     add(job, BF_STATEMENT_COMMIT);
     walk->asked_rows = wanted_rows(job, range->rows);
     if (!range->last)
         add_boundary(job, &range->high, walk->asked_rows);
     walk->unsettled = true; /* until the answer says what became of it */
     bf_walk_send(job, BF_PHASE_BATCHING);
+}
+
+/* Rows set aside: those that nobody holds any more, or (patient) the first of them, whoever holds it. */
+void bf_walk_send_aside(struct bf_job *job, bool patient, int64_t rows)
+{
+    struct bf_walk *walk = &job->walk;
+    const struct bf_progress *progress = &job->record.progress;
+    begin_flight(job);
+    add(job, BF_STATEMENT_BEGIN);
+    add_fence(job, &walk->low, &walk->batch_low, walk->batch_split, progress->rows_scanned, progress->batches,
+              patient ? walk->lock_timeout : bf_walk_lock_wait(job, true));
+    struct bf_step *step = add_for_slice(job, patient ? BF_STATEMENT_WAIT_ASIDE : BF_STATEMENT_TAKE_ASIDE);
+    if (patient) {
+        bf_step_number(step, bf_walk_lock_wait(job, true));
+    } else {
+        bf_step_number(step, walk->locks.sweep_seq);
+        bf_step_text(step, walk->locks.sweep_key ? walk->locks.sweep_key : "");
+        bf_step_number(step, rows);
+    }
+    add_for_slice(job, BF_STATEMENT_REDO_ASIDE);
+    add(job, BF_STATEMENT_COMMIT);
+    walk->unsettled = true; /* until the answer says what became of it */
+    bf_walk_send(job, patient ? BF_PHASE_WAITING_ASIDE : BF_PHASE_TAKING_ASIDE);
 }
 
 void bf_walk_send_one(struct bf_job *job, enum bf_statement statement, enum bf_phase phase)

@@ -68,7 +68,10 @@ static int64_t grace(const struct bf_job *job)
     if (job->record.state != BF_STATE_PAUSING && job->walk.ending == BF_STATE_PLANNING && own_reasons)
         return INT32_MAX;
     /* What waits for a lock or only reads is no work that a pause would lose; the count of a lost batch is. */
-    return job->walk.phase == BF_PHASE_BATCHING || job->walk.phase == BF_PHASE_RECOUNTING ? PAUSE_GRACE : 0;
+    return job->walk.phase == BF_PHASE_BATCHING || job->walk.phase == BF_PHASE_TAKING_ASIDE ||
+                   job->walk.phase == BF_PHASE_RECOUNTING
+               ? PAUSE_GRACE
+               : 0;
 }
 
 /* Is what is under way in the way of the stop? Giving back and settling are what the stop needs; only a raise that may

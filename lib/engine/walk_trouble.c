@@ -7,7 +7,10 @@
 #include "allocate.h"
 #include "internal.h"
 
-enum { STOP_RETRY = 300 /* milliseconds: a stop is to be in effect within a second of the server's being back */ };
+enum {
+    STOP_RETRY = 300, /* milliseconds: a stop is to be in effect within a second of the server's being back */
+    HELD_RETRY = 500  /* milliseconds: the try itself waits for the row, as long as lock_timeout */
+};
 
 static double chance(const struct bf_job *job)
 {
@@ -99,17 +102,20 @@ static const struct bf_answer *first_trouble(const struct bf_walk *walk)
 static void conflict(struct bf_job *job, enum bf_code code, const char *text)
 {
     struct bf_walk *walk = &job->walk;
+    bool held = walk->done && code == BF_LOCK_CONFLICT; /* a row that was set aside: nothing to be made smaller */
     walk->have_next = false;
-    if (walk->owner)
+    if (walk->owner && !held)
         job->record.progress.batch_rows = bf_size_conflict(&walk->size);
     bf_walk_back_off(job, code, text, false);
+    if (held && walk->phase == BF_PHASE_BACKING_OFF && walk->sleep_until > bf_job_now(job) + HELD_RETRY)
+        walk->sleep_until = bf_job_now(job) + HELD_RETRY;
 }
 
 /* The transaction is taken back (or there was none), the session is alive. */
 static void decide(struct bf_job *job, const struct bf_answer *answer, const char *doing)
 {
     struct bf_walk *walk = &job->walk;
-    char text[BF_ERROR_TEXT_MAX], range[300];
+    char text[BF_ERROR_TEXT_MAX], range[300], holder[BF_WHO_TEXT + 16];
     snprintf(text, sizeof text, "could not %s: %.400s%s%.5s%s", doing, said(answer), answer->sqlstate[0] ? " (" : "",
              answer->sqlstate, answer->sqlstate[0] ? ")" : "");
     if (walk->stopping && answer->error_class != BF_CLASS_FENCE) { /* whatever it was, we stop anyway */
@@ -121,6 +127,10 @@ static void decide(struct bf_job *job, const struct bf_answer *answer, const cha
     }
     switch (answer->error_class) {
     case BF_CLASS_LOCK:
+        if (bf_walk_go_careful(job))
+            return;
+        bf_walk_name_holder(job, holder, sizeof holder);
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s", holder);
         /* The raise alone waits for a session that this job may have lost (P2). */
         if (!walk->owner && strcmp(doing, BF_DOING_RAISE) == 0)
             conflict(job, BF_LOST_SESSION, "waiting for a lost session of this job to end");
@@ -128,7 +138,10 @@ static void decide(struct bf_job *job, const struct bf_answer *answer, const cha
             conflict(job, BF_LOCK_CONFLICT, text);
         return;
     case BF_CLASS_CANCELLED:
-        conflict(job, BF_STATEMENT_TIMEOUT, text);
+        if (walk->locks.yielding)
+            conflict(job, BF_YIELDED, walk->locks.waiter);
+        else
+            conflict(job, BF_STATEMENT_TIMEOUT, text);
         return;
     case BF_CLASS_NONE:
     case BF_CLASS_SERIALIZATION:
@@ -181,7 +194,7 @@ bool bf_walk_fine(struct bf_job *job, const char *doing)
         lost(job, answer ? answer : &gone);
         return false;
     }
-    if (walk->phase == BF_PHASE_BATCHING)
+    if (walk->phase == BF_PHASE_BATCHING || walk->phase == BF_PHASE_TAKING_ASIDE || walk->phase == BF_PHASE_WAITING_ASIDE)
         walk->unsettled = false; /* every answer is here */
     if (!answer)
         return true;

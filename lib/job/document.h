@@ -42,6 +42,7 @@ struct bf_pace {
 struct bf_limits {
     int64_t replication_lag;   /* milliseconds */
     int64_t active_sessions;   /* BF_NO_LIMIT */
+    int64_t yield_after;       /* milliseconds */
     int64_t lock_timeout;      /* milliseconds */
     int64_t statement_timeout; /* milliseconds */
 };

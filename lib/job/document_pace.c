@@ -65,6 +65,11 @@ static void read_nice(struct bf_reader *reader, const char *pointer, const json_
         reader->document->pace.nice = number;
 }
 
+static void read_yield_after(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_duration(reader, pointer, value, &reader->document->limits.yield_after);
+}
+
 static void read_lock_timeout(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     bf_read_duration(reader, pointer, value, &reader->document->limits.lock_timeout);
@@ -218,7 +223,9 @@ const struct bf_section bf_pace_section = SECTION("/pace", pace_fields);
 static const struct bf_field limits_fields[] = {
     {"replication_lag", read_replication_lag, BF_FIELD_DURATION, .min = 10, .max = 24 * HOUR, .standard = "\"1500ms\"",
      AT(limits.replication_lag), .help = "From which replication lag on nothing is written"},
-    {"yield_after", .help = "How long another session may wait for our locks before the batch gives way"},
+    {"yield_after", read_yield_after, BF_FIELD_DURATION, .min = 1, .max = HOUR, .standard = "\"200ms\"", AT(limits.yield_after),
+     .help = "How long another session may wait for our locks before the batch gives way: it is taken back, halved, and tried "
+             "again later"},
     {"lock_timeout", read_lock_timeout, BF_FIELD_DURATION, .min = 1, .max = HOUR, .standard = "\"1s\"", AT(limits.lock_timeout),
      .help = "How long a batch may wait for a lock before it is taken back and tried again"},
     {"statement_timeout", read_statement_timeout, BF_FIELD_DURATION, .min = 1, .max = 24 * HOUR,

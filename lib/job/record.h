@@ -29,6 +29,8 @@ struct bf_progress {
     int64_t batches;
     int64_t batch_rows; /* size of the next batch */
     int64_t pass;
+    int64_t rows_set_aside; /* that others held; still to be done */
+    int64_t yields;     /* batches that were taken back because another session waited */
     int64_t resumed;    /* how often it was taken up again */
     char *after;        /* owned; JSON arrays of key texts, NULL: open or not known */
     char *through;

@@ -46,6 +46,8 @@ struct bf_statements {
     char *text[BF_STATEMENT_KINDS]; /* statements without a shape; NULL for SURVEY, CHECK, SCHEMA and shaped ones */
     size_t key_count;
     char *update[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX]; /* [split][leg] */
+    /* The careful form of a batch: SET_ASIDE for each leg, then the UPDATE of the rest. NULL: not built for the engine. */
+    char *set_aside[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX], *update_rest[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX];
     /* [split]; BOUNDARY and SPLIT have shapes 0 (no low) and 1 (with low) only */
     char *recount[BF_KEY_COLUMNS_MAX + 1], *boundary[2], *split[2], *count[BF_KEY_COLUMNS_MAX + 1],
         *probe[BF_KEY_COLUMNS_MAX + 1], *cap[BF_KEY_COLUMNS_MAX + 1];
@@ -64,7 +66,8 @@ struct bf_dialect {
     void (*check_expressions)(const struct bf_document *document, struct bf_complaints *complaints);
 
     /* Text of the statements that are the same for every job: BEGIN, COMMIT, ROLLBACK, SERVER, FIND_DONE, and READ_CHECKPOINT
-     * for who has no statements of its own; LOG_END and REPLAYED, NULL: checks on replicas are not built for this engine. */
+     * for who has no statements of its own; LOG_END and REPLAYED, NULL: checks on replicas are not built for this engine;
+     * WATCH and WATCHED, NULL: nobody looks who waits for us on this engine. */
     const char *(*common)(enum bf_statement statement);
 
     /* Appends the catalogue statements (SURVEY) that describe the document's table. */

@@ -75,8 +75,26 @@ enum bf_error_class {
     X(RECOUNT, recount, "transaction, then low, high : rows that the transaction changed; shape by split")             \
     X(FENCE, fence,                                                                                                    \
       "id, slice, epoch, seq, position, low, split, rows_scanned, rows_changed (of the batches before), batches, "     \
-      "batch_rows : clock (seconds, by the server), log (bytes, or absent); no row found: an error of class FENCE")    \
-    X(UPDATE, update, "low, high : affected; shape by split, one statement per leg")                                   \
+      "batch_rows, lock wait (milliseconds, for what follows in the transaction) : clock (seconds, by the server), "   \
+      "log (bytes, or absent); no row found: an error of class FENCE")                                                 \
+    X(SET_ASIDE, set_aside,                                                                                            \
+      "low, high, id, slice, seq : affected, rows that others hold and that are written down; all others are locked; " \
+      "waits for no row; shape by split, one statement per leg")                                                       \
+    X(UPDATE, update,                                                                                                  \
+      "low, high : affected; shape by split, one statement per leg; behind SET_ASIDE low, high, id, slice, seq")       \
+    X(COUNT_ASIDE, count_aside, "id, slice : rows that are set aside")                                                 \
+    X(TAKE_ASIDE, take_aside,                                                                                          \
+      "id, slice, seq, key, rows : marked, seq, key (of the last that was looked at); no row: there are none behind "  \
+      "seq and key; marks and locks those that nobody holds any more, waits for none")                                 \
+    X(WAIT_ASIDE, wait_aside,                                                                                          \
+      "id, slice, lock wait (for what follows) : marked; waits for the first of them, marks and locks it")             \
+    X(REDO_ASIDE, redo_aside,                                                                                          \
+      "id, slice : changed, struck; the marked are changed if they still match, struck off, and counted in the "       \
+      "checkpoint")                                                                                                    \
+    X(WATCH, watch, "- : how many sessions of the server wait for a lock; cheap")                                      \
+    X(WATCHED, watched,                                                                                                \
+      "id : waits t/f (it waits for a session of that job; else that waits for it), milliseconds, who; the longest "   \
+      "first")                                                                                                         \
     X(BOUNDARY, boundary,                                                                                              \
       "low, through, n - 1 : key columns, split of (low, key), beyond t/f (key >= through), clock, log (bytes) and "   \
       "took (seconds) or absent; no row: fewer than n rows follow; shape 0 has no low")                                \

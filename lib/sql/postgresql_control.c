@@ -15,7 +15,7 @@
 #define STOPPED_BY_CONTROL \
     "SELECT FROM backfilld.control o WHERE o.job IN ($1::text, '*') AND o.goal <> 'run'"
 
-/* Zero rows must be an error that the server itself raises, or a COMMIT behind it in the same flight would commit
+/* $12 is how long what follows in the transaction may wait for a lock: it holds others. Zero rows must be an error that the server itself raises, or a COMMIT behind it in the same flight would commit
  * (P1). The subquery has to be computed because the outer WHERE looks at it; OFFSET 0 keeps it in one piece.
  * rows_changed is that of the batches before this one: how many rows this one changes is not known yet. */
 #define FENCE                                                                                                        \
@@ -24,7 +24,8 @@
     "batches = $10::text::bigint, batch_rows = $11::text::bigint, transaction = txid_current(), "                    \
     "updated_at = clock_timestamp() WHERE job = $1 AND slice = $2::text::int AND epoch = $3::text::bigint "          \
     "AND seq = $4::text::bigint AND NOT EXISTS (" STOPPED_BY_CONTROL ") RETURNING 1) "                               \
-    "SELECT extract(epoch FROM clock_timestamp()) AS clock, pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS log "                                                         \
+    "SELECT extract(epoch FROM clock_timestamp()) AS clock, "                                                        \
+    "pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS log, set_config('lock_timeout', $12, true) "             \
     "FROM (SELECT 1 / count(*)::int AS ok FROM c OFFSET 0) fence WHERE fence.ok = 1"
 
 /* No look at control: a job that was stopped there still has to set down what it knows and let go. */
@@ -142,6 +143,7 @@ const char *bf_postgresql_control_statement(enum bf_statement statement)
         [BF_STATEMENT_LOG_END] = LOG_END,
         [BF_STATEMENT_REPLAYED] = REPLAYED,
         [BF_STATEMENT_NEXT_PASS] = NEXT_PASS,
+        [BF_STATEMENT_COUNT_ASIDE] = "SELECT count(*) FROM backfilld.aside WHERE job = $1 AND slice = $2::text::int",
         [BF_STATEMENT_CANARY_DONE] =
             "UPDATE backfilld.checkpoint SET canary = true, updated_at = clock_timestamp() "
             "WHERE job = $1 AND slice = $2::text::int AND epoch = $3::text::bigint",
@@ -180,6 +182,6 @@ const char *bf_postgresql_common(enum bf_statement statement)
     case BF_STATEMENT_BEAT:
         return bf_postgresql_beat;
     default:
-        return NULL;
+        return bf_postgresql_watch_statement(statement);
     }
 }

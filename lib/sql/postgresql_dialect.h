@@ -38,7 +38,7 @@ const char *bf_postgresql_common(enum bf_statement statement);
 const char *bf_postgresql_control_statement(enum bf_statement statement);
 extern const char bf_postgresql_sample[], bf_postgresql_beat[];
 extern const char *const bf_postgresql_schema_ddl[];
-enum { BF_POSTGRESQL_SCHEMA_VERSION = 1 };
+enum { BF_POSTGRESQL_SCHEMA_VERSION = 2 };
 /* A format for the server's own texts: why the control schema must not be made here. */
 #define BF_POSTGRESQL_PUBLICATION                                                                                    \
     "'publication %s is FOR ALL TABLES: new tables in this database would break its subscribers. Let a DBA make the " \
@@ -49,6 +49,9 @@ void bf_postgresql_check_expressions(const struct bf_document *document, struct 
 char *bf_postgresql_predicate(const char *expression, int64_t started_at);
 void bf_postgresql_check_query(const char *sql, const char *pointer, struct bf_complaints *complaints);
 char *bf_postgresql_trial(const struct bf_document *document, const struct bf_table *table);
+/* " AND (where) AND (remaining)", and "a = (expression), b = ..." */
+void bf_postgresql_where(struct bf_buffer *buffer, const struct bf_document *document);
+void bf_postgresql_set(struct bf_buffer *buffer, const struct bf_document *document);
 struct bf_statements *bf_postgresql_render(const char *job, const struct bf_document *document,
                                            const struct bf_table *table);
 void bf_postgresql_survey(const struct bf_document *document, struct bf_flight *flight);
@@ -59,5 +62,14 @@ void bf_postgresql_check(const struct bf_document *document, const struct bf_tab
                          char **ret_texts[], size_t *ret_count);
 void bf_postgresql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                                struct bf_complaints *complaints);
+
+/* postgresql_locks.c: rows that others hold, sessions that wait for us; the caller frees the texts. */
+char *bf_postgresql_set_aside(const char *job, const struct bf_document *document, const struct bf_table *table,
+                              size_t split, size_t leg);
+char *bf_postgresql_update_rest(const char *update, const struct bf_table *table);
+char *bf_postgresql_take_aside(const char *job, const struct bf_table *table);
+char *bf_postgresql_wait_aside(const char *job, const struct bf_table *table);
+char *bf_postgresql_redo_aside(const char *job, const struct bf_document *document, const struct bf_table *table);
+const char *bf_postgresql_watch_statement(enum bf_statement statement); /* WATCH, WATCHED; else NULL */
 
 #endif

@@ -19,15 +19,28 @@ static void begin(const struct render *render, struct bf_buffer *buffer)
     bf_buffer_format(buffer, "/* backfilld %s */ ", render->job);
 }
 
-static void where(const struct render *render, struct bf_buffer *buffer)
+void bf_postgresql_where(struct bf_buffer *buffer, const struct bf_document *document)
 {
-    const struct bf_document *document = render->document;
     const char *const predicates[] = {document->where, document->remaining};
     for (size_t i = 0; i < BF_COUNT(predicates); i++) {
         if (!predicates[i])
             continue;
         BF_AUTO_STRING char *text = bf_postgresql_predicate(predicates[i], document->started_at);
         bf_buffer_format(buffer, " AND (%s)", text);
+    }
+}
+
+static void where(const struct render *render, struct bf_buffer *buffer)
+{
+    bf_postgresql_where(buffer, render->document);
+}
+
+void bf_postgresql_set(struct bf_buffer *buffer, const struct bf_document *document)
+{
+    for (size_t i = 0; i < document->set_count; i++) {
+        bf_buffer_text(buffer, i ? ", " : "");
+        bf_postgresql_quote(buffer, document->set[i].name);
+        bf_buffer_format(buffer, " = (%s)", document->set[i].value);
     }
 }
 
@@ -76,11 +89,7 @@ static char *update(const struct render *render, size_t split, size_t leg)
 
     begin(render, &buffer);
     bf_buffer_format(&buffer, "UPDATE %s SET ", render->table->reference);
-    for (size_t i = 0; i < document->set_count; i++) {
-        bf_buffer_text(&buffer, i ? ", " : "");
-        bf_postgresql_quote(&buffer, document->set[i].name);
-        bf_buffer_format(&buffer, " = (%s)", document->set[i].value);
-    }
+    bf_postgresql_set(&buffer, document);
     bf_buffer_text(&buffer, " WHERE ");
     bf_postgresql_leg(&buffer, &range, leg);
     where(render, &buffer);
@@ -254,11 +263,7 @@ char *bf_postgresql_trial(const struct bf_document *document, const struct bf_ta
 
     begin(&render, &buffer);
     bf_buffer_format(&buffer, "WITH changed AS (UPDATE %s SET ", table->reference);
-    for (size_t i = 0; i < document->set_count; i++) {
-        bf_buffer_text(&buffer, i ? ", " : "");
-        bf_postgresql_quote(&buffer, document->set[i].name);
-        bf_buffer_format(&buffer, " = (%s)", document->set[i].value);
-    }
+    bf_postgresql_set(&buffer, document);
     bf_buffer_text(&buffer, " WHERE (");
     bf_postgresql_key_list(&buffer, table, 0, "", "");
     bf_buffer_text(&buffer, ") IN (SELECT ");
@@ -283,13 +288,19 @@ struct bf_statements *bf_postgresql_render(const char *job, const struct bf_docu
             statements->text[statement] = bf_format("/* backfilld %s */ %s", job, text);
     }
     statements->text[BF_STATEMENT_END] = end(&render);
+    statements->text[BF_STATEMENT_TAKE_ASIDE] = bf_postgresql_take_aside(job, table);
+    statements->text[BF_STATEMENT_WAIT_ASIDE] = bf_postgresql_wait_aside(job, table);
+    statements->text[BF_STATEMENT_REDO_ASIDE] = bf_postgresql_redo_aside(job, document, table);
     for (size_t shape = 0; shape < 2; shape++) {
         statements->boundary[shape] = boundary(&render, shape);
         statements->split[shape] = split(&render, shape);
     }
     for (size_t shape = 0; shape <= table->key_count; shape++) {
-        for (size_t leg = 0; leg < bf_leg_count(shape, table->key_count); leg++)
+        for (size_t leg = 0; leg < bf_leg_count(shape, table->key_count); leg++) {
             statements->update[shape][leg] = update(&render, shape, leg);
+            statements->update_rest[shape][leg] = bf_postgresql_update_rest(statements->update[shape][leg], table);
+            statements->set_aside[shape][leg] = bf_postgresql_set_aside(job, document, table, shape, leg);
+        }
         statements->recount[shape] = recount(&render, shape);
         statements->count[shape] = count(&render, shape);
         statements->probe[shape] = probe(&render, shape);

@@ -1,6 +1,6 @@
-/* The control schema on the target, version 1. Every statement may be run again; the advisory lock keeps two daemons
+/* The control schema on the target, version 2. Every statement may be run again; the advisory lock keeps two daemons
  * from making the same thing at the same moment, which IF NOT EXISTS alone does not. Changes to come are additive only,
- * so that a release runs on the schema of the one before; a version that is there already is never rewritten. */
+ * so that a release runs on the schema of the one before; a newer version that is there already is never rewritten. */
 #include "postgresql_dialect.h"
 
 #include <stddef.h>
@@ -72,6 +72,18 @@ const char *const bf_postgresql_schema_ddl[] = {
 
     "INSERT INTO backfilld.control (job, name) VALUES ('*', 'all jobs') ON CONFLICT DO NOTHING",
 
-    "INSERT INTO backfilld.meta (key, value) VALUES ('schema_version', '1') ON CONFLICT DO NOTHING",
+    /* Version 2: rows that others held when their batch was run; done later, and struck off by the same transaction. */
+    "CREATE TABLE IF NOT EXISTS backfilld.aside ("
+    "job text NOT NULL, "
+    "slice integer NOT NULL, "
+    "seq bigint NOT NULL, "
+    "key text COLLATE \"C\" NOT NULL, "
+    "taken boolean NOT NULL DEFAULT false, "
+    "set_aside_at timestamptz NOT NULL DEFAULT clock_timestamp(), "
+    "PRIMARY KEY (job, slice, seq, key))",
+    "CREATE INDEX IF NOT EXISTS aside_taken ON backfilld.aside (job, slice) WHERE taken",
+
+    "INSERT INTO backfilld.meta (key, value) VALUES ('schema_version', '2') ON CONFLICT (key) DO UPDATE "
+    "SET value = excluded.value WHERE meta.value::int < excluded.value::int",
 
     NULL};

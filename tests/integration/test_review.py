@@ -243,7 +243,7 @@ def test_who_lost_a_job_does_not_speak_for_it_in_the_targets_own_record(make_dae
     make_table(database, 400)
     database.execute("CREATE TABLE taken (yes boolean)")
     database.execute("""CREATE FUNCTION take() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        PERFORM pg_advisory_xact_lock_shared(4711);
+        WHILE NOT pg_try_advisory_xact_lock_shared(4711) LOOP PERFORM pg_sleep(0.01); END LOOP;
         IF EXISTS (SELECT FROM taken) THEN UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = 'another'; END IF;
         RETURN NULL; END $$""")
     database.execute("CREATE TRIGGER take AFTER UPDATE ON counted FOR EACH STATEMENT EXECUTE FUNCTION take()")
@@ -251,7 +251,7 @@ def test_who_lost_a_job_does_not_speak_for_it_in_the_targets_own_record(make_dae
     with database.connect() as other:
         other.execute("SELECT pg_advisory_lock(4711)")
         job = daemon.submit(the_job(limits={"lock_timeout": "60s", "statement_timeout": "60s"}))
-        until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'"), 20, "a batch waits")
+        until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), 20, "a batch waits")
         daemon.pause(job)  # the batch may end by itself within half a second, and then the job gives its checkpoint back
         other.execute("INSERT INTO taken VALUES (true)")
         other.execute("SELECT pg_advisory_unlock(4711)")

@@ -231,13 +231,17 @@ void sim_storm(struct sim *sim)
 static void application_locks(void *argument)
 {
     struct sim *sim = argument;
-    if (sim->server.row_count)
-        sim_server_lock_row(sim, (int)sim_between(sim, 0, sim->server.row_count - 1), sim_between(sim, 1000, 1500000));
+    int rows = sim->server.row_count;
+    if (rows == 0 || sim->over)
+        return;
+    int first = (int)sim_between(sim, 0, rows - 1), second = sim_chance(sim, 50) ? (int)sim_between(sim, 0, rows - 1) : -1;
+    sim_server_lock_rows(sim, first, second == first ? -1 : second,
+                         sim_chance(sim, 50) ? sim_between(sim, 1000, 30000) : sim_between(sim, 1000, 1500000));
 }
 
 void sim_applications(struct sim *sim)
 {
-    for (int64_t count = sim_between(sim, 0, 3); count; count--)
+    for (int64_t count = sim_chance(sim, 30) ? sim_between(sim, 10, 60) : sim_between(sim, 0, 4); count; count--)
         sim_at(sim, sim_between(sim, 0, 800000), application_locks, sim);
 }
 

@@ -6,7 +6,10 @@
 
 #include "allocate.h"
 
-enum { IDLE_IN_TRANSACTION = 60 * 1000000 /* microseconds */ };
+enum {
+    IDLE_IN_TRANSACTION = 60 * 1000000, /* microseconds */
+    WAIT_HOLDING = 100000 /* microseconds: a tenth of what a server waits before it looks for deadlocks */
+};
 
 static void run_next(struct sim_server_session *session);
 
@@ -170,8 +173,12 @@ static void run_step(void *argument)
             session->waiting = true;
             session->waiting_since = session->sim->now;
         }
-        if (session->sim->now - session->waiting_since < session->lock_timeout) {
-            int64_t left = session->waiting_since + session->lock_timeout - session->sim->now;
+        int64_t limit = session->lock_wait && session->lock_wait < session->lock_timeout ? session->lock_wait
+                                                                                         : session->lock_timeout;
+        int64_t left = session->waiting_since + limit - session->sim->now;
+        if (session->sim->sabotage != SABOTAGE_FENCE_LAST && sim_holds_rows(session) && session->sim->now - session->waiting_since > WAIT_HOLDING)
+            sim_violation(session->sim, "a batch that holds rows waited for another's: a deadlock may end the application");
+        if (left > 0) {
             session->running = sim_at(session->sim, left, run_step, session);
             return;
         }
@@ -216,6 +223,7 @@ void sim_wake_waiters(struct sim *sim)
             sim_cancel(session->running);
             session->running = sim_at(sim, 1, run_step, session);
         }
+    sim_applications_wake(sim);
 }
 
 static void release(struct sim_server_session *session)
@@ -229,6 +237,10 @@ static void release(struct sim_server_session *session)
     session->open = session->failed = session->writes_checkpoint = session->is_batch = false;
     session->makes_schema = session->makes_job = false;
     memset(session->changes, 0, sizeof session->changes);
+    memset(session->aside, 0, sizeof session->aside);
+    memset(session->taken, 0, sizeof session->taken);
+    memset(session->passed_over, 0, sizeof session->passed_over);
+    session->lock_wait = 0;
     sim_wake_waiters(session->sim);
 }
 
@@ -249,10 +261,13 @@ void sim_session_commit(struct sim_server_session *session)
     commit->before = server->checkpoint;
     commit->control_before_schema = server->schema;
     memcpy(commit->changed, session->changes, sizeof commit->changed);
+    memcpy(commit->aside, session->aside, sizeof commit->aside);
     if (session->writes_checkpoint)
         server->checkpoint = session->checkpoint;
     server->schema = server->schema || session->makes_schema;
     server->job_there = server->job_there || session->makes_job;
+    for (int i = 0; i < server->row_count; i++)
+        server->rows[i].aside += session->aside[i];
     for (int i = 0; i < server->row_count; i++)
         if (session->changes[i]) {
             server->rows[i].n += session->changes[i];

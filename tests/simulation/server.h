@@ -2,8 +2,9 @@
 #ifndef BF_SIMULATION_SERVER_H
 #define BF_SIMULATION_SERVER_H
 
-#include "sim.h"
+#include <string.h>
 
+#include "sim.h"
 
 /* One flight as it arrived: a copy, because the client's may be gone. */
 struct sim_flight {
@@ -58,6 +59,9 @@ struct sim_server_session {
     struct sim_checkpoint checkpoint; /* its own version */
     struct sim_checkpoint read_before; /* for the sabotage read-before-raise */
     uint8_t changes[SIM_ROWS_MAX];
+    int8_t aside[SIM_ROWS_MAX];       /* 1: set aside by this transaction, -1: struck off */
+    bool taken[SIM_ROWS_MAX], passed_over[SIM_ROWS_MAX];
+    int64_t lock_wait;                /* microseconds, in this transaction; 0: the session's */
     int64_t transaction;
     bool makes_schema, makes_job;
     int64_t idle_since;
@@ -72,6 +76,16 @@ void sim_wake_waiters(struct sim *sim); /* a transaction ended: whoever waits fo
 void sim_free_answers(struct bf_answer *answers, size_t count);
 
 enum sim_result { SIM_DONE, SIM_WAIT };
+
+/* server_locks.c: SET_ASIDE and what is done with it later, WATCH and WATCHED. */
+enum sim_result sim_lock_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);
+bool sim_row_matches(const struct sim_server *server, const struct sim_row *row); /* would the job change it now? */
+const char *sim_parameter(const struct bf_step *step, size_t index);
+int64_t sim_number(const struct bf_step *step, size_t index);
+bool sim_key(const struct bf_step *step, size_t index, int64_t *ret_key);
+void sim_answer_row(struct bf_answer *answer, size_t rows, size_t columns);
+void sim_put(struct bf_answer *answer, size_t place, int64_t value);
+bool sim_holds_rows(const struct sim_server_session *session);
 
 /* Runs one step; SIM_WAIT: it waits for a lock and is tried again when one is released. */
 enum sim_result sim_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);

@@ -1,27 +1,7 @@
-/* What happens to the simulated server and its network: applications, cuts, restarts, fail-overs. */
+/* What happens to the simulated server and its network: cuts, restarts, fail-overs. */
 #include "server.h"
 
 #include "allocate.h"
-
-/* ---- other people's transactions ---- */
-
-static void row_unlocked(void *argument)
-{
-    struct sim_row *row = argument;
-    row->locked_by = NULL;
-    sim_wake_waiters(row->sim);
-}
-
-void sim_server_lock_row(struct sim *sim, int row, int64_t microseconds)
-{
-    static struct sim_server_session application;
-    if (sim->server.rows[row].locked_by)
-        return;
-    sim->server.rows[row].locked_by = &application;
-    sim_at(sim, microseconds, row_unlocked, &sim->server.rows[row]);
-}
-
-/* ---- faults ---- */
 
 void sim_cut_sessions(struct sim *sim)
 {
@@ -96,8 +76,10 @@ void sim_server_fail_over(struct sim *sim, int lost_commits)
         const struct sim_commit *commit = &server->log[--server->log_count];
         server->checkpoint = commit->before;
         server->schema = commit->control_before_schema;
-        for (int i = 0; i < server->row_count; i++)
+        for (int i = 0; i < server->row_count; i++) {
             server->rows[i].n -= commit->changed[i];
+            server->rows[i].aside -= commit->aside[i];
+        }
     }
     server->writable = false;
     sim_at(sim, sim_between(sim, 100000, 3000000), is_up, sim);
@@ -106,5 +88,6 @@ void sim_server_fail_over(struct sim *sim, int lost_commits)
 void sim_server_free(struct sim *sim)
 {
     end_all(sim, BF_CLASS_LOST);
+    sim_applications_end(sim);
     free(sim->server.log);
 }

@@ -5,37 +5,47 @@
 #include "allocate.h"
 #include "server.h"
 
-static const char *parameter(const struct bf_step *step, size_t index)
+const char *sim_parameter(const struct bf_step *step, size_t index)
 {
     return index < step->parameter_count ? step->parameters[index] : NULL;
 }
 
-static int64_t number(const struct bf_step *step, size_t index)
+int64_t sim_number(const struct bf_step *step, size_t index)
 {
-    const char *text = parameter(step, index);
+    const char *text = sim_parameter(step, index);
     return text ? strtoll(text, NULL, 10) : 0;
 }
 
 /* A key alone ("17") or as JSON (["17"]). */
-static bool key(const struct bf_step *step, size_t index, int64_t *ret_key)
+bool sim_key(const struct bf_step *step, size_t index, int64_t *ret_key)
 {
-    const char *text = parameter(step, index);
+    const char *text = sim_parameter(step, index);
     if (!text)
         return false;
     *ret_key = strtoll(text + strspn(text, "[\""), NULL, 10);
     return true;
 }
 
+void sim_answer_row(struct bf_answer *answer, size_t rows, size_t columns)
+{
+    answer->rows = rows;
+    answer->columns = columns;
+    answer->values = bf_allocate(rows * columns * sizeof *answer->values);
+}
+
 static void row(struct bf_answer *answer, size_t columns)
 {
-    answer->rows = 1;
-    answer->columns = columns;
-    answer->values = bf_allocate(columns * sizeof *answer->values);
+    sim_answer_row(answer, 1, columns);
+}
+
+void sim_put(struct bf_answer *answer, size_t place, int64_t value)
+{
+    answer->values[place] = bf_format("%lld", (long long)value);
 }
 
 static void put(struct bf_answer *answer, size_t column, int64_t value)
 {
-    answer->values[column] = bf_format("%lld", (long long)value);
+    sim_put(answer, column, value);
 }
 
 static void put_key(struct bf_answer *answer, size_t column, int64_t value)
@@ -56,7 +66,7 @@ static void put_clock(struct bf_answer *answer, size_t column, int64_t now)
 int64_t sim_duration(struct sim_server_session *session, const struct bf_step *step)
 {
     struct sim *sim = session->sim;
-    if (step->statement == BF_STATEMENT_UPDATE) {
+    if (step->statement == BF_STATEMENT_UPDATE || step->statement == BF_STATEMENT_REDO_ASIDE) {
         if ((sim->faults || (sim->calm && sim->seed % 4 != 0)) && sim_chance(sim, 4))
             return sim_between(sim, 100000, 2500000);
         return sim_between(sim, 200, 5000);
@@ -138,12 +148,12 @@ static enum sim_result raise_epoch(struct sim_server_session *session, const str
         return SIM_WAIT;
     struct sim_checkpoint *checkpoint = &session->checkpoint;
     bool silent = session->sim->now - checkpoint->updated_at > 30 * 1000000;
-    const char *expected = parameter(step, 3);
+    const char *expected = sim_parameter(step, 3);
     if (!checkpoint->exists || (*checkpoint->owner && strcmp(checkpoint->owner, expected ? expected : "") != 0 && !silent) ||
-        checkpoint->epoch != number(step, 4) || (parameter(step, 5) && number(step, 5) != checkpoint->seq))
+        checkpoint->epoch != sim_number(step, 4) || (sim_parameter(step, 5) && sim_number(step, 5) != checkpoint->seq))
         return SIM_DONE;
     checkpoint->epoch++;
-    snprintf(checkpoint->owner, sizeof checkpoint->owner, "%s", parameter(step, 2));
+    snprintf(checkpoint->owner, sizeof checkpoint->owner, "%s", sim_parameter(step, 2));
     checkpoint->updated_at = session->sim->now;
     session->writes_checkpoint = true;
     answer->affected = 1;
@@ -156,7 +166,7 @@ static enum sim_result fence(struct sim_server_session *session, const struct bf
         return SIM_WAIT;
     struct sim_server *server = &session->sim->server;
     struct sim_checkpoint *checkpoint = &session->checkpoint;
-    bool ours = checkpoint->exists && checkpoint->epoch == number(step, 2) && checkpoint->seq == number(step, 3) &&
+    bool ours = checkpoint->exists && checkpoint->epoch == sim_number(step, 2) && checkpoint->seq == sim_number(step, 3) &&
                 strcmp(server->goal, "run") == 0;
     if (!ours && session->sim->sabotage != SABOTAGE_FENCE_SILENT) {
         sim_error(answer, BF_CLASS_FENCE, "division by zero");
@@ -164,61 +174,29 @@ static enum sim_result fence(struct sim_server_session *session, const struct bf
     }
     if (ours) {
         checkpoint->seq++;
-        checkpoint->has_position = key(step, 4, &checkpoint->position);
-        checkpoint->has_low = key(step, 5, &checkpoint->low);
-        checkpoint->split = number(step, 6);
-        checkpoint->scanned = number(step, 7);
-        checkpoint->changed = number(step, 8);
-        checkpoint->batches = number(step, 9);
-        checkpoint->batch_rows = number(step, 10);
+        checkpoint->has_position = sim_key(step, 4, &checkpoint->position);
+        checkpoint->has_low = sim_key(step, 5, &checkpoint->low);
+        checkpoint->split = sim_number(step, 6);
+        checkpoint->scanned = sim_number(step, 7);
+        checkpoint->changed = sim_number(step, 8);
+        checkpoint->batches = sim_number(step, 9);
+        checkpoint->batch_rows = sim_number(step, 10);
         checkpoint->counted = false;
         checkpoint->updated_at = session->sim->now;
         checkpoint->transaction = session->transaction;
         session->writes_checkpoint = true;
     }
+    if (session->sim->sabotage != SABOTAGE_WAIT_HOLDING)
+        session->lock_wait = sim_number(step, 11) * 1000;
     row(answer, 1);
     put_clock(answer, 0, session->sim->now);
     autocommit(session); /* only a sabotaged fence stands outside the transaction */
     return SIM_DONE;
 }
 
-/* Would the job change this row now? */
-static bool matches(const struct sim_server *server, const struct sim_row *row)
+bool sim_row_matches(const struct sim_server *server, const struct sim_row *row)
 {
     return row->visible && row->match && (!server->sim->has_remaining || row->n == 0);
-}
-
-static enum sim_result update(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
-{
-    struct sim_server *server = &session->sim->server;
-    int64_t low = INT64_MIN, high = 0;
-    key(step, 0, &low);
-    key(step, 1, &high);
-    for (int i = 0; i < server->row_count; i++) {
-        struct sim_row *it = &server->rows[i];
-        if (it->key <= low || it->key > high || !matches(server, it))
-            continue;
-        if (it->locked_by && it->locked_by != session)
-            return SIM_WAIT;
-    }
-    if (server->poison >= 0 && server->rows[server->poison].key > low && server->rows[server->poison].key <= high) {
-        sim_error(answer, BF_CLASS_DATA, "value too long");
-        return SIM_DONE;
-    }
-    if (session->sim->faults && sim_chance(session->sim, 2)) {
-        sim_error(answer, BF_CLASS_SERIALIZATION, "could not serialize access");
-        return SIM_DONE;
-    }
-    session->is_batch = true;
-    for (int i = 0; i < server->row_count; i++) {
-        struct sim_row *it = &server->rows[i];
-        if (it->key <= low || it->key > high || !matches(server, it))
-            continue;
-        it->locked_by = session;
-        session->changes[i]++;
-        answer->affected++;
-    }
-    return SIM_DONE;
 }
 
 static enum sim_result flush(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
@@ -226,18 +204,18 @@ static enum sim_result flush(struct sim_server_session *session, const struct bf
     if (lock_checkpoint(session) == SIM_WAIT)
         return SIM_WAIT;
     struct sim_checkpoint *checkpoint = &session->checkpoint;
-    if (checkpoint->exists && checkpoint->epoch == number(step, 2) && checkpoint->seq == number(step, 3)) {
+    if (checkpoint->exists && checkpoint->epoch == sim_number(step, 2) && checkpoint->seq == sim_number(step, 3)) {
         checkpoint->seq++;
-        checkpoint->has_position = key(step, 4, &checkpoint->position);
-        checkpoint->has_low = key(step, 5, &checkpoint->low);
-        checkpoint->split = number(step, 6);
-        checkpoint->scanned = number(step, 7);
-        checkpoint->changed = number(step, 8);
-        checkpoint->batches = number(step, 9);
-        checkpoint->batch_rows = number(step, 10);
+        checkpoint->has_position = sim_key(step, 4, &checkpoint->position);
+        checkpoint->has_low = sim_key(step, 5, &checkpoint->low);
+        checkpoint->split = sim_number(step, 6);
+        checkpoint->scanned = sim_number(step, 7);
+        checkpoint->changed = sim_number(step, 8);
+        checkpoint->batches = sim_number(step, 9);
+        checkpoint->batch_rows = sim_number(step, 10);
         checkpoint->counted = true;
-        checkpoint->done = parameter(step, 11)[0] == 't';
-        if (parameter(step, 12)[0] == 't')
+        checkpoint->done = sim_parameter(step, 11)[0] == 't';
+        if (sim_parameter(step, 12)[0] == 't')
             checkpoint->owner[0] = '\0';
         checkpoint->updated_at = session->sim->now;
         session->writes_checkpoint = true;
@@ -252,11 +230,11 @@ static enum sim_result next_pass(struct sim_server_session *session, const struc
     if (lock_checkpoint(session) == SIM_WAIT)
         return SIM_WAIT;
     struct sim_checkpoint *checkpoint = &session->checkpoint;
-    if (checkpoint->exists && checkpoint->epoch == number(step, 2) && checkpoint->seq == number(step, 3)) {
+    if (checkpoint->exists && checkpoint->epoch == sim_number(step, 2) && checkpoint->seq == sim_number(step, 3)) {
         checkpoint->seq++;
         checkpoint->pass++;
         checkpoint->has_position = checkpoint->has_low = checkpoint->done = false;
-        checkpoint->has_through = key(step, 4, &checkpoint->through);
+        checkpoint->has_through = sim_key(step, 4, &checkpoint->through);
         checkpoint->found_before = checkpoint->changed - checkpoint->pass_changed;
         checkpoint->pass_changed = checkpoint->changed;
         checkpoint->updated_at = session->sim->now;
@@ -291,7 +269,7 @@ static int64_t count_rows(const struct sim_server *server, int64_t low, int64_t 
     for (int i = 0; i < server->row_count; i++) {
         const struct sim_row *it = &server->rows[i];
         if (it->key > low && it->key <= high && it->visible &&
-            (writer >= 0 ? it->writer == writer && it->n > 0 : !matching || matches(server, it)))
+            (writer >= 0 ? it->writer == writer && it->n > 0 : !matching || sim_row_matches(server, it)))
             count++;
     }
     return count;
@@ -301,7 +279,7 @@ static int64_t count_rows(const struct sim_server *server, int64_t low, int64_t 
 static int nth_row(const struct sim_server *server, int64_t low, int64_t n, bool matching)
 {
     for (int i = 0; i < server->row_count; i++)
-        if (server->rows[i].key > low && server->rows[i].visible && (!matching || matches(server, &server->rows[i])) &&
+        if (server->rows[i].key > low && server->rows[i].visible && (!matching || sim_row_matches(server, &server->rows[i])) &&
             n-- == 0)
             return i;
     return -1;
@@ -311,9 +289,9 @@ static void boundary(struct sim_server_session *session, const struct bf_step *s
 {
     const struct sim_server *server = &session->sim->server;
     int64_t low = INT64_MIN, through = INT64_MAX;
-    bool has_low = key(step, 0, &low);
-    key(step, 1, &through);
-    int found = nth_row(server, low, number(step, 2), false);
+    bool has_low = sim_key(step, 0, &low);
+    sim_key(step, 1, &through);
+    int found = nth_row(server, low, sim_number(step, 2), false);
     if (found < 0)
         return;
     row(answer, 4);
@@ -328,8 +306,8 @@ static void look(struct sim_server_session *session, const struct bf_step *step,
     const struct sim_server *server = &session->sim->server;
     size_t first = step->statement == BF_STATEMENT_RECOUNT ? 1 : 0;
     int64_t low = INT64_MIN, high = INT64_MAX;
-    bool has_low = key(step, first, &low);
-    key(step, first + 1, &high);
+    bool has_low = sim_key(step, first, &low);
+    sim_key(step, first + 1, &high);
     int found;
     switch (step->statement) {
     case BF_STATEMENT_SPLIT:
@@ -342,13 +320,13 @@ static void look(struct sim_server_session *session, const struct bf_step *step,
         put(answer, 0, count_rows(server, low, high, false, -1));
         break;
     case BF_STATEMENT_PROBE: {
-        int64_t count = count_rows(server, low, high, true, -1), limit = number(step, 2);
+        int64_t count = count_rows(server, low, high, true, -1), limit = sim_number(step, 2);
         row(answer, 1);
         put(answer, 0, count < limit ? count : limit);
         break;
     }
     case BF_STATEMENT_CAP:
-        found = nth_row(server, low, number(step, 2), true);
+        found = nth_row(server, low, sim_number(step, 2), true);
         if (found < 0 || server->rows[found].key > high)
             break;
         row(answer, 2);
@@ -357,7 +335,7 @@ static void look(struct sim_server_session *session, const struct bf_step *step,
         break;
     case BF_STATEMENT_RECOUNT:
         row(answer, 1);
-        put(answer, 0, count_rows(server, low, high, true, number(step, 0)));
+        put(answer, 0, count_rows(server, low, high, true, sim_number(step, 0)));
         break;
     case BF_STATEMENT_END:
         for (int i = server->row_count - 1; i >= 0; i--)
@@ -379,8 +357,8 @@ static void register_checkpoint(struct sim_server_session *session, const struct
         return;
     session->checkpoint = (struct sim_checkpoint){.exists = true, .counted = true, .pass = 1,
                                                  .found_before = -1, .updated_at = session->sim->now};
-    session->checkpoint.has_through = key(step, 3, &session->checkpoint.through);
-    session->checkpoint.batch_rows = number(step, 6);
+    session->checkpoint.has_through = sim_key(step, 3, &session->checkpoint.through);
+    session->checkpoint.batch_rows = sim_number(step, 6);
     session->writes_checkpoint = true;
 }
 
@@ -388,9 +366,9 @@ static void register_checkpoint(struct sim_server_session *session, const struct
 static void job_state(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
     struct sim_server *server = &session->sim->server;
-    if (server->checkpoint.epoch != number(step, 2) || strcmp(server->checkpoint.owner, parameter(step, 3)) != 0)
+    if (server->checkpoint.epoch != sim_number(step, 2) || strcmp(server->checkpoint.owner, sim_parameter(step, 3)) != 0)
         return;
-    snprintf(server->job_state, sizeof server->job_state, "%s", parameter(step, 1));
+    snprintf(server->job_state, sizeof server->job_state, "%s", sim_parameter(step, 1));
     answer->affected = 1;
 }
 
@@ -479,13 +457,12 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
         put_text(answer, 1, "job");
         break;
     case BF_STATEMENT_FENCE: return fence(session, step, answer);
-    case BF_STATEMENT_UPDATE: return update(session, step, answer);
     case BF_STATEMENT_BOUNDARY: boundary(session, step, answer); break;
     case BF_STATEMENT_FLUSH: return flush(session, step, answer);
     case BF_STATEMENT_TOUCH:
         if (lock_checkpoint(session) == SIM_WAIT)
             return SIM_WAIT;
-        if (session->checkpoint.epoch == number(step, 2)) {
+        if (session->checkpoint.epoch == sim_number(step, 2)) {
             session->checkpoint.updated_at = session->sim->now;
             session->writes_checkpoint = true;
             answer->affected = 1;
@@ -494,6 +471,14 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
         break;
     case BF_STATEMENT_JOB_STATE: job_state(session, step, answer); break;
     case BF_STATEMENT_END_LOST_SESSIONS: end_lost_sessions(session, answer); break;
+    case BF_STATEMENT_UPDATE:
+    case BF_STATEMENT_SET_ASIDE:
+    case BF_STATEMENT_COUNT_ASIDE:
+    case BF_STATEMENT_TAKE_ASIDE:
+    case BF_STATEMENT_WAIT_ASIDE:
+    case BF_STATEMENT_REDO_ASIDE:
+    case BF_STATEMENT_WATCH:
+    case BF_STATEMENT_WATCHED: return sim_lock_statement(session, step, answer);
     default: look(session, step, answer); break;
     }
     return SIM_DONE;

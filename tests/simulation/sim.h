@@ -18,7 +18,11 @@
     X(FENCE_LAST, fence-last, "the fence runs behind the COMMIT instead of at the transaction's head")     \
     X(READ_BEFORE_RAISE, read-before-raise, "the position is read before the epoch is raised")             \
     X(FENCE_SILENT, fence-silent, "a fence that finds no row raises no error")                             \
-    X(NO_HORIZON, no-horizon, "a pass does not wait for older transactions")
+    X(NO_HORIZON, no-horizon, "a pass does not wait for older transactions")                               \
+    X(WAIT_HOLDING, wait-holding, "a batch that holds rows waits for others as long as lock_timeout")      \
+    X(ASIDE_UNWRITTEN, aside-unwritten, "rows that others hold are passed over and not written down")      \
+    X(ASIDE_KEPT, aside-kept, "a row set aside is not struck off when it is done")                         \
+    X(BLIND, blind, "nobody is ever seen to wait (found with --calm)")
 
 enum sabotage {
 #define X(constant, name, wrong) SABOTAGE_##constant,
@@ -61,6 +65,7 @@ struct sim_row {
     bool inserting;     /* that transaction is under way */
     int64_t writer;     /* the transaction that changed it last */
     struct sim_server_session *locked_by;
+    int aside;          /* 1: others held it when its batch was run */
     struct sim *sim;
 };
 
@@ -69,6 +74,7 @@ struct sim_commit {
     struct sim_checkpoint before;
     bool control_before_schema;
     uint8_t changed[SIM_ROWS_MAX];
+    int8_t aside[SIM_ROWS_MAX];
 };
 
 struct sim_server {
@@ -85,6 +91,8 @@ struct sim_server {
     struct sim_commit *log;
     int log_count;
     struct sim_server_session *sessions;
+    struct sim_application *applications;
+    int64_t set_aside;     /* rows, ever */
     int64_t transactions;
     int64_t horizon, horizon_pass; /* the first newest transaction that was told in this pass */
     int64_t late_until;            /* the last pass has to find what was begun before this transaction */
@@ -130,7 +138,13 @@ void sim_server_fail_over(struct sim *sim, int lost_commits);
 void sim_server_restart(struct sim *sim);
 void sim_server_end_sessions(struct sim *sim); /* pg_terminate_backend on all */
 void sim_cut_sessions(struct sim *sim);        /* the network: one of three ways, per session */
-void sim_server_lock_row(struct sim *sim, int row, int64_t microseconds); /* an application's transaction */
+/* applications.c: a transaction that takes one row or two (second -1: one), then holds them for so long. */
+void sim_server_lock_rows(struct sim *sim, int first, int second, int64_t microseconds);
+void sim_applications_wake(struct sim *sim);
+int sim_applications_waiting(const struct sim *sim);
+/* Microseconds that one has waited for a session of that name; -1: none does. */
+int64_t sim_application_waits(const struct sim *sim, const char *application);
+void sim_applications_end(struct sim *sim);
 void sim_server_free(struct sim *sim);
 
 /* ---- the store (store.c) ---- */

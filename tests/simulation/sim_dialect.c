@@ -57,8 +57,11 @@ static struct bf_statements *render(const char *job, const struct bf_document *d
     statements->key_count = table->key_count;
     for (int i = 0; i < BF_STATEMENT_KINDS; i++)
         statements->text[i] = bf_copy_string(bf_statement_name((enum bf_statement)i));
-    for (int shape = 0; shape < 2; shape++)
+    for (int shape = 0; shape < 2; shape++) {
         statements->update[shape][0] = bf_copy_string("update");
+        statements->update_rest[shape][0] = bf_copy_string("update");
+        statements->set_aside[shape][0] = bf_copy_string("set_aside");
+    }
     return statements;
 }
 

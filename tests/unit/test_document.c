@@ -27,6 +27,7 @@ static void the_smallest_document_gets_every_default(void **state)
     assert_int_equal(document->pace.batch_rows_min, 10);
     assert_int_equal(document->pace.batch_rows_max, 50000);
     assert_true(document->pace.nice >= 0.5 && document->pace.nice <= 0.5);
+    assert_int_equal(document->limits.yield_after, 200);
     assert_int_equal(document->limits.lock_timeout, 1000);
     assert_int_equal(document->limits.statement_timeout, 10000);
     assert_null(document->owner);
@@ -261,7 +262,7 @@ static void what_is_not_built_is_refused_by_name(void **state)
     (void)state;
     static const char *const top[] = {"triggers", "alerts"};
     static const char *const pace[] = {"slices"};
-    static const char *const limits[] = {"yield_after", "bad_rows"};
+    static const char *const limits[] = {"bad_rows"};
     static const char *const values[] = {"null", "1", "\"x\"", "[]", "{}"};
     for (size_t v = 0; v < BF_COUNT(values); v++) {
         for (size_t i = 0; i < BF_COUNT(top); i++) {

@@ -115,7 +115,7 @@ static const struct {
     {"[target shop]\nreplicas = auto\nprimary = mysql://u@db1/shop\n", 2, "not built yet for MySQL"},
     {TARGET "two_person = none\n", 3, "not built yet"},
     {TARGET "webhook = https://ops.example/hook\n", 3, "not built yet"},
-    {TARGET "limits.yield_after = 200ms\n", 3, "not built yet"},
+    {TARGET "limits.bad_rows = 5\n", 3, "not built yet"},
     {TARGET "ceiling.active_sessions = null\n", 3, "no ceiling"},
     /* defaults and ceilings: by the tables of the document */
     {TARGET "limits.lock_timeout = 1\n", 3, "must be a duration"},

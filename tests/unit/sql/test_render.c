@@ -85,7 +85,10 @@ static void every_statement(void **state)
             case BF_STATEMENT_SAMPLE:
             case BF_STATEMENT_BEAT:
             case BF_STATEMENT_RECOUNT:
+            case BF_STATEMENT_SET_ASIDE:
             case BF_STATEMENT_UPDATE:
+            case BF_STATEMENT_WATCH:
+            case BF_STATEMENT_WATCHED:
             case BF_STATEMENT_BOUNDARY:
             case BF_STATEMENT_SPLIT:
             case BF_STATEMENT_COUNT:
@@ -97,8 +100,11 @@ static void every_statement(void **state)
                 tagged(statements->text[statement]);
             }
         for (size_t split = 0; split <= keys; split++) {
-            for (size_t leg = 0; leg < bf_leg_count(split, keys); leg++)
+            for (size_t leg = 0; leg < bf_leg_count(split, keys); leg++) {
                 tagged(statements->update[split][leg]);
+                tagged(statements->update_rest[split][leg]);
+                tagged(statements->set_aside[split][leg]);
+            }
             tagged(statements->recount[split]);
             tagged(statements->count[split]);
             tagged(statements->probe[split]);
@@ -114,7 +120,8 @@ static void every_statement(void **state)
     bf_table_free(NULL);
     static const enum bf_statement common[] = {BF_STATEMENT_BEGIN, BF_STATEMENT_COMMIT, BF_STATEMENT_ROLLBACK,
                                                BF_STATEMENT_SERVER, BF_STATEMENT_FIND_DONE,
-                                               BF_STATEMENT_LOG_END, BF_STATEMENT_REPLAYED};
+                                               BF_STATEMENT_LOG_END, BF_STATEMENT_REPLAYED, BF_STATEMENT_WATCH,
+                                               BF_STATEMENT_WATCHED};
     for (size_t i = 0; i < BF_COUNT(common); i++)
         assert_non_null(bf_dialect_postgresql.common(common[i]));
 }

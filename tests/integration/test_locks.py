@@ -1,0 +1,333 @@
+"""P6: a batch gives way to who waits for it, waits for nobody while it holds rows, and comes back for what others held."""
+import random
+import threading
+import time
+
+import psycopg
+import pytest
+
+from lab.counted import slow_batches
+from lab.daemon import document, pace
+from lab.foreground import Foreground, Lockers, percentile
+from lab.wait import until
+
+
+def make_table(database, rows, name="counted"):
+    database.execute(f"CREATE TABLE {name} (id bigint PRIMARY KEY, n integer NOT NULL DEFAULT 0, "
+                     "other integer NOT NULL DEFAULT 0)")
+    database.execute(f"INSERT INTO {name} (id) SELECT g FROM generate_series(1, %s) g", (rows,))
+    database.execute(f"VACUUM ANALYZE {name}")
+
+
+def job_document(rows=None, name="job", table="counted", **more):
+    return document(f"public.{table}", {"n": "n + 1"}, name=name, pace=pace(rows), **more)
+
+
+def expect_once(database, name="counted", times=1):
+    assert database.value(f"SELECT count(*) FROM {name} WHERE n <> %s", (times,)) == 0
+    assert database.value("SELECT count(*) FROM backfilld.aside") == 0
+
+
+def in_the_batch(database, job):
+    """A row that the batch under way has locked already."""
+    position = database.value("SELECT coalesce((position::json->>0)::bigint, 0) FROM backfilld.checkpoint WHERE job = %s",
+                              (job["id"],))
+    return position + 1
+
+
+def batch_runs(database, job):
+    return database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backfilld ' || %s "
+                          "AND wait_event = 'PgSleep' "
+                          "AND clock_timestamp() - query_start > interval '120 ms'", (job["id"],))
+
+
+def test_a_foreground_waits_no_longer_than_yield_after(database, daemon):
+    """A batch would last 5 s; the session that needs one of its rows waits yield_after and a little."""
+    make_table(database, 1000)
+    slow_batches(database, 0.05, per="ROW")
+    job = daemon.submit(job_document(100, limits={"statement_timeout": "30s"}))
+    waits = []
+    with database.connect(application_name="shop") as shop:
+        for _ in range(8):
+            until(lambda: batch_runs(database, job), 30, lambda _: f"a batch is under way: {daemon.job(job)}")
+            row, started = in_the_batch(database, job), time.monotonic()
+            shop.execute("UPDATE counted SET other = other + 1 WHERE id = %s", (row,))
+            waits.append(time.monotonic() - started)
+        shown = daemon.wait_reason(job, "yielded")
+        assert "(shop)" in shown["reason"]["text"] and "limit 200 ms" in shown["reason"]["text"]
+        assert f"process {shop.info.backend_pid} " in shown["reason"]["text"]
+        assert shown["progress"]["yields"] >= 8, f"{waits}\n{daemon.log_tail()}"
+        # limits can be changed on the way
+        assert daemon.request("PATCH", f"/v1/jobs/{job['id']}", {"limits": {"yield_after": "1s"}}).status == 200
+        until(lambda: batch_runs(database, job), 30, "a batch is under way")
+        row, started = in_the_batch(database, job), time.monotonic()
+        shop.execute("UPDATE counted SET other = other + 1 WHERE id = %s", (row,))
+        longer = time.monotonic() - started
+    print(f"\nwaits: p50 {percentile(waits, 0.5):.3f} s, p99 {percentile(waits, 0.99):.3f} s; with 1 s: {longer:.3f} s")
+    assert min(waits) > 0.1, f"the foreground did not wait at all: {waits}"
+    assert percentile(waits, 0.99) < 1, waits
+    assert 0.8 < longer < 2
+    daemon.abort(job)
+    daemon.wait(job, "aborted")
+    assert database.value("SELECT count(*) FROM counted WHERE n > 1") == 0
+
+
+def test_a_batch_that_gives_way_becomes_small_enough(database, daemon):
+    make_table(database, 300)
+    slow_batches(database, 0.02, per="ROW")
+
+    def touch(connection, _):
+        connection.execute("UPDATE counted SET other = other + 1 WHERE id = %s", (random.randint(1, 300),))
+    with Foreground(database.url, touch, pause=0.02) as shop:
+        job = daemon.submit(document("public.counted", {"n": "n + 1"},
+                                     pace={"batch_rows": {"start": 100, "min": 1, "max": 100}, "nice": 0}))
+        done = daemon.wait(job, "completed", seconds=90)
+    print(f"\nyields {done['progress']['yields']}, foreground p99 {percentile(shop.waits, 0.99):.3f} s")
+    assert done["progress"]["yields"] >= 1 and not shop.errors
+    assert max(shop.waits) < 1.5
+    expect_once(database)
+
+
+def test_no_application_is_a_deadlocks_victim(database, daemon, campaign):
+    """Transactions of two rows in either order, close to where the backfill is."""
+    rows, seconds, threads = 20000, 600 if campaign else 20, 4
+    make_table(database, rows)
+    where = {"is": 0}
+
+    def two_rows(connection, number):
+        chance = random.random()
+        pair = [where["is"] + random.randint(0, 1500) for _ in range(2)]
+        # each session has rows of its own, so that only the backfill can be in its way
+        pair = [min(rows - 4, row) // threads * threads + number + 1 for row in pair]
+        if pair[0] == pair[1]:
+            return
+        with connection.transaction():
+            connection.execute("UPDATE counted SET other = other + 1 WHERE id = %s", (pair[0],))
+            if chance < 0.5:
+                connection.execute("SELECT pg_sleep(0.002)")
+            connection.execute("UPDATE counted SET other = other + 1 WHERE id = %s", (pair[1],))
+    runs, aside = 0, 0
+    with Foreground(database.url, two_rows, threads, settings=["SET deadlock_timeout = '100ms'"]) as shop:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            job = daemon.submit(job_document(500, name=f"run-{runs}", again=True))
+            runs += 1
+
+            def over():
+                seen = daemon.job(job)
+                position = seen["progress"]["positions"] and seen["progress"]["positions"][0]["position"]
+                where["is"] = int(position[0]) if position else 0
+                nonlocal aside
+                aside = max(aside, seen["progress"]["rows_set_aside"])
+                return seen["state"] == "completed"
+            until(over, 120, lambda _: f"the run is completed: {daemon.job(job)}\n{daemon.log_tail()}")
+    print(f"\n{runs} runs beside {len(shop.waits)} transactions of two rows, p99 {percentile(shop.waits, 0.99):.3f} s, up to "
+          f"{aside} rows set aside at a time")
+    assert not shop.errors, shop.errors[:3]
+    assert len(shop.waits) > 1000
+    expect_once(database, times=runs)
+
+
+def test_with_a_hundredth_of_the_rows_locked(database, daemon):
+    """The share of its quiet speed that a run keeps; every row once, at last those that were held."""
+    rows = 200_000
+    make_table(database, rows)
+
+    def run(name):
+        started = time.monotonic()
+        job = daemon.submit(document("public.counted", {"n": "n + 1"}, name=name, again=True, pace={"nice": 0}))
+        most = 0
+
+        def over():
+            nonlocal most
+            seen = daemon.job(job)
+            most = max(most, seen["progress"]["rows_set_aside"])
+            return seen["state"] == "completed"
+        until(over, 180, lambda _: f"completed: {daemon.job(job)}\n{daemon.log_tail()}")
+        return time.monotonic() - started, most
+    quiet, none = run("quiet")
+    with Lockers(database.url, "counted") as lockers:
+        until(lambda: lockers.locked, 20, "rows are locked")
+        beside, aside = run("beside")
+    print(f"\nquiet {rows / quiet:.0f} rows/s, with 1 % of the rows locked {rows / beside:.0f} rows/s: share "
+          f"{quiet / beside:.2f}; {aside} rows set aside at a time")
+    assert none == 0 and aside > 0
+    assert quiet / beside > 0.2
+    expect_once(database, times=2)
+
+
+def test_a_row_that_is_held_for_long(database, daemon, campaign):
+    """It delays neither another job nor the applications, and the reason names who holds it."""
+    make_table(database, 2000)
+    make_table(database, 2000, "others")
+
+    def touch(connection, _):
+        connection.execute("UPDATE counted SET other = other + 1 WHERE id = %s", (random.randint(1, 1400),))
+    with database.connect(autocommit=False, application_name="report") as report, \
+            Foreground(database.url, touch, pause=0.005) as shop:
+        report.execute("SELECT FROM counted WHERE id = 1500 FOR UPDATE")
+        held = time.monotonic()
+        job = daemon.submit(job_document(100))
+        shown = daemon.wait_reason(job, "lock_conflict")
+        assert f"process {report.info.backend_pid} " in shown["reason"]["text"]
+        assert "(report)" in shown["reason"]["text"]
+        assert shown["progress"]["rows_set_aside"] == 1 and shown["state"] == "running"
+        assert shown["progress"]["rows_changed"] == 1999
+        other = daemon.submit(job_document(100, name="other", table="others"))
+        daemon.wait(other, "completed", seconds=20)
+        until(lambda: time.monotonic() - held > (10 if campaign else 4), 12, "the lock was held long enough")
+        assert daemon.job(job)["state"] == "running"
+        report.rollback()
+        freed = time.monotonic()
+        done = daemon.wait(job, "completed", seconds=20)
+        print(f"\ncompleted {time.monotonic() - freed:.2f} s after the row was free; foreground p99 "
+              f"{percentile(shop.waits, 0.99):.3f} s")
+    assert max(shop.waits) < 1 and not shop.errors
+    assert done["progress"]["rows_changed"] == 2000 and done["progress"]["rows_set_aside"] == 0
+    expect_once(database)
+
+
+def test_pause_and_abort_do_not_wait_for_who_holds_a_row(database, daemon):
+    make_table(database, 100)
+    with database.connect(autocommit=False) as report:
+        report.execute("SELECT FROM counted WHERE id = 50 FOR UPDATE")
+        job = daemon.submit(job_document(10, limits={"lock_timeout": "30s", "statement_timeout": "60s"}))
+        until(lambda: database.value("SELECT count(*) FROM pg_locks WHERE NOT granted"), 20, "the job waits for the row")
+        started = time.monotonic()
+        daemon.pause(job)
+        shown = daemon.wait(job, "paused")
+        assert time.monotonic() - started < 1.5
+        assert shown["progress"]["rows_set_aside"] == 1
+        clone = daemon.post(f"/v1/jobs/{job['id']}/clone", {"name": "rest", "from": "position"})
+        assert clone.status == 409 and "set aside" in clone.text
+        daemon.restart()
+        assert daemon.job(job)["progress"]["rows_set_aside"] == 1
+        daemon.resume(job)
+        until(lambda: database.value("SELECT count(*) FROM pg_locks WHERE NOT granted"), 20, "the job waits again")
+        report.rollback()
+        daemon.wait(job, "completed")
+    expect_once(database)
+
+
+def test_killed_with_rows_set_aside(database, make_daemon, campaign):
+    """kill -9 again and again while every 100th row is locked at any moment."""
+    rows, kills = 20000, 200 if campaign else 15
+    make_table(database, rows)
+    daemon = make_daemon(database)
+    chance, most = random.Random(6), 0
+    with Lockers(database.url, "counted", each=0.15) as lockers:
+        until(lambda: lockers.locked, 20, "rows are locked")
+        slow_batches(database, 0.02)
+        job = daemon.submit(job_document(100))
+        for _ in range(kills):
+            daemon.wait_up()
+            threading.Event().wait(chance.uniform(0, 0.4))
+            daemon.kill9()
+            most = max(most, database.value("SELECT count(*) FROM backfilld.aside"))
+            daemon.start(wait=False)
+        daemon.wait_up()
+        done = daemon.wait(job, "completed", seconds=120)
+    print(f"\n{kills} kills, up to {most} rows set aside when it happened")
+    assert most > 0 and done["progress"]["resumed"] >= kills / 2
+    assert done["progress"]["rows_set_aside"] == 0
+    expect_once(database)
+
+
+KEYS = {
+    "text": ("k text COLLATE \"C\" PRIMARY KEY", "'k ''\"{' || lpad(g::text, 3, '0')"),
+    "uuid": ("k uuid PRIMARY KEY", "md5(g::text)::uuid"),
+    "bytea": ("k bytea PRIMARY KEY", "decode(md5(g::text) || '0000', 'hex')"),
+    "timestamptz": ("k timestamptz PRIMARY KEY", "timestamptz '2020-01-01' + g * interval '1.000001 s'"),
+    "numeric": ("k numeric PRIMARY KEY", "g / 7.0"),
+    "char": ("k character(5) PRIMARY KEY", "lpad(g::text, 3, '0')"),
+    "two columns": ("a integer, k text, PRIMARY KEY (a, k)", "g % 3, 'x' || g"),
+    "a column that is called key": ("key bigint PRIMARY KEY", "g"),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_keys_of_every_kind_are_set_aside_and_done(kind, database, daemon):
+    columns, value = KEYS[kind]
+    names = "a, k" if kind == "two columns" else "key" if "called key" in kind else "k"
+    database.execute(f"CREATE TABLE counted (n integer NOT NULL DEFAULT 0, {columns}, seq integer, job text DEFAULT 'x')")
+    database.execute(f"INSERT INTO counted ({names}, seq) SELECT {value}, g FROM generate_series(1, 100) g")
+    with database.connect(autocommit=False) as report:
+        report.execute("SELECT FROM counted WHERE seq % 10 = 0 FOR UPDATE")
+        job = daemon.submit(job_document(15, where="seq > 0 AND job = 'x'"))
+        until(lambda: daemon.job(job)["progress"]["rows_changed"] == 90, 20,
+              lambda _: f"all but the held ones are done: {daemon.job(job)}\n{daemon.log_tail()}")
+        until(lambda: daemon.job(job)["progress"]["rows_set_aside"] == 10, 20, "they are shown")
+        report.execute("DELETE FROM counted WHERE seq = 10")  # what is gone is no work any more
+        report.commit()
+        done = daemon.wait(job, "completed", seconds=20)
+    assert done["progress"]["rows_changed"] == 99
+    expect_once(database)
+
+
+def test_remaining_counts_what_was_set_aside(database, daemon):
+    database.execute("CREATE TABLE counted (id bigint PRIMARY KEY, n integer)")
+    database.execute("INSERT INTO counted SELECT g FROM generate_series(1, 200) g")
+    with database.connect(autocommit=False) as report:
+        report.execute("SELECT FROM counted WHERE id = 77 FOR UPDATE")
+        job = daemon.submit(document("public.counted", {"n": "1"}, remaining="n IS NULL", pace=pace(20)))
+        until(lambda: daemon.job(job)["progress"]["rows_set_aside"] == 1, 20, "it is set aside")
+        report.execute("UPDATE counted SET n = 5 WHERE id = 77")  # the application has done it itself
+        report.commit()
+        done = daemon.wait(job, "completed", seconds=30)
+    assert done["progress"]["rows_changed"] == 199
+    assert database.value("SELECT n FROM counted WHERE id = 77") == 5
+
+
+def test_the_control_schema_of_the_release_before(database, daemon):
+    make_table(database, 50)
+    daemon.wait(daemon.submit(job_document(10, name="first")), "completed")
+    database.execute("DROP TABLE backfilld.aside")
+    database.execute("UPDATE backfilld.meta SET value = '1' WHERE key = 'schema_version'")
+    daemon.wait(daemon.submit(job_document(10, name="second", again=True)), "completed")
+    assert database.value("SELECT value FROM backfilld.meta WHERE key = 'schema_version'") == "2"
+    expect_once(database, times=2)
+
+
+def test_a_watcher_that_is_ended_comes_back(database, daemon):
+    make_table(database, 1000)
+    slow_batches(database, 0.05, per="ROW")
+    job = daemon.submit(job_document(100, limits={"statement_timeout": "30s"}))
+    with database.connect() as shop:
+        for _ in range(3):
+            until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backfilld watcher'"),
+                  20, "somebody watches")
+            database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+                             "'backfilld watcher'")
+            until(lambda: batch_runs(database, job), 30, "a batch is under way")
+            started = time.monotonic()
+            shop.execute("UPDATE counted SET other = other + 1 WHERE id = %s", (in_the_batch(database, job),))
+            assert time.monotonic() - started < 2.5
+    assert daemon.job(job)["state"] == "running"
+    daemon.abort(job)
+    daemon.wait(job, "aborted")
+    until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'backfilld %'") == 0, 10,
+          "the watcher goes with the last job")
+
+
+def test_without_sight_batches_stay_short(database, make_daemon):
+    """The server lets no second session in: then nobody may be kept waiting unseen."""
+    make_table(database, 1500)
+    slow_batches(database, 0.01, per="ROW")
+    role = f"narrow_{database.name}"
+    database.execute(f'CREATE ROLE "{role}" LOGIN CONNECTION LIMIT 1')
+    database.execute(f'GRANT ALL ON counted TO "{role}"')
+    database.execute(f'GRANT CREATE ON DATABASE "{database.name}" TO "{role}"')
+    try:
+        daemon = make_daemon(database.url.replace("postgres@", f"{role}@"))
+        job = daemon.submit(document("public.counted", {"n": "n + 1"}, pace={
+            "batch_time": "5s", "batch_rows": {"start": 100, "min": 1, "max": 100}, "nice": 0}))
+        shown = daemon.wait_reason(job, "yielded", seconds=40)
+        assert "cannot be seen" in shown["reason"]["text"]
+        done = daemon.wait(job, "completed", seconds=120)
+        assert done["progress"]["yields"] >= 1
+        expect_once(database)
+        daemon.stop()
+    finally:
+        database.wait_quiet()
+        database.execute(f'DROP OWNED BY "{role}" CASCADE')
+        database.execute(f'DROP ROLE "{role}"')
