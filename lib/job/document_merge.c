@@ -200,6 +200,7 @@ void bf_document_settle(struct bf_document *document)
             json_object_set_new(object_at(root, section->pointer), field->name, value_at(document, field));
             differs = true;
         }
+    bf_free_string(&document->current); /* of a former time */
     if (differs)
         document->current = json_dumps(root, DUMP);
     bf_document_free(plain);
