@@ -56,6 +56,8 @@ static const struct success {
     {BF_ROUTE_JOB_FILES, "200", "JobFilePage", "the files"},
     {BF_ROUTE_TARGETS, "200", "TargetPage", "the targets"},
     {BF_ROUTE_TARGET, "200", "Target", "the target"},
+    {BF_ROUTE_DASHBOARD, "200", "string", "the page"},
+    {BF_ROUTE_DASHBOARD_FILE, "200", "string", "the file"},
     {BF_ROUTE_METRICS, "200", "string", "Prometheus' text format"},
     {BF_ROUTE_HEALTHZ, "200", "Health", "the daemon is alive"},
     {BF_ROUTE_READYZ, "200", "Ready", "the state store and every target answer"},
@@ -96,6 +98,7 @@ static void add_path_parameters(json_t *parameters, const char *path)
         {"{job}", "job", "the id of a job, or a name: the newest job of that name"},
         {"{target}", "target", "the name of a target"},
         {"{replica}", "replica", "the name of a replica"},
+        {"{file}", "file", "the name of a file of the dashboard"},
     };
     for (size_t i = 0; i < BF_COUNT(places); i++)
         if (strstr(path, places[i].place))
@@ -172,7 +175,7 @@ static json_t *contents(enum bf_route_name route, const char *schema)
     static const struct {
         enum bf_route_name route;
         const char *type;
-    } others[] = {{BF_ROUTE_METRICS, "text/plain"}};
+    } others[] = {{BF_ROUTE_METRICS, "text/plain"}, {BF_ROUTE_DASHBOARD, "text/html"}, {BF_ROUTE_DASHBOARD_FILE, "text/*"}};
     for (size_t i = 0; i < BF_COUNT(others); i++)
         if (others[i].route == route) return content(others[i].type, schema);
     json_t *made = content(BF_API_JSON, schema);

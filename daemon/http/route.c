@@ -14,7 +14,7 @@ static const struct bf_route routes[] = {
 static bool fits(const char *pattern, struct bf_http_request *request)
 {
     const struct bf_uri *uri = &request->uri;
-    const char *job = NULL, *target = NULL, *replica = NULL;
+    const char *job = NULL, *target = NULL, *replica = NULL, *file = NULL;
     size_t i = 0;
     for (const char *part = pattern; *part == '/'; i++) {
         size_t length = strcspn(++part, "/");
@@ -25,6 +25,7 @@ static bool fits(const char *pattern, struct bf_http_request *request)
             if (strncmp(part, "{job}", length) == 0) job = segment;
             if (strncmp(part, "{target}", length) == 0) target = segment;
             if (strncmp(part, "{replica}", length) == 0) replica = segment;
+            if (strncmp(part, "{file}", length) == 0) file = segment;
         } else if (strlen(segment) != length || memcmp(segment, part, length) != 0) {
             return false;
         }
@@ -34,6 +35,7 @@ static bool fits(const char *pattern, struct bf_http_request *request)
     request->job = job;
     request->target = target;
     request->replica = replica;
+    request->file = file;
     return true;
 }
 

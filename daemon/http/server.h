@@ -100,7 +100,7 @@ struct bf_http_request {
     struct bf_uri uri;
     struct bf_error uri_error; /* BF_OK: the target is fine */
     const struct bf_route *route;
-    const char *job, *target, *replica; /* the route's {job}, {target}, {replica}; in `uri` */
+    const char *job, *target, *replica, *file; /* the route's {job}, {target}, {replica}, {file}; in `uri` */
     bool begun;               /* the headers were looked at */
     bool head;                /* HEAD: the answer has no body */
     struct bf_buffer body;

@@ -51,7 +51,8 @@
     X(METRICS, GET, "/metrics", ANYONE, metrics, "metrics for Prometheus")                                      \
     X(HEALTHZ, GET, "/healthz", ANYONE, healthz, "is the daemon alive")                                         \
     X(READYZ, GET, "/readyz", ANYONE, readyz, "can the daemon do its work")                                     \
-    X(DASHBOARD, GET, "/", ANYONE, not_built, "the dashboard")                                                  \
+    X(DASHBOARD, GET, "/", ANYONE, dashboard, "the dashboard")                                                  \
+    X(DASHBOARD_FILE, GET, "/dashboard/{file}", ANYONE, dashboard_file, "a file of the dashboard")              \
     X(OPENAPI, GET, "/v1/openapi.json", ANYONE, openapi, "the interface, machine-readable")
 
 enum bf_role {

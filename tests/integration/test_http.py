@@ -169,7 +169,7 @@ def test_bodies_that_are_refused(alone):
     ("/v1/jobs/", 404), ("/v1/jobs/none", 404), ("/v1/jobs/none/plan", 404), ("/v1/nothing", 404),
     ("/v1/jobs/x%00y", 400), ("/v1/jobs/x%0d%0aSet-Cookie:%20a=b", 400), ("/v1/jobs/%", 400), ("/v1/jobs/%ff", 400),
     ("/v1/jobs?state=odd", 400), ("/v1/jobs?x=1", 400), ("/v1/jobs?limit=0", 400), ("/v1/events?after=-1", 400),
-    ("/v1/jobs/" + "x" * 4000, 404), ("/", 501),
+    ("/v1/jobs/" + "x" * 4000, 404), ("/dashboard/none.js", 404), ("/dashboard/..%2findex.html", 404), ("/dashboard/", 404),
 ])
 def test_paths(alone, path, status):
     answer = alone.get(path)

@@ -50,7 +50,8 @@ static char *filled(const char *pattern)
             continue;
         }
         bool job = strncmp(part, "{job}", 5) == 0, target = strncmp(part, "{target}", 8) == 0;
-        bf_buffer_text(&path, job ? FAKE_RUNNING : target ? "shop" : "r1");
+        bool file = strncmp(part, "{file}", 6) == 0;
+        bf_buffer_text(&path, job ? FAKE_RUNNING : target ? "shop" : file ? "index.html" : "r1");
         part = strchr(part, '}') + 1;
     }
     return bf_buffer_take(&path);
@@ -75,15 +76,16 @@ static void test_every_route(void **state)
             fail_msg("%s %s is not built and answers %d", routes[i].method, path, reply.status);
         if (routes[i].built && reply.status / 100 != 2)
             fail_msg("%s %s answers %d: %s", routes[i].method, path, reply.status, reply.body);
+        bool is_text = strcmp(path, "/metrics") == 0, is_page = strncmp(path, "/dashboard", 10) == 0 || strcmp(path, "/") == 0;
         char *nosniff BF_AUTO_STRING = reply_header(&reply, "X-Content-Type-Options");
         char *cache BF_AUTO_STRING = reply_header(&reply, "Cache-Control");
         char *by BF_AUTO_STRING = reply_header(&reply, "Server");
         char *type BF_AUTO_STRING = reply_header(&reply, "Content-Type");
         assert_string_equal(nosniff, "nosniff");
-        assert_string_equal(cache, "no-store");
+        assert_string_equal(cache, is_page ? "no-cache" : "no-store");
         assert_null(by);
-        bool is_text = strcmp(path, "/metrics") == 0;
-        assert_string_equal(type, !routes[i].built ? BF_API_PROBLEM : is_text ? "text/plain; version=0.0.4; charset=utf-8" : BF_API_JSON);
+        const char *page_type = is_page ? "text/html; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8";
+        assert_string_equal(type, !routes[i].built ? BF_API_PROBLEM : is_page || is_text ? page_type : BF_API_JSON);
         reply_clear(&reply);
     }
 }

@@ -1,0 +1,89 @@
+// The frame: pages by the address behind the #, whether the daemon is in touch, and pause-all.
+import {h, replace, say, show} from "./dom.js";
+import * as format from "./format.js";
+import {get} from "./api.js";
+import {contact, jobs, on, reload, start} from "./live.js";
+import {jobPage} from "./job.js";
+import {listPage} from "./list.js";
+import {targetsPage} from "./targets.js";
+import * as questions from "./questions.js";
+
+const PATIENCE = 1500, LATCHES_EVERY = 10000;
+const main = document.getElementById("main");
+let leave = null;
+
+function route() {
+  leave?.();
+  const [page, rest] = location.hash.replace(/^#\/?/, "").split("/");
+  const name = page === "targets" ? "targets" : "jobs";
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.dataset.page === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.body.dataset.page = page === "jobs" && rest ? "job" : name;
+  leave = page === "targets" ? targetsPage(main) : page === "jobs" && rest ? jobPage(main, decodeURIComponent(rest)) : listPage(main);
+  window.scrollTo(0, 0);
+}
+
+// Loudly, with the age of what is shown; a short gap, such as a restart, is not worth a word.
+function showContact() {
+  const badge = document.getElementById("contact"), alarm = document.getElementById("alarm");
+  const away = !contact.live && Date.now() - contact.since > PATIENCE;
+  badge.className = `contact ${contact.live ? "live" : "away"}`;
+  say(badge, contact.live ? "live" : away ? "disconnected" : "connecting");
+  document.body.classList.toggle("stale", away);
+  if (away) {
+    const text = contact.heard ? `The daemon has not answered for ${format.since(contact.since)}. What you see is as of ${format.clock(contact.heard)}.`
+      : "The daemon does not answer.";
+    say(alarm, `Disconnected. ${text} Trying again.`);
+  }
+  show(alarm, away);
+}
+
+const states = new Map();
+
+// A change of state is said to who does not see it; the first sight of a job is none.
+function announce(id) {
+  const job = jobs.get(id);
+  if (!job) return;
+  const before = states.get(id), now = format.stateText(job);
+  states.set(id, now);
+  if (before && before !== now) say(document.getElementById("told"), `${job.name} is ${now}. ${format.reasonText(job)}`);
+}
+
+async function showLatches() {
+  const place = document.getElementById("latches");
+  try {
+    const {targets} = await get("/v1/targets");
+    const seen = new Map();
+    for (const latch of targets.flatMap((target) => target.latches ?? [])) seen.set(`${latch.target} ${latch.label}`, latch);
+    replace(place, [...seen.values()].map((latch) => h("p", {class: "latch"},
+      h("span", {}, `${latch.target ? `All jobs on ${latch.target}` : latch.label ? `All jobs with ${latch.label}` : "All jobs"} are paused by ${latch.by} for ${format.since(latch.since)}${latch.reason ? `: ${latch.reason}` : ""}.`),
+      h("button", {type: "button", onclick: () => questions.resumeAll(latch, afterLatch)}, "Resume all"))));
+    show(place, seen.size > 0);
+    document.getElementById("pause-all").hidden = [...seen.values()].some((latch) => !latch.target && !latch.label);
+  } catch {
+    // What was known stays; the alarm says how old it is.
+  }
+}
+
+function afterLatch() {
+  showLatches();
+  reload();
+}
+
+document.getElementById("pause-all").addEventListener("click", () => {
+  questions.pauseAll([...jobs.values()].filter((job) => ["running", "verifying", "queued", "rolling_back"].includes(job.state)).length, afterLatch);
+});
+window.addEventListener("hashchange", () => {
+  route();
+  main.focus({preventScroll: true});
+});
+on("contact", showContact);
+on("jobs", (id) => (id === null ? [...jobs.keys()] : [id]).forEach(announce));
+on("event", (event) => /_all$/.test(event.type) && showLatches());
+setInterval(showContact, 500);
+setInterval(showLatches, LATCHES_EVERY);
+route();
+start();
+showLatches();

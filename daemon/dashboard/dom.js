@@ -1,0 +1,41 @@
+// Making elements. Every text goes in as text, so that nothing that a user wrote is ever taken for markup.
+
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "class") element.className = value;
+    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+// Sets the text where it is another one: what does not change is not announced, and a selection stays.
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function show(element, visible) {
+  if (element.hidden === visible) element.hidden = !visible;
+}
+
+export function replace(element, ...children) {
+  element.replaceChildren(...children.flat().filter(Boolean));
+}
+
+// A bar with its numbers for those who do not see it. `set(fraction or null, text)`.
+export function bar(label) {
+  const fill = h("div", {class: "fill"});
+  const element = h("div", {class: "bar", role: "progressbar", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100"}, fill);
+  return {
+    element,
+    set(fraction, text) {
+      fill.style.width = `${(fraction ?? 0) * 100}%`;
+      if (fraction === null) element.removeAttribute("aria-valuenow");
+      else element.setAttribute("aria-valuenow", String(Math.floor(fraction * 100)));
+      element.setAttribute("aria-valuetext", text);
+    },
+  };
+}

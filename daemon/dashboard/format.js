@@ -1,0 +1,79 @@
+// Numbers, times and words as people read them.
+
+const grouped = new Intl.NumberFormat("en-US");
+
+export function number(value) {
+  return value === null || value === undefined ? "?" : grouped.format(Math.round(value));
+}
+
+export function percent(fraction) {
+  return fraction === null || fraction === undefined ? "?" : `${(Math.floor(fraction * 1000) / 10).toFixed(1)} %`;
+}
+
+export function rate(value) {
+  return value === null || value === undefined ? "" : `${number(value)} rows/s`;
+}
+
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${String(Math.floor(whole / 60) % 60).padStart(2, "0")} min`;
+  return `${Math.floor(whole / 86400)} d ${Math.floor(whole / 3600) % 24} h`;
+}
+
+// `time` is a text of the daemon's, or milliseconds.
+export function since(time) {
+  return time ? duration(Math.max(0, Math.floor((Date.now() - new Date(time).getTime()) / 1000))) : "";
+}
+
+// In the reader's own zone; the exact time in UTC belongs into a title.
+export function clock(time) {
+  if (!time) return "";
+  const at = new Date(time), two = (value) => String(value).padStart(2, "0");
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+}
+
+export function words(name) {
+  return name ? name.replaceAll("_", " ") : "";
+}
+
+const ENDED = new Set(["completed", "aborted", "failed", "refused", "rolled_back"]);
+const WAITING = new Set(["holding", "backing_off"]);
+
+export function isEnded(job) {
+  return ENDED.has(job.state);
+}
+
+// What kind of thing a state is: decides colour and order. Always beside the word itself.
+export function kind(job) {
+  if (job.state === "failed") return "bad";
+  if (job.state === "completed") return "good";
+  if (job.state === "awaiting_approval") return "asks";
+  if (job.state === "paused" || job.state === "pausing" || job.state === "aborting" || held(job)) return "waits";
+  if (job.state === "running" || job.state === "verifying" || job.state === "rolling_back") return "works";
+  return "rests";
+}
+
+// It stays so while it tries again: a reason goes with the next batch that is committed.
+function held(job) {
+  return WAITING.has(job.activity) || (job.activity && job.reason);
+}
+
+export function stateText(job) {
+  const state = words(job.state);
+  return held(job) ? `${state}: ${job.activity === "holding" ? "holding" : "backing off"}` : state;
+}
+
+export function eta(job) {
+  const seconds = job.progress.eta_seconds;
+  return isEnded(job) || seconds === null || seconds === undefined ? "" : duration(seconds);
+}
+
+export function reasonText(job) {
+  return job.reason ? job.reason.text || words(job.reason.code) : "";
+}

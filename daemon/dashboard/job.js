@@ -1,0 +1,193 @@
+// One job: where it stands and why, what can be done about it, its charts, time ledger, events, plan and document.
+import {bar, h, replace, say, show} from "./dom.js";
+import * as format from "./format.js";
+import {get, isBuilt, jobPath} from "./api.js";
+import {jobs, on, put} from "./live.js";
+import {chartsOf} from "./charts.js";
+import * as questions from "./questions.js";
+
+const EVENTS_MAX = 200;
+
+function facts(pairs) {
+  return h("dl", {class: "facts"}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+}
+
+function eventRow(event) {
+  return h("li", {"data-id": String(event.id)},
+    h("time", {datetime: event.at, title: event.at}, format.clock(event.at)),
+    h("span", {class: "what"}, event.to ? `${format.words(event.from)} → ${format.words(event.to)}` : format.words(event.type)),
+    h("span", {class: "who"}, event.actor), h("span", {class: "text"}, event.text));
+}
+
+function eventList(job) {
+  const list = h("ol", {class: "events", reversed: true}), trouble = h("p", {class: "quiet", hidden: true});
+  const known = new Set();
+  function add(event) {
+    if (known.has(event.id)) return;
+    known.add(event.id);
+    const after = [...list.children].find((row) => Number(row.dataset.id) < event.id);
+    list.insertBefore(eventRow(event), after ?? null);
+    if (list.children.length > EVENTS_MAX) list.lastChild.remove();
+  }
+  async function read() {
+    try {
+      (await get(jobPath(job.id, `/events?limit=${EVENTS_MAX}`))).events.forEach(add);
+      show(trouble, false);
+    } catch (error) {
+      say(trouble, `The events cannot be read: ${error.message}`);
+      show(trouble, true);
+    }
+  }
+  read();
+  const stops = [on("event", (event) => event.job === job.id && add(event)), on("jobs", (id) => id === null && read())];
+  return {element: h("section", {"aria-label": "Events"}, h("h2", {}, "Events"), trouble, list), close: () => stops.forEach((stop) => stop())};
+}
+
+// The time ledger as one bar; what it says stands in words below.
+function ledger() {
+  const strip = h("div", {class: "ledger", "aria-hidden": "true"}), words = h("ul", {class: "ledger-words"});
+  const element = h("section", {"aria-label": "Where the time went", hidden: true}, h("h2", {}, "Where the time went"), strip, words);
+  let drawn = "";
+  return {
+    element,
+    set(seconds) {
+      const parts = Object.entries(seconds ?? {}).filter(([, time]) => time > 0).sort((one, other) => other[1] - one[1]);
+      const total = parts.reduce((sum, [, time]) => sum + time, 0);
+      const text = JSON.stringify(parts.map(([name, time]) => [name, Math.round(time)]));
+      show(element, total > 0);
+      if (text === drawn || total === 0) return;
+      drawn = text;
+      const kindOf = (name) => name.split(/[/:]/)[0];
+      replace(strip, parts.map(([name, time]) => {
+        const part = h("span", {class: `part ${kindOf(name)}`});
+        part.style.flexGrow = String(time / total);
+        return part;
+      }));
+      replace(words, parts.map(([name, time]) => h("li", {}, h("span", {class: `dot ${kindOf(name)}`, "aria-hidden": "true"}),
+        `${format.words(name).replace(/[/]/, ", ")}: ${format.duration(time)} (${format.percent(time / total)})`)));
+    },
+  };
+}
+
+function planSection(job) {
+  const place = h("div", {}, h("p", {class: "quiet"}, "Reading the plan…"));
+  const section = h("section", {"aria-label": "Plan"}, h("h2", {}, "Plan"), place);
+  get(jobPath(job.id, "/plan")).then((plan) => {
+    const single = Object.entries(plan).filter(([name, value]) => (typeof value !== "object" || value === null) && name !== "statement");
+    const shown = (name, value) => (name === "bytes" ? `${format.number(value / 1048576)} MiB` : typeof value === "number" ? format.number(value) : String(value));
+    replace(place, facts([["key", (plan.key ?? []).map((column) => `${column.column} ${column.type}`).join(", ")],
+      ...single.map(([name, value]) => [format.words(name), value === null ? "" : shown(name, value)])]),
+    plan.statement && h("pre", {}, plan.statement));
+  }, (error) => replace(place, h("p", {class: "quiet"}, error.message)));
+  return section;
+}
+
+// Keys of rows in quarantine or in conflict, where the daemon has them.
+function rowsSection(job, title, path) {
+  const section = h("section", {"aria-label": title, hidden: true});
+  isBuilt("get", `/v1/jobs/{job}${path}`).then(async (built) => {
+    if (!built) return;
+    const page = await get(jobPath(job.id, path));
+    const rows = Object.values(page).find(Array.isArray) ?? [];
+    if (rows.length === 0) return;
+    replace(section, h("h2", {}, title), h("pre", {}, rows.map((row) => JSON.stringify(row)).join("\n")));
+    show(section, true);
+  }).catch(() => {});
+  return section;
+}
+
+function build(main, first) {
+  const state = h("span", {class: "state"}), why = h("p", {class: "reason", role: "status", hidden: true});
+  const done = bar("Progress"), share = h("b", {class: "share"}), left = h("span", {class: "left"}), numbers = h("p", {class: "numbers"});
+  const seconds = ledger(), charts = chartsOf(first), events = eventList(first);
+  const buttons = new Map(questions.orders.map((order) => [order, h("button", {
+    type: "button", hidden: true, class: questions.isDanger(order) ? "danger" : order === "approve" || order === "resume" ? "primary" : "",
+    "aria-label": `${questions.orderTitle(order)} ${first.name}`, onclick: () => questions.giveOrder(order, jobs.get(first.id)),
+  }, questions.orderTitle(order))]));
+  const possible = new Map();
+  const details = h("div", {class: "details"});
+  const documentText = h("pre", {});
+  replace(main, h("div", {class: "top"},
+    h("p", {class: "crumbs"}, h("a", {href: "#/"}, "Jobs"), h("span", {class: "behind"}, ` / ${first.id}`)),
+    h("div", {class: "title"}, h("h1", {}, first.name), state),
+    why,
+    h("div", {class: "progress-line"}, done.element, share, left),
+    numbers,
+    h("div", {class: "orders", role: "group", "aria-label": "Orders"}, [...buttons.values()]),
+  ), h("p", {class: "description"}, first.description ?? ""), charts.element, seconds.element, events.element, details,
+  planSection(first), rowsSection(first, "Bad rows", "/bad-rows"), rowsSection(first, "Conflicts", "/conflicts"),
+  h("section", {"aria-label": "Document"}, h("h2", {}, "Document"), documentText));
+
+  function update(job) {
+    const progress = job.progress, percent = format.percent(progress.fraction), eta = format.eta(job);
+    state.className = `state ${format.kind(job)}`;
+    say(state, format.stateText(job));
+    const reason = job.reason;
+    show(why, Boolean(reason));
+    why.className = `reason ${format.kind(job)}`;
+    if (reason) {
+      say(why, `${format.reasonText(job)}${reason.since ? ` · for ${format.since(reason.since)}` : ""}${reason.until ? ` · until ${format.clock(reason.until)}` : ""}`);
+      why.title = `${reason.code}${reason.since ? ` since ${reason.since}` : ""}`;
+    }
+    done.set(progress.fraction, percent);
+    say(share, percent);
+    say(left, eta ? `${eta} left` : format.isEnded(job) && job.ended_at ? `ended ${format.clock(job.ended_at)}` : "");
+    const bad = [["rows_bad", "bad"], ["rows_set_aside", "set aside"]].filter(([name]) => progress[name] > 0).map(([name, word]) => `${format.number(progress[name])} ${word}`);
+    say(numbers, [`${format.number(progress.rows_changed)} rows changed`, `${format.number(progress.rows_scanned)}${progress.rows_estimated > progress.rows_scanned ? ` of about ${format.number(progress.rows_estimated)}` : ""} scanned`,
+      format.rate(progress.rate), ...bad, progress.pass > 1 ? `pass ${progress.pass}` : ""].filter(Boolean).join(" · "));
+    for (const [order, button] of buttons) show(button, questions.isPossible(order, job) && possible.get(order) === true);
+    seconds.set(progress.seconds);
+    if (job.ended_at) charts.end(job.ended_at);
+    replace(details, facts([["Table", job.table], ["Target", job.target], ["Direction", job.direction === "back" ? "back" : ""], ["Owner", job.owner],
+      ["Labels", Object.entries(job.labels ?? {}).map(([name, value]) => `${name}=${value}`).join(", ")],
+      ["Submitted", `${format.clock(job.created_at)}${job.submitted_by ? ` by ${job.submitted_by}` : ""}`], ["Approved by", job.approved_by],
+      ["Started", format.clock(job.started_at)], ["Batches", format.number(progress.batches)], ["Next batch", `${format.number(progress.batch_rows)} rows`],
+      ["Taken up again", progress.resumed > 0 ? `${progress.resumed} times` : ""]]));
+    say(documentText, JSON.stringify(job.document, null, 2));
+  }
+  for (const order of questions.orders) {
+    isBuilt("post", `/v1/jobs/{job}/${order}`).then((built) => {
+      possible.set(order, built);
+      if (jobs.has(first.id)) update(jobs.get(first.id));
+    });
+  }
+  return {update, close() { charts.close(); events.close(); }};
+}
+
+export function jobPage(main, wanted) {
+  let page = null, id = null, closed = false;
+  document.title = "backfilld";
+  replace(main, h("p", {class: "empty"}, "Asking the daemon…"));
+
+  function show_(job) {
+    id = job.id;
+    page ??= build(main, job);
+    page.update(job);
+    document.title = `${format.percent(job.progress.fraction)} ${job.name} – ${format.stateText(job)}`;
+  }
+  async function ask() {
+    try {
+      const job = await get(jobPath(wanted));
+      if (closed) return;
+      put(job);
+      if (!page) show_(jobs.get(job.id));
+    } catch (error) {
+      if (!page && !closed) replace(main, h("div", {class: "empty"}, h("p", {}, error.message), h("p", {}, h("a", {href: "#/"}, "All jobs"))));
+    }
+  }
+  ask();
+  const refresh = () => jobs.has(id) && show_(jobs.get(id));
+  const stops = [on("jobs", (changed) => {
+    if (id && (changed === id || changed === null)) refresh();
+    else if (!page && changed === null) ask();
+  })];
+  const ages = setInterval(refresh, 1000);
+  return () => {
+    closed = true;
+    clearInterval(ages);
+    stops.forEach((stop) => stop());
+    page?.close();
+    document.title = "backfilld";
+  };
+}

@@ -1,0 +1,70 @@
+// The targets: signals against their limits, replicas, what is set aside or ignored and why.
+import {bar, h, replace} from "./dom.js";
+import * as format from "./format.js";
+import {get} from "./api.js";
+
+const EVERY = 2000, NUMBERS = new Set(["Value", "Limit", "Age", "Lag"]);
+
+function amount(value, unit) {
+  if (value === null || value === undefined) return "not measured";
+  if (unit === "s") return format.duration(value) || "0 s";
+  if (unit?.startsWith("bytes")) return `${format.number(value / 1024)} KiB${unit.slice(5)}`;
+  return `${Math.round(value * 100) / 100}${unit ? ` ${unit}` : ""}`;
+}
+
+function signalRow(signal) {
+  const share = signal.limit && signal.value !== null ? Math.min(1, signal.value / signal.limit) : null;
+  const level = bar(`${signal.name} against its limit`);
+  const old = signal.age_seconds !== null && signal.age_seconds > 5;
+  level.set(share, share === null ? "no limit" : format.percent(share));
+  const over = share !== null && share >= 1;
+  level.element.classList.toggle("over", over);
+  return h("tr", {class: over || old ? "over" : ""}, h("th", {scope: "row"}, signal.name),
+    h("td", {class: "number"}, amount(signal.value, signal.unit)), h("td", {class: "number"}, signal.limit === null ? "–" : amount(signal.limit, signal.unit)),
+    h("td", {class: "level"}, signal.limit === null ? "" : level.element), h("td", {class: "number"}, signal.age_seconds === null ? "" : `${signal.age_seconds.toFixed(1)} s`));
+}
+
+function replicaRow(replica) {
+  return h("tr", {class: replica.state === "heeded" ? "" : "over"}, h("th", {scope: "row"}, replica.name), h("td", {}, format.words(replica.state)),
+    h("td", {class: "number"}, replica.lag_seconds === null || replica.lag_seconds === undefined ? "not measured" : format.duration(replica.lag_seconds)),
+    h("td", {}, [replica.reason, replica.until && `until ${format.clock(replica.until)}`].filter(Boolean).join(" · ")));
+}
+
+function table(caption, heads, rows) {
+  return h("table", {class: "plain"}, h("caption", {}, caption), h("thead", {}, h("tr", {}, heads.map((head) => h("th", {scope: "col", class: NUMBERS.has(head) ? "number" : null}, head)))), h("tbody", {}, rows));
+}
+
+function card(target) {
+  const what = [target.engine, target.version, format.words(target.role ?? "")].filter(Boolean).join(" · ");
+  const signals = target.signals ?? [], replicas = target.replicas ?? [];
+  return h("section", {class: "target", "aria-label": `Target ${target.name}`},
+    h("h2", {}, target.name, " ", target.reachability && h("span", {class: `state ${target.reachability === "reachable" ? "good" : "bad"}`}, target.reachability)),
+    h("p", {class: "quiet"}, what),
+    target.trouble && h("p", {class: "reason bad"}, target.trouble), target.monitor_trouble && h("p", {class: "reason bad"}, target.monitor_trouble),
+    h("p", {}, `${target.running} running, ${target.queued} queued`, target.max_jobs ? ` (at most ${target.max_jobs} at once)` : ""),
+    (target.latches ?? []).map((latch) => h("p", {class: "reason waits"}, `Paused as a whole by ${latch.by}, for ${format.since(latch.since)}${latch.reason ? `: ${latch.reason}` : ""}`)),
+    signals.length > 0 && table("Signals", ["Signal", "Value", "Limit", "Of the limit", "Age"], signals.map(signalRow)),
+    replicas.length > 0 && table("Replicas", ["Replica", "State", "Lag", "Why"], replicas.map(replicaRow)),
+    signals.length === 0 && h("p", {class: "quiet"}, "Its signals are measured while jobs of it run."));
+}
+
+export function targetsPage(main) {
+  const place = h("div", {class: "targets"}, h("p", {class: "empty"}, "Asking the daemon…"));
+  replace(main, h("h1", {}, "Targets"), place);
+  let timer = null, closed = false;
+  async function read() {
+    try {
+      const {targets} = await get("/v1/targets");
+      if (closed) return;
+      replace(place, targets.length ? targets.map(card) : h("p", {class: "empty"}, "No target is configured: backfilld.ini has no [target NAME]."));
+    } catch {
+      // The page says by itself that the daemon is out of touch.
+    }
+    if (!closed) timer = setTimeout(read, EVERY);
+  }
+  read();
+  return () => {
+    closed = true;
+    clearTimeout(timer);
+  };
+}

@@ -1,0 +1,199 @@
+"""The dashboard in a real browser, against a real daemon and a real server."""
+import re
+from pathlib import Path
+
+import pytest
+
+from lab.browser import KEYS, browser
+from lab.daemon import document, pace
+from lab.wait import until
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ROOT / "daemon/dashboard"
+HOSTILE = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script>\"'&{{7*7}}"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("browser")) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _blank(request):
+    """No page of a daemon that is gone stays open, and none leaves a script error or a breach of the policy behind."""
+    yield
+    if "page" in request.fixturenames:
+        seen = request.getfixturevalue("page")
+        complaints = seen.complaints()
+        seen.driver.get("about:blank")
+        seen.view(1440)
+        assert not complaints, "\n".join(complaints)
+
+
+def table(database, name="orders", rows=20000):
+    database.execute(f"CREATE TABLE {name} (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)")
+    database.execute(f"INSERT INTO {name} SELECT generate_series(1, {rows})")
+
+
+def done(page) -> int:
+    return int(page.find(".progress-line .bar")[0].get_attribute("aria-valuenow") or 0)
+
+
+def test_a_job_from_its_submission_to_its_end(page, make_daemon, database):
+    table(database)
+    daemon = make_daemon(database, require_approval="all")
+    page.open(daemon)
+    page.wait("main", "No jobs yet")
+    page.wait("#contact", "live")
+    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(200, nice=30)))
+    page.wait(".jobs tbody", "awaiting approval")
+    page.find(".jobs a.name")[0].click()
+    page.wait("h1", "first")
+    page.press("Approve first")
+    page.wait("dialog", "first will change rows of orders on shop")
+    page.type("looked at it", KEYS.ENTER)
+    page.wait(".title .state", "running")
+    began = done(page)
+    until(lambda: done(page) > began, 20, "the bar moves")
+    page.press("Pause first")
+    page.wait("dialog", "writes nothing until somebody resumes it")
+    page.type("lunch", KEYS.ENTER)
+    page.wait(".title .state", "paused")
+    page.wait("p.reason", "lunch")
+    assert daemon.job(job)["state"] == "paused"
+    page.press("Resume first")
+    page.wait("dialog", "goes on from where it stands")
+    page.type(KEYS.ENTER)
+    until(lambda: page.text(".title .state") in ("running", "completed"), 15, "it goes on")
+    page.wait(".title .state", "completed", 60)
+    page.wait(".progress-line", "100.0 %")
+    assert "20,000 rows changed" in page.text(".numbers")
+    for part in ("lunch", "awaiting approval → queued", "verifying → completed", "operator"):
+        page.wait(".events", part)
+    page.wait("section[aria-label='Where the time went']", "sleeping")
+    assert "UPDATE" in page.text("section[aria-label=Plan]") and '"name": "first"' in page.text("section[aria-label=Document]")
+    assert len(page.find(".charts canvas")) >= 3
+    until(lambda: "newest" in page.find(".charts canvas")[0].get_attribute("aria-label"), 10, "the chart says its newest numbers")
+
+
+def test_away_and_back(page, daemon, database):
+    table(database)
+    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(100, nice=50)))
+    page.open(daemon, "#/jobs/first")
+    page.wait(".title .state", "running")
+    daemon.kill9()
+    page.wait("#alarm", "Disconnected.")
+    assert re.search(r"has not answered for \d+(\.\d)? m?s\. What you see is as of \d{4}-", page.text("#alarm"))
+    assert page.text("#contact") == "disconnected"
+    daemon.start()
+    page.wait("#contact", "live", 20)
+    assert page.text("#alarm") == ""
+    daemon.pause(job, "back again")
+    page.wait("p.reason", "back again")
+
+
+def test_texts_of_users_stay_texts(page, make_daemon, database):
+    table(database, '"<i>t</i>"', 100)
+    daemon = make_daemon(database, require_approval="all")
+    job = daemon.submit(document('public."<i>t</i>"', {"n": "'7'::int"}, name="first", description=HOSTILE, owner=HOSTILE, labels={"l": HOSTILE[:60]}))
+    daemon.abort(job, HOSTILE)
+    page.open(daemon)
+    page.wait(".jobs", "<i>t</i>")
+    page.open(daemon, "#/jobs/first")
+    page.wait(".description", HOSTILE)
+    page.wait(".events", HOSTILE)
+    page.wait(".details", HOSTILE)
+    page.open(daemon, f"#/jobs/{HOSTILE}")
+    page.wait("main", "there is no job")
+    assert page.driver.execute_script("return [document.querySelectorAll('main img, main script, main i').length, window.hacked ?? 0]") == [0, 0]
+    answer = daemon.get("/")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+    assert daemon.get("/dashboard/app.js", headers={"If-None-Match": daemon.get("/dashboard/app.js").headers["etag"]}).status == 304
+
+
+def test_a_red_plan_takes_the_typed_name(page, make_daemon, database):
+    """The risk is put into the daemon's answers here, for no plan has one yet; the order that follows is real."""
+    table(database, rows=100)
+    daemon = make_daemon(database, require_approval="all")
+    job = daemon.submit(document("orders", {"n": "1"}, name="first"))
+    daemon.wait(job, "awaiting_approval")
+    page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": """
+        const parse = Response.prototype.text;
+        Response.prototype.text = async function () { return (await parse.call(this)).replaceAll('"plan":{', '"plan":{"risk":"RED",'); };"""})
+    page.open(daemon, "#/jobs/first")
+    page.press("Approve first")
+    page.wait("dialog", "This plan is RED")
+    yes = page.find("dialog button[type=submit]")[0]
+    assert not yes.is_enabled()
+    page.type("firs")
+    assert not yes.is_enabled()
+    page.type("t", KEYS.ENTER)
+    daemon.wait(job, "completed")
+    assert daemon.job(job)["approved_by"] == "operator"
+
+
+def test_on_a_phone_by_keyboard_and_all_at_once(page, daemon, database):
+    table(database)
+    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(50, nice=100)))
+    until(lambda: daemon.job(job)["progress"]["eta_seconds"] is not None, 20, "there is an ETA")
+    with database.connect() as other, other.transaction():
+        other.execute("SELECT 1 FROM orders FOR UPDATE")
+        page.view(390, 844)
+        page.open(daemon, f"#/jobs/{job['id']}")
+        page.wait("p.reason", "lock")
+        wanted = [page.find(css)[0] for css in (".title .state", "p.reason", ".progress-line .left", ".orders button[aria-label='Pause first']")]
+        for element in wanted:
+            until(lambda element=element: element.is_displayed(), 10, "it is there")
+            box = element.rect
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["y"] + box["height"] <= 844, (element.text, box)
+        assert "left" in wanted[2].text
+        assert page.driver.execute_script("return document.documentElement.scrollWidth") <= 390
+    # by keyboard alone: from the top of the page to the button, and Escape leaves the question
+    page.driver.execute_script("document.activeElement.blur()")
+    for _ in range(30):
+        page.type(KEYS.TAB)
+        if page.driver.switch_to.active_element.get_attribute("aria-label") == "Pause first":
+            break
+    page.type(KEYS.ENTER)
+    page.wait("dialog", "Pause first?")
+    page.type(KEYS.ESCAPE)
+    until(lambda: not page.find("dialog[open]"), 5, "the question is gone")
+    assert daemon.job(job)["state"] == "running"
+    page.press("Pause all")
+    page.wait("dialog", "One job will stop writing")
+    page.type("fire drill", KEYS.ENTER)
+    page.wait("#latches", "fire drill")
+    page.wait(".title .state", "paused")
+    page.press("Resume all")
+    page.wait("dialog", "goes on; what was paused before stays paused")
+    page.type(KEYS.ENTER)
+    page.wait(".title .state", "running")
+
+
+def luminance(colour):
+    parts = [int(colour[at:at + len(colour) // 3], 16) / (255 if len(colour) == 6 else 15) for at in range(0, len(colour), len(colour) // 3)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_colours_have_contrast():
+    """WCAG 2.1, level AA: 4.5 to 1, in both schemes."""
+    blocks = re.findall(r":root \{(.*?)\}", (FILES / "style.css").read_text(), re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        colours = dict(re.findall(r"--([\w-]+): #([0-9a-f]+)", block))
+        pairs = [(name, f"{name}-ground") for name in ("works", "good", "bad", "waits", "asks", "rests")]
+        pairs += [(name, ground) for name in ("text", "quiet", "link") for ground in ("ground", "raised")]
+        pairs += [("on-strong", "bad"), ("on-strong", "works"), ("bad", "ground"), ("text", "track")]
+        for one, other in pairs:
+            light, dark = sorted((luminance(colours[one]), luminance(colours[other])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (one, other)
+
+
+def test_no_script_makes_markup_of_texts():
+    for path in FILES.glob("*.js"):
+        found = re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|https?://|setAttribute\(.style", path.read_text())
+        assert not found, f"{path.name}: {found}"
+    assert not re.findall(r"\son\w+=|style=|<script>|https?://", (FILES / "index.html").read_text())
