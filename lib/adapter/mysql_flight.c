@@ -21,6 +21,7 @@ struct planned {
     enum bf_statement statement;
     bool new_group, alone, prepare;
     int64_t time_limit; /* milliseconds; 0: the session's */
+    char *surveyed;     /* the table's name within quotes, as a warning says it; NULL: none */
     char *text;
     size_t statements;
 };
@@ -51,6 +52,9 @@ struct bf_mysql_run *bf_mysql_run_new(const struct bf_flight *flight)
             .alone = step->statement == BF_STATEMENT_CHECK || step->statement == BF_STATEMENT_END_LOST_SESSIONS ||
                      step->statement == BF_STATEMENT_QUERY || step->statement == BF_STATEMENT_SURVEY,
             .time_limit = step->time_limit,
+            .surveyed = step->statement == BF_STATEMENT_SURVEY && step->parameter_count == 2
+                            ? bf_format(".'%s'", step->parameters[1])
+                            : NULL,
             .prepare = step->statement == BF_STATEMENT_CHECK && step->parameter_count == 0,
             .text = bf_buffer_take(&buffer),
             .statements = statements,
@@ -69,6 +73,7 @@ void bf_mysql_run_free(struct bf_mysql_run *run)
         return;
     for (size_t i = 0; i < run->count; i++) {
         free(run->steps[i].text);
+        free(run->steps[i].surveyed);
         bf_answer_clear(&run->answers[i]);
     }
     free(run->steps);
@@ -341,14 +346,15 @@ static bool not_skipped(struct bf_session *session, size_t index)
 {
     enum { SKIPPED = 1684 };
     MYSQL *connection = session->connection;
+    const char *surveyed = session->run->steps[index].surveyed;
     MYSQL_ROW row;
     bool good = true;
 
-    if (mysql_warning_count(connection) == 0 || mysql_real_query(connection, "SHOW WARNINGS", 13))
+    if (!surveyed || mysql_warning_count(connection) == 0 || mysql_real_query(connection, "SHOW WARNINGS", 13))
         return true;
     MYSQL_RES *result = mysql_store_result(connection);
     while (good && result && (row = mysql_fetch_row(result)))
-        if (strtoul(row[1], NULL, 10) == SKIPPED) {
+        if (strtoul(row[1], NULL, 10) == SKIPPED && strstr(row[2], surveyed)) {
             take_error(session, index, 0, SKIPPED, "HY000", row[2]);
             session->run->answers[index].error_class = BF_CLASS_SERIALIZATION; /* it will be there again */
             good = false;

@@ -81,7 +81,7 @@ class KillAnywhere:
 
 def test_killed_at_boundaries_by_chance_in_several_rounds(database, make_daemon, campaign):
     kills = 0
-    for seed in range(40 if campaign else 4 if database.engine == "postgresql" else 2):
+    for seed in range(40 if campaign else 3 if database.engine == "postgresql" else 1):
         database.execute("DROP TABLE IF EXISTS counted")
         make_table(database, ROWS)
         with database.proxy() as proxy, database.writers(ROWS) as writers:
@@ -97,7 +97,7 @@ def test_killed_at_boundaries_by_chance_in_several_rounds(database, make_daemon,
 
 
 def test_killed_a_hundred_times_at_random(database, make_daemon, campaign):
-    kills, rows = (1000, 200_000) if campaign else (100, 30_000) if database.engine == "postgresql" else (50, 15_000)
+    kills, rows = (1000, 200_000) if campaign else (100, 30_000) if database.engine == "postgresql" else (40, 12_000)
     chance = random.Random(20261121)
     make_table(database, rows)
     slow_batches(database, 0.01)

@@ -23,7 +23,7 @@ def patient_job(database, name="job", rows=30, locked=False):
 
 
 def tries_of(database, campaign) -> int:
-    return 200 if campaign else 30 if database.engine == "postgresql" else 12
+    return 200 if campaign else 30 if database.engine == "postgresql" else 8
 
 
 def wait_in_batch(daemon, database, job, waiting_for_lock):

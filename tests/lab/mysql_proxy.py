@@ -64,6 +64,7 @@ class Connection:
     def __init__(self, proxy, client, server):
         self.proxy, self.client, self.server = proxy, client, server
         self.mute = False  # answers are read and thrown away
+        self.orphan = False  # its client was killed
         for work in (self._up, self._down):
             threading.Thread(target=work, daemon=True).start()
 
@@ -173,7 +174,8 @@ class KillAt:
         self.boundary, self.pid, self.database, self.chosen = boundary, pid, database, chosen
         self.struck, self.kills = threading.Event(), 0
 
-    def _kill(self):
+    def _kill(self, command):
+        command.connection.orphan = True
         os.kill(self.pid(), signal.SIGKILL)
         self.kills += 1
         self.struck.set()
@@ -199,21 +201,23 @@ class KillAt:
             connection.close()
 
     def __call__(self, command) -> bool:
+        if command.connection.orphan:
+            return True  # the killed one had sent it already
         if not command.is_batch or self.struck.is_set() or not self.chosen(command.batch_number):
             return False
         if self.boundary == BOUNDARIES[0]:
-            self._kill()
+            self._kill(command)
             return True
         before = self._seq()
         if self.boundary == BOUNDARIES[1]:
             command.connection.mute = True
             command.forward_without_commit()
-            self._kill()
+            self._kill(command)
             command.connection.close_server()
             return True
         if self.boundary == BOUNDARIES[2]:
             command.connection.mute = True
         command.forward()
         self._committed(before)
-        self._kill()
+        self._kill(command)
         return True
