@@ -6,7 +6,7 @@
 #include "allocate.h"
 #include "monitor.h"
 
-enum { QUERY_TIMEOUT = 3000 /* milliseconds of one query */, STEPS = 4 };
+enum { QUERY_TIMEOUT = 3000 /* milliseconds of one query */ };
 
 static bool has_queries(const struct bf_monitor *monitor, const struct bf_job *job)
 {
@@ -36,11 +36,14 @@ void bf_monitor_fly_queries(struct bf_line *line)
     if (!monitor->asked)
         return;
     const struct bf_document *document = monitor->asked->record.document;
-    dialect->limit_time(QUERY_TIMEOUT, monitor->query_limit);
+    if (dialect->limit_time)
+        dialect->limit_time(QUERY_TIMEOUT, monitor->query_limit);
     for (size_t i = 0; i < document->query_count; i++) {
         bf_flight_add(&line->flight, BF_STATEMENT_BEGIN, dialect->begin_read_only)->new_group = true;
-        bf_flight_add(&line->flight, BF_STATEMENT_QUERY, monitor->query_limit);
-        bf_flight_add(&line->flight, BF_STATEMENT_QUERY, document->queries[i].sql);
+        if (dialect->limit_time)
+            bf_flight_add(&line->flight, BF_STATEMENT_QUERY, monitor->query_limit);
+        struct bf_step *query = bf_flight_add(&line->flight, BF_STATEMENT_QUERY, document->queries[i].sql);
+        query->time_limit = dialect->limit_time ? 0 : QUERY_TIMEOUT;
         bf_flight_add(&line->flight, BF_STATEMENT_ROLLBACK, dialect->common(BF_STATEMENT_ROLLBACK))->new_group = true;
     }
 }
@@ -52,8 +55,9 @@ void bf_monitor_take_queries(struct bf_line *line, const struct bf_answer *answe
     line->trouble[0] = '\0';
     if (!job || bf_walk_over(job))
         return; /* it ended meanwhile */
-    for (size_t i = 0; i < job->record.document->query_count && (i + 1) * STEPS <= line->flight.count; i++) {
-        const struct bf_answer *query = &answers[i * STEPS + 2];
+    size_t steps = monitor->target->database->dialect->limit_time ? 4 : 3; /* of one query; the last but one is its own */
+    for (size_t i = 0; i < job->record.document->query_count && (i + 1) * steps <= line->flight.count; i++) {
+        const struct bf_answer *query = &answers[(i + 1) * steps - 2];
         struct bf_measured *measured = &job->hold->measured[i];
         double value = bf_answer_real(query, 0, 0, NAN);
         if (query->outcome == BF_OUTCOME_OK && isfinite(value)) {

@@ -33,11 +33,11 @@ static void add_number(struct sample *sample, size_t row, enum bf_signal_kind ki
 static void read_server(struct sample *sample, size_t row)
 {
     struct bf_monitor *monitor = sample->monitor;
-    double position = bf_answer_real(sample->answer, row, BF_SAMPLE_POSITION, 0);
+    double position = bf_answer_real(sample->answer, row, BF_SAMPLE_POSITION, -1);
     const char *user = bf_answer_value(sample->answer, row, BF_SAMPLE_NAME);
     if (position < monitor->position) /* another server, or one that was set back */
         bf_watched_forget_positions(&monitor->replicas);
-    else if (monitor->sampled_at != BF_SIGNAL_NEVER && sample->now > monitor->sampled_at)
+    else if (position >= 0 && monitor->sampled_at != BF_SIGNAL_NEVER && sample->now > monitor->sampled_at)
         add(sample, BF_SIGNAL_LOG_RATE, "log_rate", "",
             (position - monitor->position) * 1000 / (double)(sample->now - monitor->sampled_at));
     monitor->position = position;
@@ -96,6 +96,7 @@ static void read_row(struct sample *sample, size_t row, char names[][BF_REPLICA_
     case BF_SAMPLE_ROW_SLOT: add_number(sample, row, BF_SIGNAL_SLOT_RETAINED, "slot:", name ? name : ""); break;
     case BF_SAMPLE_ROW_SNAPSHOT: add_number(sample, row, BF_SIGNAL_OLDEST_SNAPSHOT, "oldest_snapshot", ""); break;
     case BF_SAMPLE_ROW_VACUUM: add(sample, BF_SIGNAL_AUTOVACUUM, "autovacuum:", name ? name : "", 1); break;
+    case BF_SAMPLE_ROW_HISTORY: add_number(sample, row, BF_SIGNAL_HISTORY_LIST, "history_list", ""); break;
     case BF_SAMPLE_ROW_KINDS: break; /* of a dialect that knows more than we do */
     }
 }

@@ -50,14 +50,8 @@ void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target
         BF_AUTO_STRING char *pointer = bf_format("/signals/%zu/sql", i);
         dialect->check_query(document->queries[i].sql, pointer, complaints);
     }
-    if (dialect->common(BF_STATEMENT_SAMPLE))
-        return;
-    if (pace->max_log_bytes_per_second < BF_NO_LIMIT)
+    if (pace->max_log_bytes_per_second < BF_NO_LIMIT && !dialect->common(BF_STATEMENT_BEAT))
         bf_complain(complaints, BF_UNSUPPORTED, "/pace/max_log_bytes_per_second", "is not built yet for %s", dialect->name);
-    if (document->limits.active_sessions < BF_NO_LIMIT)
-        bf_complain(complaints, BF_UNSUPPORTED, "/limits/active_sessions", "is not built yet for %s", dialect->name);
-    if (document->query_count)
-        bf_complain(complaints, BF_UNSUPPORTED, "/signals", "signals are not built yet for %s", dialect->name);
 }
 
 static bool stops(const struct bf_job *job)

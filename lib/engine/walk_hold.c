@@ -165,6 +165,7 @@ static void describe_stale(const struct bf_job *job, const struct bf_signal *sig
     const struct bf_monitor *monitor = bf_monitor_of(job->engine, job->target->name);
     const struct bf_watched *replica = NULL;
     const char *trouble = trouble_of(job, monitor, signal);
+    const char *right = job->target->database->dialect->watch_right;
     char who[BF_SIGNAL_NAME + 32];
     double age = (double)(bf_job_now(job) - signal->sampled_at) / 1000;
     subject(signal, who, sizeof who);
@@ -172,8 +173,12 @@ static void describe_stale(const struct bf_job *job, const struct bf_signal *sig
         if (strcmp(monitor->replicas.list[i].name, who) == 0)
             replica = &monitor->replicas.list[i];
     if (strcmp(signal->name, replicas_signal) == 0 && monitor->walsenders && !monitor->sees)
-        snprintf(text, size, "replication lag cannot be measured: the role %s may not see it; GRANT pg_monitor TO it, or say "
-                 "replicas = none for target %s", monitor->user, job->target->name);
+        snprintf(text, size, "replication lag cannot be measured: the role %s may not see it; GRANT %s TO it, or say "
+                 "replicas = none for target %s", monitor->user, right, job->target->name);
+    else if (signal->kind == BF_SIGNAL_ACTIVE_SESSIONS && signal->sampled_at == BF_SIGNAL_NEVER && monitor->taken &&
+             !monitor->sees)
+        snprintf(text, size, "the number of active sessions cannot be measured: the account %s may not see them; GRANT %s TO "
+                 "it, or take limits.active_sessions out", monitor->user, right);
     else if (strcmp(signal->name, replicas_signal) == 0 && monitor->without_place)
         snprintf(text, size, "replication lag cannot be measured: there are over %d replicas", BF_WATCHED_MAX);
     else if (signal->sampled_at == BF_SIGNAL_NEVER)

@@ -15,6 +15,7 @@
     X(SLOT_RETAINED, slot_retained, "bytes", 0.85)        /* log kept by a replication slot */  \
     X(AUTOVACUUM, autovacuum, "tables", 0.85)             /* that autovacuum works on */        \
     X(OLDEST_SNAPSHOT, oldest_snapshot, "s", 0.85)                                              \
+    X(HISTORY_LIST, history_list, "transactions", 0.85)   /* InnoDB has not purged */           \
     X(QUERY, query, "", 0.85)                             /* the operator's SQL */
 
 enum bf_signal_kind {

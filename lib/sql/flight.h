@@ -184,7 +184,8 @@ enum bf_sample_column {
     X(BLOCKED, blocked, "one row: number: sessions that wait for our locks; seconds: the longest; text: who")          \
     X(SLOT, slot, "name; number: bytes of log that it keeps; flag: in use")                                            \
     X(SNAPSHOT, snapshot, "one row: number: age of the oldest snapshot but ours in seconds; text: whose")              \
-    X(VACUUM, vacuum, "name: of a table on which autovacuum works")
+    X(VACUUM, vacuum, "name: of a table on which autovacuum works")                                                    \
+    X(HISTORY, history, "one row: number: length of InnoDB's history list")
 enum bf_sample_row {
 #define X(constant, name, columns) BF_SAMPLE_ROW_##constant,
     BF_SAMPLE_ROWS(X)

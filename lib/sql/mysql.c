@@ -16,6 +16,7 @@ const struct bf_dialect bf_dialect_mysql = {
     .read_checks = bf_mysql_read_checks,
     .trial = bf_mysql_trial,
     .check_query = bf_mysql_check_query,
+    .watch_right = "PROCESS ON *.*",
     .begin_read_only = "/* backfilld */ ROLLBACK?; START TRANSACTION READ ONLY",
     .render = bf_mysql_render,
 };

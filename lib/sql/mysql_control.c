@@ -173,6 +173,8 @@ const char *bf_mysql_common(enum bf_statement statement)
         return "/* backfilld */ " READ_CHECKPOINT;
     case BF_STATEMENT_FIND_DONE:
         return "/* backfilld */ " FIND_DONE;
+    case BF_STATEMENT_SAMPLE:
+        return bf_mysql_sample;
     default:
         return NULL;
     }

@@ -105,4 +105,6 @@ void bf_mysql_check(const struct bf_document *document, const struct bf_table *t
 void bf_mysql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                           struct bf_complaints *complaints);
 
+extern const char bf_mysql_sample[];
+
 #endif

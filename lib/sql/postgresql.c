@@ -22,6 +22,7 @@ const struct bf_dialect bf_dialect_postgresql = {
     .read_checks = bf_postgresql_read_checks,
     .trial = bf_postgresql_trial,
     .check_query = bf_postgresql_check_query,
+    .watch_right = "pg_monitor",
     .begin_read_only = "/* backfilld */ BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
     .limit_time = limit_time,
     .render = bf_postgresql_render,

@@ -25,6 +25,9 @@ def own_database(own_cluster):
 def paused_daemon(own_cluster, own_database, make_daemon):
     """A daemon that heeds the replicas of a cluster of the test's own, and a table that lasts for a while."""
     make_table(own_database, ROWS)
+    # replies only when there is something to reply to: what keeps them coming is our heartbeat
+    own_cluster.replica.configure(wal_receiver_status_interval="60s")
+    own_cluster.replica.psql("SELECT pg_reload_conf()")
     own_cluster.wait_streaming()
     return make_daemon(own_database, replicas="auto")
 
@@ -125,6 +128,7 @@ def test_an_idle_replica_does_not_lag(own_cluster, own_database, paused_daemon):
     while time.monotonic() < end:
         view = replica_of(daemon)
         seen.append(view["lag_seconds"] or 0)
+        assert view["age_seconds"] < 3, "the heartbeat keeps its replies coming"
         assert daemon.job(job)["activity"] != "holding", daemon.job(job)["reason"]
         until(lambda: True)
     assert max(seen) < 0.75, f"an idle replica reads as lagging: {max(seen)}"
@@ -225,5 +229,6 @@ def test_who_may_not_look_does_not_take_it_for_zero(own_cluster, own_database, m
     assert {one["name"]: one["value"] for one in target(daemon)["signals"]}.get("active_sessions") is None
     own_database.execute("GRANT pg_monitor TO backfill")
     wait_batches(daemon, job)
+    assert target(daemon)["monitor_trouble"] is None, "everybody may write the heartbeat"
     daemon.abort(job)
     daemon.wait(job, "aborted")

@@ -74,6 +74,7 @@ static char *trial(const struct bf_document *document, const struct bf_table *ta
 static const char *const schema_ddl[] = {"schema", NULL};
 
 const struct bf_dialect sim_dialect = {.name = "simulation",
+                                       .watch_right = "everything",
                                        .schema_version = 1,
                                        .schema_ddl = schema_ddl,
                                        .check_expressions = check_expressions,

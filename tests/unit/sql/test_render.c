@@ -136,9 +136,11 @@ static void every_statement_of_mysql(void **state)
     text.remaining = remaining;
     struct bf_statements *statements = bf_dialect_mysql.render("J", &text, &table);
     for (enum bf_statement statement = 0; statement < BF_STATEMENT_KINDS; statement++)
-        if (bf_dialect_mysql.common(statement) || statement == BF_STATEMENT_HORIZON ||
+        if ((bf_dialect_mysql.common(statement) && statement != BF_STATEMENT_SAMPLE) || statement == BF_STATEMENT_HORIZON ||
             statement == BF_STATEMENT_FENCE || statement == BF_STATEMENT_NEXT_PASS || statement == BF_STATEMENT_TOUCH)
             tagged(statements->text[statement]);
+    assert_non_null(bf_dialect_mysql.common(BF_STATEMENT_SAMPLE)); /* of no job */
+    assert_null(bf_dialect_mysql.common(BF_STATEMENT_BEAT));
     static const char asked[] = " AND (x OR y) AND (m = '?" "?' AND at <  TIMESTAMP'1970-01-01 00:00:00.000')";
     for (size_t split = 0; split <= 3; split++) {
         assert_null(statements->recount[split]);

@@ -1,0 +1,20 @@
+/* The server's load in one statement (BF_SAMPLE_ROWS), twice a second. Replicas are not among it yet: a primary of MySQL or
+ * MariaDB does not know how far they are. Nor is information_schema.innodb_trx, of which HORIZON wants an own picture. */
+#include "mysql_dialect.h"
+
+/* Without PROCESS an account sees its own connections alone: that is not measured, and never zero. */
+#define SEES                                                                                                          \
+    "EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'PROCESS' AND "                  \
+    "GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), ''''))"
+
+/* A session of ours is known by the comment at the head of what it runs. */
+#define ACTIVE                                                                                                        \
+    "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND IN ('Query', 'Execute') AND "                  \
+    "ID <> CONNECTION_ID() AND COALESCE(INFO, '') NOT LIKE '/* backfilld%'"
+
+const char bf_mysql_sample[] =
+    "/* backfilld */ SELECT 'server' AS what, CURRENT_USER() AS name, NULL AS number, NULL AS position, NULL AS seconds, "
+    "NULL AS text, NULL AS reply, IF(" SEES ", 't', 'f') AS flag "
+    "UNION ALL SELECT 'active', NULL, IF(" SEES ", (" ACTIVE "), NULL), NULL, NULL, NULL, NULL, NULL "
+    "UNION ALL SELECT 'history', NULL, IF(" SEES ", (SELECT COUNT FROM information_schema.INNODB_METRICS "
+    "WHERE NAME = 'trx_rseg_history_len'), NULL), NULL, NULL, NULL, NULL, NULL";
