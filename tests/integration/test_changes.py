@@ -266,7 +266,7 @@ def test_a_hundred_clients_order_at_random(make_daemon, database):
     while page := daemon.get(f"{path}/events?after={after}&limit=500").json["events"]:
         told += [event for event in page if event["type"] == "state"]
         after = page[-1]["id"]
-    assert len(told) > 20
+    assert len(told) >= 9  # from planning to completed with one pause at the least
     state = None
     for event in told:
         assert event["from"] == state, event
