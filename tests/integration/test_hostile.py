@@ -324,7 +324,7 @@ def bad_requests(daemon, chance) -> list:
         head(daemon, f"GET /v1/jobs/{chance.randbytes(8).hex()} HTTP/1.1"),
         head(daemon, f"GET /{chance.randbytes(40).hex()} HTTP/1.1"), head(daemon, "GET /v1/jobs/%ff%00 HTTP/1.1"),
         head(daemon, f"GET /v1/jobs?{chance.randbytes(5).hex()}=1 HTTP/1.1"), head(daemon, "DELETE /v1/jobs HTTP/1.1"),
-        head(daemon, "GET /v1/jobs HTTP/1.1", "Origin: http://evil.example"), head(daemon, "GET /metrics HTTP/1.1"),
+        head(daemon, "GET /v1/jobs HTTP/1.1", "Origin: http://evil.example"), head(daemon, "GET /v1/jobs/x/conflicts HTTP/1.1"),
         head(daemon, "GET /v1/jobs HTTP/1.1", "If-Match: x"), post("/v1/jobs/x/pause", b'{"a": 1, "a": 2}'),
         post("/v1/jobs", b'{"name": "' + chance.randbytes(20) + b"\xff"), post("/v1/jobs", json.dumps({
             chance.randbytes(4).hex(): 1, "name": "X", "set": {"a": "("}, "pace": {"nice": -1}}).encode()),
