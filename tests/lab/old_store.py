@@ -24,6 +24,9 @@ VERSIONS = {
         "CREATE TABLE latch ( kind INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, reason TEXT, actor TEXT NOT "
         "NULL, since INTEGER NOT NULL, PRIMARY KEY (kind, name, value)) STRICT, WITHOUT ROWID"],
     3: ["ALTER TABLE job ADD COLUMN ledger TEXT"],
+    4: ["CREATE TABLE sample ( job TEXT NOT NULL, step INTEGER NOT NULL, at INTEGER NOT NULL, batch_rows INTEGER NOT NULL, "
+        "rows_scanned INTEGER NOT NULL, rows_changed INTEGER NOT NULL, batches INTEGER NOT NULL, batch_time INTEGER NOT NULL, "
+        "slept INTEGER NOT NULL, held INTEGER NOT NULL, signals TEXT, PRIMARY KEY (job, step, at)) STRICT, WITHOUT ROWID"],
 }
 
 
