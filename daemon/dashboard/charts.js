@@ -65,9 +65,10 @@ function makeChart(title, names, unit) {
   });
   return {
     element, chart,
-    set(series, spans, from, to) {
+    set(series, spans, from, to, step) {
       seconds = (to - from) / 1000;
-      series.forEach((data, at) => { chart.data.datasets[at].data = data; });
+      // A second without the end of a batch is no gap; a pause is.
+      series.forEach((data, at) => { Object.assign(chart.data.datasets[at], {data, spanGaps: 5000 * step}); });
       chart.options.plugins.holds.spans = spans;
       Object.assign(chart.options.scales.x, {min: from, max: to});
       chart.update("none");
@@ -123,16 +124,16 @@ export function chartsOf(job) {
     const first = samples.length ? Date.parse(samples[0].at) : to - reach;
     const from = Math.max(to - reach, Math.min(first, to - Math.min(reach, (ended ? 5 : 60) * step * 1000)));
     const spans = holdSpans(samples, step);
-    rate.set([line(samples, step, (sample) => sample.rows_scanned / step), line(samples, step, (sample) => sample.rows_changed / step)], spans, from, to);
-    rows.set([line(samples, step, (sample) => sample.batch_rows)], spans, from, to);
-    time.set([line(samples, step, (sample) => sample.batch_seconds)], spans, from, to);
+    rate.set([line(samples, step, (sample) => sample.rows_scanned / step), line(samples, step, (sample) => sample.rows_changed / step)], spans, from, to, step);
+    rows.set([line(samples, step, (sample) => sample.batch_rows)], spans, from, to, step);
+    time.set([line(samples, step, (sample) => sample.batch_seconds)], spans, from, to, step);
     for (const name of new Set(samples.flatMap((sample) => Object.keys(sample.signals ?? {})))) {
       if (!signals.has(name)) {
         signals.set(name, makeChart(`Signal ${name}`, ["value", "limit"], (value) => String(Math.round(value * 100) / 100)));
         wall.append(signals.get(name).element);
       }
       const part = (key) => line(samples, step, (sample) => sample.signals?.[name]?.[key] ?? null);
-      signals.get(name).set([part("value"), part("limit")], spans, from, to);
+      signals.get(name).set([part("value"), part("limit")], spans, from, to, step);
     }
     say(note, samples.length ? (spans.length ? "Shaded: the job held or backed off." : "") : "No samples in this time.");
     picks.forEach((button, at) => button.setAttribute("aria-pressed", String(RANGES[at] === range)));

@@ -143,6 +143,7 @@ function build(main, first) {
       ["Labels", Object.entries(job.labels ?? {}).map(([name, value]) => `${name}=${value}`).join(", ")],
       ["Submitted", `${format.clock(job.created_at)}${job.submitted_by ? ` by ${job.submitted_by}` : ""}`], ["Approved by", job.approved_by],
       ["Started", format.clock(job.started_at)], ["Batches", format.number(progress.batches)], ["Next batch", `${format.number(progress.batch_rows)} rows`],
+      ["Gave way to others", progress.yields > 0 ? `${format.number(progress.yields)} times` : ""],
       ["Taken up again", progress.resumed > 0 ? `${progress.resumed} times` : ""]]));
     say(documentText, JSON.stringify(job.document, null, 2));
   }

@@ -72,6 +72,16 @@ static void write_rows_changed(struct page *page, const struct shown *shown)
     write_number(page, shown, (double)shown->meter.rows_changed);
 }
 
+static void write_rows_set_aside(struct page *page, const struct shown *shown)
+{
+    write_number(page, shown, (double)shown->meter.rows_set_aside);
+}
+
+static void write_yields(struct page *page, const struct shown *shown)
+{
+    write_number(page, shown, (double)shown->meter.yields);
+}
+
 static void write_batch_rows(struct page *page, const struct shown *shown)
 {
     write_number(page, shown, (double)shown->record->progress.batch_rows);
@@ -139,6 +149,8 @@ static const struct family {
 } families[] = {
     {"backfilld_rows_scanned_total", "counter", "Rows looked at, since the daemon started.", write_rows_scanned},
     {"backfilld_rows_changed_total", "counter", "Rows changed, since the daemon started.", write_rows_changed},
+    {"backfilld_rows_set_aside_total", "counter", "Rows that others had locked and that were left for later.", write_rows_set_aside},
+    {"backfilld_yields_total", "counter", "How often the job gave way to a session that waited for it.", write_yields},
     {"backfilld_batch_rows", "gauge", "Rows that the next batch is to scan.", write_batch_rows},
     {"backfilld_batch_seconds", "histogram", "How long batches took, by the server's clock.", write_batch_seconds},
     {"backfilld_sleep_seconds_total", "counter", "Time slept between batches.", write_sleep_seconds},

@@ -1,22 +1,39 @@
 #include "sampler.h"
 
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
 
 #include "allocate.h"
+#include "pressure.h"
 
-enum { TICK = 1000, STORE_EVERY = 60 /* ticks */, COARSE_STEPS = 2 };
+enum { TICK = 1000, STORE_EVERY = 60 /* ticks */, COARSE_STEPS = 2, SIGNALS = 4 /* of one job, those with a limit */ };
+
+enum { SIGNALS_MAX = BF_WATCHED_MAX + 2 * BF_SIGNALS_MAX }; /* of one target */
 
 static const int steps[COARSE_STEPS] = {BF_SAMPLE_MIDDLE, BF_SAMPLE_COARSE};
+
+/* The worst value of each signal in a span; below 0: it was not measured. */
+struct levels {
+    float value[SIGNALS], limit[SIGNALS];
+};
+
+struct point {
+    struct bf_sample sample; /* its signals are NULL: they are made where it is read */
+    struct levels levels;
+};
 
 /* One job while it works, and ten minutes more. */
 struct series {
     struct series *next;
     char job[BF_ULID_TEXT];
     struct bf_meter seen;      /* at the last tick */
-    struct bf_sample *fine;    /* a ring */
+    char names[SIGNALS][BF_SIGNAL_NAME]; /* as they were met; "": free */
+    struct point *fine;        /* a ring */
     size_t capacity, begin, count;
-    struct bf_sample open[COARSE_STEPS]; /* whose span is not over; at 0: none */
+    struct point open[COARSE_STEPS]; /* whose span is not over; at 0: none */
     struct bf_sample *closed[COARSE_STEPS]; /* not stored yet */
     size_t closed_count[COARSE_STEPS];
 };
@@ -27,6 +44,7 @@ struct bf_sampler {
     uv_timer_t timer;
     struct series *series; /* list */
     int ticks;
+    struct bf_signal signals[SIGNALS_MAX]; /* of the target that is looked at */
 };
 
 static int64_t unix_now(void)
@@ -62,16 +80,45 @@ static void add(struct bf_sample *sum, const struct bf_sample *point)
     sum->held += point->held;
 }
 
-static void close_span(struct series *series, int which)
+static struct levels no_levels(void)
 {
-    if (series->open[which].at == 0) return;
-    size_t count = ++series->closed_count[which];
-    series->closed[which] = bf_reallocate(series->closed[which], count * sizeof **series->closed);
-    series->closed[which][count - 1] = series->open[which];
-    series->open[which] = (struct bf_sample){0};
+    struct levels levels;
+    for (int i = 0; i < SIGNALS; i++) levels.value[i] = levels.limit[i] = -1;
+    return levels;
 }
 
-static void take_point(struct series *series, const struct bf_sample *point)
+static void add_levels(struct levels *sum, const struct levels *levels)
+{
+    for (int i = 0; i < SIGNALS; i++) {
+        if (levels->value[i] > sum->value[i]) sum->value[i] = levels->value[i];
+        if (levels->limit[i] >= 0) sum->limit[i] = levels->limit[i];
+    }
+}
+
+/* Owned JSON, or NULL. Names of signals are the operator's words. */
+static char *levels_text(const struct series *series, const struct levels *levels)
+{
+    json_t *made = json_object();
+    for (int i = 0; i < SIGNALS; i++)
+        if (levels->value[i] >= 0)
+            json_object_set_new(made, series->names[i],
+                                json_pack("[f, f]", (double)levels->value[i], (double)levels->limit[i]));
+    char *text = json_object_size(made) > 0 ? json_dumps(made, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+    json_decref(made);
+    return text;
+}
+
+static void close_span(struct series *series, int which)
+{
+    if (series->open[which].sample.at == 0) return;
+    size_t count = ++series->closed_count[which];
+    series->closed[which] = bf_reallocate(series->closed[which], count * sizeof **series->closed);
+    series->closed[which][count - 1] = series->open[which].sample;
+    series->closed[which][count - 1].signals = levels_text(series, &series->open[which].levels);
+    series->open[which] = (struct point){0};
+}
+
+static void take_point(struct series *series, const struct point *point)
 {
     if (series->count == series->capacity && series->capacity < BF_SAMPLES_FINE) {
         /* It has not begun to turn yet: what is there stands in order from 0. */
@@ -85,10 +132,15 @@ static void take_point(struct series *series, const struct bf_sample *point)
         series->begin = (series->begin + 1) % series->capacity;
     }
     for (int which = 0; which < COARSE_STEPS; which++) {
-        int64_t at = point->at - point->at % steps[which];
-        if (series->open[which].at != at) close_span(series, which);
-        series->open[which].at = at;
-        add(&series->open[which], point);
+        struct point *open = &series->open[which];
+        int64_t at = point->sample.at - point->sample.at % steps[which];
+        if (open->sample.at != at) {
+            close_span(series, which);
+            open->levels = no_levels();
+        }
+        open->sample.at = at;
+        add(&open->sample, &point->sample);
+        add_levels(&open->levels, &point->levels);
     }
 }
 
@@ -119,12 +171,36 @@ static void forget_past(struct series *series, const struct bf_job *job)
     if (time_spent(&meter) > 2 * TICK) series->seen = meter;
 }
 
-static void look(struct series *series, const struct bf_job *job, int64_t now)
+/* The place of a signal in this series; -1: there are more than it has room for. */
+static int place_of(struct series *series, const char *name)
+{
+    for (int i = 0; i < SIGNALS; i++) {
+        if (series->names[i][0] == '\0') snprintf(series->names[i], sizeof series->names[i], "%s", name);
+        if (strcmp(series->names[i], name) == 0) return i;
+    }
+    return -1;
+}
+
+static struct levels levels_now(struct bf_sampler *sampler, struct series *series, const char *target)
+{
+    struct levels levels = no_levels();
+    size_t count = bf_engine_signals(sampler->engine, target, sampler->signals, SIGNALS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const struct bf_signal *signal = &sampler->signals[i];
+        int place = signal->limit > 0 && signal->sampled_at != BF_SIGNAL_NEVER ? place_of(series, signal->name) : -1;
+        if (place < 0) continue;
+        levels.value[place] = isfinite(signal->value) ? (float)signal->value : -1;
+        levels.limit[place] = (float)signal->limit;
+    }
+    return levels;
+}
+
+static void look(struct bf_sampler *sampler, struct series *series, const struct bf_job *job, int64_t now)
 {
     struct bf_meter meter;
     const struct bf_meter *seen = &series->seen;
     bf_job_meter(job, &meter);
-    struct bf_sample point = {.at = now - now % BF_SAMPLE_FINE,
+    struct bf_sample sample = {.at = now - now % BF_SAMPLE_FINE,
                               .rows_scanned = meter.rows_scanned - seen->rows_scanned,
                               .rows_changed = meter.rows_changed - seen->rows_changed,
                               .batches = meter.batches - seen->batches,
@@ -133,6 +209,8 @@ static void look(struct series *series, const struct bf_job *job, int64_t now)
                               .slept = meter.spent[BF_ACTIVITY_SLEEPING] - seen->spent[BF_ACTIVITY_SLEEPING],
                               .held = waited(&meter) - waited(seen)};
     series->seen = meter;
+    struct point point = {.sample = sample,
+                          .levels = levels_now(sampler, series, bf_job_record(job)->document->target)};
     take_point(series, &point);
 }
 
@@ -146,6 +224,7 @@ static void store_closed(struct bf_sampler *sampler)
             /* A point that cannot be stored is lost; the store's trouble is said by what must be stored. */
             sampler->store->save_samples(sampler->store->context, each->job, steps[which], each->closed[which],
                                          each->closed_count[which], which == 0 ? BF_SAMPLES_MIDDLE : BF_SAMPLES_COARSE);
+            for (size_t i = 0; i < each->closed_count[which]; i++) free(each->closed[which][i].signals);
             free(each->closed[which]);
             each->closed[which] = NULL;
             each->closed_count[which] = 0;
@@ -165,8 +244,8 @@ static void series_free(struct series *series)
 static bool is_over(const struct series *series, int64_t now)
 {
     if (series->count == 0) return true;
-    const struct bf_sample *last = &series->fine[(series->begin + series->count - 1) % series->capacity];
-    return now - last->at > (int64_t)BF_SAMPLES_FINE * BF_SAMPLE_FINE;
+    const struct point *last = &series->fine[(series->begin + series->count - 1) % series->capacity];
+    return now - last->sample.at > (int64_t)BF_SAMPLES_FINE * BF_SAMPLE_FINE;
 }
 
 static void forget_old(struct bf_sampler *sampler, int64_t now)
@@ -198,7 +277,8 @@ static void on_tick(uv_timer_t *timer)
             sampler->series = series;
             forget_past(series, job);
         }
-        if (series && (works(record->state) || series->open[0].at != 0 || series->count == 0)) look(series, job, now);
+        if (series && (works(record->state) || series->open[0].sample.at != 0 || series->count == 0))
+            look(sampler, series, job, now);
         if (series && !works(record->state))
             for (int which = 0; which < COARSE_STEPS; which++) close_span(series, which);
     }
@@ -242,14 +322,18 @@ void bf_sampler_free(struct bf_sampler *sampler)
 
 static void read_fine(const struct series *series, int64_t since, size_t limit, bf_store_samples *read, void *argument)
 {
-    struct bf_sample found[BF_SAMPLES_FINE];
+    struct bf_sample *found = bf_allocate((limit + 1) * sizeof *found);
     size_t count = 0, first = since == 0 && series && series->count > limit ? series->count - limit : 0;
     for (size_t i = first; series && i < series->count && count < limit; i++) {
-        const struct bf_sample *point = &series->fine[(series->begin + i) % series->capacity];
-        if (point->at >= since) found[count++] = *point;
+        const struct point *point = &series->fine[(series->begin + i) % series->capacity];
+        if (point->sample.at < since) continue;
+        found[count] = point->sample;
+        found[count++].signals = levels_text(series, &point->levels);
     }
     static const struct bf_error fine = {.code = BF_OK};
     read(argument, found, count, &fine);
+    for (size_t i = 0; i < count; i++) free(found[i].signals);
+    free(found);
 }
 
 /* What the store has, and behind it the point whose span is not over. */
@@ -279,6 +363,7 @@ static void on_stored_read(void *argument, const struct bf_sample *samples, size
     } else {
         reading->read(reading->argument, samples, count, error);
     }
+    free(reading->open.signals);
     free(reading);
 }
 
@@ -293,6 +378,10 @@ void bf_sampler_read(struct bf_sampler *sampler, const char *job, int step, int6
     store_closed(sampler);
     struct reading *reading = BF_NEW(struct reading);
     *reading = (struct reading){.read = read, .argument = argument, .since = since, .limit = limit};
-    if (series) reading->open = series->open[step == BF_SAMPLE_MIDDLE ? 0 : 1];
+    if (series) {
+        const struct point *open = &series->open[step == BF_SAMPLE_MIDDLE ? 0 : 1];
+        reading->open = open->sample;
+        if (open->sample.at != 0) reading->open.signals = levels_text(series, &open->levels);
+    }
     sampler->store->read_samples(sampler->store->context, job, step, since, limit, on_stored_read, reading);
 }

@@ -39,7 +39,8 @@ bool bf_rows_forget(struct bf_rows *rows, const char *job); /* and its events an
 bool bf_rows_events(struct bf_rows *rows, const char *job, int64_t after, size_t limit, struct bf_event **ret_events,
                     size_t *ret_count);
 
-/* sqlite_samples.c; as in store.h. *ret_samples is the caller's to free. */
+/* sqlite_samples.c; as in store.h. *ret_samples is the caller's to free, with what it owns. */
+void bf_samples_free(struct bf_sample *samples, size_t count);
 bool bf_rows_add_samples(struct bf_rows *rows, const char *job, int step, const struct bf_sample *samples, size_t count,
                          int keep);
 bool bf_rows_samples(struct bf_rows *rows, const char *job, int step, int64_t since, size_t limit,

@@ -4,6 +4,13 @@
 #include "allocate.h"
 #include "sqlite_rows.h"
 
+void bf_samples_free(struct bf_sample *samples, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(samples[i].signals);
+    free(samples);
+}
+
 static bool add_sample(sqlite3_stmt *statement, const char *job, int step, const struct bf_sample *sample)
 {
     int place = 0;
@@ -12,6 +19,7 @@ static bool add_sample(sqlite3_stmt *statement, const char *job, int step, const
     sqlite3_bind_int(statement, ++place, step);
     sqlite3_bind_int64(statement, ++place, sample->at);
     sqlite3_bind_int64(statement, ++place, sample->batch_rows);
+    sqlite3_bind_text(statement, ++place, sample->signals, -1, SQLITE_STATIC);
 #define X(name) sqlite3_bind_int64(statement, ++place, sample->name);
     BF_SAMPLE_COUNTS(X)
 #undef X
@@ -38,6 +46,7 @@ static void read_sample(sqlite3_stmt *statement, struct bf_sample *sample)
 
     sample->at = sqlite3_column_int64(statement, column++);
     sample->batch_rows = sqlite3_column_int64(statement, column++);
+    sample->signals = bf_copy_string((const char *)sqlite3_column_text(statement, column++));
 #define X(name) sample->name = sqlite3_column_int64(statement, column++);
     BF_SAMPLE_COUNTS(X)
 #undef X
@@ -60,7 +69,7 @@ bool bf_rows_samples(struct bf_rows *rows, const char *job, int step, int64_t si
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     if (result != SQLITE_DONE) {
-        free(samples);
+        bf_samples_free(samples, count);
         return false;
     }
     for (size_t i = 0; since == 0 && i < count / 2; i++) {

@@ -88,7 +88,8 @@ static void item_free(struct item *item)
     bf_latch_clear(&item->latch);
     free(item->job);
     free(item->events);
-    free(item->samples);
+    if (item->samples)
+        bf_samples_free(item->samples, item->count);
     free(item);
 }
 
@@ -329,6 +330,8 @@ static void save_samples(void *context, const char *job, int step, const struct 
     item->keep = keep;
     item->samples = bf_allocate(count * sizeof *samples + 1);
     memcpy(item->samples, samples, count * sizeof *samples);
+    for (size_t i = 0; i < count; i++)
+        item->samples[i].signals = bf_copy_string(samples[i].signals);
     item->count = count;
     list_append(&store->waiting, item);
     begin_work(store);

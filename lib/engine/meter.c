@@ -14,7 +14,7 @@ struct bf_metering {
     enum bf_activity activity;
     enum bf_code reason;
     int attempts;
-    int64_t batches, scanned, changed; /* of the record, as last seen */
+    int64_t batches, scanned, changed, set_aside, yields; /* of the record, as last seen */
 };
 
 static bool waits(enum bf_activity activity)
@@ -50,6 +50,8 @@ static void remember(struct bf_metering *metering, const struct bf_job *job)
     metering->batches = progress->batches;
     metering->scanned = progress->rows_scanned;
     metering->changed = progress->rows_changed;
+    metering->set_aside = progress->rows_set_aside;
+    metering->yields = progress->yields;
 }
 
 void bf_meter_look(struct bf_job *job)
@@ -73,6 +75,10 @@ void bf_meter_look(struct bf_job *job)
         meter->rows_scanned += progress->rows_scanned - metering->scanned;
     if (progress->rows_changed > metering->changed)
         meter->rows_changed += progress->rows_changed - metering->changed;
+    if (progress->rows_set_aside > metering->set_aside) /* what is done later takes it down again */
+        meter->rows_set_aside += progress->rows_set_aside - metering->set_aside;
+    if (progress->yields > metering->yields)
+        meter->yields += progress->yields - metering->yields;
     if (job->walk.attempts > metering->attempts)
         meter->retries[job->walk.reason.code]++;
     remember(metering, job);

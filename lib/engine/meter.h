@@ -22,6 +22,7 @@ struct bf_meter {
     int64_t batch_time;               /* microseconds of all batches, by the server's clock */
     int64_t batch_times[BF_BATCH_BOUNDS + 1]; /* batches in each class */
     int64_t rows_scanned, rows_changed;       /* by this daemon, what a fail-over took back and it did again included */
+    int64_t rows_set_aside, yields;           /* how often a row was, and the job gave way */
     int64_t checkpoint_age;           /* milliseconds since the checkpoint was last written; -1: it is not at work */
 };
 

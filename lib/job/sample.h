@@ -17,6 +17,7 @@ struct bf_sample {
     int64_t batch_time;   /* microseconds of all of them */
     int64_t batch_rows;   /* that the next batch was to scan, at the end of the span */
     int64_t slept, held;  /* milliseconds; held: backing off too */
+    char *signals;        /* JSON: {"lag:replica-2": [worst value, limit]}; NULL: none has a limit. Owned where it says so */
 };
 
 #endif

@@ -139,7 +139,7 @@ def test_on_a_phone_by_keyboard_and_all_at_once(page, daemon, database):
     job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(50, nice=100)))
     until(lambda: daemon.job(job)["progress"]["eta_seconds"] is not None, 20, "there is an ETA")
     with database.connect() as other, other.transaction():
-        other.execute("SELECT 1 FROM orders FOR UPDATE")
+        other.execute("LOCK TABLE orders IN SHARE MODE")
         page.view(390, 844)
         page.open(daemon, f"#/jobs/{job['id']}")
         page.wait("p.reason", "lock")

@@ -53,10 +53,11 @@ def test_a_job_is_counted_from_its_start_to_its_end(make_daemon, database):
     database.execute("CREATE TABLE orders (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)")
     database.execute("INSERT INTO orders SELECT generate_series(1, 5000)")
     of = {"job": "first", "target": "shop"}
-    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(500, nice=1), where="id % 2 = 0"))
+    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(100, nice=30), where="id % 2 = 0"))
+    until(lambda: value(read(daemon), "progress_ratio", **of), 30, "it has begun")
     with database.connect() as other:
         with other.transaction():
-            other.execute("SELECT * FROM orders WHERE id = 2000 FOR UPDATE")
+            other.execute("LOCK TABLE orders IN SHARE MODE")
             until(lambda: value(read(daemon), "retries_total", **of, **{"class": "lock_conflict"}), 30, "it tried again")
             before = value(read(daemon), "hold_seconds_total", **of, reason="lock_conflict")
             metrics = read(daemon)

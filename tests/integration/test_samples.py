@@ -18,7 +18,7 @@ def total(daemon, job, query, name="rows_scanned"):
 def test_samples_add_up_and_outlive_the_daemon(daemon, database):
     database.execute("CREATE TABLE t (id int PRIMARY KEY, n int)")
     database.execute(f"INSERT INTO t SELECT generate_series(1, {ROWS})")
-    job = daemon.submit(document("t", {"n": "1"}, name="first", pace=pace(50, nice=50)))
+    job = daemon.submit(document("t", {"n": "1"}, name="first", pace=pace(50, nice=50), limits={"active_sessions": 5000}))
     until(lambda: len(samples(daemon, job, "step=1s")["samples"]) >= 2, 20, "two points")
     daemon.pause(job)
     daemon.wait(job, "paused")
@@ -37,9 +37,14 @@ def test_samples_add_up_and_outlive_the_daemon(daemon, database):
     assert page["samples"] == fine[:2] and page["next"] > fine[1]["at"]
     assert samples(daemon, job, f"since={page['next']}&step=1s")["samples"] == fine[2:]
     assert samples(daemon, job, "since=2020-01-01T00:00:00.000Z")["step_seconds"] == 60
+    worst = [sample["signals"] for sample in samples(daemon, job, "step=10s")["samples"]]
+    # a target is measured while jobs of it run: the last span may have nothing
+    known = [signals["active_sessions"] for signals in worst if signals]
+    assert known and all(signal["limit"] == 5000 and signal["value"] >= 0 for signal in known), worst
     daemon.stop()
     daemon.start()
     assert samples(daemon, job, "step=1s")["samples"] == []
+    assert worst == [sample["signals"] for sample in samples(daemon, job, "step=10s")["samples"]]
     assert total(daemon, job, "step=10s") == total(daemon, job, "step=1m") == ROWS
     for query in ("step=2s", "since=yesterday", "limit=2001", "since=1"):
         assert daemon.get(f"/v1/jobs/first/samples?{query}").status == 400, query

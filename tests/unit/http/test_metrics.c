@@ -48,7 +48,7 @@ static void test_a_job_at_work(void **state)
 {
     (void)state;
     struct bf_meter *meter = &fake.jobs[0].meter;
-    *meter = (struct bf_meter){.batches = 3, .batch_time = 330000, .rows_scanned = 300, .rows_changed = 200, .checkpoint_age = 1500};
+    *meter = (struct bf_meter){.batches = 3, .batch_time = 330000, .rows_scanned = 300, .rows_changed = 200, .rows_set_aside = 4, .yields = 6, .checkpoint_age = 1500};
     meter->batch_times[0] = 2; /* up to 5 ms */
     meter->batch_times[6] = 1; /* up to 500 ms */
     meter->spent[BF_ACTIVITY_SLEEPING] = 2500;
@@ -68,6 +68,8 @@ static void test_a_job_at_work(void **state)
     assert_has(&reply, "backfilld_rows_scanned_total" JOB "300");
     assert_has(&reply, "backfilld_rows_changed_total" JOB "200");
     assert_has(&reply, "backfilld_sleep_seconds_total" JOB "2.5");
+    assert_has(&reply, "backfilld_rows_set_aside_total" JOB "4");
+    assert_has(&reply, "backfilld_yields_total" JOB "6");
     assert_has(&reply, "backfilld_hold_seconds_total" WITH("reason=\"lock_conflict\"") "4");
     assert_has(&reply, "backfilld_retries_total" WITH("class=\"lock_conflict\"") "5");
     assert_has(&reply, "backfilld_state" WITH("state=\"running\"") "1");
