@@ -78,6 +78,8 @@ void bf_walk_reset(struct bf_job *job, bool unsettled)
     walk->peeked_seq = -1;
     walk->ended_at = ended_at; /* someone who ends our session twice in 10 minutes means it, pause or not */
     walk->flights = flights;
+    if (job->hold) /* what it held for before it stopped is over */
+        job->hold->held_at = -1;
     struct bf_pace pace = bf_walk_pace(job);
     bf_size_start(&walk->size, pace.batch_time, pace.batch_rows_start, pace.batch_rows_min, pace.batch_rows_max);
 }
