@@ -128,6 +128,23 @@ static char *role_cell(const json_t *target)
     return bf_member_text(target, "reachability");
 }
 
+/* Those that are not heeded, or cannot be. */
+static void say_replicas(const char *target, const json_t *replicas)
+{
+    size_t index;
+    json_t *replica;
+    json_array_foreach(replicas, index, replica)
+    {
+        char *name BF_AUTO_STRING = bf_member_text(replica, "name"), *state BF_AUTO_STRING = bf_member_text(replica, "state");
+        char *time BF_AUTO_STRING = bf_member_text(replica, "until"), *until BF_AUTO_STRING = bf_format_time(time);
+        char *reason BF_AUTO_STRING = bf_member_text(replica, "reason");
+        bool aside = strcmp(state, "set_aside") == 0;
+        if (aside || strcmp(state, "ignored") == 0 || strcmp(state, "lost") == 0)
+            bf_say("target %s: replica %s is %s%s%s%s%s%s", target, name, aside ? "set aside" : state,
+                   until[0] ? " until " : "", until, reason[0] ? " (" : "", reason, reason[0] ? ")" : "");
+    }
+}
+
 enum bf_exit bf_run_targets(struct bf_client *client)
 {
     static const char *const headings[] = {"TARGET", "ENGINE", "VERSION", "ROLE", "RUNNING", "QUEUED", "MAX JOBS", "APPROVAL"};
@@ -161,6 +178,7 @@ enum bf_exit bf_run_targets(struct bf_client *client)
             char *name BF_AUTO_STRING = bf_member_text(target, "name"), *trouble BF_AUTO_STRING = bf_member_text(target, "trouble");
             if (trouble[0])
                 bf_say("target %s: %s", name, trouble);
+            say_replicas(name, json_object_get(target, "replicas"));
         }
     }
     bf_reply_clear(&reply);

@@ -426,7 +426,11 @@ def test_events(ctl, fake):
 def test_targets(ctl, fake):
     body = {"targets": [
         {"name": "shop", "engine": "postgresql", "version": "15.4", "role": "primary", "reachability": "reachable",
-         "trouble": None, "max_jobs": 2, "require_approval": "all", "running": 1, "queued": 0},
+         "trouble": None, "max_jobs": 2, "require_approval": "all", "running": 1, "queued": 0,
+         "replicas": [{"name": "replica-1", "state": "heeded", "until": None, "reason": None},
+                      {"name": "replica-2", "state": "set_aside", "until": "2026-11-21T03:40:00.000Z", "reason": None},
+                      {"name": "replica-3", "state": "ignored", "until": "2026-11-21T06:40:00.000Z",
+                       "reason": "operator: it is rebuilt"}]},
         {"name": "away", "engine": "postgresql", "version": None, "role": None, "reachability": "unreachable",
          "trouble": "connection refused", "max_jobs": 2, "require_approval": "none", "running": 0, "queued": 0},
         {"name": "old", "engine": None, "version": None, "role": None, "reachability": "gone", "trouble": "not configured",
@@ -438,7 +442,10 @@ def test_targets(ctl, fake):
     assert lines[1].split() == ["shop", "postgresql", "15.4", "primary", "1", "0", "2", "all"]
     assert lines[2].split() == ["away", "postgresql", "unreachable", "0", "0", "2", "none"]
     assert lines[3].split() == ["old", "gone", "0", "3"]
-    assert done.stderr.splitlines() == ["backfillctl: target away: connection refused", "backfillctl: target old: not configured"]
+    assert done.stderr.splitlines() == [
+        "backfillctl: target shop: replica replica-2 is set aside until 2026-11-21 03:40:00 UTC",
+        "backfillctl: target shop: replica replica-3 is ignored until 2026-11-21 06:40:00 UTC (operator: it is rebuilt)",
+        "backfillctl: target away: connection refused", "backfillctl: target old: not configured"]
     assert json.loads(ctl("--json", "targets", code=0).stdout) == body
 
 
