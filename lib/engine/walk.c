@@ -78,8 +78,11 @@ void bf_walk_reset(struct bf_job *job, bool unsettled)
     walk->peeked_seq = -1;
     walk->ended_at = ended_at; /* someone who ends our session twice in 10 minutes means it, pause or not */
     walk->flights = flights;
-    if (job->hold) /* what it held for before it stopped is over */
+    if (job->hold) { /* what it held for before it stopped is over, what was measured is old */
         job->hold->held_at = -1;
+        for (size_t i = 0; i < BF_QUERIES_MAX; i++)
+            job->hold->measured[i].at = BF_SIGNAL_NEVER;
+    }
     struct bf_pace pace = bf_walk_pace(job);
     bf_size_start(&walk->size, pace.batch_time, pace.batch_rows_start, pace.batch_rows_min, pace.batch_rows_max);
 }

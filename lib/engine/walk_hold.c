@@ -167,11 +167,14 @@ static void describe_stale(const struct bf_job *job, const struct bf_signal *sig
     const char *trouble = trouble_of(job, monitor, signal);
     const char *right = job->target->database->dialect->watch_right;
     char who[BF_SIGNAL_NAME + 32];
-    double age = (double)(bf_job_now(job) - signal->sampled_at) / 1000;
+    int64_t heard_at = signal->sampled_at;
     subject(signal, who, sizeof who);
     for (size_t i = 0; i < monitor->replicas.count && signal->kind == BF_SIGNAL_REPLICATION_LAG; i++)
         if (strcmp(monitor->replicas.list[i].name, who) == 0)
             replica = &monitor->replicas.list[i];
+    if (replica && !replica->present)
+        heard_at = replica->seen_at;
+    double age = (double)(bf_job_now(job) - heard_at) / 1000;
     if (strcmp(signal->name, replicas_signal) == 0 && monitor->walsenders && !monitor->sees)
         snprintf(text, size, "replication lag cannot be measured: the role %s may not see it; GRANT %s TO it, or say "
                  "replicas = none for target %s", monitor->user, right, job->target->name);
@@ -181,11 +184,11 @@ static void describe_stale(const struct bf_job *job, const struct bf_signal *sig
                  "it, or take limits.active_sessions out", monitor->user, right);
     else if (strcmp(signal->name, replicas_signal) == 0 && monitor->without_place)
         snprintf(text, size, "replication lag cannot be measured: there are over %d replicas", BF_WATCHED_MAX);
-    else if (signal->sampled_at == BF_SIGNAL_NEVER)
-        snprintf(text, size, "waits until %s is measured%s%.300s", who, *trouble ? ": " : "", trouble);
-    else if (replica && !replica->present && !*trouble)
+    else if (replica && !replica->present && monitor->taken && !*trouble)
         snprintf(text, size, "%s does not stream any more, it was heard of %.1f s ago; backfillctl replica ignore %s %s lets "
                  "the job go on without it", who, age, job->target->name, who);
+    else if (signal->sampled_at == BF_SIGNAL_NEVER)
+        snprintf(text, size, "waits until %s is measured%s%.300s", who, *trouble ? ": " : "", trouble);
     else
         snprintf(text, size, "%s could not be read for %.1f s%s%.300s", who, age, *trouble ? ": " : "", trouble);
 }

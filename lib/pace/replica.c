@@ -24,7 +24,7 @@ void bf_watched_forget_positions(struct bf_watched_list *replicas)
         struct bf_watched *replica = &replicas->list[i];
         replica->reply[0] = '\0';
         replica->from_start = replica->present = false;
-        replica->first_at = BF_SIGNAL_NEVER;
+        replica->first_at = replica->lag_at = BF_SIGNAL_NEVER;
         replica->missing_position = 0;
     }
 }

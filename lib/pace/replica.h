@@ -57,7 +57,8 @@ struct bf_watched_list {
  * been in one for BF_REPLICA_EXPECTED is forgotten. Returns how many rows had no place. */
 size_t bf_watched_sample(struct bf_watched_list *replicas, int64_t now, double position, const struct bf_watched_view *views,
                           size_t count);
-/* The target is another server now: positions of its log cannot be compared with those before. */
+/* The target is another server now, or nobody looked for a while: positions of its log cannot be compared with those
+ * before, and how far its replicas are is not known until they are seen again. */
 void bf_watched_forget_positions(struct bf_watched_list *replicas);
 struct bf_watched *bf_watched_find(struct bf_watched_list *replicas, const char *name); /* NULL */
 

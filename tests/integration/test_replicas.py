@@ -136,12 +136,22 @@ def test_an_idle_replica_does_not_lag(own_cluster, own_database, paused_daemon):
     assert signals["lag:replica"]["limit"] == 1.5 and signals["lag:replica"]["age_seconds"] < 3
     assert signals["active_sessions"]["value"] is not None and signals["active_sessions"]["limit"] is None
     assert signals["slot:replica"]["value"] >= 0 and signals["log_rate"]["value"] >= 0
-    daemon.abort(job)
-    daemon.wait(job, "aborted")
+    daemon.pause(job)
+    daemon.wait(job, "paused")
     # nobody watches when nothing runs
     until(lambda: own_database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'backfilld %'") == 0,
           5, "the monitor's session is gone")
     assert target(daemon)["watching"] is False
+    # what was known is old after a while: the first new sample is enough to go on
+    paused_at = time.monotonic()
+    until(lambda: time.monotonic() - paused_at > 6, 7, "what was known is stale")
+    batches = daemon.job(job)["progress"]["batches"]
+    daemon.resume(job)
+    resumed_at = time.monotonic()
+    until(lambda: daemon.job(job)["progress"]["batches"] > batches, 10, "it goes on")
+    assert time.monotonic() - resumed_at < 2, "nothing was over its limit: there is no hold to sit out"
+    daemon.abort(job)
+    daemon.wait(job, "aborted")
 
 
 def test_the_only_replica_is_killed(own_cluster, own_database, paused_daemon):

@@ -138,6 +138,8 @@ static void another_server_has_other_positions(void **state)
     sample(&story, 9000, 9000, -1, true);
     sample(&story, 9500, 9400, 0.1, true);
     bf_watched_forget_positions(&story.replicas);
+    assert_int_equal(story.replicas.list[0].lag_at, BF_SIGNAL_NEVER); /* not known, which is not the same as stale */
+    assert_false(story.replicas.list[0].present);
     const struct bf_watched *replica = sample(&story, 500, 500, -1, true);
     assert_true(replica->lag == 0);
     assert_false(replica->from_start);
