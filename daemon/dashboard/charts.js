@@ -129,7 +129,7 @@ export function chartsOf(job) {
     time.set([line(samples, step, (sample) => sample.batch_seconds)], spans, from, to, step);
     for (const name of new Set(samples.flatMap((sample) => Object.keys(sample.signals ?? {})))) {
       if (!signals.has(name)) {
-        signals.set(name, makeChart(`Signal ${name}`, ["value", "limit"], (value) => String(Math.round(value * 100) / 100)));
+        signals.set(name, makeChart(`Signal ${name.replace(/^signal:/, "")}`, ["value", "limit"], (value) => String(Math.round(value * 100) / 100)));
         wall.append(signals.get(name).element);
       }
       const part = (key) => line(samples, step, (sample) => sample.signals?.[name]?.[key] ?? null);
