@@ -175,6 +175,14 @@ static void write_of_target(struct page *page, const char *target, const char *l
     bf_buffer_format(&page->text, "} %.15g\n", number);
 }
 
+/* Two jobs may call a query the same; two lines with the same labels are an error. */
+static bool was_there(const struct bf_signal *list, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (strcmp(list[i].name, list[at].name) == 0) return true;
+    return false;
+}
+
 static void write_signals(struct page *page, const struct bf_engine *engine, bool limits)
 {
     enum { SIGNALS_MAX = BF_WATCHED_MAX + 2 * BF_SIGNALS_MAX };
@@ -183,6 +191,7 @@ static void write_signals(struct page *page, const struct bf_engine *engine, boo
     for (size_t i = 0; (target = bf_engine_target(engine, i)); i++) {
         size_t count = bf_engine_signals(engine, target->name, list, SIGNALS_MAX);
         for (size_t k = 0; k < count; k++) {
+            if (was_there(list, k)) continue;
             bool known = limits ? list[k].limit > 0 : list[k].sampled_at != BF_SIGNAL_NEVER;
             if (known) write_of_target(page, target->name, "signal", list[k].name, limits ? list[k].limit : list[k].value);
         }

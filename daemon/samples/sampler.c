@@ -181,16 +181,37 @@ static int place_of(struct series *series, const char *name)
     return -1;
 }
 
-static struct levels levels_now(struct bf_sampler *sampler, struct series *series, const char *target)
+/* The job's own: a target shows the strictest of all that run. 0: it has none. */
+static double limit_of(const struct bf_document *document, const struct bf_signal *signal)
+{
+    static const char prefix[] = "signal:";
+    switch (signal->kind) {
+    case BF_SIGNAL_REPLICATION_LAG:
+        return (double)document->limits.replication_lag / 1000;
+    case BF_SIGNAL_ACTIVE_SESSIONS:
+        return document->limits.active_sessions < BF_NO_LIMIT ? (double)document->limits.active_sessions : 0;
+    case BF_SIGNAL_QUERY:
+        for (size_t i = 0; i < document->query_count; i++)
+            if (strcmp(signal->name + strlen(prefix), document->queries[i].name) == 0 &&
+                signal->limit >= document->queries[i].limit && signal->limit <= document->queries[i].limit)
+                return signal->limit;
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static struct levels levels_now(struct bf_sampler *sampler, struct series *series, const struct bf_document *document)
 {
     struct levels levels = no_levels();
-    size_t count = bf_engine_signals(sampler->engine, target, sampler->signals, SIGNALS_MAX);
+    size_t count = bf_engine_signals(sampler->engine, document->target, sampler->signals, SIGNALS_MAX);
     for (size_t i = 0; i < count; i++) {
         const struct bf_signal *signal = &sampler->signals[i];
-        int place = signal->limit > 0 && signal->sampled_at != BF_SIGNAL_NEVER ? place_of(series, signal->name) : -1;
+        double limit = limit_of(document, signal);
+        int place = limit > 0 && signal->sampled_at != BF_SIGNAL_NEVER ? place_of(series, signal->name) : -1;
         if (place < 0) continue;
         levels.value[place] = isfinite(signal->value) ? (float)signal->value : -1;
-        levels.limit[place] = (float)signal->limit;
+        levels.limit[place] = (float)limit;
     }
     return levels;
 }
@@ -210,7 +231,7 @@ static void look(struct bf_sampler *sampler, struct series *series, const struct
                               .held = waited(&meter) - waited(seen)};
     series->seen = meter;
     struct point point = {.sample = sample,
-                          .levels = levels_now(sampler, series, bf_job_record(job)->document->target)};
+                          .levels = levels_now(sampler, series, bf_job_record(job)->document)};
     take_point(series, &point);
 }
 

@@ -15,11 +15,19 @@ def total(daemon, job, query, name="rows_scanned"):
     return sum(sample[name] for sample in samples(daemon, job, query)["samples"])
 
 
-def test_samples_add_up_and_outlive_the_daemon(daemon, database):
+def test_samples_add_up_and_outlive_the_daemon(make_daemon, database):
+    daemon = make_daemon(database, max_jobs=2)
     database.execute("CREATE TABLE t (id int PRIMARY KEY, n int)")
     database.execute(f"INSERT INTO t SELECT generate_series(1, {ROWS})")
     job = daemon.submit(document("t", {"n": "1"}, name="first", pace=pace(50, nice=50), limits={"active_sessions": 5000}))
+    database.execute("CREATE TABLE u (id int PRIMARY KEY, n int)")
+    database.execute(f"INSERT INTO u SELECT generate_series(1, {ROWS})")
+    other = daemon.submit(document("u", {"n": "1"}, name="other", pace=pace(50, nice=100), limits={"active_sessions": 7000}))
     until(lambda: len(samples(daemon, job, "step=1s")["samples"]) >= 2, 20, "two points")
+    limits = until(lambda: [sample["signals"]["active_sessions"]["limit"] for sample in samples(daemon, other, "step=1s")["samples"]
+                            if sample["signals"]], 20, "the other's signals")
+    assert set(limits) == {7000}, "its own limit, not the strictest of the target"
+    daemon.abort(other)
     daemon.pause(job)
     daemon.wait(job, "paused")
     daemon.resume(job)

@@ -376,7 +376,8 @@ size_t bf_engine_signals(const struct bf_engine *engine, const char *target, str
                                  .sampled_at = 500};
     list[1] = (struct bf_signal){.kind = BF_SIGNAL_QUERY, .name = "signal:queue", .limit = 10,
                                  .sampled_at = BF_SIGNAL_NEVER};
-    return 2;
+    list[2] = (struct bf_signal){.kind = BF_SIGNAL_QUERY, .name = "signal:queue", .limit = 20, .sampled_at = 100};
+    return fake.same_signal ? 3 : 2;
 }
 
 bool bf_engine_watches(const struct bf_engine *engine, const char *target, const char **ret_trouble)

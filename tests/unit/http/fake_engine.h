@@ -31,6 +31,7 @@ struct fake {
     enum bf_error_class connect_class; /* what every connect ends with, unless it never ends */
     bool connect_never;
     bool replica; /* every server is one */
+    bool same_signal; /* a second query of the same name */
     int64_t stalled; /* for the next server; see http.h */
     int connects;
     struct bf_event events[2];

@@ -105,6 +105,15 @@ static void test_which_jobs(void **state)
     reply_clear(&reply);
 }
 
+static void test_a_series_stands_once(void **state)
+{
+    (void)state;
+    fake.same_signal = true;
+    struct reply reply = ask(&server, "GET", "/metrics", "", NULL);
+    assert_int_equal(count(reply.body, "backfilld_signal_limit{target=\"shop\",signal=\"signal:queue\"}"), 1);
+    reply_clear(&reply);
+}
+
 static void test_labels_are_escaped(void **state)
 {
     (void)state;
@@ -120,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_job_at_work, begin, end),
         cmocka_unit_test_setup_teardown(test_which_jobs, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_series_stands_once, begin, end),
         cmocka_unit_test_setup_teardown(test_labels_are_escaped, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
