@@ -1,9 +1,11 @@
 /* P6: what a walk does about locks. It waits for nobody while it holds rows, and gives way to who waits for it.
  *
- *   batch in its quick form: the plain UPDATE, that waits for a lock as good as not at all
- *      -> a row is held by another: the same range in the careful form, and so for some batches
- *   careful form: rows are locked without waiting; those that others hold are set aside: written down on the target in the
- *      same transaction, done before the job is verified, a few in one transaction; the last ones are waited for one by one
+ *   quick form of a batch: the plain UPDATE, that waits for a lock as good as not at all
+ *      -> a row is held by another: the same range in the sifted form, and so for some batches
+ *   sifted form: rows that others hold are set aside first: written down on the target in the same transaction, done before
+ *      the job is verified, a few in one transaction; the last ones are waited for one by one. Then as the quick form
+ *      -> a row was locked meanwhile: the same range in the careful form
+ *   careful form: the same, and every other row is locked before the first one is changed
  */
 #ifndef BF_ENGINE_LOCKS_H
 #define BF_ENGINE_LOCKS_H
@@ -20,10 +22,12 @@ struct bf_watcher;
 
 enum { BF_WHO_TEXT = 300 };
 
+enum bf_form { BF_FORM_QUICK, BF_FORM_SIFTED, BF_FORM_CAREFUL };
+
 /* Part of a walk; zeroed at its beginning. */
 struct bf_locks {
-    int careful;       /* batches that are still run in the careful form */
-    bool quick;        /* the batch under way is in the quick form */
+    int sifted, careful; /* batches that are still run in these forms, the stricter one first */
+    enum bf_form form; /* of the batch under way */
     int64_t sweep_seq; /* how far the rows set aside were looked at: seq and key; NULL: from the first */
     char *sweep_key;   /* owned */
     int64_t swept;     /* how many of them were done since the first */
@@ -34,11 +38,11 @@ struct bf_locks {
 };
 
 /* walk_locks.c */
-bool bf_walk_careful(const struct bf_job *job); /* is the next batch in the careful form? */
-int64_t bf_walk_lock_wait(const struct bf_job *job, bool careful); /* milliseconds, for a batch that holds rows */
-/* A batch met a lock. True: the same range is tried at once in the careful form. */
+enum bf_form bf_walk_form(const struct bf_job *job); /* of the next batch */
+int64_t bf_walk_lock_wait(const struct bf_job *job, enum bf_form form); /* milliseconds, for a batch that holds rows */
+/* A batch met a lock. True: the same range is tried at once in a more careful form. */
 bool bf_walk_go_careful(struct bf_job *job);
-void bf_walk_set_aside(struct bf_job *job, bool careful, int64_t rows); /* a batch was committed */
+void bf_walk_set_aside(struct bf_job *job, int64_t rows); /* a batch was committed */
 /* ", held by ..." of whom the walk was last seen waiting for; "" */
 void bf_walk_name_holder(const struct bf_job *job, char *text, size_t size);
 

@@ -1,5 +1,6 @@
 /* The targets and their jobs. The configuration may change while jobs run: a job whose target is gone or is made anew
  * ends its batch there, as for a drain, and goes on with the target that has the name now, or waits until there is one. */
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +34,15 @@ void bf_target_check_ceilings(const struct bf_target *target, const struct bf_do
         bf_rules_check(target->rules, target->name, document, complaints);
 }
 
+/* Is the field said, by the author or by the target's defaults? Of its own default nothing is to be seen. */
+static bool says(const struct bf_document *document, const char *section, const char *field)
+{
+    json_t *root = json_loads(bf_document_current(document), 0, NULL);
+    bool found = json_object_get(json_object_get(root, section), field) != NULL;
+    json_decref(root);
+    return found;
+}
+
 void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target *target,
                           const struct bf_document *document, struct bf_complaints *complaints)
 {
@@ -50,6 +60,8 @@ void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target
         BF_AUTO_STRING char *pointer = bf_format("/signals/%zu/sql", i);
         dialect->check_query(document->queries[i].sql, pointer, complaints);
     }
+    if (!dialect->common(BF_STATEMENT_WATCH) && says(document, "limits", "yield_after"))
+        bf_complain(complaints, BF_UNSUPPORTED, "/limits/yield_after", "is not built yet for %s", dialect->name);
     if (pace->max_log_bytes_per_second < BF_NO_LIMIT && !dialect->common(BF_STATEMENT_BEAT))
         bf_complain(complaints, BF_UNSUPPORTED, "/pace/max_log_bytes_per_second", "is not built yet for %s", dialect->name);
 }

@@ -238,12 +238,11 @@ void bf_walk_batch_answered(struct bf_job *job)
     const struct bf_flight *flight = &walk->flight;
     const struct bf_answer *fence = NULL, *commit = NULL, *boundary = NULL;
     int64_t changed = 0, aside = 0;
-    bool careful = false;
     for (size_t i = 0; i < flight->count; i++) {
         const struct bf_answer *answer = &walk->answers[i];
         switch (flight->steps[i].statement) {
         case BF_STATEMENT_FENCE: fence = answer; break;
-        case BF_STATEMENT_SET_ASIDE: careful = true; aside += answer->affected; break;
+        case BF_STATEMENT_SET_ASIDE: aside += answer->affected; break;
         case BF_STATEMENT_UPDATE: changed += answer->affected; break;
         case BF_STATEMENT_COMMIT: commit = answer; break;
         case BF_STATEMENT_BOUNDARY: boundary = answer; break;
@@ -259,7 +258,7 @@ void bf_walk_batch_answered(struct bf_job *job)
     struct bf_batch batch = {.time = batch_time(job, fence, boundary), .scanned = walk->next.rows, .changed = changed,
                              .log_bytes = log_bytes(job, fence, boundary)};
     committed(job, &batch);
-    bf_walk_set_aside(job, careful, aside);
+    bf_walk_set_aside(job, aside);
     walk->have_next = false;
     if (boundary && boundary->outcome == BF_OUTCOME_OK) {
         if (bf_walk_plan_regressed(job, boundary, rows))

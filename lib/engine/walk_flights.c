@@ -323,6 +323,8 @@ static void add_legs(struct bf_job *job, enum bf_statement statement, char *cons
         bf_step_text(step, job->record.id);
         bf_step_number(step, 0);
         bf_step_number(step, walk->seq + 1);
+        if (statement == BF_STATEMENT_SET_ASIDE)
+            bf_step_text(step, bf_walk_form(job) == BF_FORM_CAREFUL ? "t" : "f");
     }
 }
 
@@ -332,16 +334,17 @@ void bf_walk_send_batch(struct bf_job *job)
     struct bf_walk *walk = &job->walk;
     const struct bf_progress *progress = &job->record.progress;
     const struct bf_range *range = &walk->next;
-    bool careful = bf_walk_careful(job);
+    enum bf_form form = bf_walk_form(job);
+    bool sifted = form != BF_FORM_QUICK;
     begin_flight(job);
     add(job, BF_STATEMENT_BEGIN);
     add_fence(job, &range->high, &walk->low, range->split, progress->rows_scanned + range->rows, progress->batches + 1,
-              bf_walk_lock_wait(job, careful));
-    if (careful) /* all rows are locked before the first one is changed */
+              bf_walk_lock_wait(job, form));
+    if (sifted)
         add_legs(job, BF_STATEMENT_SET_ASIDE, walk->statements->set_aside[range->split], true);
     add_legs(job, BF_STATEMENT_UPDATE,
-             careful ? walk->statements->update_rest[range->split] : walk->statements->update[range->split], careful);
-    walk->locks.quick = !careful;
+             sifted ? walk->statements->update_rest[range->split] : walk->statements->update[range->split], sifted);
+    walk->locks.form = form;
     add(job, BF_STATEMENT_COMMIT);
     walk->asked_rows = wanted_rows(job, range->rows);
     if (!range->last)
@@ -358,10 +361,10 @@ void bf_walk_send_aside(struct bf_job *job, bool patient, int64_t rows)
     begin_flight(job);
     add(job, BF_STATEMENT_BEGIN);
     add_fence(job, &walk->low, &walk->batch_low, walk->batch_split, progress->rows_scanned, progress->batches,
-              patient ? walk->lock_timeout : bf_walk_lock_wait(job, true));
+              patient ? walk->lock_timeout : bf_walk_lock_wait(job, BF_FORM_CAREFUL));
     struct bf_step *step = add_for_slice(job, patient ? BF_STATEMENT_WAIT_ASIDE : BF_STATEMENT_TAKE_ASIDE);
     if (patient) {
-        bf_step_number(step, bf_walk_lock_wait(job, true));
+        bf_step_number(step, bf_walk_lock_wait(job, BF_FORM_CAREFUL));
     } else {
         bf_step_number(step, walk->locks.sweep_seq);
         bf_step_text(step, walk->locks.sweep_key ? walk->locks.sweep_key : "");

@@ -1,4 +1,4 @@
-/* The two forms of a batch, and when which (P6). */
+/* The forms of a batch, and when which (P6). */
 #include <stdio.h>
 
 #include "internal.h"
@@ -6,7 +6,8 @@
 enum {
     QUICK_WAIT = 2,      /* milliseconds: far under every deadlock_timeout, so nobody is ever a deadlock's victim */
     CAREFUL_WAIT = 50,   /* the rows are locked already; this is for an index page, a referenced row, the file's growth */
-    CAREFUL_BATCHES = 10 /* in a row without a row that somebody held, then the quick form is tried again */
+    SIFTED_BATCHES = 10, /* in a row without a row that somebody held, then the quick form is tried again */
+    CAREFUL_BATCHES = 3
 };
 
 static bool built(const struct bf_walk *walk)
@@ -14,36 +15,40 @@ static bool built(const struct bf_walk *walk)
     return walk->statements && walk->statements->set_aside[0][0];
 }
 
-bool bf_walk_careful(const struct bf_job *job)
+enum bf_form bf_walk_form(const struct bf_job *job)
 {
-    return job->walk.locks.careful > 0;
+    const struct bf_locks *locks = &job->walk.locks;
+    return locks->careful > 0 ? BF_FORM_CAREFUL : locks->sifted > 0 ? BF_FORM_SIFTED : BF_FORM_QUICK;
 }
 
-int64_t bf_walk_lock_wait(const struct bf_job *job, bool careful)
+int64_t bf_walk_lock_wait(const struct bf_job *job, enum bf_form form)
 {
-    int64_t most = job->walk.lock_timeout, wait = careful ? CAREFUL_WAIT : QUICK_WAIT;
+    int64_t most = job->walk.lock_timeout, wait = form == BF_FORM_CAREFUL ? CAREFUL_WAIT : QUICK_WAIT;
     return built(&job->walk) && wait < most ? wait : most;
 }
 
 bool bf_walk_go_careful(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    if (!walk->locks.quick || !walk->owner || !walk->have_next || !built(walk))
+    if (!walk->owner || !walk->have_next || walk->done || !built(walk) || walk->locks.form == BF_FORM_CAREFUL)
         return false;
-    walk->locks.quick = false;
-    walk->locks.careful = CAREFUL_BATCHES;
+    if (walk->locks.form == BF_FORM_SIFTED)
+        walk->locks.careful = CAREFUL_BATCHES;
+    walk->locks.sifted = SIFTED_BATCHES;
+    walk->locks.form = BF_FORM_CAREFUL; /* until a batch is sent: what else fails is no reason */
     walk->phase = BF_PHASE_READY;
     return true;
 }
 
-void bf_walk_set_aside(struct bf_job *job, bool careful, int64_t rows)
+void bf_walk_set_aside(struct bf_job *job, int64_t rows)
 {
     struct bf_locks *locks = &job->walk.locks;
-    locks->quick = false;
     locks->holder[0] = '\0';
     if (rows)
-        locks->careful = CAREFUL_BATCHES;
-    else if (careful && locks->careful > 0)
+        locks->sifted = SIFTED_BATCHES;
+    else if (locks->form == BF_FORM_SIFTED && locks->sifted > 0)
+        locks->sifted--;
+    if (locks->form == BF_FORM_CAREFUL && locks->careful > 0)
         locks->careful--;
     job->record.progress.rows_set_aside += rows;
 }

@@ -46,7 +46,7 @@ struct bf_statements {
     char *text[BF_STATEMENT_KINDS]; /* statements without a shape; NULL for SURVEY, CHECK, SCHEMA and shaped ones */
     size_t key_count;
     char *update[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX]; /* [split][leg] */
-    /* The careful form of a batch: SET_ASIDE for each leg, then the UPDATE of the rest. NULL: not built for the engine. */
+    /* SET_ASIDE for each leg, then the UPDATE of the rest (lib/engine/locks.h). NULL: not built for the engine. */
     char *set_aside[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX], *update_rest[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX];
     /* [split]; BOUNDARY and SPLIT have shapes 0 (no low) and 1 (with low) only */
     char *recount[BF_KEY_COLUMNS_MAX + 1], *boundary[2], *split[2], *count[BF_KEY_COLUMNS_MAX + 1],

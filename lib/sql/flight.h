@@ -78,8 +78,8 @@ enum bf_error_class {
       "batch_rows, lock wait (milliseconds, for what follows in the transaction) : clock (seconds, by the server), "   \
       "log (bytes, or absent); no row found: an error of class FENCE")                                                 \
     X(SET_ASIDE, set_aside,                                                                                            \
-      "low, high, id, slice, seq : affected, rows that others hold and that are written down; all others are locked; " \
-      "waits for no row; shape by split, one statement per leg")                                                       \
+      "low, high, id, slice, seq, all t/f : affected, rows that others hold and that are written down; waits for no "  \
+      "row; all: every other row is locked, else those that somebody may lock just now; shape by split, one per leg")                                                       \
     X(UPDATE, update,                                                                                                  \
       "low, high : affected; shape by split, one statement per leg; behind SET_ASIDE low, high, id, slice, seq")       \
     X(COUNT_ASIDE, count_aside, "id, slice : rows that are set aside")                                                 \

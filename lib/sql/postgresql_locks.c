@@ -1,7 +1,6 @@
 /* Rows that others hold. Nobody may wait for us in vain: a batch that waits for a row lock while it holds others is what
- * deadlocks are made of, and their victim is the application (P6). So a batch in its careful form locks its rows first,
- * without waiting; the keys of those that others hold are written down in the same transaction (backfilld.aside) and done
- * later.
+ * deadlocks are made of, and their victim is the application (P6). So rows are locked first, without waiting; the keys of
+ * those that others hold are written down in the same transaction (backfilld.aside) and done later.
  *
  * Locking and changing are two statements: the second one has a snapshot of its own, which shows every row that the first
  * one locked as it is. Within one statement a row that was changed just before it was locked would be passed over. */
@@ -42,6 +41,8 @@ static void join(struct bf_buffer *buffer, const struct bf_table *table)
     }
 }
 
+/* A row that somebody has locked has an xmax; so has one that somebody had locked, and that is locked here for nothing. Most
+ * rows have none, and to lock them would be half of what it costs to change them. */
 char *bf_postgresql_set_aside(const char *job, const struct bf_document *document, const struct bf_table *table,
                               size_t split, size_t leg)
 {
@@ -54,6 +55,7 @@ char *bf_postgresql_set_aside(const char *job, const struct bf_document *documen
     bf_buffer_format(&rows, " FROM %s WHERE ", table->reference);
     bf_postgresql_leg(&rows, &range, leg);
     bf_postgresql_where(&rows, document);
+    bf_buffer_format(&rows, " AND ($%zu::text::boolean OR xmax <> '0'::xid)", 2 * n + 4);
     BF_AUTO_STRING char *all = bf_buffer_take(&rows);
 
     bf_buffer_format(&buffer,
@@ -87,22 +89,22 @@ char *bf_postgresql_update_rest(const char *update, const struct bf_table *table
 
 #define OF_JOB "job = $1 AND slice = $2::text::int"
 
-/* Marked is what nobody holds any more, and what is not there any more. */
+/* Marked is what nobody holds any more, and what is not there any more. The list is found by its rows' places, for nobody
+ * else changes them (the fence), and a join by key may read all of it for each row. */
 char *bf_postgresql_take_aside(const char *job, const struct bf_table *table)
 {
     struct bf_buffer buffer = {0};
 
-    bf_buffer_format(&buffer, "/* backfilld %s */ WITH backfilld_picked AS MATERIALIZED (SELECT seq, key FROM backfilld.aside "
-                     "WHERE " OF_JOB " AND (seq, key) > ($3::text::bigint, $4::text) ORDER BY seq, key "
-                     "LIMIT $5::text::bigint), backfilld_free AS MATERIALIZED (SELECT p.seq, p.key FROM ", job);
+    bf_buffer_format(&buffer, "/* backfilld %s */ WITH backfilld_picked AS MATERIALIZED (SELECT ctid, seq, key FROM "
+                     "backfilld.aside WHERE " OF_JOB " AND (seq, key) > ($3::text::bigint, $4::text) ORDER BY seq, key "
+                     "LIMIT $5::text::bigint), backfilld_free AS MATERIALIZED (SELECT p.key FROM ", job);
     join(&buffer, table);
-    bf_buffer_text(&buffer, " FOR NO KEY UPDATE OF t SKIP LOCKED), backfilld_there AS MATERIALIZED (SELECT p.seq, p.key FROM ");
+    bf_buffer_text(&buffer, " FOR NO KEY UPDATE OF t SKIP LOCKED), backfilld_there AS MATERIALIZED (SELECT p.key FROM ");
     join(&buffer, table);
     bf_buffer_text(&buffer,
-                   "), backfilld_marked AS (UPDATE backfilld.aside a SET taken = true FROM backfilld_picked p "
-                   "WHERE a.job = $1 AND a.slice = $2::text::int AND a.seq = p.seq AND a.key = p.key "
-                   "AND ((p.seq, p.key) IN (SELECT seq, key FROM backfilld_free) "
-                   "OR NOT (p.seq, p.key) IN (SELECT seq, key FROM backfilld_there)) RETURNING 1) "
+                   "), backfilld_marked AS (UPDATE backfilld.aside SET taken = true WHERE ctid = ANY (ARRAY("
+                   "SELECT p.ctid FROM backfilld_picked p WHERE p.key IN (SELECT key FROM backfilld_free) "
+                   "OR NOT p.key IN (SELECT key FROM backfilld_there))) RETURNING 1) "
                    "SELECT (SELECT count(*) FROM backfilld_marked) AS marked, last.seq, last.key "
                    "FROM (SELECT seq, key FROM backfilld_picked ORDER BY seq DESC, key DESC LIMIT 1) last");
     return bf_buffer_take(&buffer);
@@ -113,13 +115,12 @@ char *bf_postgresql_wait_aside(const char *job, const struct bf_table *table)
 {
     struct bf_buffer buffer = {0};
 
-    bf_buffer_format(&buffer, "/* backfilld %s */ WITH backfilld_picked AS MATERIALIZED (SELECT seq, key FROM backfilld.aside "
+    bf_buffer_format(&buffer, "/* backfilld %s */ WITH backfilld_picked AS MATERIALIZED (SELECT ctid, key FROM backfilld.aside "
                      "WHERE " OF_JOB " ORDER BY seq, key LIMIT 1), backfilld_locked AS MATERIALIZED (SELECT 1 FROM ", job);
     join(&buffer, table);
     bf_buffer_text(&buffer,
-                   " FOR NO KEY UPDATE OF t), backfilld_marked AS (UPDATE backfilld.aside a SET taken = true "
-                   "FROM backfilld_picked p WHERE a.job = $1 AND a.slice = $2::text::int AND a.seq = p.seq "
-                   "AND a.key = p.key AND (SELECT count(*) FROM backfilld_locked) >= 0 RETURNING 1) "
+                   " FOR NO KEY UPDATE OF t), backfilld_marked AS (UPDATE backfilld.aside SET taken = true WHERE ctid = ANY (ARRAY("
+                   "SELECT ctid FROM backfilld_picked)) AND (SELECT count(*) FROM backfilld_locked) >= 0 RETURNING 1) "
                    "SELECT m.marked, set_config('lock_timeout', $3, true) "
                    "FROM (SELECT count(*) AS marked FROM backfilld_marked OFFSET 0) m");
     return bf_buffer_take(&buffer);

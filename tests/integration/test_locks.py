@@ -192,6 +192,7 @@ def test_pause_and_abort_do_not_wait_for_who_holds_a_row(database, daemon):
     with database.connect(autocommit=False) as report:
         report.execute("SELECT FROM counted WHERE id = 50 FOR UPDATE")
         job = daemon.submit(job_document(10, limits={"lock_timeout": "30s", "statement_timeout": "60s"}))
+        until(lambda: daemon.job(job)["progress"]["rows_changed"] == 99, 20, "all others are done")
         until(lambda: database.value("SELECT count(*) FROM pg_locks WHERE NOT granted"), 20, "the job waits for the row")
         started = time.monotonic()
         daemon.pause(job)
@@ -307,6 +308,13 @@ def test_a_watcher_that_is_ended_comes_back(database, daemon):
     daemon.wait(job, "aborted")
     until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'backfilld %'") == 0, 10,
           "the watcher goes with the last job")
+
+
+@pytest.mark.engines("mariadb", "mysql", because="on PostgreSQL somebody looks, as the other tests here show")
+def test_where_nobody_can_look_the_limit_is_refused(database, daemon):
+    refused = daemon.post("/v1/jobs", document(database.table("counted"), {"n": "n + 1"}, limits={"yield_after": "1s"}))
+    assert refused.status == 422, refused.text
+    assert [(one["pointer"], "not built" in one["detail"]) for one in refused.json["errors"]] == [("/limits/yield_after", True)]
 
 
 def test_without_sight_batches_stay_short(database, make_daemon):

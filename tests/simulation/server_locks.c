@@ -70,7 +70,8 @@ static void set_aside(struct sim_server_session *session, const struct bf_step *
         if (row->key <= low || row->key > high || !sim_row_matches(server, row))
             continue;
         if (!held_by_others(session, i)) {
-            row->locked_by = session;
+            if (*sim_parameter(step, 5) == 't')
+                row->locked_by = session;
             continue;
         }
         session->passed_over[i] = true;
