@@ -6,8 +6,11 @@
 
 #include "pressure.h"
 
-/* Milliseconds for which a replica whose lag cannot be told yet counts as not measured. */
-enum { UNKNOWN_FOR = 3000 };
+enum {
+    UNKNOWN_FOR = 3000,       /* milliseconds for which a replica whose lag cannot be told yet counts as not measured */
+    BUSY_BYTES = 1024 * 1024, /* with so much to replay a replica never waits for more, so what it does is all it can */
+    SPEED_KEPT = 60000        /* milliseconds for which a speed is believed when the replica is not busy any more */
+};
 
 struct bf_watched *bf_watched_find(struct bf_watched_list *replicas, const char *name)
 {
@@ -26,6 +29,7 @@ void bf_watched_forget_positions(struct bf_watched_list *replicas)
         replica->from_start = replica->present = false;
         replica->first_at = replica->lag_at = BF_SIGNAL_NEVER;
         replica->missing_position = 0;
+        replica->busy_position = replica->speed = 0;
     }
 }
 
@@ -59,6 +63,26 @@ static void bounds(const struct bf_watched_list *replicas, struct bf_watched *re
     *ret_most = i > 0 ? (double)(now - replicas->positions[i - 1].at) / 1000 : INFINITY;
 }
 
+/* Learns how fast it replays, from one reply to a later one between which it had enough to do. */
+static void learn_speed(struct bf_watched *replica, int64_t now)
+{
+    if (replica->bytes < BUSY_BYTES) {
+        replica->busy_position = 0;
+        if (now - replica->speed_at > SPEED_KEPT)
+            replica->speed = 0;
+        return;
+    }
+    if (replica->busy_position > 0 && replica->position > replica->busy_position && now > replica->busy_at) {
+        double speed = (replica->position - replica->busy_position) * 1000 / (double)(now - replica->busy_at);
+        replica->speed = replica->speed > 0 ? (replica->speed + speed) / 2 : speed;
+        replica->speed_at = now;
+    } else if (replica->busy_position > 0) {
+        return; /* no reply since, or it stands still: then its lag grows by itself */
+    }
+    replica->busy_position = replica->position;
+    replica->busy_at = now;
+}
+
 static void measure(struct bf_watched_list *replicas, struct bf_watched *replica, const struct bf_watched_view *view,
                     int64_t now, double position)
 {
@@ -84,6 +108,9 @@ static void measure(struct bf_watched_list *replicas, struct bf_watched *replica
     replica->lag = view->lag < least ? least : view->lag > most ? most : view->lag;
     if (replica->bytes <= 0)
         replica->lag = 0;
+    learn_speed(replica, now);
+    if (replica->speed > 0 && replica->bytes >= BUSY_BYTES && replica->bytes / replica->speed > replica->lag)
+        replica->lag = replica->bytes / replica->speed;
     if (replied)
         replica->lag_at = now;
 }

@@ -1,7 +1,8 @@
 /* The replicas of a target as their primary sees them: who counts as one, how far behind it is, and when one may be set
  * aside. What the views say is not what it seems (idle, stalled, paused, just caught up), so the lag is worked out from
  * the positions of the log that were seen on the primary, and the view's own lag is believed only between the bounds
- * that follow from them. Pure. */
+ * that follow from them. A slow replica's lag shows up late: when it stands at the limit, far more than the limit has been
+ * written already. So what a replica has yet to replay counts too, at the speed that it was seen to replay at. Pure. */
 #ifndef BF_PACE_REPLICA_H
 #define BF_PACE_REPLICA_H
 
@@ -32,7 +33,10 @@ struct bf_watched {
     bool from_start;    /* it is behind since before it was first seen here */
     double position;    /* bytes */
     double bytes;       /* behind the primary */
-    double lag;         /* seconds */
+    double lag;         /* seconds: how old what it shows is, or how long the replay of what it lacks takes, if that is more */
+    double speed;       /* bytes a second that it replays when there is enough to do; 0: not known */
+    double busy_position; /* while there is: from where and when on its speed is measured; 0: there is not */
+    int64_t busy_at, speed_at; /* monotonic milliseconds; speed_at: when speed was learnt last */
     int64_t lag_at;     /* monotonic milliseconds: when that was true; BF_SIGNAL_NEVER */
     int64_t seen_at;    /* when it was in a sample last */
     int64_t first_at;   /* when it was seen first, and where the primary was then */

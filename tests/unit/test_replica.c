@@ -65,6 +65,35 @@ static void a_stalled_network_looks_healthy_and_is_not(void **state)
     assert_int_equal(replica->lag_at, 500); /* nobody has heard of it since: stale */
 }
 
+/* 10 MB a second are written and 2 MB a second replayed: the age of what it shows grows by 0.4 s in each half second only,
+ * what it has yet to do by 2 s. */
+static void a_slow_replica_is_behind_by_what_it_has_yet_to_do(void **state)
+{
+    (void)state;
+    const double mb = 1024 * 1024;
+    struct story story = {.now = 0};
+    const struct bf_watched *replica = sample(&story, 0, 0, -1, true);
+    for (int i = 1; i <= 4; i++)
+        replica = sample(&story, 5 * mb * i, mb * i, 0.4 * i, true);
+    assert_true(replica->speed == 2 * mb);
+    assert_true(replica->lag == 8); /* 16 MB */
+    replica = sample(&story, 20 * mb, 4 * mb, 2, false); /* no reply: what is known stays */
+    assert_true(replica->speed == 2 * mb);
+    replica = sample(&story, 20 * mb, 19.5 * mb, 0.5, true);
+    assert_true(replica->lag <= 1); /* nearly there: as old as the newest log that it lacks */
+}
+
+static void little_to_do_teaches_no_speed(void **state)
+{
+    (void)state;
+    struct story story = {.now = 0};
+    const struct bf_watched *replica = NULL;
+    for (int i = 1; i <= 10; i++)
+        replica = sample(&story, 10000.0 * i, 10000.0 * (i - 1) + 1, 0.01, true);
+    assert_true(replica->speed == 0);
+    assert_true(replica->lag < 0.6);
+}
+
 static void a_paused_replica_on_a_quiet_primary_grows(void **state)
 {
     (void)state;
@@ -198,6 +227,8 @@ int main(void)
         cmocka_unit_test(busy_and_idle_replicas_do_not_lag),
         cmocka_unit_test(a_high_lag_that_is_stale_is_not_believed),
         cmocka_unit_test(a_stalled_network_looks_healthy_and_is_not),
+        cmocka_unit_test(a_slow_replica_is_behind_by_what_it_has_yet_to_do),
+        cmocka_unit_test(little_to_do_teaches_no_speed),
         cmocka_unit_test(a_paused_replica_on_a_quiet_primary_grows),
         cmocka_unit_test(who_is_behind_from_the_start_is_known_by_it),
         cmocka_unit_test(thinned_out_positions_still_bound),
