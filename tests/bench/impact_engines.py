@@ -2,6 +2,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 from urllib.parse import urlparse
 
 from lab.mysql import MyCluster
@@ -58,7 +59,7 @@ class PostgreSQL:
 
     @property
     def target(self) -> dict:
-        return {"primary": self.cluster.primary.url()}
+        return {"primary": self.cluster.primary.url(), "replicas": "auto"}
 
     def foreground_url(self):
         return self.cluster.primary.url()
@@ -100,9 +101,12 @@ class PostgreSQL:
         replica = self.cluster.replica.pid()
         if not replica:
             return
-        for pid in map(int, open(f"/proc/{replica}/task/{replica}/children").read().split()):
-            if b"startup" in open(f"/proc/{pid}/cmdline", "rb").read():
-                os.kill(pid, number)
+        for pid in Path(f"/proc/{replica}/task/{replica}/children").read_text().split():
+            try:
+                if b"startup" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(int(pid), number)
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # another child, which ended meanwhile
 
     def stop_replay(self):
         self._replay(signal.SIGSTOP)
@@ -135,8 +139,7 @@ class MariaDB:
 
     @property
     def target(self) -> dict:
-        return {"primary": self._database.url, **self._database.target,
-                "replicas": self.cluster.replica.url("bench")}
+        return {"primary": self._database.url, **self._database.target}
 
     def foreground_url(self):
         return self.cluster.primary.url("bench", "root")
