@@ -318,17 +318,21 @@ def test_where_nobody_can_look_the_limit_is_refused(database, daemon):
 
 
 def test_without_sight_batches_stay_short(database, make_daemon):
-    """The server lets no second session in: then nobody may be kept waiting unseen."""
+    """The server lets the watcher in no more: then nobody may be kept waiting unseen."""
     make_table(database, 1500)
     slow_batches(database, 0.01, per="ROW")
     role = f"narrow_{database.name}"
-    database.execute(f'CREATE ROLE "{role}" LOGIN CONNECTION LIMIT 1')
+    database.execute(f'CREATE ROLE "{role}" LOGIN')
     database.execute(f'GRANT ALL ON counted TO "{role}"')
     database.execute(f'GRANT CREATE ON DATABASE "{database.name}" TO "{role}"')
     try:
         daemon = make_daemon(database.url.replace("postgres@", f"{role}@"))
         job = daemon.submit(document("public.counted", {"n": "n + 1"}, pace={
             "batch_time": "5s", "batch_rows": {"start": 100, "min": 1, "max": 100}, "nice": 0}))
+        watcher = "application_name = 'backfilld watcher' AND datname = current_database()"
+        until(lambda: database.value(f"SELECT count(*) FROM pg_stat_activity WHERE {watcher}"), 20, "somebody watches")
+        database.execute(f'ALTER ROLE "{role}" CONNECTION LIMIT 1')
+        database.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {watcher}")
         shown = daemon.wait_reason(job, "yielded", seconds=40)
         assert "cannot be seen" in shown["reason"]["text"]
         done = daemon.wait(job, "completed", seconds=120)
