@@ -89,23 +89,27 @@ def test_two_daemons_cannot_open_one_store_but_a_copy(make_daemon, run, tmp_path
 
 
 class Locked:
-    """A job whose batch waits for a row that another session holds."""
+    """A job whose batch is under way and waits at a gate, in a trigger of its table."""
 
     def __init__(self, daemon, database):
         make_table(database, 100)
-        self.database, self.connection = database, database.connect(autocommit=False)
-        self.connection.execute("SELECT 1 FROM counted FOR UPDATE")
+        self.database = database
+        database.execute("CREATE TABLE gate AS SELECT false AS open")
+        database.execute("CREATE FUNCTION at_gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                         "WHILE NOT (SELECT open FROM gate) LOOP PERFORM pg_sleep(0.02); END LOOP; RETURN NULL; END $$")
+        database.execute("CREATE TRIGGER at_gate BEFORE UPDATE ON counted FOR EACH STATEMENT EXECUTE FUNCTION at_gate()")
         self.job = daemon.submit(document("public.counted", {"n": "n + 1"}, pace=pace(30),
                                           limits={"lock_timeout": "60s", "statement_timeout": "90s"}))
-        until(lambda: self.waiting() == 1, 30, lambda _: daemon.log_tail(), 0.005)
+        until(lambda: len(self.sessions()) == 1, 30, lambda _: daemon.log_tail(), 0.005)
 
-    def waiting(self):
-        return self.database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backfilld ' || %s "
-                                   "AND wait_event_type = 'Lock'", (self.job["id"],))
+    def sessions(self) -> list:
+        """Those that are at the gate."""
+        return [pid for pid, in self.database.rows(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'backfilld ' || %s AND state = 'active' "
+            "AND query LIKE '%%UPDATE ONLY %%counted%%'", (self.job["id"],))]
 
     def release(self):
-        self.connection.rollback()
-        self.connection.close()
+        self.database.execute("UPDATE gate SET open = true")
 
 
 def end_by(daemon, number) -> tuple:
@@ -124,7 +128,7 @@ def test_a_stop_while_a_batch_waits(number, least, most, daemon, database):
     code, seconds = end_by(daemon, number)
     assert code == 0
     assert least <= seconds < most
-    until(lambda: locked.waiting() == 0, 2, "our statement is cancelled")
+    until(lambda: not locked.sessions(), 2, "our statement is cancelled")
     locked.release()
     daemon.start()
     daemon.wait(locked.job, "completed")
@@ -148,8 +152,7 @@ def test_a_server_that_does_not_answer_does_not_hold_the_end_up(make_daemon, own
     database = make_database(own_cluster.primary)
     daemon = make_daemon(database)
     locked = Locked(daemon, database)
-    session = database.value("SELECT pid FROM pg_stat_activity WHERE application_name = 'backfilld ' || %s "
-                             "AND wait_event_type = 'Lock'", (locked.job["id"],))
+    session, = locked.sessions()
     postmaster = int((own_cluster.primary.data / "postmaster.pid").read_text().split()[0])
     frozen = [session, postmaster]
     try:
