@@ -253,4 +253,5 @@ def test_composite_key_with_a_dominating_leading_value(dominated, make_daemon):
         print(f"{place}: {one:.0f} rows read for a batch of {batch}")
         # MariaDB reads the rest of the first value three times: to see that it is not enough, for the legs, for the update
         most = 3 if place == "behind it" and dominated.cluster.flavour == "mariadb" else 2
-        assert one <= most * batch + 50, f"{place}: {one:.0f} rows read for a batch of {batch}"
+        # the counters are the server's: what is read meanwhile to watch it is in them, too
+        assert one <= most * batch + 150, f"{place}: {one:.0f} rows read for a batch of {batch}"

@@ -331,6 +331,7 @@ def test_started_at_is_when_the_job_began(make_daemon, orders):
     daemon.wait(job, "paused")
     orders.execute(f"UPDATE orders SET created_at = {now} WHERE id > 19000")
     daemon.restart()
+    daemon.wait(job, "paused")
     daemon.resume(job)
     daemon.wait(job, "completed")
     assert orders.value("SELECT count(*) FROM orders WHERE status = 'old'") == 100
