@@ -4,6 +4,7 @@ import pytest
 
 from lab.daemon import document, pace
 from lab.mysql_database import make_table
+from lab.wait import until
 from lab.mysql_wire import Balancer, Pooler, Wire
 
 
@@ -48,9 +49,11 @@ def test_one_that_changes_sessions_later(after, open_database, my_cluster, make_
     assert dict(open_database.rows("SELECT n, COUNT(*) FROM counted GROUP BY n")) == {1: 200}
 
 
-def test_a_balancer_over_two_servers_is_found(my_database, my_cluster, make_daemon):
+def test_a_balancer_over_two_servers_is_found(own_my_cluster, make_daemon):
+    my_database = own_my_cluster.make_database()
     make_table(my_database, 20)
-    with Balancer(my_cluster.primary, my_cluster.replica) as balancer:
+    until(lambda: own_my_cluster.replica.sql(f"SHOW DATABASES LIKE '{my_database.name}'"), 60, "the replica has it, too")
+    with Balancer(own_my_cluster.primary, own_my_cluster.replica) as balancer:
         daemon = make_daemon(balancer.url(my_database.name), **my_database.target)
         # each try makes two connections, which may by chance come to the same server when others are made meanwhile
         answers = [daemon.post("/v1/jobs?dry_run=true", counted()) for _ in range(8)]

@@ -254,4 +254,5 @@ def test_composite_key_with_a_dominating_leading_value(dominated, make_daemon):
         # MariaDB reads the rest of the first value three times: to see that it is not enough, for the legs, for the update
         most = 3 if place == "behind it" and dominated.cluster.flavour == "mariadb" else 2
         # the counters are the server's: what is read meanwhile to watch it is in them, too
-        assert one <= most * batch + 150, f"{place}: {one:.0f} rows read for a batch of {batch}"
+        # (behind it one batch alone is compared, so more of that is in it)
+        assert one <= most * batch + (1000 if place == "behind it" else 150), f"{place}: {one:.0f} rows read for a batch of {batch}"
