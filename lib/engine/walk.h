@@ -203,6 +203,8 @@ void bf_walk_leave(struct bf_job *job);        /* the walk is over */
 
 /* walk_flights.c: what is said in each phase */
 void bf_walk_send(struct bf_job *job, enum bf_phase phase); /* sends walk->flight, waits in `phase` */
+/* The first answer to such a statement of the flight that came back; NULL: it had none. Until the next flight begins. */
+const struct bf_answer *bf_walk_answer_to(const struct bf_walk *walk, enum bf_statement statement);
 void bf_walk_send_to_replica(struct bf_job *job, enum bf_phase phase);
 void bf_walk_send_recognise(struct bf_job *job);
 void bf_walk_send_schema(struct bf_job *job);

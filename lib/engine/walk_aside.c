@@ -53,16 +53,11 @@ void bf_walk_aside_redone(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
     struct bf_locks *locks = &walk->locks;
-    const struct bf_answer *take = NULL, *redo = NULL, *commit = NULL;
-    bool patient = false;
-    for (size_t i = 0; i < walk->flight.count; i++)
-        switch (walk->flight.steps[i].statement) {
-        case BF_STATEMENT_WAIT_ASIDE: patient = true; take = &walk->answers[i]; break;
-        case BF_STATEMENT_TAKE_ASIDE: take = &walk->answers[i]; break;
-        case BF_STATEMENT_REDO_ASIDE: redo = &walk->answers[i]; break;
-        case BF_STATEMENT_COMMIT: commit = &walk->answers[i]; break;
-        default: break;
-        }
+    const struct bf_answer *waited = bf_walk_answer_to(walk, BF_STATEMENT_WAIT_ASIDE);
+    const struct bf_answer *take = waited ? waited : bf_walk_answer_to(walk, BF_STATEMENT_TAKE_ASIDE);
+    const struct bf_answer *redo = bf_walk_answer_to(walk, BF_STATEMENT_REDO_ASIDE);
+    const struct bf_answer *commit = bf_walk_answer_to(walk, BF_STATEMENT_COMMIT);
+    bool patient = waited != NULL;
     if (patient)
         locks->patient = false; /* whatever came of it: others may be free by now */
     if (walk->lost || commit->outcome != BF_OUTCOME_OK || commit->rolled_back) {

@@ -235,19 +235,15 @@ static void committed(struct bf_job *job, const struct bf_batch *batch)
 void bf_walk_batch_answered(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    const struct bf_flight *flight = &walk->flight;
-    const struct bf_answer *fence = NULL, *commit = NULL, *boundary = NULL;
+    const struct bf_answer *fence = bf_walk_answer_to(walk, BF_STATEMENT_FENCE);
+    const struct bf_answer *commit = bf_walk_answer_to(walk, BF_STATEMENT_COMMIT);
+    const struct bf_answer *boundary = bf_walk_answer_to(walk, BF_STATEMENT_BOUNDARY);
     int64_t changed = 0, aside = 0;
-    for (size_t i = 0; i < flight->count; i++) {
-        const struct bf_answer *answer = &walk->answers[i];
-        switch (flight->steps[i].statement) {
-        case BF_STATEMENT_FENCE: fence = answer; break;
-        case BF_STATEMENT_SET_ASIDE: aside += answer->affected; break;
-        case BF_STATEMENT_UPDATE: changed += answer->affected; break;
-        case BF_STATEMENT_COMMIT: commit = answer; break;
-        case BF_STATEMENT_BOUNDARY: boundary = answer; break;
-        default: break;
-        }
+    for (size_t i = 0; i < walk->answer_count; i++) { /* one for each leg */
+        if (walk->flight.steps[i].statement == BF_STATEMENT_SET_ASIDE)
+            aside += walk->answers[i].affected;
+        if (walk->flight.steps[i].statement == BF_STATEMENT_UPDATE)
+            changed += walk->answers[i].affected;
     }
     /* The tag of COMMIT is what counts: a failed transaction answers it with ROLLBACK. */
     if (walk->lost || commit->outcome != BF_OUTCOME_OK || commit->rolled_back) {

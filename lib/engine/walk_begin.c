@@ -308,7 +308,10 @@ static bool take_over(struct bf_job *job, const struct bf_answer *checkpoint)
 void bf_walk_raised(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    const struct bf_answer *raise = &walk->answers[1], *checkpoint = &walk->answers[2], *commit = &walk->answers[3];
+    const struct bf_answer *raise = bf_walk_answer_to(walk, BF_STATEMENT_RAISE_EPOCH);
+    const struct bf_answer *checkpoint = bf_walk_answer_to(walk, BF_STATEMENT_READ_CHECKPOINT);
+    const struct bf_answer *aside = bf_walk_answer_to(walk, BF_STATEMENT_COUNT_ASIDE);
+    const struct bf_answer *commit = bf_walk_answer_to(walk, BF_STATEMENT_COMMIT);
     bool taken = !walk->lost && commit->outcome == BF_OUTCOME_OK && !commit->rolled_back && raise->affected == 1;
     /* A stop may have cancelled what stands behind the COMMIT: the checkpoint is ours all the same, and has to be let go. */
     if (!(taken && walk->stopping) && !bf_walk_fine(job, BF_DOING_RAISE))
@@ -327,9 +330,8 @@ void bf_walk_raised(struct bf_job *job)
                     "not known", job->target->name, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION));
         return;
     }
-    const struct bf_step *count = &walk->flight.steps[3];
-    if (count->statement == BF_STATEMENT_COUNT_ASIDE)
-        job->record.progress.rows_set_aside = bf_answer_number(&walk->answers[3], 0, 0);
+    if (aside)
+        job->record.progress.rows_set_aside = bf_answer_number(aside, 0, 0);
     bf_job_note(job, "epoch", "taken up at epoch %lld, position %s", (long long)walk->epoch,
                 job->record.progress.position ? job->record.progress.position : "start");
     if (!counted && transaction && job->record.progress.position)

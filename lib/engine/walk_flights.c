@@ -82,6 +82,14 @@ static void forget_answers(struct bf_walk *walk)
     walk->answer_count = 0;
 }
 
+const struct bf_answer *bf_walk_answer_to(const struct bf_walk *walk, enum bf_statement statement)
+{
+    for (size_t i = 0; i < walk->answer_count; i++)
+        if (walk->flight.steps[i].statement == statement)
+            return &walk->answers[i];
+    return NULL;
+}
+
 static void on_done(void *argument, struct bf_session *session, struct bf_flight *flight,
                     const struct bf_answer *answers, bool lost)
 {

@@ -166,7 +166,7 @@ static void run_step(void *argument)
     session->running = NULL;
     if (step->statement == BF_STATEMENT_FENCE && !session->waiting)
         sim_replicas_batch(session);
-    if (session->cancelled && step->statement != BF_STATEMENT_COMMIT) {
+    if (session->cancelled) { /* a COMMIT, too, as long as it has not begun */
         sim_error(answer, BF_CLASS_CANCELLED, "canceling statement due to user request");
     } else if (!sim_replicas_statement(session, step, answer) && sim_statement(session, step, answer) == SIM_WAIT) {
         if (!session->waiting) {
@@ -264,6 +264,8 @@ void sim_session_commit(struct sim_server_session *session)
     memcpy(commit->aside, session->aside, sizeof commit->aside);
     if (session->writes_checkpoint)
         server->checkpoint = session->checkpoint;
+    if (server->checkpoint.epoch > server->highest_epoch)
+        server->highest_epoch = server->checkpoint.epoch;
     server->schema = server->schema || session->makes_schema;
     server->job_there = server->job_there || session->makes_job;
     for (int i = 0; i < server->row_count; i++)

@@ -97,6 +97,7 @@ struct sim_server {
     int64_t horizon, horizon_pass; /* the first newest transaction that was told in this pass */
     int64_t late_until;            /* the last pass has to find what was begun before this transaction */
     int64_t batch_commits;
+    int64_t highest_epoch; /* that was ever committed, whatever a fail-over took back */
     int poison;            /* the row that cannot hold the value; -1: none */
     bool lost_the_end;     /* a fail-over took back what was released as done: nobody can know */
 };

@@ -109,6 +109,8 @@ static void check_failed(struct sim *sim, const struct bf_record *record)
 static void on_event(void *argument, const struct bf_record *record, const struct bf_event *event)
 {
     struct sim *sim = argument;
+    if (strcmp(event->type, "epoch") == 0 && record->epoch > sim->server.highest_epoch)
+        sim_violation(sim, "a daemon took the job up at epoch %lld, which was never committed", (long long)record->epoch);
     if (strcmp(event->type, "state") != 0)
         return;
     if (!bf_move_sentence(bf_state_by_name(event->from), bf_state_by_name(event->to)))
