@@ -186,7 +186,9 @@ static void look_after(struct bf_http_hub *hub)
     if (look) hub->looked_at = now;
     for (struct bf_watcher *each = hub->watchers; each; each = each->next) {
         if (each->gone) continue;
-        if (bf_watcher_pending(each) > 0 && now - each->taken_at >= hub->http->stalled)
+        /* In ticks, not by the clock: while the loop stands still nobody can take anything. */
+        each->untaken = bf_watcher_pending(each) > 0 ? each->untaken + 1 : 0;
+        if (each->untaken * (uint64_t)BF_STREAM_TICK > hub->http->stalled)
             bf_watcher_drop(each);
         else if (look && has_left(each))
             bf_watcher_drop(each);

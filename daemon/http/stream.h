@@ -30,7 +30,7 @@ enum {
     BF_STREAM_REPLAY_MAX = 5000,        /* events; who missed more is told `reset` */
     BF_STREAM_COMMENT = 10000,          /* milliseconds without a word, then a comment shows whether the peer is there */
     BF_STREAM_LOOK = 5000,              /* milliseconds between two looks for peers that closed */
-    BF_STREAM_STALLED = 10000           /* milliseconds in which nothing of what waits was taken */
+    BF_STREAM_STALLED = 10000           /* milliseconds in which nothing of what waits was taken, while the loop went round */
 };
 
 /* One client that listens. */
@@ -46,7 +46,8 @@ struct bf_watcher {
     struct bf_watcher_read *read;    /* of the store, under way */
     struct bf_buffer out;
     size_t taken;                    /* bytes of `out` */
-    uint64_t taken_at, said_at;      /* the loop's time */
+    uint64_t said_at;                /* the loop's time */
+    unsigned untaken;                /* ticks of the hub since something was taken, while something waits */
     struct bf_watcher *previous, *next;
 };
 

@@ -35,7 +35,7 @@ static ssize_t on_read(void *argument, uint64_t position, char *bytes, size_t ro
     if (watcher->stopping) return MHD_CONTENT_READER_END_OF_STREAM;
     if (watcher->gone) return MHD_CONTENT_READER_END_WITH_ERROR;
     size_t length = bf_watcher_pending(watcher);
-    watcher->taken_at = uv_now(watcher->http->loop);
+    watcher->untaken = 0;
     if (length == 0) {
         watcher->suspended = true;
         MHD_suspend_connection(watcher->request->connection);
@@ -82,7 +82,7 @@ struct bf_watcher *bf_watcher_new(struct bf_http_request *request, const char *j
     watcher->request = request;
     if (job) memcpy(watcher->job, job, sizeof watcher->job);
     watcher->last = last;
-    watcher->taken_at = watcher->said_at = uv_now(request->http->loop);
+    watcher->said_at = uv_now(request->http->loop);
     limit(request->connection);
     request->streams = true;
     request->status = 200;
@@ -105,7 +105,6 @@ void bf_watcher_say(struct bf_watcher *watcher, const char *text, size_t length)
         watcher->out.length -= watcher->taken;
         watcher->taken = 0;
     }
-    if (bf_watcher_pending(watcher) == 0) watcher->taken_at = uv_now(watcher->http->loop);
     watcher->said_at = uv_now(watcher->http->loop);
     bf_buffer_append(&watcher->out, text, length);
     wake(watcher);
