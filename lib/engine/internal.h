@@ -203,16 +203,16 @@ void bf_job_order(struct bf_job *job, enum bf_order order, enum bf_cause cause, 
 /* tune.c */
 void bf_job_tune(struct bf_job *job, struct bf_request *request);
 /* The walk is ready for the next batch: takes over what was changed. True when it went on (to connect anew). */
-bool bf_walk_take_changes(struct bf_job *job);
+bool bf_walk_take_changes(struct bf_walk *walk);
 
 /* walk_hold.c */
 void bf_hold_prepare(struct bf_job *job);   /* its memory is there from now on */
 /* Before a batch: true when the job holds, and its phase and reason say so. */
-bool bf_walk_hold(struct bf_job *job);
-bool bf_walk_held(struct bf_job *job);      /* in phase HOLDING: true when it goes on */
-int64_t bf_walk_sleep(struct bf_job *job);  /* milliseconds behind the last batch */
+bool bf_walk_hold(struct bf_walk *walk);
+bool bf_walk_held(struct bf_walk *walk);      /* in phase HOLDING: true when it goes on */
+int64_t bf_walk_sleep(struct bf_walk *walk);  /* milliseconds behind the last batch */
 /* The answer to a boundary of so many rows: true when it was so slow that the job was paused. */
-bool bf_walk_plan_regressed(struct bf_job *job, const struct bf_answer *boundary, int64_t rows);
+bool bf_walk_plan_regressed(struct bf_walk *walk, const struct bf_answer *boundary, int64_t rows);
 
 /* time_ledger.c */
 void bf_job_turn(struct bf_job *job);       /* the walk made a step: what does it do from now on? */

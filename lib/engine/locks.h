@@ -18,6 +18,7 @@
 
 struct bf_engine;
 struct bf_job;
+struct bf_walk;
 struct bf_watcher;
 
 enum { BF_WHO_TEXT = 300 };
@@ -38,21 +39,21 @@ struct bf_locks {
 };
 
 /* walk_locks.c */
-enum bf_form bf_walk_form(const struct bf_job *job); /* of the next batch */
-int64_t bf_walk_lock_wait(const struct bf_job *job, enum bf_form form); /* milliseconds, for a batch that holds rows */
+enum bf_form bf_walk_form(const struct bf_walk *walk); /* of the next batch */
+int64_t bf_walk_lock_wait(const struct bf_walk *walk, enum bf_form form); /* milliseconds, for a batch that holds rows */
 /* A batch met a lock. True: the same range is tried at once in a more careful form. */
-bool bf_walk_go_careful(struct bf_job *job);
-void bf_walk_set_aside(struct bf_job *job, int64_t rows); /* a batch was committed */
+bool bf_walk_go_careful(struct bf_walk *walk);
+void bf_walk_set_aside(struct bf_walk *walk, int64_t rows); /* a batch was committed */
 /* ", held by ..." of whom the walk was last seen waiting for; "" */
-void bf_walk_name_holder(const struct bf_job *job, char *text, size_t size);
+void bf_walk_name_holder(const struct bf_walk *walk, char *text, size_t size);
 
 /* walk_aside.c */
-bool bf_walk_aside_due(const struct bf_job *job); /* rows set aside have their turn now */
-void bf_walk_redo_aside(struct bf_job *job);
-void bf_walk_aside_redone(struct bf_job *job); /* the answer came */
+bool bf_walk_aside_due(const struct bf_walk *walk); /* rows set aside have their turn now */
+void bf_walk_redo_aside(struct bf_walk *walk);
+void bf_walk_aside_redone(struct bf_walk *walk); /* the answer came */
 
 /* watcher.c: a second session for each target, that looks who waits for us while a batch runs. */
-void bf_watcher_batch_sent(struct bf_job *job);
+void bf_watcher_batch_sent(struct bf_walk *walk);
 void bf_watcher_left(struct bf_job *job); /* the job's session was closed: the last one of a target closes the watcher */
 void bf_watchers_drop(struct bf_engine *engine);
 

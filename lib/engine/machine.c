@@ -269,7 +269,7 @@ static void tick(struct bf_job *job)
         return;
     }
     bool was_over = job->walk.phase == BF_PHASE_OVER;
-    bf_walk_step(job);
+    bf_walk_step(&job->walk);
     if (job->walk.phase == BF_PHASE_OVER && !was_over) {
         bf_monitor_review(bf_monitor_of(job->engine, job->target->name));
         walk_is_over(job);

@@ -7,11 +7,10 @@
 #include "internal.h"
 
 /* The sleep behind the last batch, as long as it now would be. */
-static void sleep_anew(struct bf_job *job)
+static void sleep_anew(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     if (walk->phase == BF_PHASE_SLEEPING)
-        walk->sleep_until = walk->batch_ended + bf_walk_sleep(job);
+        walk->sleep_until = walk->batch_ended + bf_walk_sleep(walk);
 }
 
 static void take(struct bf_job *job, struct bf_request *request, struct bf_document *changed, const char *difference)
@@ -25,7 +24,7 @@ static void take(struct bf_job *job, struct bf_request *request, struct bf_docum
         record->progress.batch_rows = record->progress.batches > 0 ? record->progress.batch_rows
                                                                     : record->document->pace.batch_rows_start;
     else
-        sleep_anew(job);
+        sleep_anew(&job->walk);
     bf_job_record_event(job, "tune", request->actor, difference, request);
     bf_engine_mark(job);
 }
@@ -76,9 +75,9 @@ void bf_job_tune(struct bf_job *job, struct bf_request *request)
 }
 
 /* What was learnt of the rows stays; the bounds, the aim and the session's timeouts are the new ones. */
-bool bf_walk_take_changes(struct bf_job *job)
+bool bf_walk_take_changes(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     const struct bf_document *document = job->record.document;
     struct bf_pace pace = bf_walk_pace(job);
     walk->changed = false;
@@ -87,7 +86,7 @@ bool bf_walk_take_changes(struct bf_job *job)
     walk->have_next = false; /* it was measured out for the old size */
     if (walk->lock_timeout == document->limits.lock_timeout && walk->statement_timeout == document->limits.statement_timeout)
         return false;
-    bf_walk_close_session(job);
+    bf_walk_close_session(walk);
     walk->phase = BF_PHASE_OFF;
     return true;
 }

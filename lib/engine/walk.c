@@ -34,10 +34,10 @@ bool bf_walk_over(const struct bf_job *job)
 
 /* ---- life ---- */
 
-void bf_walk_close_session(struct bf_job *job)
+void bf_walk_close_session(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    bf_walk_close_replica(job);
+    struct bf_job *job = walk->job;
+    bf_walk_close_replica(walk);
     if (walk->session) {
         job->target->database->close(walk->session);
         bf_watcher_left(job);
@@ -51,7 +51,7 @@ void bf_walk_close_session(struct bf_job *job)
 void bf_walk_drop(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    bf_walk_close_session(job);
+    bf_walk_close_session(&job->walk);
     job->engine->world->timer_free(walk->timer);
     bf_flight_clear(&walk->flight);
     for (size_t i = 0; i < walk->answer_count; i++)
@@ -66,7 +66,7 @@ void bf_walk_drop(struct bf_job *job)
     bf_key_clear(&walk->batch_low);
     free(walk->owner_seen);
     free(walk->locks.sweep_key);
-    *walk = (struct bf_walk){0};
+    *walk = (struct bf_walk){.job = job, .slice = walk->slice};
 }
 
 void bf_walk_reset(struct bf_job *job, bool unsettled)
@@ -101,147 +101,146 @@ struct bf_pace bf_walk_pace(const struct bf_job *job)
 }
 
 /* A stop is a stop, whatever became of the release. But completed is only what the target was seen to keep. */
-static void released(struct bf_job *job)
+static void released(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     bool good = !walk->lost && walk->answers[0].outcome == BF_OUTCOME_OK && walk->answers[0].affected == 1;
     if (walk->ending != BF_STATE_COMPLETED || good) {
-        bf_walk_leave(job);
+        bf_walk_leave(walk);
         return;
     }
-    bf_walk_back_off(job, BF_LOST_SESSION, "the end was not confirmed by the target: verifying again", true);
+    bf_walk_back_off(walk, BF_LOST_SESSION, "the end was not confirmed by the target: verifying again", true);
 }
 
 /* Something came: one function for what comes next. */
-static void arrived(struct bf_job *job)
+static void arrived(struct bf_walk *walk)
 {
-    switch (job->walk.phase) {
-    case BF_PHASE_CONNECTING: bf_walk_connected(job); break;
-    case BF_PHASE_RECOGNISING: bf_walk_recognised(job); break;
+    switch (walk->phase) {
+    case BF_PHASE_CONNECTING: bf_walk_connected(walk); break;
+    case BF_PHASE_RECOGNISING: bf_walk_recognised(walk); break;
     case BF_PHASE_MAKING_SCHEMA:
-        if (bf_walk_fine(job, BF_DOING_SCHEMA))
-            bf_walk_send_peek(job);
+        if (bf_walk_fine(walk, BF_DOING_SCHEMA))
+            bf_walk_send_peek(walk);
         break;
     case BF_PHASE_ENDING_LOST:
-        if (bf_walk_fine(job, "end the job's lost sessions")) {
-            job->walk.lost_ended = true;
-            bf_walk_send_peek(job);
+        if (bf_walk_fine(walk, "end the job's lost sessions")) {
+            walk->lost_ended = true;
+            bf_walk_send_peek(walk);
         }
         break;
-    case BF_PHASE_PEEKING: bf_walk_peeked(job); break;
-    case BF_PHASE_FINDING_END: bf_walk_end_found(job); break;
+    case BF_PHASE_PEEKING: bf_walk_peeked(walk); break;
+    case BF_PHASE_FINDING_END: bf_walk_end_found(walk); break;
     case BF_PHASE_REGISTERING:
-        if (bf_walk_fine(job, "register the job on the target"))
-            bf_walk_send_peek(job);
+        if (bf_walk_fine(walk, "register the job on the target"))
+            bf_walk_send_peek(walk);
         break;
-    case BF_PHASE_STORING: bf_walk_stored(job); break;
-    case BF_PHASE_RAISING: bf_walk_raised(job); break;
-    case BF_PHASE_RECOUNTING: bf_walk_recounted(job); break;
-    case BF_PHASE_BOUNDING: bf_walk_bounded(job); break;
-    case BF_PHASE_SPLITTING: bf_walk_split_known(job); break;
-    case BF_PHASE_COUNTING: bf_walk_counted(job); break;
-    case BF_PHASE_PROBING: bf_walk_probed(job); break;
-    case BF_PHASE_CAPPING: bf_walk_capped(job); break;
-    case BF_PHASE_BATCHING: bf_walk_batch_answered(job); break;
+    case BF_PHASE_STORING: bf_walk_stored(walk); break;
+    case BF_PHASE_RAISING: bf_walk_raised(walk); break;
+    case BF_PHASE_RECOUNTING: bf_walk_recounted(walk); break;
+    case BF_PHASE_BOUNDING: bf_walk_bounded(walk); break;
+    case BF_PHASE_SPLITTING: bf_walk_split_known(walk); break;
+    case BF_PHASE_COUNTING: bf_walk_counted(walk); break;
+    case BF_PHASE_PROBING: bf_walk_probed(walk); break;
+    case BF_PHASE_CAPPING: bf_walk_capped(walk); break;
+    case BF_PHASE_BATCHING: bf_walk_batch_answered(walk); break;
     case BF_PHASE_TAKING_ASIDE:
-    case BF_PHASE_WAITING_ASIDE: bf_walk_aside_redone(job); break;
-    case BF_PHASE_TAKING_BACK: bf_walk_taken_back(job); break;
-    case BF_PHASE_ASKING: bf_walk_asked(job); break;
+    case BF_PHASE_WAITING_ASIDE: bf_walk_aside_redone(walk); break;
+    case BF_PHASE_TAKING_BACK: bf_walk_taken_back(walk); break;
+    case BF_PHASE_ASKING: bf_walk_asked(walk); break;
     case BF_PHASE_TOUCHING:
-        if (bf_walk_fine(job, "touch the checkpoint")) {
-            job->walk.touched_at = bf_job_now(job);
-            job->walk.phase = BF_PHASE_READY;
+        if (bf_walk_fine(walk, "touch the checkpoint")) {
+            walk->touched_at = bf_job_now(walk->job);
+            walk->phase = BF_PHASE_READY;
         }
         break;
-    case BF_PHASE_CHECKING: bf_walk_checked(job); break;
-    case BF_PHASE_FINDING_LOG_END: bf_walk_log_end_found(job); break;
-    case BF_PHASE_CONNECTING_REPLICA: bf_walk_replica_connected(job); break;
-    case BF_PHASE_RECOGNISING_REPLICA: bf_walk_replica_recognised(job); break;
-    case BF_PHASE_TOUCHING_MEANWHILE: bf_walk_replica_touched(job); break;
-    case BF_PHASE_TAKING_BACK_CHECK: bf_walk_check_taken_back(job); break;
-    case BF_PHASE_ENDING_CANARY: bf_walk_canary_ended(job); break;
-    case BF_PHASE_WAITING_OLD: bf_walk_horizon_seen(job); break;
-    case BF_PHASE_FINDING_NEXT_END: bf_walk_next_end_found(job); break;
-    case BF_PHASE_BEGINNING_PASS: bf_walk_pass_begun(job); break;
-    case BF_PHASE_FLUSHING: bf_walk_flushed(job); break;
-    case BF_PHASE_VERIFYING: bf_walk_verified(job); break;
-    case BF_PHASE_RELEASING: released(job); break;
+    case BF_PHASE_CHECKING: bf_walk_checked(walk); break;
+    case BF_PHASE_FINDING_LOG_END: bf_walk_log_end_found(walk); break;
+    case BF_PHASE_CONNECTING_REPLICA: bf_walk_replica_connected(walk); break;
+    case BF_PHASE_RECOGNISING_REPLICA: bf_walk_replica_recognised(walk); break;
+    case BF_PHASE_TOUCHING_MEANWHILE: bf_walk_replica_touched(walk); break;
+    case BF_PHASE_TAKING_BACK_CHECK: bf_walk_check_taken_back(walk); break;
+    case BF_PHASE_ENDING_CANARY: bf_walk_canary_ended(walk); break;
+    case BF_PHASE_WAITING_OLD: bf_walk_horizon_seen(walk); break;
+    case BF_PHASE_FINDING_NEXT_END: bf_walk_next_end_found(walk); break;
+    case BF_PHASE_BEGINNING_PASS: bf_walk_pass_begun(walk); break;
+    case BF_PHASE_FLUSHING: bf_walk_flushed(walk); break;
+    case BF_PHASE_VERIFYING: bf_walk_verified(walk); break;
+    case BF_PHASE_RELEASING: released(walk); break;
     default: break;
     }
 }
 
 /* One step; false when the walk waits. */
-static bool advance(struct bf_job *job)
+static bool advance(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    bf_walk_notice_stop(job);
+    struct bf_job *job = walk->job;
+    bf_walk_notice_stop(walk);
     switch (walk->phase) {
     case BF_PHASE_OVER:
         return false;
     case BF_PHASE_OFF:
         if (walk->stopping)
-            bf_walk_stop_here(job);
+            bf_walk_stop_here(walk);
         else
-            bf_walk_connect(job);
+            bf_walk_connect(walk);
         return true;
     case BF_PHASE_READY:
         if (walk->stopping)
-            bf_walk_stop_here(job);
+            bf_walk_stop_here(walk);
         else
-            bf_walk_ready(job);
+            bf_walk_ready(walk);
         return true;
     case BF_PHASE_SLEEPING:
         if (walk->stopping)
-            return bf_walk_stop_waiting(job);
+            return bf_walk_stop_waiting(walk);
         if (bf_job_now(job) < walk->sleep_until && bf_job_now(job) - walk->touched_at <= BF_TOUCH_EVERY)
             return false;
         walk->phase = BF_PHASE_READY;
         return true;
     case BF_PHASE_HOLDING:
         if (walk->stopping)
-            return bf_walk_stop_waiting(job);
+            return bf_walk_stop_waiting(walk);
         if (bf_job_now(job) - walk->touched_at <= BF_TOUCH_EVERY)
-            return bf_walk_held(job);
+            return bf_walk_held(walk);
         walk->phase = BF_PHASE_READY;
         return true;
     case BF_PHASE_WAITING_HORIZON:
         if (walk->stopping)
-            return bf_walk_stop_waiting(job);
+            return bf_walk_stop_waiting(walk);
         if (bf_job_now(job) < walk->sleep_until)
             return false;
-        bf_walk_horizon_again(job);
+        bf_walk_horizon_again(walk);
         return true;
     case BF_PHASE_WAITING_REPLICA:
         if (walk->stopping)
-            return bf_walk_stop_waiting(job);
+            return bf_walk_stop_waiting(walk);
         if (bf_job_now(job) < walk->sleep_until)
             return false;
-        bf_walk_replica_again(job);
+        bf_walk_replica_again(walk);
         return true;
     case BF_PHASE_BACKING_OFF:
-        if (walk->stopping && bf_walk_stop_waiting(job))
+        if (walk->stopping && bf_walk_stop_waiting(walk))
             return true;
         if (bf_job_now(job) < walk->sleep_until)
             return false;
-        bf_walk_backed_off(job);
+        bf_walk_backed_off(walk);
         return true;
     default:
         break;
     }
     if (walk->arrived) {
         walk->arrived = false;
-        arrived(job);
+        arrived(walk);
         return true;
     }
-    if (walk->stopping && bf_walk_stop_waiting(job))
+    if (walk->stopping && bf_walk_stop_waiting(walk))
         return true;
-    return bf_walk_watchdog(job);
+    return bf_walk_watchdog(walk);
 }
 
-void bf_walk_step(struct bf_job *job)
+void bf_walk_step(struct bf_walk *walk)
 {
-    while (advance(job))
+    while (advance(walk))
         ;
-    bf_walk_arm(job);
-    bf_job_turn(job);
+    bf_walk_arm(walk);
+    bf_job_turn(walk->job);
 }

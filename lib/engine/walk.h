@@ -90,6 +90,8 @@ struct bf_range {
 };
 
 struct bf_walk {
+    struct bf_job *job;          /* whose it is */
+    int slice;                   /* the number of its checkpoint */
     enum bf_phase phase;
     struct bf_session *session;
     struct bf_timer *timer;      /* sleep, back-off, stop grace and watchdog: one at a time, `timer_due` says when */
@@ -175,108 +177,108 @@ struct bf_walk {
 void bf_walk_reset(struct bf_job *job, bool unsettled);
 /* The document's, with batches that fit into a second of max_rows_per_second. */
 struct bf_pace bf_walk_pace(const struct bf_job *job);
-void bf_walk_step(struct bf_job *job);   /* RUNNING, VERIFYING, PAUSING, ABORTING; goes as far as it can */
+void bf_walk_step(struct bf_walk *walk);   /* RUNNING, VERIFYING, PAUSING, ABORTING; goes as far as it can */
 void bf_walk_drop(struct bf_job *job);   /* frees everything, closes the session; no callback comes any more */
 bool bf_walk_over(const struct bf_job *job);
 enum bf_activity bf_walk_activity(const struct bf_walk *walk);
 const char *bf_phase_name(enum bf_phase phase);
 
 /* walk_begin.c: the way in; the functions take up what their phase has brought */
-void bf_walk_connect(struct bf_job *job);
-void bf_walk_connected(struct bf_job *job);
-void bf_walk_recognised(struct bf_job *job);
-void bf_walk_peeked(struct bf_job *job);
-void bf_walk_end_found(struct bf_job *job);
-void bf_walk_raised(struct bf_job *job);
-void bf_walk_recounted(struct bf_job *job);
-void bf_walk_stored(struct bf_job *job);
-void bf_walk_backed_off(struct bf_job *job); /* the back-off is over: where does the walk go on? */
+void bf_walk_connect(struct bf_walk *walk);
+void bf_walk_connected(struct bf_walk *walk);
+void bf_walk_recognised(struct bf_walk *walk);
+void bf_walk_peeked(struct bf_walk *walk);
+void bf_walk_end_found(struct bf_walk *walk);
+void bf_walk_raised(struct bf_walk *walk);
+void bf_walk_recounted(struct bf_walk *walk);
+void bf_walk_stored(struct bf_walk *walk);
+void bf_walk_backed_off(struct bf_walk *walk); /* the back-off is over: where does the walk go on? */
 
 /* walk_stop.c: the way out */
-void bf_walk_notice_stop(struct bf_job *job);
-bool bf_walk_has_to_settle(const struct bf_job *job);
-void bf_walk_stop_here(struct bf_job *job);    /* nothing is under way: release, settle, or leave */
-bool bf_walk_stop_waiting(struct bf_job *job); /* something is under way; true when the walk went on */
-bool bf_walk_watchdog(struct bf_job *job);     /* true when an answer is given up */
-void bf_walk_arm(struct bf_job *job);          /* wakes the job when something is due that is not an answer */
-void bf_walk_leave(struct bf_job *job);        /* the walk is over */
+void bf_walk_notice_stop(struct bf_walk *walk);
+bool bf_walk_has_to_settle(const struct bf_walk *walk);
+void bf_walk_stop_here(struct bf_walk *walk);    /* nothing is under way: release, settle, or leave */
+bool bf_walk_stop_waiting(struct bf_walk *walk); /* something is under way; true when the walk went on */
+bool bf_walk_watchdog(struct bf_walk *walk);     /* true when an answer is given up */
+void bf_walk_arm(struct bf_walk *walk);          /* wakes the job when something is due that is not an answer */
+void bf_walk_leave(struct bf_walk *walk);        /* the walk is over */
 
 /* walk_flights.c: what is said in each phase */
-void bf_walk_send(struct bf_job *job, enum bf_phase phase); /* sends walk->flight, waits in `phase` */
+void bf_walk_send(struct bf_walk *walk, enum bf_phase phase); /* sends walk->flight, waits in `phase` */
 /* The first answer to such a statement of the flight that came back; NULL: it had none. Until the next flight begins. */
 const struct bf_answer *bf_walk_answer_to(const struct bf_walk *walk, enum bf_statement statement);
-void bf_walk_send_to_replica(struct bf_job *job, enum bf_phase phase);
-void bf_walk_send_recognise(struct bf_job *job);
-void bf_walk_send_schema(struct bf_job *job);
-void bf_walk_send_register(struct bf_job *job);
-void bf_walk_send_peek(struct bf_job *job);
+void bf_walk_send_to_replica(struct bf_walk *walk, enum bf_phase phase);
+void bf_walk_send_recognise(struct bf_walk *walk);
+void bf_walk_send_schema(struct bf_walk *walk);
+void bf_walk_send_register(struct bf_walk *walk);
+void bf_walk_send_peek(struct bf_walk *walk);
 /* As the checkpoint was seen: a raise that was lost on its way and arrives late finds another epoch. seq -1: any. */
-void bf_walk_send_raise(struct bf_job *job, const char *owner, int64_t epoch, int64_t seq);
-void bf_walk_send_recount(struct bf_job *job, const char *transaction, const struct bf_key *low, int split);
-void bf_walk_send_boundary(struct bf_job *job);
-void bf_walk_send_split(struct bf_job *job);
-void bf_walk_send_count(struct bf_job *job);
-void bf_walk_send_probe(struct bf_job *job);
-void bf_walk_send_cap(struct bf_job *job);
-void bf_walk_send_batch(struct bf_job *job);
-void bf_walk_send_aside(struct bf_job *job, bool patient, int64_t rows);
-void bf_walk_send_one(struct bf_job *job, enum bf_statement statement, enum bf_phase phase); /* BEGIN-like or id only */
-void bf_walk_send_flush(struct bf_job *job, bool done, bool release, enum bf_phase phase);
-void bf_walk_send_ask(struct bf_job *job);
+void bf_walk_send_raise(struct bf_walk *walk, const char *owner, int64_t epoch, int64_t seq);
+void bf_walk_send_recount(struct bf_walk *walk, const char *transaction, const struct bf_key *low, int split);
+void bf_walk_send_boundary(struct bf_walk *walk);
+void bf_walk_send_split(struct bf_walk *walk);
+void bf_walk_send_count(struct bf_walk *walk);
+void bf_walk_send_probe(struct bf_walk *walk);
+void bf_walk_send_cap(struct bf_walk *walk);
+void bf_walk_send_batch(struct bf_walk *walk);
+void bf_walk_send_aside(struct bf_walk *walk, bool patient, int64_t rows);
+void bf_walk_send_one(struct bf_walk *walk, enum bf_statement statement, enum bf_phase phase); /* BEGIN-like or id only */
+void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_phase phase);
+void bf_walk_send_ask(struct bf_walk *walk);
 
 /* walk_batch.c */
-void bf_walk_ready(struct bf_job *job);
-void bf_walk_bounded(struct bf_job *job);
-void bf_walk_split_known(struct bf_job *job);
-void bf_walk_counted(struct bf_job *job);
-void bf_walk_probed(struct bf_job *job);
-void bf_walk_capped(struct bf_job *job);
-void bf_walk_batch_answered(struct bf_job *job);
-void bf_walk_asked(struct bf_job *job);
-void bf_walk_flushed(struct bf_job *job);
-void bf_walk_verified(struct bf_job *job);
-void bf_walk_range_text(const struct bf_job *job, char *text, size_t size); /* of the next batch, for people */
+void bf_walk_ready(struct bf_walk *walk);
+void bf_walk_bounded(struct bf_walk *walk);
+void bf_walk_split_known(struct bf_walk *walk);
+void bf_walk_counted(struct bf_walk *walk);
+void bf_walk_probed(struct bf_walk *walk);
+void bf_walk_capped(struct bf_walk *walk);
+void bf_walk_batch_answered(struct bf_walk *walk);
+void bf_walk_asked(struct bf_walk *walk);
+void bf_walk_flushed(struct bf_walk *walk);
+void bf_walk_verified(struct bf_walk *walk);
+void bf_walk_range_text(const struct bf_walk *walk, char *text, size_t size); /* of the next batch, for people */
 
 #define BF_DOING_SCHEMA "make the control schema"
 #define BF_DOING_RAISE "take the checkpoint"
 
 /* walk_pass.c: `remaining` */
-void bf_walk_pass_over(struct bf_job *job);
-void bf_walk_horizon_seen(struct bf_job *job);
-void bf_walk_horizon_again(struct bf_job *job);
-void bf_walk_next_end_found(struct bf_job *job);
-void bf_walk_send_next_pass(struct bf_job *job);
-void bf_walk_pass_begun(struct bf_job *job);
-void bf_walk_read_end(struct bf_job *job); /* walk_begin.c: END's answer becomes `through` */
+void bf_walk_pass_over(struct bf_walk *walk);
+void bf_walk_horizon_seen(struct bf_walk *walk);
+void bf_walk_horizon_again(struct bf_walk *walk);
+void bf_walk_next_end_found(struct bf_walk *walk);
+void bf_walk_send_next_pass(struct bf_walk *walk);
+void bf_walk_pass_begun(struct bf_walk *walk);
+void bf_walk_read_end(struct bf_walk *walk); /* walk_begin.c: END's answer becomes `through` */
 
 /* walk_check.c: the operator's checks and the canary */
-void bf_walk_run_checks(struct bf_job *job, enum bf_check_kind kind);
-void bf_walk_send_check(struct bf_job *job, bool on_replica);
-void bf_walk_checked(struct bf_job *job);
-void bf_walk_check_taken_back(struct bf_job *job);
+void bf_walk_run_checks(struct bf_walk *walk, enum bf_check_kind kind);
+void bf_walk_send_check(struct bf_walk *walk, bool on_replica);
+void bf_walk_checked(struct bf_walk *walk);
+void bf_walk_check_taken_back(struct bf_walk *walk);
 int64_t bf_walk_longest_check(const struct bf_document *document); /* milliseconds; 0: there is none */
-bool bf_walk_canary_due(const struct bf_job *job);
-void bf_walk_canary_ended(struct bf_job *job);
+bool bf_walk_canary_due(const struct bf_walk *walk);
+void bf_walk_canary_ended(struct bf_walk *walk);
 
 /* walk_replica.c: a check on a replica */
-void bf_walk_ask_replica(struct bf_job *job);
-void bf_walk_log_end_found(struct bf_job *job);
-void bf_walk_replica_connected(struct bf_job *job);
-void bf_walk_replica_recognised(struct bf_job *job);
-void bf_walk_replica_again(struct bf_job *job);
-void bf_walk_replica_touched(struct bf_job *job);
-bool bf_walk_replica_checked(struct bf_job *job); /* true: the check's query was answered; else it has decided */
-void bf_walk_close_replica(struct bf_job *job);
+void bf_walk_ask_replica(struct bf_walk *walk);
+void bf_walk_log_end_found(struct bf_walk *walk);
+void bf_walk_replica_connected(struct bf_walk *walk);
+void bf_walk_replica_recognised(struct bf_walk *walk);
+void bf_walk_replica_again(struct bf_walk *walk);
+void bf_walk_replica_touched(struct bf_walk *walk);
+bool bf_walk_replica_checked(struct bf_walk *walk); /* true: the check's query was answered; else it has decided */
+void bf_walk_close_replica(struct bf_walk *walk);
 
 /* walk_trouble.c: P10, one exit for everything that goes wrong */
 /* Looks at the answers of a flight; true when all steps of it went well. Else it has decided what comes next. */
-bool bf_walk_fine(struct bf_job *job, const char *doing);
-void bf_walk_connect_failed(struct bf_job *job);
-void bf_walk_taken_back(struct bf_job *job);
-void bf_walk_back_off(struct bf_job *job, enum bf_code code, const char *text, bool reconnect);
-void bf_walk_end(struct bf_job *job, enum bf_state ending, enum bf_code code, const char *format, ...)
+bool bf_walk_fine(struct bf_walk *walk, const char *doing);
+void bf_walk_connect_failed(struct bf_walk *walk);
+void bf_walk_taken_back(struct bf_walk *walk);
+void bf_walk_back_off(struct bf_walk *walk, enum bf_code code, const char *text, bool reconnect);
+void bf_walk_end(struct bf_walk *walk, enum bf_state ending, enum bf_code code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-void bf_walk_close_session(struct bf_job *job);
+void bf_walk_close_session(struct bf_walk *walk);
 
 /* walk_key.c */
 void bf_key_clear(struct bf_key *key);

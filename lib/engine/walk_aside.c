@@ -16,21 +16,21 @@ static void first_again(struct bf_locks *locks)
     locks->swept = 0;
 }
 
-bool bf_walk_aside_due(const struct bf_job *job)
+bool bf_walk_aside_due(const struct bf_walk *walk)
 {
-    return job->walk.done && job->record.progress.rows_set_aside > 0;
+    return walk->done && walk->job->record.progress.rows_set_aside > 0;
 }
 
-void bf_walk_redo_aside(struct bf_job *job)
+void bf_walk_redo_aside(struct bf_walk *walk)
 {
-    struct bf_locks *locks = &job->walk.locks;
-    int64_t rows = job->walk.size.rows;
-    bf_walk_send_aside(job, locks->patient, rows < ROWS ? rows : ROWS);
+    struct bf_locks *locks = &walk->locks;
+    int64_t rows = walk->size.rows;
+    bf_walk_send_aside(walk, locks->patient, rows < ROWS ? rows : ROWS);
 }
 
-static void committed(struct bf_job *job, int64_t changed, int64_t struck)
+static void committed(struct bf_walk *walk, int64_t changed, int64_t struck)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     struct bf_progress *progress = &job->record.progress;
     walk->unsettled = false;
     walk->seq++;
@@ -46,12 +46,11 @@ static void committed(struct bf_job *job, int64_t changed, int64_t struck)
     walk->batch_ended = bf_job_now(job);
     walk->batch = (struct bf_batch){.time = (walk->batch_ended - walk->flight_sent) * 1000, .scanned = struck,
                                     .changed = changed, .log_bytes = -1};
-    walk->sleep_until = walk->batch_ended + bf_walk_sleep(job);
+    walk->sleep_until = walk->batch_ended + bf_walk_sleep(walk);
 }
 
-void bf_walk_aside_redone(struct bf_job *job)
+void bf_walk_aside_redone(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     struct bf_locks *locks = &walk->locks;
     const struct bf_answer *waited = bf_walk_answer_to(walk, BF_STATEMENT_WAIT_ASIDE);
     const struct bf_answer *take = waited ? waited : bf_walk_answer_to(walk, BF_STATEMENT_TAKE_ASIDE);
@@ -61,14 +60,14 @@ void bf_walk_aside_redone(struct bf_job *job)
     if (patient)
         locks->patient = false; /* whatever came of it: others may be free by now */
     if (walk->lost || commit->outcome != BF_OUTCOME_OK || commit->rolled_back) {
-        bf_walk_fine(job, "change rows that others had locked");
+        bf_walk_fine(walk, "change rows that others had locked");
         return;
     }
-    committed(job, bf_answer_number(redo, 0, 0), bf_answer_number(redo, 0, 1));
+    committed(walk, bf_answer_number(redo, 0, 0), bf_answer_number(redo, 0, 1));
     walk->phase = BF_PHASE_READY;
     if (patient) {
         if (bf_answer_number(take, 0, 0) == 0)
-            job->record.progress.rows_set_aside = 0; /* the list itself says so */
+            walk->job->record.progress.rows_set_aside = 0; /* the list itself says so */
         first_again(locks);
         return;
     }

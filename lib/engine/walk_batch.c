@@ -9,17 +9,17 @@ enum {
     EMPTY_CHECKPOINT = 1000 /* milliseconds: empty ranges share one checkpoint a second */
 };
 
-void bf_walk_range_text(const struct bf_job *job, char *text, size_t size)
+void bf_walk_range_text(const struct bf_walk *walk, char *text, size_t size)
 {
-    const struct bf_walk *walk = &job->walk;
     BF_AUTO_STRING char *low = bf_key_json(&walk->low, walk->table->key_count);
     BF_AUTO_STRING char *high = bf_key_json(&walk->next.high, walk->table->key_count);
     snprintf(text, size, "keys after %s through %s of %s", low ? low : "the start", high ? high : "the end",
              walk->table->display);
 }
 
-static void take_sample(struct bf_job *job)
+static void take_sample(struct bf_walk *walk)
 {
+    struct bf_job *job = walk->job;
     int64_t time = bf_job_now(job);
     size_t newest = (job->sample_next + BF_RATE_SAMPLES - 1) % BF_RATE_SAMPLES;
     if (job->sample_count && time - job->samples[newest].at < 1000)
@@ -32,19 +32,19 @@ static void take_sample(struct bf_job *job)
 }
 
 /* A sparse `where` lets batches scan more rows than they may change: then look first how many would change. */
-static bool is_sparse(const struct bf_job *job)
+static bool is_sparse(const struct bf_walk *walk)
 {
-    const struct bf_document *document = job->record.document;
-    return (document->where || document->remaining) && job->walk.next.rows > job->walk.size.max;
+    const struct bf_document *document = walk->job->record.document;
+    return (document->where || document->remaining) && walk->next.rows > walk->size.max;
 }
 
-void bf_walk_ready(struct bf_job *job)
+void bf_walk_ready(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    if (walk->changed && bf_walk_take_changes(job))
+    struct bf_job *job = walk->job;
+    if (walk->changed && bf_walk_take_changes(walk))
         return;
     if (bf_job_now(job) - walk->touched_at > BF_TOUCH_EVERY) {
-        bf_walk_send_one(job, BF_STATEMENT_TOUCH, BF_PHASE_TOUCHING);
+        bf_walk_send_one(walk, BF_STATEMENT_TOUCH, BF_PHASE_TOUCHING);
         return;
     }
     if (bf_job_now(job) < walk->sleep_until) {
@@ -52,43 +52,42 @@ void bf_walk_ready(struct bf_job *job)
         return;
     }
     if (!walk->checked_before && job->record.progress.batches == 0 && job->record.document->check_count[BF_CHECK_BEFORE]) {
-        bf_walk_run_checks(job, BF_CHECK_BEFORE);
+        bf_walk_run_checks(walk, BF_CHECK_BEFORE);
         return;
     }
-    if (bf_walk_canary_due(job)) {
-        bf_walk_run_checks(job, BF_CHECK_CANARY);
+    if (bf_walk_canary_due(walk)) {
+        bf_walk_run_checks(walk, BF_CHECK_CANARY);
         return;
     }
-    if (!bf_walk_aside_due(job) && (walk->done || !walk->through_known)) {
+    if (!bf_walk_aside_due(walk) && (walk->done || !walk->through_known)) {
         walk->done = true;
         if (job->record.state == BF_STATE_RUNNING)
             bf_job_move(job, BF_STATE_VERIFYING, NULL, "daemon", NULL);
-        bf_walk_send_flush(job, true, false, BF_PHASE_FLUSHING);
+        bf_walk_send_flush(walk, true, false, BF_PHASE_FLUSHING);
         return;
     }
     if (job->record.state == BF_STATE_VERIFYING) /* a fail-over took back what was done */
         bf_job_move(job, BF_STATE_RUNNING, NULL, "daemon", NULL);
-    if (bf_walk_hold(job))
+    if (bf_walk_hold(walk))
         return;
     if (walk->done) { /* and rows are set aside */
-        bf_walk_redo_aside(job);
+        bf_walk_redo_aside(walk);
         return;
     }
-    take_sample(job);
+    take_sample(walk);
     if (!walk->have_next)
-        bf_walk_send_boundary(job);
-    else if (!walk->next.probed && is_sparse(job))
-        bf_walk_send_probe(job);
+        bf_walk_send_boundary(walk);
+    else if (!walk->next.probed && is_sparse(walk))
+        bf_walk_send_probe(walk);
     else {
         walk->batch_started = bf_job_now(job);
-        bf_walk_send_batch(job);
+        bf_walk_send_batch(walk);
     }
 }
 
 /* Takes a boundary's answer as the next range; false when the range ends at `through` (split not known yet). */
-static bool read_boundary(struct bf_job *job, const struct bf_answer *answer, int64_t rows)
+static bool read_boundary(struct bf_walk *walk, const struct bf_answer *answer, int64_t rows)
 {
-    struct bf_walk *walk = &job->walk;
     size_t keys = walk->table->key_count;
     walk->have_next = false;
     bf_key_clear(&walk->next.high);
@@ -102,22 +101,20 @@ static bool read_boundary(struct bf_job *job, const struct bf_answer *answer, in
     return true;
 }
 
-void bf_walk_bounded(struct bf_job *job)
+void bf_walk_bounded(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "find the end of the next batch") ||
-        bf_walk_plan_regressed(job, &walk->answers[0], walk->asked_rows))
+    if (!bf_walk_fine(walk, "find the end of the next batch") ||
+        bf_walk_plan_regressed(walk, &walk->answers[0], walk->asked_rows))
         return;
-    if (read_boundary(job, &walk->answers[0], walk->asked_rows))
+    if (read_boundary(walk, &walk->answers[0], walk->asked_rows))
         walk->phase = BF_PHASE_READY;
     else
-        bf_walk_send_split(job);
+        bf_walk_send_split(walk);
 }
 
-void bf_walk_split_known(struct bf_job *job)
+void bf_walk_split_known(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "compare the position with the end"))
+    if (!bf_walk_fine(walk, "compare the position with the end"))
         return;
     if (bf_answer_true(&walk->answers[0], 0, 1)) {
         walk->done = true; /* the position has reached the end, or the range is empty */
@@ -127,28 +124,27 @@ void bf_walk_split_known(struct bf_job *job)
     bf_key_set(&walk->next.high, &walk->through);
     walk->next.split = (int)bf_answer_number(&walk->answers[0], 0, 0);
     walk->next.last = true;
-    bf_walk_send_count(job);
+    bf_walk_send_count(walk);
 }
 
-void bf_walk_counted(struct bf_job *job)
+void bf_walk_counted(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "count the rows of the next batch"))
+    if (!bf_walk_fine(walk, "count the rows of the next batch"))
         return;
     walk->next.rows = bf_answer_number(&walk->answers[0], 0, 0);
     walk->have_next = true;
     walk->phase = BF_PHASE_READY;
 }
 
-void bf_walk_probed(struct bf_job *job)
+void bf_walk_probed(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "look for rows to change"))
+    struct bf_job *job = walk->job;
+    if (!bf_walk_fine(walk, "look for rows to change"))
         return;
     int64_t matches = bf_answer_number(&walk->answers[0], 0, 0);
     walk->next.probed = true;
     if (matches > walk->size.max) {
-        bf_walk_send_cap(job);
+        bf_walk_send_cap(walk);
         return;
     }
     walk->phase = BF_PHASE_READY;
@@ -162,11 +158,10 @@ void bf_walk_probed(struct bf_job *job)
     walk->have_next = false;
 }
 
-void bf_walk_capped(struct bf_job *job)
+void bf_walk_capped(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     size_t keys = walk->table->key_count;
-    if (!bf_walk_fine(job, "cap the next batch"))
+    if (!bf_walk_fine(walk, "cap the next batch"))
         return;
     const struct bf_answer *cap = &walk->answers[0];
     if (cap->rows == 0) { /* they were changed meanwhile */
@@ -178,36 +173,36 @@ void bf_walk_capped(struct bf_job *job)
         walk->next.high.text[i] = bf_copy_string(bf_answer_value(cap, 0, i));
     walk->next.split = (int)bf_answer_number(cap, 0, keys);
     walk->next.last = false;
-    bf_walk_send_count(job);
+    bf_walk_send_count(walk);
 }
 
 /* Microseconds that the batch took on the server: from the fence's clock to the boundary's; by our own clock where
  * there was no boundary behind it. */
-static int64_t batch_time(const struct bf_job *job, const struct bf_answer *fence, const struct bf_answer *boundary)
+static int64_t batch_time(const struct bf_walk *walk, const struct bf_answer *fence, const struct bf_answer *boundary)
 {
     if (boundary && boundary->outcome == BF_OUTCOME_OK && boundary->rows) {
         const char *from = bf_answer_value(fence, 0, 0);
-        const char *to = bf_answer_value(boundary, 0, job->walk.table->key_count + 2);
+        const char *to = bf_answer_value(boundary, 0, walk->table->key_count + 2);
         if (from && to) {
             double time = (strtod(to, NULL) - strtod(from, NULL)) * 1e6;
             if (time > 0)
                 return (int64_t)time;
         }
     }
-    return (bf_job_now(job) - job->walk.batch_started) * 1000;
+    return (bf_job_now(walk->job) - walk->batch_started) * 1000;
 }
 
 /* Bytes that the server's log grew by from the fence to the boundary; -1: not known. */
-static int64_t log_bytes(const struct bf_job *job, const struct bf_answer *fence, const struct bf_answer *boundary)
+static int64_t log_bytes(const struct bf_walk *walk, const struct bf_answer *fence, const struct bf_answer *boundary)
 {
     double from = bf_answer_real(fence, 0, 1, -1);
-    double to = boundary ? bf_answer_real(boundary, 0, job->walk.table->key_count + 3, -1) : -1;
+    double to = boundary ? bf_answer_real(boundary, 0, walk->table->key_count + 3, -1) : -1;
     return from >= 0 && to >= from ? (int64_t)(to - from) : -1;
 }
 
-static void committed(struct bf_job *job, const struct bf_batch *batch)
+static void committed(struct bf_walk *walk, const struct bf_batch *batch)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     struct bf_progress *progress = &job->record.progress;
     walk->unsettled = false;
     walk->seq++;
@@ -226,15 +221,14 @@ static void committed(struct bf_job *job, const struct bf_batch *batch)
     progress->batch_rows = bf_size_batch(&walk->size, walk->next.rows, batch->changed, batch->time);
     walk->batch = *batch;
     walk->batch_ended = bf_job_now(job);
-    walk->sleep_until = walk->batch_ended + (walk->done ? 0 : bf_walk_sleep(job));
-    take_sample(job);
+    walk->sleep_until = walk->batch_ended + (walk->done ? 0 : bf_walk_sleep(walk));
+    take_sample(walk);
     if (bf_job_now(job) - job->saved_at > BF_PROGRESS_SAVE)
         bf_job_save(job, false);
 }
 
-void bf_walk_batch_answered(struct bf_job *job)
+void bf_walk_batch_answered(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     const struct bf_answer *fence = bf_walk_answer_to(walk, BF_STATEMENT_FENCE);
     const struct bf_answer *commit = bf_walk_answer_to(walk, BF_STATEMENT_COMMIT);
     const struct bf_answer *boundary = bf_walk_answer_to(walk, BF_STATEMENT_BOUNDARY);
@@ -247,21 +241,21 @@ void bf_walk_batch_answered(struct bf_job *job)
     }
     /* The tag of COMMIT is what counts: a failed transaction answers it with ROLLBACK. */
     if (walk->lost || commit->outcome != BF_OUTCOME_OK || commit->rolled_back) {
-        bf_walk_fine(job, "run a batch");
+        bf_walk_fine(walk, "run a batch");
         return;
     }
     int64_t rows = walk->asked_rows;
-    struct bf_batch batch = {.time = batch_time(job, fence, boundary), .scanned = walk->next.rows, .changed = changed,
-                             .log_bytes = log_bytes(job, fence, boundary)};
-    committed(job, &batch);
-    bf_walk_set_aside(job, aside);
+    struct bf_batch batch = {.time = batch_time(walk, fence, boundary), .scanned = walk->next.rows, .changed = changed,
+                             .log_bytes = log_bytes(walk, fence, boundary)};
+    committed(walk, &batch);
+    bf_walk_set_aside(walk, aside);
     walk->have_next = false;
     if (boundary && boundary->outcome == BF_OUTCOME_OK) {
-        if (bf_walk_plan_regressed(job, boundary, rows))
+        if (bf_walk_plan_regressed(walk, boundary, rows))
             return;
-        bool found = read_boundary(job, boundary, rows);
-        if (!found && !walk->stopping && bf_job_now(job) >= walk->sleep_until) {
-            bf_walk_send_split(job);
+        bool found = read_boundary(walk, boundary, rows);
+        if (!found && !walk->stopping && bf_job_now(walk->job) >= walk->sleep_until) {
+            bf_walk_send_split(walk);
             return;
         }
         /* Far more rows than the size now allows: a smaller range is worth a round trip. */
@@ -272,15 +266,14 @@ void bf_walk_batch_answered(struct bf_job *job)
 }
 
 /* P11, P3: the fence found no row. Does a person say stop, or does somebody else own the job? */
-void bf_walk_asked(struct bf_job *job)
+void bf_walk_asked(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "ask why the fence failed"))
+    if (!bf_walk_fine(walk, "ask why the fence failed"))
         return;
     const char *goal = bf_answer_value(&walk->answers[0], 0, 0), *scope = bf_answer_value(&walk->answers[0], 0, 1);
     if (goal && strcmp(goal, "run") != 0) {
         bool abort_it = strcmp(goal, "abort") == 0;
-        bf_walk_end(job, abort_it ? BF_STATE_ABORTED : BF_STATE_PAUSED, BF_CONTROL,
+        bf_walk_end(walk, abort_it ? BF_STATE_ABORTED : BF_STATE_PAUSED, BF_CONTROL,
                     "backfilld.control on the target says %s for %s; before resuming: UPDATE backfilld.control SET goal = "
                     "'run'", goal, scope && strcmp(scope, "all") == 0 ? "all jobs" : "this job");
         return;
@@ -288,11 +281,11 @@ void bf_walk_asked(struct bf_job *job)
     const struct bf_answer *peek = &walk->answers[1];
     const char *owner = bf_answer_value(peek, 0, 0);
     /* A raise of our own that was taken for lost may have come late: that is no other daemon. */
-    bool ours = owner && strcmp(owner, job->engine->world->owner) == 0;
+    bool ours = owner && strcmp(owner, walk->job->engine->world->owner) == 0;
     if (peek->rows && !ours && bf_answer_number(peek, 0, 1) != walk->epoch) {
         walk->owner = false;
         walk->without_release = true;
-        bf_walk_end(job, BF_STATE_PAUSED, BF_FENCED,
+        bf_walk_end(walk, BF_STATE_PAUSED, BF_FENCED,
                     "another daemon (%.100s) took the job; resume it here only when that one is stopped",
                     owner && *owner ? owner : "not known");
         return;
@@ -300,26 +293,24 @@ void bf_walk_asked(struct bf_job *job)
     /* Our own epoch, another seq: a batch of ours was committed that we took for lost. Take up anew. */
     walk->owner = false;
     walk->have_next = false;
-    bf_walk_send_peek(job);
+    bf_walk_send_peek(walk);
 }
 
-void bf_walk_flushed(struct bf_job *job)
+void bf_walk_flushed(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "write the end to the checkpoint"))
+    if (!bf_walk_fine(walk, "write the end to the checkpoint"))
         return;
     if (walk->answers[0].affected != 1) {
-        bf_walk_send_ask(job);
+        bf_walk_send_ask(walk);
         return;
     }
     walk->seq++;
-    bf_walk_verified(job);
+    bf_walk_verified(walk);
 }
 
 /* P8: completed is what the target says, not what we think. */
-void bf_walk_verified(struct bf_job *job)
+void bf_walk_verified(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     const struct bf_answer *checkpoint = &walk->answers[1];
     struct bf_key position = {0};
     bool good = bf_key_read(bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION), walk->table->key_count, &position) &&
@@ -329,12 +320,12 @@ void bf_walk_verified(struct bf_job *job)
     bf_key_clear(&position);
     if (!good) {
         walk->owner = false;
-        bf_walk_back_off(job, BF_SERIALIZATION, "the target does not say yet that the end is written", false);
+        bf_walk_back_off(walk, BF_SERIALIZATION, "the target does not say yet that the end is written", false);
         return;
     }
-    if (job->record.document->remaining)
-        bf_walk_pass_over(job);
+    if (walk->job->record.document->remaining)
+        bf_walk_pass_over(walk);
     else
-        bf_walk_run_checks(job, BF_CHECK_AFTER);
+        bf_walk_run_checks(walk, BF_CHECK_AFTER);
 }
 

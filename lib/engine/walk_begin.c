@@ -16,16 +16,16 @@ enum {
 static void on_connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
 {
     (void)session;
-    struct bf_job *job = argument;
-    job->walk.connect_class = error_class;
-    snprintf(job->walk.connect_text, sizeof job->walk.connect_text, "%s", text ? text : "");
-    job->walk.arrived = true;
-    bf_engine_mark(job);
+    struct bf_walk *walk = argument;
+    walk->connect_class = error_class;
+    snprintf(walk->connect_text, sizeof walk->connect_text, "%s", text ? text : "");
+    walk->arrived = true;
+    bf_engine_mark(walk->job);
 }
 
-void bf_walk_connect(struct bf_job *job)
+void bf_walk_connect(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     char name[64];
     snprintf(name, sizeof name, "backfilld %s", job->record.id);
     struct bf_session_options options = {.application_name = name,
@@ -40,21 +40,21 @@ void bf_walk_connect(struct bf_job *job)
     walk->statement_timeout = options.statement_timeout;
     walk->phase = BF_PHASE_CONNECTING;
     walk->arrived = false;
-    walk->session = database->connect(database->context, &options, on_connected, job);
+    walk->session = database->connect(database->context, &options, on_connected, walk);
 }
 
-void bf_walk_connected(struct bf_job *job)
+void bf_walk_connected(struct bf_walk *walk)
 {
-    if (job->walk.connect_class != BF_CLASS_NONE)
-        bf_walk_connect_failed(job);
+    if (walk->connect_class != BF_CLASS_NONE)
+        bf_walk_connect_failed(walk);
     else
-        bf_walk_send_recognise(job);
+        bf_walk_send_recognise(walk);
 }
 
 /* Someone ended our session while the server stayed up: once may be an accident, twice in 10 minutes is a word (P10). */
-static bool ended_by_person(struct bf_job *job)
+static bool ended_by_person(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     if (!walk->count_ended)
         return false;
     walk->count_ended = false;
@@ -67,32 +67,33 @@ static bool ended_by_person(struct bf_job *job)
 }
 
 /* Before anything is made or looked for on it: is it the database that the job was planned on? P4 */
-static bool planned_here(struct bf_job *job, const struct bf_answer *server)
+static bool planned_here(struct bf_walk *walk, const struct bf_answer *server)
 {
+    struct bf_job *job = walk->job;
     const char *identity = bf_answer_value(server, 0, BF_SERVER_IDENTITY);
     if (!job->identity || !identity || strcmp(job->identity, identity) == 0)
         return true;
-    bf_walk_end(job, BF_STATE_PAUSED, BF_TARGET_CHANGED,
+    bf_walk_end(walk, BF_STATE_PAUSED, BF_TARGET_CHANGED,
                 "target %s is another database than the one that the job was planned on: was it repointed, or is it a copy? "
                 "Point it back and resume the job, or abort it and submit it anew", job->target->name);
     return false;
 }
 
-void bf_walk_recognised(struct bf_job *job)
+void bf_walk_recognised(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     const struct bf_dialect *dialect = job->target->database->dialect;
-    if (!bf_walk_fine(job, "recognise the server"))
+    if (!bf_walk_fine(walk, "recognise the server"))
         return;
     const struct bf_answer *server = &walk->answers[0];
     const char *started = bf_answer_value(server, 0, BF_SERVER_STARTED);
     snprintf(walk->server_started, sizeof walk->server_started, "%s", started ? started : "");
     if (!bf_answer_true(server, 0, BF_SERVER_WRITABLE)) {
-        bf_walk_back_off(job, BF_NOT_PRIMARY, "the server is read-only: waiting for the primary", true);
+        bf_walk_back_off(walk, BF_NOT_PRIMARY, "the server is read-only: waiting for the primary", true);
         return;
     }
-    if (ended_by_person(job)) {
-        bf_walk_end(job, BF_STATE_PAUSED, BF_ENDED_BY_DBA,
+    if (ended_by_person(walk)) {
+        bf_walk_end(walk, BF_STATE_PAUSED, BF_ENDED_BY_DBA,
                     "someone ended the job's sessions twice within 10 minutes; resume it when that was not meant");
         return;
     }
@@ -100,12 +101,12 @@ void bf_walk_recognised(struct bf_job *job)
     bf_table_free(walk->table);
     walk->table = dialect->read_survey(job->record.document, server, walk->answers + 1, walk->answer_count - 1,
                                        &complaints);
-    if (!planned_here(job, server)) {
+    if (!planned_here(walk, server)) {
         bf_complaints_clear(&complaints);
         return;
     }
     if (!walk->table) {
-        bf_walk_end(job, job->record.started ? BF_STATE_PAUSED : BF_STATE_FAILED, BF_TABLE_CHANGED, "%s",
+        bf_walk_end(walk, job->record.started ? BF_STATE_PAUSED : BF_STATE_FAILED, BF_TABLE_CHANGED, "%s",
                     complaints.count ? complaints.list[0].detail : "the table cannot be described");
         bf_complaints_clear(&complaints);
         return;
@@ -120,63 +121,60 @@ void bf_walk_recognised(struct bf_job *job)
     bool schema = bf_answer_value(server, 0, BF_SERVER_SCHEMA) != NULL;
     int64_t version = bf_answer_number(server, 0, BF_SERVER_SCHEMA);
     if (schema && version > dialect->schema_version)
-        bf_walk_end(job, BF_STATE_FAILED, BF_SCHEMA_NEWER,
+        bf_walk_end(walk, BF_STATE_FAILED, BF_SCHEMA_NEWER,
                     "the schema backfilld on the target is version %lld, this daemon knows %d: use the newer release",
                     (long long)version, dialect->schema_version);
     else if (!schema || version < dialect->schema_version)
-        bf_walk_send_schema(job);
+        bf_walk_send_schema(walk);
     else
-        bf_walk_send_peek(job);
+        bf_walk_send_peek(walk);
 }
 
-static void find_end_or_register(struct bf_job *job)
+static void find_end_or_register(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    const struct bf_document *document = job->record.document;
+    const struct bf_document *document = walk->job->record.document;
     if (document->through_count == 0) {
-        bf_walk_send_one(job, BF_STATEMENT_END, BF_PHASE_FINDING_END);
+        bf_walk_send_one(walk, BF_STATEMENT_END, BF_PHASE_FINDING_END);
         return;
     }
     for (size_t i = 0; i < document->through_count; i++)
         walk->through.text[i] = bf_copy_string(document->through[i]);
-    bf_walk_send_register(job);
+    bf_walk_send_register(walk);
 }
 
-void bf_walk_read_end(struct bf_job *job)
+void bf_walk_read_end(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     const struct bf_answer *end = &walk->answers[0];
     bf_key_clear(&walk->through);
     for (size_t i = 0; end->rows && i < walk->table->key_count; i++)
         walk->through.text[i] = bf_copy_string(bf_answer_value(end, 0, i));
 }
 
-void bf_walk_end_found(struct bf_job *job)
+void bf_walk_end_found(struct bf_walk *walk)
 {
-    if (!bf_walk_fine(job, "find the end of the table"))
+    if (!bf_walk_fine(walk, "find the end of the table"))
         return;
-    bf_walk_read_end(job);
-    bf_walk_send_register(job);
+    bf_walk_read_end(walk);
+    bf_walk_send_register(walk);
 }
 
-static void store(struct bf_job *job)
+static void store(struct bf_walk *walk)
 {
-    job->walk.phase = BF_PHASE_STORING;
-    job->walk.arrived = false;
-    bf_job_save(job, true);
+    walk->phase = BF_PHASE_STORING;
+    walk->arrived = false;
+    bf_job_save(walk->job, true);
 }
 
 /* The row is there: is it this target's, and this table's? P4. */
-static bool right_target(struct bf_job *job, const struct bf_answer *checkpoint)
+static bool right_target(struct bf_walk *walk, const struct bf_answer *checkpoint)
 {
-    const struct bf_walk *walk = &job->walk;
     const char *identity = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_IDENTITY), *definition = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_DEFINITION);
     if (!identity || strcmp(identity, walk->table->target_identity) != 0)
-        bf_walk_end(job, BF_STATE_PAUSED, BF_TARGET_CHANGED,
+        bf_walk_end(walk, BF_STATE_PAUSED, BF_TARGET_CHANGED,
                     "the checkpoint on target %s belongs to another database: was it repointed, or is it a copy?",
-                    job->target->name);
+                    walk->job->target->name);
     else if (!definition || strcmp(definition, walk->table->definition) != 0)
-        bf_walk_end(job, BF_STATE_PAUSED, BF_TABLE_CHANGED,
+        bf_walk_end(walk, BF_STATE_PAUSED, BF_TABLE_CHANGED,
                     "the definition of %s changed since the job began; abort it and submit it anew if it still applies",
                     walk->table->display);
     else
@@ -185,27 +183,27 @@ static bool right_target(struct bf_job *job, const struct bf_answer *checkpoint)
 }
 
 /* P3: who owns the checkpoint, and may we take it? */
-void bf_walk_peeked(struct bf_job *job)
+void bf_walk_peeked(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     const struct bf_world *world = job->engine->world;
-    if (!bf_walk_fine(job, "look at the checkpoint's owner"))
+    if (!bf_walk_fine(walk, "look at the checkpoint's owner"))
         return;
     const struct bf_answer *peek = &walk->answers[0];
     if (peek->rows == 0) {
         if (!job->record.started)
-            find_end_or_register(job);
+            find_end_or_register(walk);
         else
-            bf_walk_end(job, BF_STATE_FAILED, BF_CHECKPOINT_LOST,
+            bf_walk_end(walk, BF_STATE_FAILED, BF_CHECKPOINT_LOST,
                         "the job's row in backfilld.checkpoint is gone from target %s; how far it came is not known, so it "
                         "never starts again by itself", job->target->name);
         return;
     }
-    if (!right_target(job, &walk->answers[1]))
+    if (!right_target(walk, &walk->answers[1]))
         return;
     if (!job->record.started) {
         job->record.started = true;
-        store(job);
+        store(walk);
         return;
     }
     const char *owner = bf_answer_value(peek, 0, 0);
@@ -216,11 +214,11 @@ void bf_walk_peeked(struct bf_job *job)
     bool ours = *owner && (strcmp(owner, world->owner) == 0 || world->owner_gone(world->context, owner));
     if (ours && walk->stopping && walk->unsettled && !walk->lost_ended) {
         /* A stop does not wait for what our own lost session may still be doing. */
-        bf_walk_send_one(job, BF_STATEMENT_END_LOST_SESSIONS, BF_PHASE_ENDING_LOST);
+        bf_walk_send_one(walk, BF_STATEMENT_END_LOST_SESSIONS, BF_PHASE_ENDING_LOST);
         return;
     }
     if (!*owner || ours) {
-        bf_walk_send_raise(job, owner, epoch, -1);
+        bf_walk_send_raise(walk, owner, epoch, -1);
         return;
     }
     /* Of a dead owner one flight at the most may still be committed; what moves on is alive. */
@@ -233,18 +231,18 @@ void bf_walk_peeked(struct bf_job *job)
     }
     if (silent >= OWNER_SILENT && !moved) {
         /* Its long batch may hold the row just now: when that commits, seq has moved and the raise finds nothing. */
-        bf_walk_send_raise(job, owner, epoch, seq);
+        bf_walk_send_raise(walk, owner, epoch, seq);
         return;
     }
     if (another) {
         walk->without_release = true;
-        bf_walk_end(job, BF_STATE_PAUSED, BF_FENCED,
+        bf_walk_end(walk, BF_STATE_PAUSED, BF_FENCED,
                     "another daemon (%.100s) works on this job; resume it here only when that one is stopped", owner);
         return;
     }
     if (walk->peeked_seq < 0 || seq < walk->peeked_seq)
         walk->peeked_seq = seq;
-    bf_walk_back_off(job, BF_OWNED_ELSEWHERE, "another daemon may still own the job: waiting until its checkpoint was "
+    bf_walk_back_off(walk, BF_OWNED_ELSEWHERE, "another daemon may still own the job: waiting until its checkpoint was "
                      "silent for 30 s", false);
     walk->sleep_until = bf_job_now(job) + OWNED_ELSEWHERE_POLL;
 }
@@ -257,9 +255,9 @@ static void copy_text(char **to, const char *text)
 
 /* We hold the epoch: from here on what READ_CHECKPOINT said is the truth. False when it cannot be read: then it is no
  * open end and no beginning, but a case for a person. */
-static bool take_over(struct bf_job *job, const struct bf_answer *checkpoint)
+static bool take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     struct bf_progress *progress = &job->record.progress;
     size_t keys = walk->table->key_count;
     walk->owner = true;
@@ -305,27 +303,27 @@ static bool take_over(struct bf_job *job, const struct bf_answer *checkpoint)
     return true;
 }
 
-void bf_walk_raised(struct bf_job *job)
+void bf_walk_raised(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     const struct bf_answer *raise = bf_walk_answer_to(walk, BF_STATEMENT_RAISE_EPOCH);
     const struct bf_answer *checkpoint = bf_walk_answer_to(walk, BF_STATEMENT_READ_CHECKPOINT);
     const struct bf_answer *aside = bf_walk_answer_to(walk, BF_STATEMENT_COUNT_ASIDE);
     const struct bf_answer *commit = bf_walk_answer_to(walk, BF_STATEMENT_COMMIT);
     bool taken = !walk->lost && commit->outcome == BF_OUTCOME_OK && !commit->rolled_back && raise->affected == 1;
     /* A stop may have cancelled what stands behind the COMMIT: the checkpoint is ours all the same, and has to be let go. */
-    if (!(taken && walk->stopping) && !bf_walk_fine(job, BF_DOING_RAISE))
+    if (!(taken && walk->stopping) && !bf_walk_fine(walk, BF_DOING_RAISE))
         return;
     if (raise->affected != 1 || checkpoint->rows != 1) {
-        bf_walk_back_off(job, BF_OWNED_ELSEWHERE, "the checkpoint's owner changed just now", false);
+        bf_walk_back_off(walk, BF_OWNED_ELSEWHERE, "the checkpoint's owner changed just now", false);
         walk->sleep_until = bf_job_now(job) + RAISE_AGAIN;
         return;
     }
     bool counted = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_COUNTED);
     const char *transaction = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_TRANSACTION);
-    if (!take_over(job, checkpoint)) {
+    if (!take_over(walk, checkpoint)) {
         walk->without_release = true;
-        bf_walk_end(job, BF_STATE_FAILED, BF_CHECKPOINT_LOST,
+        bf_walk_end(walk, BF_STATE_FAILED, BF_CHECKPOINT_LOST,
                     "the job's row in backfilld.checkpoint on target %s cannot be read (position %.100s): how far it came is "
                     "not known", job->target->name, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION));
         return;
@@ -335,32 +333,30 @@ void bf_walk_raised(struct bf_job *job)
     bf_job_note(job, "epoch", "taken up at epoch %lld, position %s", (long long)walk->epoch,
                 job->record.progress.position ? job->record.progress.position : "start");
     if (!counted && transaction && job->record.progress.position)
-        bf_walk_send_recount(job, transaction, &walk->batch_low, walk->batch_split);
+        bf_walk_send_recount(walk, transaction, &walk->batch_low, walk->batch_split);
     else
-        store(job);
+        store(walk);
 }
 
 /* How many rows the last batch of the former life changed is known to the rows alone. Not worth failing for. */
-void bf_walk_recounted(struct bf_job *job)
+void bf_walk_recounted(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     if (!walk->lost && walk->answers[0].outcome == BF_OUTCOME_OK)
-        job->record.progress.rows_changed += bf_answer_number(&walk->answers[0], 0, 0);
-    else if (!bf_walk_fine(job, "count the rows of the last batch"))
+        walk->job->record.progress.rows_changed += bf_answer_number(&walk->answers[0], 0, 0);
+    else if (!bf_walk_fine(walk, "count the rows of the last batch"))
         return;
-    store(job);
+    store(walk);
 }
 
-void bf_walk_stored(struct bf_job *job)
+void bf_walk_stored(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     if (walk->store_failed && !walk->owner) {
-        job->record.started = false;
-        bf_walk_back_off(job, BF_STORE_FAILED, "the state store cannot be written; see the daemon's log", false);
+        walk->job->record.started = false;
+        bf_walk_back_off(walk, BF_STORE_FAILED, "the state store cannot be written; see the daemon's log", false);
     } else if (walk->owner) {
         walk->phase = BF_PHASE_READY;
     } else {
-        bf_walk_send_peek(job);
+        bf_walk_send_peek(walk);
     }
 }
 

@@ -5,60 +5,59 @@
 #include "allocate.h"
 #include "internal.h"
 
-static struct bf_flight *begin_flight(struct bf_job *job)
+static struct bf_flight *begin_flight(struct bf_walk *walk)
 {
-    bf_flight_clear(&job->walk.flight);
-    return &job->walk.flight;
+    bf_flight_clear(&walk->flight);
+    return &walk->flight;
 }
 
-static struct bf_step *add(struct bf_job *job, enum bf_statement statement)
+static struct bf_step *add(struct bf_walk *walk, enum bf_statement statement)
 {
-    struct bf_walk *walk = &job->walk;
     const char *sql = walk->statements ? walk->statements->text[statement] : NULL;
     if (!sql)
-        sql = job->target->database->dialect->common(statement);
+        sql = walk->job->target->database->dialect->common(statement);
     return bf_flight_add(&walk->flight, statement, sql);
 }
 
-static struct bf_step *add_for_job(struct bf_job *job, enum bf_statement statement)
+static struct bf_step *add_for_job(struct bf_walk *walk, enum bf_statement statement)
 {
-    struct bf_step *step = add(job, statement);
-    bf_step_text(step, job->record.id);
+    struct bf_step *step = add(walk, statement);
+    bf_step_text(step, walk->job->record.id);
     return step;
 }
 
-static struct bf_step *add_for_slice(struct bf_job *job, enum bf_statement statement)
+static struct bf_step *add_for_slice(struct bf_walk *walk, enum bf_statement statement)
 {
-    struct bf_step *step = add_for_job(job, statement);
-    bf_step_number(step, 0);
+    struct bf_step *step = add_for_job(walk, statement);
+    bf_step_number(step, walk->slice);
     return step;
 }
 
-static void step_key(struct bf_job *job, struct bf_step *step, const struct bf_key *key)
+static void step_key(struct bf_walk *walk, struct bf_step *step, const struct bf_key *key)
 {
-    for (size_t i = 0; i < job->walk.table->key_count; i++)
+    for (size_t i = 0; i < walk->table->key_count; i++)
         bf_step_text(step, key->text[i]);
 }
 
-static void step_key_json(struct bf_job *job, struct bf_step *step, const struct bf_key *key)
+static void step_key_json(struct bf_walk *walk, struct bf_step *step, const struct bf_key *key)
 {
-    BF_AUTO_STRING char *json = bf_key_json(key, job->walk.table->key_count);
+    BF_AUTO_STRING char *json = bf_key_json(key, walk->table->key_count);
     bf_step_text(step, json);
 }
 
-static struct bf_step *add_shaped(struct bf_job *job, enum bf_statement statement, const char *sql, int split, int leg)
+static struct bf_step *add_shaped(struct bf_walk *walk, enum bf_statement statement, const char *sql, int split, int leg)
 {
-    struct bf_step *step = bf_flight_add(&job->walk.flight, statement, sql);
+    struct bf_step *step = bf_flight_add(&walk->flight, statement, sql);
     step->split = split;
     step->leg = leg;
     return step;
 }
 
 /* low (absent in shape 0, where its parameters are NULL) and high of a range */
-static void step_range(struct bf_job *job, struct bf_step *step, const struct bf_key *high)
+static void step_range(struct bf_walk *walk, struct bf_step *step, const struct bf_key *high)
 {
-    step_key(job, step, &job->walk.low);
-    step_key(job, step, high);
+    step_key(walk, step, &walk->low);
+    step_key(walk, step, high);
 }
 
 static void copy_answer(struct bf_answer *to, const struct bf_answer *from)
@@ -94,8 +93,7 @@ static void on_done(void *argument, struct bf_session *session, struct bf_flight
                     const struct bf_answer *answers, bool lost)
 {
     (void)session;
-    struct bf_job *job = argument;
-    struct bf_walk *walk = &job->walk;
+    struct bf_walk *walk = argument;
     forget_answers(walk);
     walk->answers = bf_allocate((flight->count + 1) * sizeof *walk->answers);
     walk->answer_count = flight->count;
@@ -104,100 +102,100 @@ static void on_done(void *argument, struct bf_session *session, struct bf_flight
     walk->flight_under_way = false;
     walk->lost = lost;
     walk->arrived = true;
-    bf_engine_mark(job);
+    bf_engine_mark(walk->job);
 }
 
-static void send_to(struct bf_job *job, enum bf_phase phase, const struct bf_database *database,
+static void send_to(struct bf_walk *walk, enum bf_phase phase, const struct bf_database *database,
                     struct bf_session *session)
 {
-    struct bf_walk *walk = &job->walk;
     walk->phase = phase;
     walk->arrived = false;
     walk->flight_under_way = true;
-    walk->flight_sent = bf_job_now(job);
+    walk->flight_sent = bf_job_now(walk->job);
     walk->cancelled_at = 0;
     walk->flights++;
     if (phase != BF_PHASE_TAKING_BACK)
         walk->locks.yielding = false;
     if (phase >= BF_PHASE_BOUNDING && phase <= BF_PHASE_WAITING_ASIDE)
-        bf_watcher_batch_sent(job);
-    database->execute(session, &walk->flight, on_done, job);
+        bf_watcher_batch_sent(walk);
+    database->execute(session, &walk->flight, on_done, walk);
 }
 
-void bf_walk_send(struct bf_job *job, enum bf_phase phase)
+void bf_walk_send(struct bf_walk *walk, enum bf_phase phase)
 {
-    send_to(job, phase, job->target->database, job->walk.session);
+    send_to(walk, phase, walk->job->target->database, walk->session);
 }
 
-void bf_walk_send_to_replica(struct bf_job *job, enum bf_phase phase)
+void bf_walk_send_to_replica(struct bf_walk *walk, enum bf_phase phase)
 {
-    struct bf_walk *walk = &job->walk;
     walk->on_replica = true;
-    send_to(job, phase, job->target->replicas[walk->replica_index].database, walk->replica);
+    send_to(walk, phase, walk->job->target->replicas[walk->replica_index].database, walk->replica);
 }
 
-void bf_walk_send_recognise(struct bf_job *job)
+void bf_walk_send_recognise(struct bf_walk *walk)
 {
+    struct bf_job *job = walk->job;
     const struct bf_dialect *dialect = job->target->database->dialect;
-    struct bf_flight *flight = begin_flight(job);
+    struct bf_flight *flight = begin_flight(walk);
     bf_flight_add(flight, BF_STATEMENT_SERVER, dialect->common(BF_STATEMENT_SERVER));
     dialect->survey(job->record.document, flight);
     flight->steps[1].new_group = true;
-    bf_walk_send(job, BF_PHASE_RECOGNISING);
+    bf_walk_send(walk, BF_PHASE_RECOGNISING);
 }
 
-void bf_walk_send_schema(struct bf_job *job)
+void bf_walk_send_schema(struct bf_walk *walk)
 {
-    begin_flight(job);
-    add(job, BF_STATEMENT_BEGIN);
-    for (const char *const *ddl = job->target->database->dialect->schema_ddl; *ddl; ddl++)
-        bf_flight_add(&job->walk.flight, BF_STATEMENT_SCHEMA, *ddl);
-    add(job, BF_STATEMENT_COMMIT);
-    bf_walk_send(job, BF_PHASE_MAKING_SCHEMA);
+    begin_flight(walk);
+    add(walk, BF_STATEMENT_BEGIN);
+    for (const char *const *ddl = walk->job->target->database->dialect->schema_ddl; *ddl; ddl++)
+        bf_flight_add(&walk->flight, BF_STATEMENT_SCHEMA, *ddl);
+    add(walk, BF_STATEMENT_COMMIT);
+    bf_walk_send(walk, BF_PHASE_MAKING_SCHEMA);
 }
 
-void bf_walk_send_peek(struct bf_job *job)
+void bf_walk_send_peek(struct bf_walk *walk)
 {
-    begin_flight(job);
-    add_for_slice(job, BF_STATEMENT_PEEK_OWNER);
+    begin_flight(walk);
+    add_for_slice(walk, BF_STATEMENT_PEEK_OWNER);
     /* For identity and definition alone: a position read before the epoch is raised means nothing. */
-    add_for_slice(job, BF_STATEMENT_READ_CHECKPOINT);
-    bf_walk_send(job, BF_PHASE_PEEKING);
+    add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT);
+    bf_walk_send(walk, BF_PHASE_PEEKING);
 }
 
-void bf_walk_send_register(struct bf_job *job)
+void bf_walk_send_register(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     const struct bf_document *document = job->record.document;
-    begin_flight(job);
-    add(job, BF_STATEMENT_BEGIN);
-    struct bf_step *step = add_for_job(job, BF_STATEMENT_REGISTER_JOB);
+    begin_flight(walk);
+    add(walk, BF_STATEMENT_BEGIN);
+    struct bf_step *step = add_for_job(walk, BF_STATEMENT_REGISTER_JOB);
     bf_step_text(step, document->name);
     bf_step_text(step, document->canonical);
     bf_step_text(step, document->hash);
     bf_step_text(step, job->record.plan);
     bf_step_text(step, job->record.approver);
     bf_step_text(step, bf_state_name(job->record.state));
-    step = add_for_job(job, BF_STATEMENT_REGISTER_CONTROL);
+    step = add_for_job(walk, BF_STATEMENT_REGISTER_CONTROL);
     bf_step_text(step, document->name);
-    step = add_for_slice(job, BF_STATEMENT_REGISTER_CHECKPOINT);
+    step = add_for_slice(walk, BF_STATEMENT_REGISTER_CHECKPOINT);
     struct bf_key after = {0};
     for (size_t i = 0; i < document->after_count; i++)
         after.text[i] = document->after[i];
-    step_key_json(job, step, &after);
-    step_key_json(job, step, &walk->through);
+    step_key_json(walk, step, &after);
+    step_key_json(walk, step, &walk->through);
     bf_step_text(step, walk->table->target_identity);
     bf_step_text(step, walk->table->definition);
     bf_step_number(step, walk->size.rows);
-    add(job, BF_STATEMENT_COMMIT);
-    bf_walk_send(job, BF_PHASE_REGISTERING);
+    add(walk, BF_STATEMENT_COMMIT);
+    bf_walk_send(walk, BF_PHASE_REGISTERING);
 }
 
-void bf_walk_send_raise(struct bf_job *job, const char *owner, int64_t epoch, int64_t seq)
+void bf_walk_send_raise(struct bf_walk *walk, const char *owner, int64_t epoch, int64_t seq)
 {
-    begin_flight(job);
-    add(job, BF_STATEMENT_BEGIN);
-    struct bf_step *step = add_for_slice(job, BF_STATEMENT_RAISE_EPOCH);
+    struct bf_job *job = walk->job;
+    begin_flight(walk);
+    add(walk, BF_STATEMENT_BEGIN);
+    struct bf_step *step = add_for_slice(walk, BF_STATEMENT_RAISE_EPOCH);
     bf_step_text(step, job->engine->world->owner);
     bf_step_text(step, owner);
     bf_step_number(step, epoch);
@@ -205,219 +203,209 @@ void bf_walk_send_raise(struct bf_job *job, const char *owner, int64_t epoch, in
         bf_step_number(step, seq);
     else
         bf_step_text(step, NULL);
-    add_for_slice(job, BF_STATEMENT_READ_CHECKPOINT);
-    if (job->walk.statements->text[BF_STATEMENT_COUNT_ASIDE])
-        add_for_slice(job, BF_STATEMENT_COUNT_ASIDE);
-    add(job, BF_STATEMENT_COMMIT);
-    if (!job->walk.stopping) { /* P4: the target's own record says what the job does */
-        step = add_for_job(job, BF_STATEMENT_JOB_STATE);
+    add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT);
+    if (walk->statements->text[BF_STATEMENT_COUNT_ASIDE])
+        add_for_slice(walk, BF_STATEMENT_COUNT_ASIDE);
+    add(walk, BF_STATEMENT_COMMIT);
+    if (!walk->stopping) { /* P4: the target's own record says what the job does */
+        step = add_for_job(walk, BF_STATEMENT_JOB_STATE);
         step->new_group = true;
         bf_step_text(step, bf_state_name(job->record.state));
         bf_step_number(step, epoch + 1); /* as the raise leaves it, if it takes place */
         bf_step_text(step, job->engine->world->owner);
     }
-    bf_walk_send(job, BF_PHASE_RAISING);
+    bf_walk_send(walk, BF_PHASE_RAISING);
 }
 
-void bf_walk_send_recount(struct bf_job *job, const char *transaction, const struct bf_key *low, int split)
+void bf_walk_send_recount(struct bf_walk *walk, const char *transaction, const struct bf_key *low, int split)
 {
-    struct bf_walk *walk = &job->walk;
-    begin_flight(job);
-    struct bf_step *step = add_shaped(job, BF_STATEMENT_RECOUNT, walk->statements->recount[split], split, 0);
+    begin_flight(walk);
+    struct bf_step *step = add_shaped(walk, BF_STATEMENT_RECOUNT, walk->statements->recount[split], split, 0);
     bf_step_text(step, transaction);
-    step_key(job, step, low);
-    step_key(job, step, &walk->low);
-    bf_walk_send(job, BF_PHASE_RECOUNTING);
+    step_key(walk, step, low);
+    step_key(walk, step, &walk->low);
+    bf_walk_send(walk, BF_PHASE_RECOUNTING);
 }
 
-static void add_boundary(struct bf_job *job, const struct bf_key *low, int64_t rows)
+static void add_boundary(struct bf_walk *walk, const struct bf_key *low, int64_t rows)
 {
-    struct bf_walk *walk = &job->walk;
     int shape = bf_key_known(low) ? 1 : 0;
-    struct bf_step *step = add_shaped(job, BF_STATEMENT_BOUNDARY, walk->statements->boundary[shape], shape, 0);
+    struct bf_step *step = add_shaped(walk, BF_STATEMENT_BOUNDARY, walk->statements->boundary[shape], shape, 0);
     step->new_group = true;
-    step_key(job, step, low);
-    step_key(job, step, &walk->through);
+    step_key(walk, step, low);
+    step_key(walk, step, &walk->through);
     bf_step_number(step, rows - 1);
 }
 
 /* Rows for the batch behind the one of `ahead` rows: what the size says, but no further than the canary. */
-static int64_t wanted_rows(const struct bf_job *job, int64_t ahead)
+static int64_t wanted_rows(const struct bf_walk *walk, int64_t ahead)
 {
-    int64_t rows = job->walk.size.rows < job->hold->rows ? job->walk.size.rows : job->hold->rows;
+    const struct bf_job *job = walk->job;
+    int64_t rows = walk->size.rows < job->hold->rows ? walk->size.rows : job->hold->rows;
     int64_t canary = job->record.document->canary_rows - job->record.progress.rows_scanned - ahead;
-    return job->walk.canary_done || canary <= 0 || canary > rows ? rows : canary;
+    return walk->canary_done || canary <= 0 || canary > rows ? rows : canary;
 }
 
-void bf_walk_send_boundary(struct bf_job *job)
+void bf_walk_send_boundary(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    begin_flight(job);
-    walk->asked_rows = wanted_rows(job, 0);
-    add_boundary(job, &walk->low, walk->asked_rows);
-    bf_walk_send(job, BF_PHASE_BOUNDING);
+    begin_flight(walk);
+    walk->asked_rows = wanted_rows(walk, 0);
+    add_boundary(walk, &walk->low, walk->asked_rows);
+    bf_walk_send(walk, BF_PHASE_BOUNDING);
 }
 
-void bf_walk_send_split(struct bf_job *job)
+void bf_walk_send_split(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    begin_flight(job);
+    begin_flight(walk);
     int shape = bf_key_known(&walk->low) ? 1 : 0;
-    struct bf_step *step = add_shaped(job, BF_STATEMENT_SPLIT, walk->statements->split[shape], shape, 0);
-    step_key(job, step, &walk->low);
-    step_key(job, step, &walk->through);
-    bf_walk_send(job, BF_PHASE_SPLITTING);
+    struct bf_step *step = add_shaped(walk, BF_STATEMENT_SPLIT, walk->statements->split[shape], shape, 0);
+    step_key(walk, step, &walk->low);
+    step_key(walk, step, &walk->through);
+    bf_walk_send(walk, BF_PHASE_SPLITTING);
 }
 
-void bf_walk_send_count(struct bf_job *job)
+void bf_walk_send_count(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    begin_flight(job);
+    begin_flight(walk);
     int split = walk->next.split;
-    step_range(job, add_shaped(job, BF_STATEMENT_COUNT, walk->statements->count[split], split, 0), &walk->next.high);
-    bf_walk_send(job, BF_PHASE_COUNTING);
+    step_range(walk, add_shaped(walk, BF_STATEMENT_COUNT, walk->statements->count[split], split, 0), &walk->next.high);
+    bf_walk_send(walk, BF_PHASE_COUNTING);
 }
 
-void bf_walk_send_probe(struct bf_job *job)
+void bf_walk_send_probe(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    begin_flight(job);
+    begin_flight(walk);
     int split = walk->next.split;
-    struct bf_step *step = add_shaped(job, BF_STATEMENT_PROBE, walk->statements->probe[split], split, 0);
-    step_range(job, step, &walk->next.high);
+    struct bf_step *step = add_shaped(walk, BF_STATEMENT_PROBE, walk->statements->probe[split], split, 0);
+    step_range(walk, step, &walk->next.high);
     bf_step_number(step, walk->size.max + 1);
-    bf_walk_send(job, BF_PHASE_PROBING);
+    bf_walk_send(walk, BF_PHASE_PROBING);
 }
 
-void bf_walk_send_cap(struct bf_job *job)
+void bf_walk_send_cap(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    begin_flight(job);
+    begin_flight(walk);
     int split = walk->next.split;
-    struct bf_step *step = add_shaped(job, BF_STATEMENT_CAP, walk->statements->cap[split], split, 0);
-    step_range(job, step, &walk->next.high);
+    struct bf_step *step = add_shaped(walk, BF_STATEMENT_CAP, walk->statements->cap[split], split, 0);
+    step_range(walk, step, &walk->next.high);
     bf_step_number(step, walk->size.max - 1);
-    bf_walk_send(job, BF_PHASE_CAPPING);
+    bf_walk_send(walk, BF_PHASE_CAPPING);
 }
 
 /* Where the checkpoint will be, and how many rows and batches lie behind it; lock_wait: milliseconds. */
-static void add_fence(struct bf_job *job, const struct bf_key *position, const struct bf_key *low, int split, int64_t rows,
+static void add_fence(struct bf_walk *walk, const struct bf_key *position, const struct bf_key *low, int split, int64_t rows,
                       int64_t batches, int64_t lock_wait)
 {
-    struct bf_walk *walk = &job->walk;
-    struct bf_step *fence = add_for_slice(job, BF_STATEMENT_FENCE);
+    struct bf_step *fence = add_for_slice(walk, BF_STATEMENT_FENCE);
     bf_step_number(fence, walk->epoch);
     bf_step_number(fence, walk->seq);
-    step_key_json(job, fence, position);
-    step_key_json(job, fence, low);
+    step_key_json(walk, fence, position);
+    step_key_json(walk, fence, low);
     bf_step_number(fence, split);
     bf_step_number(fence, rows);
-    bf_step_number(fence, job->record.progress.rows_changed);
+    bf_step_number(fence, walk->job->record.progress.rows_changed);
     bf_step_number(fence, batches);
     bf_step_number(fence, walk->size.rows);
     bf_step_number(fence, lock_wait);
 }
 
 /* One statement for each leg of the next range, of which `own` is what the batch itself has to know of. */
-static void add_legs(struct bf_job *job, enum bf_statement statement, char *const sql[], bool own)
+static void add_legs(struct bf_walk *walk, enum bf_statement statement, char *const sql[], bool own)
 {
-    struct bf_walk *walk = &job->walk;
     size_t legs = bf_leg_count((size_t)walk->next.split, walk->table->key_count);
     for (size_t leg = 0; leg < legs; leg++) {
-        struct bf_step *step = add_shaped(job, statement, sql[leg], walk->next.split, (int)leg);
-        step_range(job, step, &walk->next.high);
+        struct bf_step *step = add_shaped(walk, statement, sql[leg], walk->next.split, (int)leg);
+        step_range(walk, step, &walk->next.high);
         if (!own)
             continue;
-        bf_step_text(step, job->record.id);
-        bf_step_number(step, 0);
+        bf_step_text(step, walk->job->record.id);
+        bf_step_number(step, walk->slice);
         bf_step_number(step, walk->seq + 1);
         if (statement == BF_STATEMENT_SET_ASIDE)
-            bf_step_text(step, bf_walk_form(job) == BF_FORM_CAREFUL ? "t" : "f");
+            bf_step_text(step, bf_walk_form(walk) == BF_FORM_CAREFUL ? "t" : "f");
     }
 }
 
 /* P1: one transaction, the fence first; and behind its COMMIT, in the same round trip, the boundary of the next one. */
-void bf_walk_send_batch(struct bf_job *job)
+void bf_walk_send_batch(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    const struct bf_progress *progress = &job->record.progress;
+    const struct bf_progress *progress = &walk->job->record.progress;
     const struct bf_range *range = &walk->next;
-    enum bf_form form = bf_walk_form(job);
+    enum bf_form form = bf_walk_form(walk);
     bool sifted = form != BF_FORM_QUICK;
-    begin_flight(job);
-    add(job, BF_STATEMENT_BEGIN);
-    add_fence(job, &range->high, &walk->low, range->split, progress->rows_scanned + range->rows, progress->batches + 1,
-              bf_walk_lock_wait(job, form));
+    begin_flight(walk);
+    add(walk, BF_STATEMENT_BEGIN);
+    add_fence(walk, &range->high, &walk->low, range->split, progress->rows_scanned + range->rows, progress->batches + 1,
+              bf_walk_lock_wait(walk, form));
     if (sifted)
-        add_legs(job, BF_STATEMENT_SET_ASIDE, walk->statements->set_aside[range->split], true);
-    add_legs(job, BF_STATEMENT_UPDATE,
+        add_legs(walk, BF_STATEMENT_SET_ASIDE, walk->statements->set_aside[range->split], true);
+    add_legs(walk, BF_STATEMENT_UPDATE,
              sifted ? walk->statements->update_rest[range->split] : walk->statements->update[range->split], sifted);
     walk->locks.form = form;
-    add(job, BF_STATEMENT_COMMIT);
-    walk->asked_rows = wanted_rows(job, range->rows);
+    add(walk, BF_STATEMENT_COMMIT);
+    walk->asked_rows = wanted_rows(walk, range->rows);
     if (!range->last)
-        add_boundary(job, &range->high, walk->asked_rows);
+        add_boundary(walk, &range->high, walk->asked_rows);
     walk->unsettled = true; /* until the answer says what became of it */
-    bf_walk_send(job, BF_PHASE_BATCHING);
+    bf_walk_send(walk, BF_PHASE_BATCHING);
 }
 
 /* Rows set aside: those that nobody holds any more, or (patient) the first of them, whoever holds it. */
-void bf_walk_send_aside(struct bf_job *job, bool patient, int64_t rows)
+void bf_walk_send_aside(struct bf_walk *walk, bool patient, int64_t rows)
 {
-    struct bf_walk *walk = &job->walk;
-    const struct bf_progress *progress = &job->record.progress;
-    begin_flight(job);
-    add(job, BF_STATEMENT_BEGIN);
-    add_fence(job, &walk->low, &walk->batch_low, walk->batch_split, progress->rows_scanned, progress->batches,
-              patient ? walk->lock_timeout : bf_walk_lock_wait(job, BF_FORM_CAREFUL));
-    struct bf_step *step = add_for_slice(job, patient ? BF_STATEMENT_WAIT_ASIDE : BF_STATEMENT_TAKE_ASIDE);
+    const struct bf_progress *progress = &walk->job->record.progress;
+    begin_flight(walk);
+    add(walk, BF_STATEMENT_BEGIN);
+    add_fence(walk, &walk->low, &walk->batch_low, walk->batch_split, progress->rows_scanned, progress->batches,
+              patient ? walk->lock_timeout : bf_walk_lock_wait(walk, BF_FORM_CAREFUL));
+    struct bf_step *step = add_for_slice(walk, patient ? BF_STATEMENT_WAIT_ASIDE : BF_STATEMENT_TAKE_ASIDE);
     if (patient) {
-        bf_step_number(step, bf_walk_lock_wait(job, BF_FORM_CAREFUL));
+        bf_step_number(step, bf_walk_lock_wait(walk, BF_FORM_CAREFUL));
     } else {
         bf_step_number(step, walk->locks.sweep_seq);
         bf_step_text(step, walk->locks.sweep_key ? walk->locks.sweep_key : "");
         bf_step_number(step, rows);
     }
-    add_for_slice(job, BF_STATEMENT_REDO_ASIDE);
-    add(job, BF_STATEMENT_COMMIT);
+    add_for_slice(walk, BF_STATEMENT_REDO_ASIDE);
+    add(walk, BF_STATEMENT_COMMIT);
     walk->unsettled = true; /* until the answer says what became of it */
-    bf_walk_send(job, patient ? BF_PHASE_WAITING_ASIDE : BF_PHASE_TAKING_ASIDE);
+    bf_walk_send(walk, patient ? BF_PHASE_WAITING_ASIDE : BF_PHASE_TAKING_ASIDE);
 }
 
-void bf_walk_send_one(struct bf_job *job, enum bf_statement statement, enum bf_phase phase)
+void bf_walk_send_one(struct bf_walk *walk, enum bf_statement statement, enum bf_phase phase)
 {
-    begin_flight(job);
+    begin_flight(walk);
     if (statement == BF_STATEMENT_ROLLBACK || statement == BF_STATEMENT_END || statement == BF_STATEMENT_HORIZON ||
         statement == BF_STATEMENT_LOG_END)
-        add(job, statement);
+        add(walk, statement);
     else if (statement == BF_STATEMENT_END_LOST_SESSIONS)
-        add_for_job(job, statement);
+        add_for_job(walk, statement);
     else {
-        struct bf_step *step = add_for_slice(job, statement);
+        struct bf_step *step = add_for_slice(walk, statement);
         if (statement == BF_STATEMENT_TOUCH || statement == BF_STATEMENT_CANARY_DONE)
-            bf_step_number(step, job->walk.epoch);
+            bf_step_number(step, walk->epoch);
     }
-    bf_walk_send(job, phase);
+    bf_walk_send(walk, phase);
 }
 
-void bf_walk_send_ask(struct bf_job *job)
+void bf_walk_send_ask(struct bf_walk *walk)
 {
-    begin_flight(job);
-    add_for_job(job, BF_STATEMENT_READ_CONTROL);
-    add_for_slice(job, BF_STATEMENT_PEEK_OWNER);
-    bf_walk_send(job, BF_PHASE_ASKING);
+    begin_flight(walk);
+    add_for_job(walk, BF_STATEMENT_READ_CONTROL);
+    add_for_slice(walk, BF_STATEMENT_PEEK_OWNER);
+    bf_walk_send(walk, BF_PHASE_ASKING);
 }
 
-void bf_walk_send_flush(struct bf_job *job, bool done, bool release, enum bf_phase phase)
+void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_phase phase)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     const struct bf_progress *progress = &job->record.progress;
-    begin_flight(job);
-    struct bf_step *step = add_for_slice(job, BF_STATEMENT_FLUSH);
+    begin_flight(walk);
+    struct bf_step *step = add_for_slice(walk, BF_STATEMENT_FLUSH);
     bf_step_number(step, walk->epoch);
     bf_step_number(step, walk->seq);
-    step_key_json(job, step, &walk->low);
-    step_key_json(job, step, &walk->batch_low);
+    step_key_json(walk, step, &walk->low);
+    step_key_json(walk, step, &walk->batch_low);
     bf_step_number(step, walk->batch_split);
     bf_step_number(step, progress->rows_scanned);
     bf_step_number(step, progress->rows_changed);
@@ -426,7 +414,7 @@ void bf_walk_send_flush(struct bf_job *job, bool done, bool release, enum bf_pha
     bf_step_text(step, done ? "t" : "f");
     bf_step_text(step, release ? "t" : "f");
     if (release) {
-        step = add_for_job(job, BF_STATEMENT_JOB_STATE);
+        step = add_for_job(walk, BF_STATEMENT_JOB_STATE);
         step->new_group = true;
         enum bf_state state = walk->ending;
         if (state == BF_STATE_PLANNING) /* no ending of its own: what people asked for */
@@ -438,7 +426,7 @@ void bf_walk_send_flush(struct bf_job *job, bool done, bool release, enum bf_pha
         bf_step_text(step, ""); /* as the release leaves it, if it takes place */
     } else {
         /* P8: completed is what the target itself says. */
-        add_for_slice(job, BF_STATEMENT_READ_CHECKPOINT)->new_group = true;
+        add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT)->new_group = true;
     }
-    bf_walk_send(job, phase);
+    bf_walk_send(walk, phase);
 }

@@ -86,9 +86,9 @@ static bool window_open(const struct bf_job *job)
                                                       world->unix_time(world->context));
 }
 
-static struct bf_control ask(const struct bf_job *job, const struct gathered *gathered)
+static struct bf_control ask(const struct bf_walk *walk, const struct gathered *gathered)
 {
-    const struct bf_walk *walk = &job->walk;
+    const struct bf_job *job = walk->job;
     const struct bf_pace *pace = &job->record.document->pace;
     struct bf_control_input input = {.now = bf_job_now(job),
                                      .signals = gathered->signals,
@@ -118,12 +118,13 @@ static void say_aside(struct bf_job *job, const struct bf_monitor *monitor, cons
                 bf_duration_format(replica ? (int64_t)(replica->lag * 1000) : 0, lag));
 }
 
-static struct bf_control decide(struct bf_job *job, struct gathered *gathered)
+static struct bf_control decide(struct bf_walk *walk, struct gathered *gathered)
 {
+    struct bf_job *job = walk->job;
     const struct bf_monitor *monitor = bf_monitor_of(job->engine, job->target->name);
     for (;;) {
         gather(job, monitor, gathered);
-        struct bf_control control = ask(job, gathered);
+        struct bf_control control = ask(walk, gathered);
         for (size_t i = 0; i < gathered->heeded_count; i++) {
             gathered->heeded[i].holds = control.holding >> i & 1;
             gathered->heeded[i].alone = control.holding == UINT64_C(1) << i;
@@ -237,9 +238,10 @@ static struct bf_reason window_reason(const struct bf_job *job)
     return reason;
 }
 
-static void show(struct bf_job *job, const struct bf_control *control, const struct bf_signal *signal)
+static void show(struct bf_walk *walk, const struct bf_control *control, const struct bf_signal *signal)
 {
-    struct bf_reason *shown = &job->walk.reason;
+    struct bf_job *job = walk->job;
+    struct bf_reason *shown = &walk->reason;
     char text[BF_ERROR_TEXT_MAX];
     if (control->cause == BF_HOLD_WINDOW) {
         if (shown->code != BF_WINDOW)
@@ -259,37 +261,39 @@ static void show(struct bf_job *job, const struct bf_control *control, const str
 
 /* ---- the walk's questions ---- */
 
-static void begins(struct bf_job *job)
+static void begins(struct bf_walk *walk)
 {
+    struct bf_job *job = walk->job;
     job->hold->held_at = bf_job_now(job);
     job->hold->said = false;
 }
 
-static void ends(struct bf_job *job)
+static void ends(struct bf_walk *walk)
 {
+    struct bf_job *job = walk->job;
     struct bf_hold *hold = job->hold;
     char text[BF_DURATION_TEXT];
     if (hold->said)
         bf_job_note(job, "note", "goes on after it held for %s",
                     bf_duration_format(bf_job_now(job) - hold->held_at, text));
     hold->held_at = -1;
-    job->walk.reason = (struct bf_reason){0};
+    walk->reason = (struct bf_reason){0};
 }
 
-bool bf_walk_hold(struct bf_job *job)
+bool bf_walk_hold(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     struct bf_hold *hold = job->hold;
     struct gathered gathered;
-    struct bf_control control = decide(job, &gathered);
+    struct bf_control control = decide(walk, &gathered);
     if (control.cause == BF_GO) {
         if (hold->held_at >= 0)
-            ends(job);
+            ends(walk);
         return false;
     }
     if (hold->held_at < 0)
-        begins(job);
-    show(job, &control, &gathered.signals[control.signal]);
+        begins(walk);
+    show(walk, &control, &gathered.signals[control.signal]);
     walk->phase = BF_PHASE_HOLDING;
     if (!hold->said && bf_job_now(job) - hold->held_at >= SAY_AFTER) {
         hold->said = true;
@@ -300,19 +304,20 @@ bool bf_walk_hold(struct bf_job *job)
     return true;
 }
 
-bool bf_walk_held(struct bf_job *job)
+bool bf_walk_held(struct bf_walk *walk)
 {
-    if (bf_walk_hold(job))
+    if (bf_walk_hold(walk))
         return false;
-    job->walk.phase = BF_PHASE_READY;
+    walk->phase = BF_PHASE_READY;
     return true;
 }
 
-int64_t bf_walk_sleep(struct bf_job *job)
+int64_t bf_walk_sleep(struct bf_walk *walk)
 {
+    struct bf_job *job = walk->job;
     struct gathered gathered;
     gather(job, bf_monitor_of(job->engine, job->target->name), &gathered);
-    return ask(job, &gathered).sleep / 1000;
+    return ask(walk, &gathered).sleep / 1000;
 }
 
 void bf_hold_prepare(struct bf_job *job)
@@ -326,14 +331,13 @@ void bf_hold_prepare(struct bf_job *job)
         job->hold->measured[i].at = BF_SIGNAL_NEVER;
 }
 
-bool bf_walk_plan_regressed(struct bf_job *job, const struct bf_answer *boundary, int64_t rows)
+bool bf_walk_plan_regressed(struct bf_walk *walk, const struct bf_answer *boundary, int64_t rows)
 {
-    struct bf_walk *walk = &job->walk;
     double took = bf_answer_real(boundary, 0, walk->table->key_count + 4, -1);
     char one[BF_DURATION_TEXT], other[BF_DURATION_TEXT];
     if (boundary->rows == 0 || took < 0 || !bf_regression_seen(&walk->regression, rows, (int64_t)(took * 1e6)))
         return false;
-    bf_walk_end(job, BF_STATE_PAUSED, BF_PLAN_REGRESSION,
+    bf_walk_end(walk, BF_STATE_PAUSED, BF_PLAN_REGRESSION,
                 "finding the end of the next batch (%lld rows) took %s, over 10 times its median of %s: did the server change "
                 "its plan? Look at the indexes and statistics of %s, then resume",
                 (long long)rows, bf_duration_format((int64_t)(took * 1000), one),

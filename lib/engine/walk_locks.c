@@ -15,21 +15,20 @@ static bool built(const struct bf_walk *walk)
     return walk->statements && walk->statements->set_aside[0][0];
 }
 
-enum bf_form bf_walk_form(const struct bf_job *job)
+enum bf_form bf_walk_form(const struct bf_walk *walk)
 {
-    const struct bf_locks *locks = &job->walk.locks;
+    const struct bf_locks *locks = &walk->locks;
     return locks->careful > 0 ? BF_FORM_CAREFUL : locks->sifted > 0 ? BF_FORM_SIFTED : BF_FORM_QUICK;
 }
 
-int64_t bf_walk_lock_wait(const struct bf_job *job, enum bf_form form)
+int64_t bf_walk_lock_wait(const struct bf_walk *walk, enum bf_form form)
 {
-    int64_t most = job->walk.lock_timeout, wait = form == BF_FORM_CAREFUL ? CAREFUL_WAIT : QUICK_WAIT;
-    return built(&job->walk) && wait < most ? wait : most;
+    int64_t most = walk->lock_timeout, wait = form == BF_FORM_CAREFUL ? CAREFUL_WAIT : QUICK_WAIT;
+    return built(walk) && wait < most ? wait : most;
 }
 
-bool bf_walk_go_careful(struct bf_job *job)
+bool bf_walk_go_careful(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     if (!walk->owner || !walk->have_next || walk->done || !built(walk) || walk->locks.form == BF_FORM_CAREFUL)
         return false;
     if (walk->locks.form == BF_FORM_SIFTED)
@@ -40,9 +39,9 @@ bool bf_walk_go_careful(struct bf_job *job)
     return true;
 }
 
-void bf_walk_set_aside(struct bf_job *job, int64_t rows)
+void bf_walk_set_aside(struct bf_walk *walk, int64_t rows)
 {
-    struct bf_locks *locks = &job->walk.locks;
+    struct bf_locks *locks = &walk->locks;
     locks->holder[0] = '\0';
     if (rows)
         locks->sifted = SIFTED_BATCHES;
@@ -50,11 +49,11 @@ void bf_walk_set_aside(struct bf_job *job, int64_t rows)
         locks->sifted--;
     if (locks->form == BF_FORM_CAREFUL && locks->careful > 0)
         locks->careful--;
-    job->record.progress.rows_set_aside += rows;
+    walk->job->record.progress.rows_set_aside += rows;
 }
 
-void bf_walk_name_holder(const struct bf_job *job, char *text, size_t size)
+void bf_walk_name_holder(const struct bf_walk *walk, char *text, size_t size)
 {
-    const char *holder = job->walk.locks.holder;
+    const char *holder = walk->locks.holder;
     snprintf(text, size, "%s%s", *holder ? "; held by " : "", holder);
 }

@@ -8,53 +8,51 @@
 
 enum { HORIZON_POLL = 500 /* milliseconds */ };
 
-static struct bf_flight *begin_flight(struct bf_job *job)
+static struct bf_flight *begin_flight(struct bf_walk *walk)
 {
-    bf_flight_clear(&job->walk.flight);
-    return &job->walk.flight;
+    bf_flight_clear(&walk->flight);
+    return &walk->flight;
 }
 
 /* In one transaction, which has a number because it wrote; and it may be a long wait, in which the owner shows that it
  * lives. */
-static void send_horizon(struct bf_job *job)
+static void send_horizon(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     char **text = walk->statements->text;
-    bf_flight_add(begin_flight(job), BF_STATEMENT_BEGIN, text[BF_STATEMENT_BEGIN]);
+    bf_flight_add(begin_flight(walk), BF_STATEMENT_BEGIN, text[BF_STATEMENT_BEGIN]);
     struct bf_step *touch = bf_flight_add(&walk->flight, BF_STATEMENT_TOUCH, text[BF_STATEMENT_TOUCH]);
-    bf_step_text(touch, job->record.id);
-    bf_step_number(touch, 0);
+    bf_step_text(touch, walk->job->record.id);
+    bf_step_number(touch, walk->slice);
     bf_step_number(touch, walk->epoch);
     bf_step_number(bf_flight_add(&walk->flight, BF_STATEMENT_HORIZON, text[BF_STATEMENT_HORIZON]), walk->flights);
     bf_flight_add(&walk->flight, BF_STATEMENT_COMMIT, text[BF_STATEMENT_COMMIT]);
-    bf_walk_send(job, BF_PHASE_WAITING_OLD);
+    bf_walk_send(walk, BF_PHASE_WAITING_OLD);
 }
 
 /* The pass is committed to its end; what it found stands in the checkpoint. */
-void bf_walk_pass_over(struct bf_job *job)
+void bf_walk_pass_over(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    const struct bf_progress *progress = &job->record.progress;
+    const struct bf_progress *progress = &walk->job->record.progress;
     int64_t found = progress->rows_changed - walk->pass_rows_changed;
     if (found == 0 && progress->pass > 1) {
-        bf_walk_run_checks(job, BF_CHECK_AFTER);
+        bf_walk_run_checks(walk, BF_CHECK_AFTER);
         return;
     }
     /* (A first pass that found nothing is no measure for rows that come late.) */
     if (walk->pass_found_before > 0 && found >= walk->pass_found_before) {
-        bf_walk_end(job, BF_STATE_FAILED, BF_REMAINING_NOT_SHRINKING,
+        bf_walk_end(walk, BF_STATE_FAILED, BF_REMAINING_NOT_SHRINKING,
                     "pass %lld found %lld rows that remain, the pass before %lld: new ones come as fast as they are done, "
                     "or a changed row still matches `remaining`", (long long)progress->pass, (long long)found,
                     (long long)walk->pass_found_before);
         return;
     }
     walk->horizon = -1;
-    send_horizon(job);
+    send_horizon(walk);
 }
 
-static void wait_for_old(struct bf_job *job, int64_t oldest, const char *who)
+static void wait_for_old(struct bf_walk *walk, int64_t oldest, const char *who)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     char text[BF_ERROR_TEXT_MAX];
     if (walk->horizon < 0)
         snprintf(text, sizeof text, "which transactions are under way cannot be seen: %.300s", who ? who : "no word from the server");
@@ -69,13 +67,13 @@ static void wait_for_old(struct bf_job *job, int64_t oldest, const char *who)
     walk->sleep_until = bf_job_now(job) + HORIZON_POLL;
 }
 
-void bf_walk_horizon_seen(struct bf_job *job)
+void bf_walk_horizon_seen(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "see which transactions are under way"))
+    struct bf_job *job = walk->job;
+    if (!bf_walk_fine(walk, "see which transactions are under way"))
         return;
     if (walk->answers[1].affected != 1) { /* not our epoch any more */
-        bf_walk_send_ask(job);
+        bf_walk_send_ask(walk);
         return;
     }
     walk->touched_at = bf_job_now(job);
@@ -84,54 +82,53 @@ void bf_walk_horizon_seen(struct bf_job *job)
     if (walk->horizon < 0 && bf_answer_value(seen, 0, 0))
         walk->horizon = bf_answer_number(seen, 0, 0);
     if (walk->horizon < 0 || oldest < walk->horizon) {
-        wait_for_old(job, oldest, bf_answer_value(seen, 0, 2));
+        wait_for_old(walk, oldest, bf_answer_value(seen, 0, 2));
         return;
     }
     walk->reason = (struct bf_reason){0};
     if (job->record.document->through_count)
-        bf_walk_send_next_pass(job);
+        bf_walk_send_next_pass(walk);
     else
-        bf_walk_send_one(job, BF_STATEMENT_END, BF_PHASE_FINDING_NEXT_END);
+        bf_walk_send_one(walk, BF_STATEMENT_END, BF_PHASE_FINDING_NEXT_END);
 }
 
 /* The poll's pause is over. */
-void bf_walk_horizon_again(struct bf_job *job)
+void bf_walk_horizon_again(struct bf_walk *walk)
 {
-    send_horizon(job);
+    send_horizon(walk);
 }
 
 /* A pass takes the end of the table anew. */
-void bf_walk_next_end_found(struct bf_job *job)
+void bf_walk_next_end_found(struct bf_walk *walk)
 {
-    if (!bf_walk_fine(job, "find the end of the table"))
+    if (!bf_walk_fine(walk, "find the end of the table"))
         return;
-    bf_walk_read_end(job);
-    bf_walk_send_next_pass(job);
+    bf_walk_read_end(walk);
+    bf_walk_send_next_pass(walk);
 }
 
-void bf_walk_send_next_pass(struct bf_job *job)
+void bf_walk_send_next_pass(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    struct bf_step *step = bf_flight_add(begin_flight(job), BF_STATEMENT_NEXT_PASS,
+    struct bf_step *step = bf_flight_add(begin_flight(walk), BF_STATEMENT_NEXT_PASS,
                                          walk->statements->text[BF_STATEMENT_NEXT_PASS]);
     BF_AUTO_STRING char *through = bf_key_json(&walk->through, walk->table->key_count);
-    bf_step_text(step, job->record.id);
-    bf_step_number(step, 0);
+    bf_step_text(step, walk->job->record.id);
+    bf_step_number(step, walk->slice);
     bf_step_number(step, walk->epoch);
     bf_step_number(step, walk->seq);
     bf_step_text(step, through);
-    bf_walk_send(job, BF_PHASE_BEGINNING_PASS);
+    bf_walk_send(walk, BF_PHASE_BEGINNING_PASS);
 }
 
-void bf_walk_pass_begun(struct bf_job *job)
+void bf_walk_pass_begun(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     struct bf_progress *progress = &job->record.progress;
     const struct bf_document *document = job->record.document;
-    if (!bf_walk_fine(job, "begin the next pass"))
+    if (!bf_walk_fine(walk, "begin the next pass"))
         return;
     if (walk->answers[0].affected != 1) {
-        bf_walk_send_ask(job);
+        bf_walk_send_ask(walk);
         return;
     }
     walk->seq++;

@@ -11,17 +11,16 @@ enum {
     REPLAY_POLL = 200
 };
 
-static const struct bf_replica *replica_of(const struct bf_job *job)
+static const struct bf_replica *replica_of(const struct bf_walk *walk)
 {
-    return &job->target->replicas[job->walk.replica_index];
+    return &walk->job->target->replicas[walk->replica_index];
 }
 
-void bf_walk_close_replica(struct bf_job *job)
+void bf_walk_close_replica(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     if (!walk->replica)
         return;
-    replica_of(job)->database->close(walk->replica);
+    replica_of(walk)->database->close(walk->replica);
     walk->replica = NULL;
     if (walk->on_replica)
         walk->flight_under_way = false;
@@ -31,111 +30,107 @@ void bf_walk_close_replica(struct bf_job *job)
 static void on_connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
 {
     (void)session;
-    struct bf_job *job = argument;
-    job->walk.connect_class = error_class;
-    snprintf(job->walk.connect_text, sizeof job->walk.connect_text, "%s", text ? text : "");
-    job->walk.arrived = true;
-    bf_engine_mark(job);
+    struct bf_walk *walk = argument;
+    walk->connect_class = error_class;
+    snprintf(walk->connect_text, sizeof walk->connect_text, "%s", text ? text : "");
+    walk->arrived = true;
+    bf_engine_mark(walk->job);
 }
 
-static void connect_replica(struct bf_job *job)
+static void connect_replica(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    const struct bf_database *database = replica_of(job)->database;
+    const struct bf_database *database = replica_of(walk)->database;
     char name[64];
-    snprintf(name, sizeof name, "backfilld %s", job->record.id);
+    snprintf(name, sizeof name, "backfilld %s", walk->job->record.id);
     struct bf_session_options options = {.application_name = name,
                                          .lock_timeout = walk->lock_timeout,
                                          .statement_timeout = walk->statement_timeout,
                                          .connect_timeout = CONNECT_TIMEOUT};
     walk->phase = BF_PHASE_CONNECTING_REPLICA;
     walk->arrived = false;
-    walk->replica = database->connect(database->context, &options, on_connected, job);
+    walk->replica = database->connect(database->context, &options, on_connected, walk);
 }
 
 /* This one cannot be asked, for the reason in `text`. */
-static void next_replica(struct bf_job *job, const char *text)
+static void next_replica(struct bf_walk *walk, const char *text)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     char all[BF_ERROR_TEXT_MAX];
-    bf_walk_close_replica(job);
+    bf_walk_close_replica(walk);
     if (walk->stopping) {
         walk->phase = BF_PHASE_READY;
         return;
     }
-    snprintf(all, sizeof all, "no replica of target %s can be asked; %s: %.300s", job->target->name, replica_of(job)->name,
+    snprintf(all, sizeof all, "no replica of target %s can be asked; %s: %.300s", job->target->name, replica_of(walk)->name,
              text);
     if (++walk->replica_index < job->target->replica_count) {
-        connect_replica(job);
+        connect_replica(walk);
         return;
     }
-    bf_walk_back_off(job, BF_REPLICA_UNREACHABLE, all, false);
+    bf_walk_back_off(walk, BF_REPLICA_UNREACHABLE, all, false);
 }
 
-void bf_walk_ask_replica(struct bf_job *job)
+void bf_walk_ask_replica(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    if (job->target->replica_count == 0) { /* the configuration changed since the job was submitted */
-        bf_walk_back_off(job, BF_REPLICA_UNREACHABLE,
+    if (walk->job->target->replica_count == 0) { /* the configuration changed since the job was submitted */
+        bf_walk_back_off(walk, BF_REPLICA_UNREACHABLE,
                          "a check runs on a replica, and `replicas` of the target names none any more", false);
         return;
     }
-    bf_walk_send_one(job, BF_STATEMENT_LOG_END, BF_PHASE_FINDING_LOG_END);
+    bf_walk_send_one(walk, BF_STATEMENT_LOG_END, BF_PHASE_FINDING_LOG_END);
     walk->replica_index = 0;
 }
 
-void bf_walk_log_end_found(struct bf_job *job)
+void bf_walk_log_end_found(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "ask how far the log is written"))
+    if (!bf_walk_fine(walk, "ask how far the log is written"))
         return;
     const char *end = bf_answer_value(&walk->answers[0], 0, 0);
     snprintf(walk->log_end, sizeof walk->log_end, "%s", end ? end : "");
-    connect_replica(job);
+    connect_replica(walk);
 }
 
 /* Who it is, and how far it has replayed. */
-static void recognise(struct bf_job *job)
+static void recognise(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    const struct bf_dialect *dialect = job->target->database->dialect;
+    const struct bf_dialect *dialect = walk->job->target->database->dialect;
     bf_flight_clear(&walk->flight);
     bf_flight_add(&walk->flight, BF_STATEMENT_SERVER, dialect->common(BF_STATEMENT_SERVER));
     struct bf_step *step = bf_flight_add(&walk->flight, BF_STATEMENT_REPLAYED, dialect->common(BF_STATEMENT_REPLAYED));
     bf_step_text(step, walk->log_end);
-    bf_walk_send_to_replica(job, BF_PHASE_RECOGNISING_REPLICA);
+    bf_walk_send_to_replica(walk, BF_PHASE_RECOGNISING_REPLICA);
 }
 
-void bf_walk_replica_connected(struct bf_job *job)
+void bf_walk_replica_connected(struct bf_walk *walk)
 {
-    if (job->walk.connect_class != BF_CLASS_NONE)
-        next_replica(job, job->walk.connect_text);
+    if (walk->connect_class != BF_CLASS_NONE)
+        next_replica(walk, walk->connect_text);
     else
-        recognise(job);
+        recognise(walk);
 }
 
-void bf_walk_replica_recognised(struct bf_job *job)
+void bf_walk_replica_recognised(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     const struct bf_answer *server = &walk->answers[0], *replayed = &walk->answers[1];
     const char *identity = bf_answer_value(server, 0, BF_SERVER_IDENTITY);
     bool lost = walk->lost;
     walk->on_replica = walk->lost = false;
     if (lost || replayed->outcome != BF_OUTCOME_OK)
-        next_replica(job, server->message ? server->message : replayed->message ? replayed->message : "the connection was lost");
+        next_replica(walk, server->message ? server->message : replayed->message ? replayed->message : "the connection was lost");
     else if (!bf_answer_true(server, 0, BF_SERVER_REPLICA))
-        next_replica(job, "it is no replica: it is not in recovery");
+        next_replica(walk, "it is no replica: it is not in recovery");
     else if (!identity || strcmp(identity, walk->table->target_identity) != 0)
-        next_replica(job, "it is a replica of another database");
+        next_replica(walk, "it is a replica of another database");
     else if (walk->stopping) {
-        bf_walk_close_replica(job);
+        bf_walk_close_replica(walk);
         walk->phase = BF_PHASE_READY;
     } else if (bf_answer_true(replayed, 0, 0)) {
         walk->reason = (struct bf_reason){0};
-        bf_walk_send_check(job, true);
+        bf_walk_send_check(walk, true);
     } else {
         char text[BF_ERROR_TEXT_MAX];
-        snprintf(text, sizeof text, "the check waits for replica %s to replay what the job wrote", replica_of(job)->name);
+        snprintf(text, sizeof text, "the check waits for replica %s to replay what the job wrote", replica_of(walk)->name);
         if (walk->reason.code != BF_REPLICATION_LAG)
             walk->reason = bf_reason_make(job, BF_REPLICATION_LAG, text);
         walk->phase = BF_PHASE_WAITING_REPLICA;
@@ -144,36 +139,34 @@ void bf_walk_replica_recognised(struct bf_job *job)
 }
 
 /* It may be a long wait: the owner of the checkpoint shows that it lives. */
-void bf_walk_replica_again(struct bf_job *job)
+void bf_walk_replica_again(struct bf_walk *walk)
 {
-    if (bf_job_now(job) - job->walk.touched_at > BF_TOUCH_EVERY)
-        bf_walk_send_one(job, BF_STATEMENT_TOUCH, BF_PHASE_TOUCHING_MEANWHILE);
+    if (bf_job_now(walk->job) - walk->touched_at > BF_TOUCH_EVERY)
+        bf_walk_send_one(walk, BF_STATEMENT_TOUCH, BF_PHASE_TOUCHING_MEANWHILE);
     else
-        recognise(job);
+        recognise(walk);
 }
 
-void bf_walk_replica_touched(struct bf_job *job)
+void bf_walk_replica_touched(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
-    if (!bf_walk_fine(job, "touch the checkpoint")) {
-        bf_walk_close_replica(job);
+    if (!bf_walk_fine(walk, "touch the checkpoint")) {
+        bf_walk_close_replica(walk);
         return;
     }
-    walk->touched_at = bf_job_now(job);
+    walk->touched_at = bf_job_now(walk->job);
     if (walk->answers[0].affected != 1) { /* not our epoch any more */
-        bf_walk_close_replica(job);
-        bf_walk_send_ask(job);
+        bf_walk_close_replica(walk);
+        bf_walk_send_ask(walk);
     } else if (walk->stopping) {
-        bf_walk_close_replica(job);
+        bf_walk_close_replica(walk);
         walk->phase = BF_PHASE_READY;
     } else {
-        recognise(job);
+        recognise(walk);
     }
 }
 
-bool bf_walk_replica_checked(struct bf_job *job)
+bool bf_walk_replica_checked(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     const struct bf_answer *query = &walk->answers[walk->answer_count - 2];
     bool lost = walk->lost;
     walk->lost = false;
@@ -181,7 +174,7 @@ bool bf_walk_replica_checked(struct bf_job *job)
     bool answered = !lost && (query->outcome == BF_OUTCOME_OK ||
                               (query->outcome == BF_OUTCOME_ERROR && query->error_class != BF_CLASS_SERIALIZATION &&
                                query->error_class != BF_CLASS_LOCK));
-    bf_walk_close_replica(job);
+    bf_walk_close_replica(walk);
     walk->on_replica = false;
     if (walk->stopping) {
         walk->phase = BF_PHASE_READY;
@@ -189,9 +182,9 @@ bool bf_walk_replica_checked(struct bf_job *job)
     }
     if (!answered) {
         char text[BF_ERROR_TEXT_MAX];
-        snprintf(text, sizeof text, "replica %s did not answer the check: %.300s", replica_of(job)->name,
+        snprintf(text, sizeof text, "replica %s did not answer the check: %.300s", replica_of(walk)->name,
                  query->message ? query->message : "the connection was lost");
-        bf_walk_back_off(job, BF_REPLICA_UNREACHABLE, text, false);
+        bf_walk_back_off(walk, BF_REPLICA_UNREACHABLE, text, false);
         return false;
     }
     return true;

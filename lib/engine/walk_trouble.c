@@ -12,16 +12,17 @@ enum {
     HELD_RETRY = 500  /* milliseconds: the try itself waits for the row, as long as lock_timeout */
 };
 
-static double chance(const struct bf_job *job)
+static double chance(const struct bf_walk *walk)
 {
+    const struct bf_job *job = walk->job;
     uint32_t bits = 0;
     job->engine->world->random(job->engine->world->context, &bits, sizeof bits);
     return (double)bits / 4294967296.0;
 }
 
-void bf_walk_back_off(struct bf_job *job, enum bf_code code, const char *text, bool reconnect)
+void bf_walk_back_off(struct bf_walk *walk, enum bf_code code, const char *text, bool reconnect)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     if (walk->courtesy) { /* nothing is at stake: not worth waiting for */
         walk->courtesy = false;
         walk->phase = BF_PHASE_READY;
@@ -34,21 +35,21 @@ void bf_walk_back_off(struct bf_job *job, enum bf_code code, const char *text, b
     if (since)
         walk->reason.since = since;
     if (reconnect)
-        bf_walk_close_session(job);
+        bf_walk_close_session(walk);
     if (reconnect && walk->ending == BF_STATE_COMPLETED) {
         walk->ending = BF_STATE_PLANNING; /* completed is believed only of a session that lasted to the end */
         walk->stopping = false;
     }
     walk->phase = BF_PHASE_BACKING_OFF;
-    int64_t delay = bf_retry_delay(walk->attempts, chance(job));
+    int64_t delay = bf_retry_delay(walk->attempts, chance(walk));
     walk->sleep_until = bf_job_now(job) + (walk->stopping && delay > STOP_RETRY ? STOP_RETRY : delay);
     if (fresh) /* one line for one trouble, not one for each try */
         bf_job_note(job, "retry", "backing off: %s", text);
 }
 
-void bf_walk_end(struct bf_job *job, enum bf_state ending, enum bf_code code, const char *format, ...)
+void bf_walk_end(struct bf_walk *walk, enum bf_state ending, enum bf_code code, const char *format, ...)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     char text[BF_ERROR_TEXT_MAX];
     va_list arguments;
     va_start(arguments, format);
@@ -75,16 +76,15 @@ static const char *said(const struct bf_answer *answer)
 }
 
 /* The session is gone. */
-static void lost(struct bf_job *job, const struct bf_answer *answer)
+static void lost(struct bf_walk *walk, const struct bf_answer *answer)
 {
-    struct bf_walk *walk = &job->walk;
     char text[BF_ERROR_TEXT_MAX];
     if (answer->error_class == BF_CLASS_ENDED) {
         walk->count_ended = true;
         memcpy(walk->ended_server, walk->server_started, sizeof walk->ended_server);
     }
     snprintf(text, sizeof text, "the connection was lost: %.300s", said(answer));
-    bf_walk_back_off(job, BF_LOST_SESSION, text, true);
+    bf_walk_back_off(walk, BF_LOST_SESSION, text, true);
 }
 
 static const struct bf_answer *first_trouble(const struct bf_walk *walk)
@@ -99,78 +99,77 @@ static const struct bf_answer *first_trouble(const struct bf_walk *walk)
 }
 
 /* A conflict with others: smaller, later, and the boundary anew. */
-static void conflict(struct bf_job *job, enum bf_code code, const char *text)
+static void conflict(struct bf_walk *walk, enum bf_code code, const char *text)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     bool held = walk->done && code == BF_LOCK_CONFLICT; /* a row that was set aside: nothing to be made smaller */
     walk->have_next = false;
     if (walk->owner && !held)
         job->record.progress.batch_rows = bf_size_conflict(&walk->size);
-    bf_walk_back_off(job, code, text, false);
+    bf_walk_back_off(walk, code, text, false);
     if (held && walk->phase == BF_PHASE_BACKING_OFF && walk->sleep_until > bf_job_now(job) + HELD_RETRY)
         walk->sleep_until = bf_job_now(job) + HELD_RETRY;
 }
 
 /* The transaction is taken back (or there was none), the session is alive. */
-static void decide(struct bf_job *job, const struct bf_answer *answer, const char *doing)
+static void decide(struct bf_walk *walk, const struct bf_answer *answer, const char *doing)
 {
-    struct bf_walk *walk = &job->walk;
     char text[BF_ERROR_TEXT_MAX], range[300], holder[BF_WHO_TEXT + 16];
     snprintf(text, sizeof text, "could not %s: %.400s%s%.5s%s", doing, said(answer), answer->sqlstate[0] ? " (" : "",
              answer->sqlstate, answer->sqlstate[0] ? ")" : "");
     if (walk->stopping && answer->error_class != BF_CLASS_FENCE) { /* whatever it was, we stop anyway */
         if (walk->unsettled && !walk->owner)
-            bf_walk_back_off(job, BF_LOST_SESSION, text, false);
+            bf_walk_back_off(walk, BF_LOST_SESSION, text, false);
         else
             walk->phase = BF_PHASE_READY;
         return;
     }
     switch (answer->error_class) {
     case BF_CLASS_LOCK:
-        if (bf_walk_go_careful(job))
+        if (bf_walk_go_careful(walk))
             return;
-        bf_walk_name_holder(job, holder, sizeof holder);
+        bf_walk_name_holder(walk, holder, sizeof holder);
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s", holder);
         /* The raise alone waits for a session that this job may have lost (P2). */
         if (!walk->owner && strcmp(doing, BF_DOING_RAISE) == 0)
-            conflict(job, BF_LOST_SESSION, "waiting for a lost session of this job to end");
+            conflict(walk, BF_LOST_SESSION, "waiting for a lost session of this job to end");
         else
-            conflict(job, BF_LOCK_CONFLICT, text);
+            conflict(walk, BF_LOCK_CONFLICT, text);
         return;
     case BF_CLASS_CANCELLED:
         if (walk->locks.yielding)
-            conflict(job, BF_YIELDED, walk->locks.waiter);
+            conflict(walk, BF_YIELDED, walk->locks.waiter);
         else
-            conflict(job, BF_STATEMENT_TIMEOUT, text);
+            conflict(walk, BF_STATEMENT_TIMEOUT, text);
         return;
     case BF_CLASS_NONE:
     case BF_CLASS_SERIALIZATION:
-        conflict(job, BF_SERIALIZATION, text);
+        conflict(walk, BF_SERIALIZATION, text);
         return;
     case BF_CLASS_RESOURCES:
-        conflict(job, BF_SERVER_RESOURCES, text);
+        conflict(walk, BF_SERVER_RESOURCES, text);
         return;
     case BF_CLASS_NOT_PRIMARY:
-        bf_walk_back_off(job, BF_NOT_PRIMARY, text, true);
+        bf_walk_back_off(walk, BF_NOT_PRIMARY, text, true);
         return;
     case BF_CLASS_FENCE:
-        bf_walk_send_ask(job);
+        bf_walk_send_ask(walk);
         return;
     case BF_CLASS_DATA:
         if (strcmp(doing, BF_DOING_SCHEMA) == 0)
             break;
         if (walk->owner && walk->have_next) {
-            bf_walk_range_text(job, range, sizeof range);
-            bf_walk_end(job, BF_STATE_FAILED, BF_DATA_ERROR, "a row among the %s cannot be changed: %.300s (%.5s)", range,
+            bf_walk_range_text(walk, range, sizeof range);
+            bf_walk_end(walk, BF_STATE_FAILED, BF_DATA_ERROR, "a row among the %s cannot be changed: %.300s (%.5s)", range,
                         said(answer), answer->sqlstate);
         } else {
-            bf_walk_end(job, BF_STATE_FAILED, BF_DATA_ERROR, "%s", text);
+            bf_walk_end(walk, BF_STATE_FAILED, BF_DATA_ERROR, "%s", text);
         }
         return;
     case BF_CLASS_DEFINITION:
         /* Did the table change under our feet? Look anew, once. */
         if (walk->definition_errors++ == 0) {
-            bf_walk_back_off(job, BF_STATEMENT_FAILED, text, true);
+            bf_walk_back_off(walk, BF_STATEMENT_FAILED, text, true);
             return;
         }
         break;
@@ -178,20 +177,19 @@ static void decide(struct bf_job *job, const struct bf_answer *answer, const cha
         break;
     }
     if (!walk->owner && strcmp(doing, BF_DOING_SCHEMA) == 0)
-        bf_walk_end(job, BF_STATE_FAILED, BF_SCHEMA_MISSING,
+        bf_walk_end(walk, BF_STATE_FAILED, BF_SCHEMA_MISSING,
                     "%s; let a DBA run what `backfilld --print-schema=%s` prints, then resume the job", text,
-                    job->target->database->dialect->name);
+                    walk->job->target->database->dialect->name);
     else
-        bf_walk_end(job, BF_STATE_FAILED, BF_STATEMENT_FAILED, "%s", text);
+        bf_walk_end(walk, BF_STATE_FAILED, BF_STATEMENT_FAILED, "%s", text);
 }
 
-bool bf_walk_fine(struct bf_job *job, const char *doing)
+bool bf_walk_fine(struct bf_walk *walk, const char *doing)
 {
-    struct bf_walk *walk = &job->walk;
     const struct bf_answer *answer = first_trouble(walk);
     if (walk->lost) {
         static const struct bf_answer gone = {.outcome = BF_OUTCOME_UNKNOWN, .error_class = BF_CLASS_LOST};
-        lost(job, answer ? answer : &gone);
+        lost(walk, answer ? answer : &gone);
         return false;
     }
     if (walk->phase == BF_PHASE_BATCHING || walk->phase == BF_PHASE_TAKING_ASIDE || walk->phase == BF_PHASE_WAITING_ASIDE)
@@ -199,7 +197,7 @@ bool bf_walk_fine(struct bf_job *job, const char *doing)
     if (!answer)
         return true;
     if (walk->flight.count == 0 || walk->flight.steps[0].statement != BF_STATEMENT_BEGIN) {
-        decide(job, answer, doing);
+        decide(walk, answer, doing);
         return false;
     }
     /* Inside a transaction: take it back whole before anything else is said. */
@@ -209,39 +207,37 @@ bool bf_walk_fine(struct bf_job *job, const char *doing)
     walk->trouble.rows = walk->trouble.columns = 0;
     walk->trouble.values = NULL;
     snprintf(walk->trouble_doing, sizeof walk->trouble_doing, "%s", doing);
-    bf_walk_send_one(job, BF_STATEMENT_ROLLBACK, BF_PHASE_TAKING_BACK);
+    bf_walk_send_one(walk, BF_STATEMENT_ROLLBACK, BF_PHASE_TAKING_BACK);
     return false;
 }
 
-void bf_walk_taken_back(struct bf_job *job)
+void bf_walk_taken_back(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     if (walk->lost)
-        lost(job, &walk->answers[0]);
+        lost(walk, &walk->answers[0]);
     else
-        decide(job, &walk->trouble, walk->trouble_doing);
+        decide(walk, &walk->trouble, walk->trouble_doing);
 }
 
-void bf_walk_connect_failed(struct bf_job *job)
+void bf_walk_connect_failed(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     switch (walk->connect_class) {
     case BF_CLASS_PROXY:
-        bf_walk_close_session(job);
-        bf_walk_end(job, BF_STATE_PAUSED, BF_PROXY_BETWEEN_US, "%s", walk->connect_text);
+        bf_walk_close_session(walk);
+        bf_walk_end(walk, BF_STATE_PAUSED, BF_PROXY_BETWEEN_US, "%s", walk->connect_text);
         return;
     case BF_CLASS_TERMINAL: /* an old server, a look-alike: no waiting helps */
-        bf_walk_close_session(job);
-        bf_walk_end(job, BF_STATE_FAILED, BF_CONNECT_REFUSED, "%s", walk->connect_text);
+        bf_walk_close_session(walk);
+        bf_walk_end(walk, BF_STATE_FAILED, BF_CONNECT_REFUSED, "%s", walk->connect_text);
         return;
     case BF_CLASS_LOGIN:
-        bf_walk_back_off(job, BF_CONNECT_REFUSED, walk->connect_text, true);
+        bf_walk_back_off(walk, BF_CONNECT_REFUSED, walk->connect_text, true);
         return;
     case BF_CLASS_NOT_PRIMARY:
-        bf_walk_back_off(job, BF_NOT_PRIMARY, walk->connect_text, true);
+        bf_walk_back_off(walk, BF_NOT_PRIMARY, walk->connect_text, true);
         return;
     default:
-        bf_walk_back_off(job, BF_SERVER_UNREACHABLE, walk->connect_text, true);
+        bf_walk_back_off(walk, BF_SERVER_UNREACHABLE, walk->connect_text, true);
         return;
     }
 }

@@ -72,9 +72,9 @@ static bool needs_look(const struct bf_watcher *watcher, const struct bf_job *jo
            now(watcher) - job->walk.flight_sent >= yield_after(job) / 2;
 }
 
-static void yield(struct bf_job *job, const char *text)
+static void yield(struct bf_walk *walk, const char *text)
 {
-    struct bf_walk *walk = &job->walk;
+    struct bf_job *job = walk->job;
     walk->locks.yielding = true;
     snprintf(walk->locks.waiter, sizeof walk->locks.waiter, "%s", text);
     job->record.progress.yields++;
@@ -123,7 +123,7 @@ static void read_waits(struct bf_watcher *watcher, const struct bf_flight *fligh
             } else if (watched(&job->walk)) {
                 snprintf(text, sizeof text, "%s waited %lld ms for our locks (limit %lld ms)", who ? who : "a session",
                          (long long)waited, (long long)limit);
-                yield(job, text);
+                yield(&job->walk, text);
             }
         }
     }
@@ -192,7 +192,7 @@ static void play_safe(struct bf_watcher *watcher)
     for (struct bf_job *job = watcher->engine->oldest; job; job = job->newer)
         if (needs_look(watcher, job) && now(watcher) - job->walk.flight_sent >= yield_after(job) &&
             job->walk.size.rows > job->walk.size.min)
-            yield(job, "whether somebody waits for our locks cannot be seen: batches stay shorter than limits.yield_after");
+            yield(&job->walk, "whether somebody waits for our locks cannot be seen: batches stay shorter than limits.yield_after");
 }
 
 static void on_timer(void *argument)
@@ -224,8 +224,9 @@ static struct bf_watcher *find(const struct bf_job *job)
     return watcher;
 }
 
-void bf_watcher_batch_sent(struct bf_job *job)
+void bf_watcher_batch_sent(struct bf_walk *walk)
 {
+    struct bf_job *job = walk->job;
     struct bf_engine *engine = job->engine;
     struct bf_watcher *watcher = find(job);
     if (!job->target->database->dialect->common(BF_STATEMENT_WATCH))
