@@ -64,6 +64,13 @@ static json_t *replicas_view(const struct bf_engine *engine, const char *target)
     return replicas;
 }
 
+/* Who is behind the value, or what our account lacks to measure it. */
+static json_t *signal_text(const struct bf_signal *signal, bool known)
+{
+    BF_AUTO_STRING char *text = signal->text[0] ? bf_format(known ? "%s" : "unmeasured: our account lacks %s", signal->text) : NULL;
+    return bf_json_text(text);
+}
+
 static json_t *signals_view(const struct bf_engine *engine, const char *target)
 {
     enum { SIGNALS_MAX = BF_WATCHED_MAX + 2 * BF_SIGNALS_MAX };
@@ -79,6 +86,7 @@ static json_t *signals_view(const struct bf_engine *engine, const char *target)
         json_object_set_new(view, "value", number(list[i].value, known));
         json_object_set_new(view, "limit", number(list[i].limit, list[i].limit > 0));
         json_object_set_new(view, "age_seconds", number((double)list[i].sampled_at / 1000, known));
+        json_object_set_new(view, "text", signal_text(&list[i], known));
         json_array_append_new(signals, view);
     }
     free(list);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
+#include <uthash.h>
 
 #include "allocate.h"
 #include "pressure.h"
@@ -25,13 +26,20 @@ struct point {
     struct levels levels;
 };
 
+/* The same as it is kept: six hundred of them for each job that works. What does not fit into a second does not happen. */
+struct kept {
+    uint32_t second; /* unix */
+    uint32_t rows_scanned, rows_changed, batches, batch_time, batch_rows, slept, held;
+    struct levels levels;
+};
+
 /* One job while it works, and ten minutes more. */
 struct series {
-    struct series *next;
+    UT_hash_handle hh; /* by job */
     char job[BF_ULID_TEXT];
     struct bf_meter seen;      /* at the last tick */
     char names[SIGNALS][BF_SIGNAL_NAME]; /* as they were met; "": free */
-    struct point *fine;        /* a ring */
+    struct kept *fine;         /* a ring */
     size_t capacity, begin, count;
     struct point open[COARSE_STEPS]; /* whose span is not over; at 0: none */
     struct bf_sample *closed[COARSE_STEPS]; /* not stored yet */
@@ -42,7 +50,7 @@ struct bf_sampler {
     struct bf_engine *engine;
     const struct bf_store *store;
     uv_timer_t timer;
-    struct series *series; /* list */
+    struct series *series; /* by job */
     int ticks;
     struct bf_signal signals[SIGNALS_MAX]; /* of the target that is looked at */
 };
@@ -62,9 +70,9 @@ static bool works(enum bf_state state)
 
 static struct series *series_of(struct bf_sampler *sampler, const char *job)
 {
-    struct series *each = sampler->series;
-    while (each && strcmp(each->job, job) != 0) each = each->next;
-    return each;
+    struct series *found = NULL;
+    HASH_FIND_STR(sampler->series, job, found);
+    return found;
 }
 
 /* ---- points ---- */
@@ -118,6 +126,37 @@ static void close_span(struct series *series, int which)
     series->open[which] = (struct point){0};
 }
 
+static uint32_t small(int64_t number)
+{
+    return number < 0 ? 0 : number < UINT32_MAX ? (uint32_t)number : UINT32_MAX;
+}
+
+static struct kept keep(const struct point *point)
+{
+    const struct bf_sample *sample = &point->sample;
+    return (struct kept){.second = small(sample->at / BF_SAMPLE_FINE),
+                         .rows_scanned = small(sample->rows_scanned),
+                         .rows_changed = small(sample->rows_changed),
+                         .batches = small(sample->batches),
+                         .batch_time = small(sample->batch_time),
+                         .batch_rows = small(sample->batch_rows),
+                         .slept = small(sample->slept),
+                         .held = small(sample->held),
+                         .levels = point->levels};
+}
+
+static struct bf_sample sample_of(const struct kept *kept)
+{
+    return (struct bf_sample){.at = (int64_t)kept->second * BF_SAMPLE_FINE,
+                              .rows_scanned = kept->rows_scanned,
+                              .rows_changed = kept->rows_changed,
+                              .batches = kept->batches,
+                              .batch_time = kept->batch_time,
+                              .batch_rows = kept->batch_rows,
+                              .slept = kept->slept,
+                              .held = kept->held};
+}
+
 static void take_point(struct series *series, const struct point *point)
 {
     if (series->count == series->capacity && series->capacity < BF_SAMPLES_FINE) {
@@ -126,9 +165,9 @@ static void take_point(struct series *series, const struct point *point)
         series->fine = bf_reallocate(series->fine, series->capacity * sizeof *series->fine);
     }
     if (series->count < series->capacity) {
-        series->fine[(series->begin + series->count++) % series->capacity] = *point;
+        series->fine[(series->begin + series->count++) % series->capacity] = keep(point);
     } else {
-        series->fine[series->begin] = *point;
+        series->fine[series->begin] = keep(point);
         series->begin = (series->begin + 1) % series->capacity;
     }
     for (int which = 0; which < COARSE_STEPS; which++) {
@@ -181,33 +220,14 @@ static int place_of(struct series *series, const char *name)
     return -1;
 }
 
-/* The job's own: a target shows the strictest of all that run. 0: it has none. */
-static double limit_of(const struct bf_document *document, const struct bf_signal *signal)
-{
-    static const char prefix[] = "signal:";
-    switch (signal->kind) {
-    case BF_SIGNAL_REPLICATION_LAG:
-        return (double)document->limits.replication_lag / 1000;
-    case BF_SIGNAL_ACTIVE_SESSIONS:
-        return document->limits.active_sessions < BF_NO_LIMIT ? (double)document->limits.active_sessions : 0;
-    case BF_SIGNAL_QUERY:
-        for (size_t i = 0; i < document->query_count; i++)
-            if (strcmp(signal->name + strlen(prefix), document->queries[i].name) == 0 &&
-                signal->limit >= document->queries[i].limit && signal->limit <= document->queries[i].limit)
-                return signal->limit;
-        return 0;
-    default:
-        return 0;
-    }
-}
-
-static struct levels levels_now(struct bf_sampler *sampler, struct series *series, const struct bf_document *document)
+static struct levels levels_now(struct bf_sampler *sampler, struct series *series, const struct bf_job *job)
 {
     struct levels levels = no_levels();
-    size_t count = bf_engine_signals(sampler->engine, document->target, sampler->signals, SIGNALS_MAX);
+    const char *target = bf_job_record(job)->document->target;
+    size_t count = bf_engine_signals(sampler->engine, target, sampler->signals, SIGNALS_MAX);
     for (size_t i = 0; i < count; i++) {
         const struct bf_signal *signal = &sampler->signals[i];
-        double limit = limit_of(document, signal);
+        double limit = bf_job_limit(job, signal); /* its own: a target shows the strictest of all that run */
         int place = limit > 0 && signal->sampled_at != BF_SIGNAL_NEVER ? place_of(series, signal->name) : -1;
         if (place < 0) continue;
         levels.value[place] = isfinite(signal->value) ? (float)signal->value : -1;
@@ -231,7 +251,7 @@ static void look(struct bf_sampler *sampler, struct series *series, const struct
                               .held = waited(&meter) - waited(seen)};
     series->seen = meter;
     struct point point = {.sample = sample,
-                          .levels = levels_now(sampler, series, bf_job_record(job)->document)};
+                          .levels = levels_now(sampler, series, job)};
     take_point(series, &point);
 }
 
@@ -239,7 +259,7 @@ static void look(struct bf_sampler *sampler, struct series *series, const struct
 
 static void store_closed(struct bf_sampler *sampler)
 {
-    for (struct series *each = sampler->series; each; each = each->next) {
+    for (struct series *each = sampler->series; each; each = each->hh.next) {
         for (int which = 0; which < COARSE_STEPS; which++) {
             if (each->closed_count[which] == 0) continue;
             /* A point that cannot be stored is lost; the store's trouble is said by what must be stored. */
@@ -265,19 +285,17 @@ static void series_free(struct series *series)
 static bool is_over(const struct series *series, int64_t now)
 {
     if (series->count == 0) return true;
-    const struct point *last = &series->fine[(series->begin + series->count - 1) % series->capacity];
-    return now - last->sample.at > (int64_t)BF_SAMPLES_FINE * BF_SAMPLE_FINE;
+    const struct kept *last = &series->fine[(series->begin + series->count - 1) % series->capacity];
+    return now - (int64_t)last->second * BF_SAMPLE_FINE > (int64_t)BF_SAMPLES_FINE * BF_SAMPLE_FINE;
 }
 
 static void forget_old(struct bf_sampler *sampler, int64_t now)
 {
-    for (struct series **place = &sampler->series; *place;) {
-        struct series *each = *place;
-        if (!is_over(each, now)) {
-            place = &each->next;
-            continue;
-        }
-        *place = each->next;
+    struct series *each, *next;
+    HASH_ITER(hh, sampler->series, each, next)
+    {
+        if (!is_over(each, now)) continue;
+        HASH_DEL(sampler->series, each);
         series_free(each);
     }
 }
@@ -294,8 +312,7 @@ static void on_tick(uv_timer_t *timer)
         if (!series && (works(record->state) || worked)) {
             series = BF_NEW(struct series);
             memcpy(series->job, record->id, sizeof series->job);
-            series->next = sampler->series;
-            sampler->series = series;
+            HASH_ADD_STR(sampler->series, job, series);
             forget_past(series, job);
         }
         if (series && (works(record->state) || series->open[0].sample.at != 0 || series->count == 0))
@@ -328,12 +345,13 @@ static void on_closed(uv_handle_t *handle)
 void bf_sampler_free(struct bf_sampler *sampler)
 {
     if (!sampler) return;
-    for (struct series *each = sampler->series; each; each = each->next)
+    for (struct series *each = sampler->series; each; each = each->hh.next)
         for (int which = 0; which < COARSE_STEPS; which++) close_span(each, which);
     store_closed(sampler);
-    while (sampler->series) {
-        struct series *each = sampler->series;
-        sampler->series = each->next;
+    struct series *each, *next;
+    HASH_ITER(hh, sampler->series, each, next)
+    {
+        HASH_DEL(sampler->series, each);
         series_free(each);
     }
     uv_close((uv_handle_t *)&sampler->timer, on_closed);
@@ -346,10 +364,11 @@ static void read_fine(const struct series *series, int64_t since, size_t limit, 
     struct bf_sample *found = bf_allocate((limit + 1) * sizeof *found);
     size_t count = 0, first = since == 0 && series && series->count > limit ? series->count - limit : 0;
     for (size_t i = first; series && i < series->count && count < limit; i++) {
-        const struct point *point = &series->fine[(series->begin + i) % series->capacity];
-        if (point->sample.at < since) continue;
-        found[count] = point->sample;
-        found[count++].signals = levels_text(series, &point->levels);
+        const struct kept *kept = &series->fine[(series->begin + i) % series->capacity];
+        struct bf_sample sample = sample_of(kept);
+        if (sample.at < since) continue;
+        found[count] = sample;
+        found[count++].signals = levels_text(series, &kept->levels);
     }
     static const struct bf_error fine = {.code = BF_OK};
     read(argument, found, count, &fine);

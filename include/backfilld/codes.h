@@ -62,6 +62,15 @@
     X(REPLICA_UNREACHABLE, replica_unreachable, 0, "No replica can be asked")              \
     X(REPLICATION_LAG, replication_lag, 0, "A replica is behind")                          \
     X(ACTIVE_SESSIONS, active_sessions, 0, "Too many sessions are active")                 \
+    X(BLOCKED_SESSIONS, blocked_sessions, 0, "Too many sessions wait for our locks")       \
+    X(LOG_RATE, log_rate, 0, "The server writes too much log")                             \
+    X(ARCHIVE_BACKLOG, archive_backlog, 0, "The archiver is behind")                       \
+    X(SLOT_RETAINED, slot_retained, 0, "A replication slot keeps too much log")            \
+    X(AUTOVACUUM, autovacuum, 0, "Autovacuum works on the table")                          \
+    X(DEAD_TUPLES, dead_tuples, 0, "The table has too many dead tuples")                   \
+    X(OLDEST_SNAPSHOT, oldest_snapshot, 0, "A snapshot or transaction is too old")         \
+    X(HISTORY_LIST, history_list, 0, "InnoDB is behind with its purge")                    \
+    X(FLOW_CONTROL, flow_control, 0, "The cluster slows its writes down")                  \
     X(SIGNAL, signal, 0, "A signal of the document's is over its limit")                   \
     X(SIGNAL_STALE, signal_stale, 0, "A signal cannot be read")                            \
     X(NO_REPLICAS, no_replicas, 422, "No replica streams from the target")                 \

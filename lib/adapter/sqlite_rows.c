@@ -97,6 +97,8 @@ enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct b
         {&rows->latch_on,
          "INSERT OR REPLACE INTO latch (kind, name, value, reason, actor, since) VALUES (?, ?, ?, ?, ?, ?)"},
         {&rows->latch_off, "DELETE FROM latch WHERE kind = ? AND name = ? AND value = ?"},
+        {&rows->ignore, "INSERT OR REPLACE INTO ignored_replica (target, replica, why, until) VALUES (?, ?, ?, ?)"},
+        {&rows->heed, "DELETE FROM ignored_replica WHERE target = ? AND replica = ?"},
         {&rows->forget_job, "DELETE FROM job WHERE id = ?"},
         {&rows->forget_events, "DELETE FROM event WHERE job = ?"},
         {&rows->add_sample, BF_SAMPLE_ADD},
@@ -129,6 +131,8 @@ void bf_rows_clear(struct bf_rows *rows)
     sqlite3_finalize(rows->last_of_job);
     sqlite3_finalize(rows->latch_on);
     sqlite3_finalize(rows->latch_off);
+    sqlite3_finalize(rows->ignore);
+    sqlite3_finalize(rows->heed);
     sqlite3_finalize(rows->forget_job);
     sqlite3_finalize(rows->forget_events);
     sqlite3_finalize(rows->add_sample);

@@ -22,7 +22,7 @@ void bf_saved_job_clear(struct bf_saved_job *saved);
 struct bf_rows {
     sqlite3 *connection;
     sqlite3_stmt *save, *append, *first_of_all, *first_of_job, *last_of_all, *last_of_job;
-    sqlite3_stmt *latch_on, *latch_off, *forget_job, *forget_events;
+    sqlite3_stmt *latch_on, *latch_off, *ignore, *heed, *forget_job, *forget_events;
     sqlite3_stmt *add_sample, *trim_samples, *first_samples, *last_samples, *forget_samples;
 };
 
@@ -45,6 +45,11 @@ bool bf_rows_add_samples(struct bf_rows *rows, const char *job, int step, const 
                          int keep);
 bool bf_rows_samples(struct bf_rows *rows, const char *job, int step, int64_t since, size_t limit,
                      struct bf_sample **ret_samples, size_t *ret_count);
+
+/* sqlite_ignored.c */
+bool bf_rows_ignored(struct bf_rows *rows, const struct bf_ignored *ignored);
+enum bf_code bf_rows_load_ignored(struct bf_rows *rows, bf_store_loaded_ignored *loaded, void *argument,
+                                  struct bf_error *error);
 
 /* Every job, oldest first. */
 enum bf_code bf_rows_load(struct bf_rows *rows, bf_store_loaded *loaded, void *argument, struct bf_error *error);

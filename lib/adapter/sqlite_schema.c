@@ -49,6 +49,10 @@ static const char *const steps[] = {
     /* 5 */
     "ALTER TABLE job ADD COLUMN rows_set_aside INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN yields INTEGER NOT NULL DEFAULT 0;",
+    /* 6 */
+    "CREATE TABLE ignored_replica ("
+    " target TEXT NOT NULL, replica TEXT NOT NULL, why TEXT NOT NULL, until INTEGER NOT NULL,"
+    " PRIMARY KEY (target, replica)) STRICT, WITHOUT ROWID;",
 };
 
 const struct bf_schema_steps bf_store_steps = {.sql = steps, .count = BF_COUNT(steps)};

@@ -10,7 +10,7 @@
 #include "sqlite_rows.h"
 #include "sqlite_schema.h"
 
-enum kind { WRITE, WRITE_LATCH, WRITE_SAMPLES, FORGET, READ, READ_SAMPLES };
+enum kind { WRITE, WRITE_LATCH, WRITE_IGNORED, WRITE_SAMPLES, FORGET, READ, READ_SAMPLES };
 
 /* One call, in the order of the calls. */
 struct item {
@@ -24,6 +24,8 @@ struct item {
     /* WRITE_LATCH */
     struct bf_latch latch;
     bool on;
+    /* WRITE_IGNORED */
+    struct bf_ignored ignored;
     /* FORGET, READ, and those of samples */
     char *job;
     /* WRITE_SAMPLES, READ_SAMPLES */
@@ -113,6 +115,8 @@ static bool write_item(struct store *store, const struct item *item)
 {
     if (item->kind == FORGET)
         return bf_rows_forget(&store->rows, item->job);
+    if (item->kind == WRITE_IGNORED)
+        return bf_rows_ignored(&store->rows, &item->ignored);
     if (item->kind == WRITE_SAMPLES)
         return bf_rows_add_samples(&store->rows, item->job, item->step, item->samples, item->count, item->keep);
     bool written = item->kind == WRITE_LATCH ? bf_rows_latch(&store->rows, &item->latch, item->on)
@@ -294,6 +298,15 @@ static void save_latch(void *context, const struct bf_latch *latch, bool on, con
     write_later(context, item, events, count, stored, argument);
 }
 
+static void save_ignored(void *context, const struct bf_ignored *ignored, bf_stored *stored, void *argument)
+{
+    struct item *item = BF_NEW(struct item);
+
+    item->kind = WRITE_IGNORED;
+    item->ignored = *ignored;
+    write_later(context, item, NULL, 0, stored, argument);
+}
+
 static void forget(void *context, const char *job, bf_stored *stored, void *argument)
 {
     struct item *item = BF_NEW(struct item);
@@ -376,6 +389,17 @@ static enum bf_code load_latches(void *context, bf_store_loaded_latch *loaded, v
     return code == BF_OK ? BF_OK : bf_prefix(error, prefix);
 }
 
+static enum bf_code load_ignored(void *context, bf_store_loaded_ignored *loaded, void *argument, struct bf_error *error)
+{
+    struct store *store = context;
+    BF_AUTO_STRING char *prefix = bf_format("state store %s", store->path);
+
+    uv_mutex_lock(&store->mutex);
+    enum bf_code code = bf_rows_load_ignored(&store->rows, loaded, argument, error);
+    uv_mutex_unlock(&store->mutex);
+    return code == BF_OK ? BF_OK : bf_prefix(error, prefix);
+}
+
 enum bf_code bf_sqlite_store_open(uv_loop_t *loop, const char *path, struct bf_store **ret_store,
                                   struct bf_error *error)
 {
@@ -399,6 +423,8 @@ enum bf_code bf_sqlite_store_open(uv_loop_t *loop, const char *path, struct bf_s
                                      .save = save,
                                      .load_latches = load_latches,
                                      .save_latch = save_latch,
+                                     .load_ignored = load_ignored,
+                                     .save_ignored = save_ignored,
                                      .forget = forget,
                                      .read_events = read_events,
                                      .save_samples = save_samples,

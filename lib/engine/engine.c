@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "allocate.h"
-#include "internal.h"
+#include "ignored_list.h"
 #include "monitor.h"
 
 static void on_ticker(void *argument);
@@ -97,9 +97,31 @@ void bf_engine_mark(struct bf_job *job)
     bf_engine_wake(engine);
 }
 
+void bf_engine_place(struct bf_job *job)
+{
+    struct bf_job **at = &job->engine->working;
+    while (*at && *at != job)
+        at = &(*at)->next_working;
+    if (*at && !bf_state_active(job->record.state)) {
+        *at = job->next_working;
+        job->next_working = NULL;
+    } else if (!*at && bf_state_active(job->record.state)) {
+        *at = job;
+    }
+}
+
+static void take_out(struct bf_job *job)
+{
+    for (struct bf_job **at = &job->engine->working; *at; at = &(*at)->next_working)
+        if (*at == job) {
+            *at = job->next_working;
+            return;
+        }
+}
+
 static bool nothing_runs(const struct bf_engine *engine)
 {
-    for (const struct bf_job *job = engine->oldest; job; job = job->newer)
+    for (const struct bf_job *job = engine->working; job; job = job->next_working)
         if (!bf_walk_over(job))
             return false;
     return true;
@@ -149,6 +171,7 @@ struct bf_job *bf_engine_add(struct bf_engine *engine, struct bf_record *record)
     else
         engine->oldest = job;
     engine->newest = job;
+    bf_engine_place(job);
     bf_ledger_read(&job->ledger, job->record.progress.ledger);
     bf_walk_reset(job, false);
     bf_job_show_target(job);
@@ -179,12 +202,15 @@ enum bf_code bf_engine_start(struct bf_engine *engine, struct bf_error *error)
 {
     enum bf_code code = engine->store->load_latches(engine->store->context, on_latch, engine, error);
     if (code == BF_OK)
+        code = engine->store->load_ignored(engine->store->context, bf_ignored_loaded, engine, error);
+    if (code == BF_OK)
         code = engine->store->load(engine->store->context, on_loaded, engine, error);
     if (code != BF_OK)
         return code;
     engine->schedule = true;
     bf_engine_wake(engine);
     bf_engine_retain(engine);
+    bf_ignored_save(engine);
     return BF_OK;
 }
 
@@ -243,6 +269,7 @@ void bf_engine_remove(struct bf_job *job)
         job->newer->older = job->older;
     else
         engine->newest = job->older;
+    take_out(job);
     bf_monitor_forget(job);
     bf_walk_drop(job);
     free_job(job);
@@ -274,6 +301,7 @@ void bf_engine_free(struct bf_engine *engine)
     for (struct bf_call *call = engine->calls; call; call = call->next)
         call->engine = NULL;
     bf_latches_free(engine);
+    free(engine->ignored);
     free(engine->released_by);
     engine->world->timer_free(engine->ticker);
     engine->world->timer_free(engine->store_timer);

@@ -158,9 +158,13 @@ size_t bf_engine_replicas(const struct bf_engine *engine, const char *target, st
 /* Every signal with the strictest limit of the jobs that run (0: none); sampled_at is the age in milliseconds instead, or
  * BF_SIGNAL_NEVER. */
 size_t bf_engine_signals(const struct bf_engine *engine, const char *target, struct bf_signal *list, size_t max);
+/* In the unit of the kind; 0: the document has none for it. */
+double bf_document_limit(const struct bf_document *document, enum bf_signal_kind kind);
+/* The same of a signal, which may be about the table of another job. */
+double bf_job_limit(const struct bf_job *job, const struct bf_signal *signal);
 bool bf_engine_watches(const struct bf_engine *engine, const char *target, const char **ret_trouble); /* "": none */
 /* Jobs go on without this replica for so long (milliseconds), or heed it again. Takes effect at once, is told to the jobs
- * that run, and does not survive a restart. BF_NOT_FOUND. */
+ * that run, and is kept over restarts. BF_NOT_FOUND. */
 enum bf_code bf_engine_ignore_replica(struct bf_engine *engine, const char *target, const char *replica, int64_t ignore_for,
                                       const char *actor, const char *reason, struct bf_error *error);
 enum bf_code bf_engine_heed_replica(struct bf_engine *engine, const char *target, const char *replica, const char *actor,

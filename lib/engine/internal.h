@@ -36,6 +36,7 @@ struct bf_request {
 
 struct bf_job {
     struct bf_job *older, *newer; /* all jobs, by age */
+    struct bf_job *next_working;  /* those whose state is active (bf_state_active): none of the others has a walk under way */
     struct bf_job *next_dirty;
     bool dirty;
     struct bf_engine *engine;
@@ -67,6 +68,7 @@ struct bf_job {
 
 struct bf_submission;
 struct bf_monitor;
+struct bf_ignored_replica;
 struct bf_clone;
 struct bf_call;
 
@@ -91,6 +93,7 @@ struct bf_engine {
     const struct bf_target **targets; /* owned list */
     size_t target_count;
     struct bf_job *oldest, *newest;
+    struct bf_job *working; /* by next_working; what happens several times a second looks at these alone */
     struct bf_job *dirty_first, *dirty_last;
     struct bf_timer *ticker;      /* fires once when something is dirty */
     struct bf_timer *store_timer; /* tries again to store what could not be stored */
@@ -101,6 +104,8 @@ struct bf_engine {
     struct bf_held_latch *latches;
     size_t latch_count;
     struct bf_late_latch *late_latches; /* owned, oldest first */
+    struct bf_ignored_replica *ignored; /* owned list (ignored_list.h); what is over stays until the next start */
+    size_t ignored_count;
     char *released_by; /* who said resume-all last; owned */
     bool schedule;                /* somebody may have a turn now */
     struct bf_submission *submissions;
@@ -138,12 +143,14 @@ struct bf_call {
     struct bf_job *job; /* may be NULL */
     bf_latched *latched;
     struct bf_latch latch;
+    struct bf_ignored ignored;
     struct bf_event event; /* its type is "" where there is none */
 };
 
 /* engine.c */
 struct bf_call *bf_call_new(struct bf_engine *engine, void (*done)(struct bf_call *, const struct bf_error *));
 void bf_call_stored(void *call, const struct bf_error *error); /* a bf_stored */
+void bf_engine_place(struct bf_job *job); /* its state is another one: among those that work or not */
 void bf_engine_remove(struct bf_job *job); /* frees it; nothing of it may be under way */
 void bf_engine_mark(struct bf_job *job);            /* the tick will look at it; callable from anywhere */
 void bf_engine_wake(struct bf_engine *engine);      /* the ticker will run (for the scheduler) */

@@ -32,6 +32,7 @@ static void announce(struct bf_job *job, const struct bf_event *event)
 static void apply(struct bf_job *job, enum bf_state from, enum bf_state to)
 {
     job->record.state = to;
+    bf_engine_place(job);
     job->walk.reason = (struct bf_reason){0};
     if (bf_state_active(to) && !bf_state_active(from))
         bf_walk_reset(job, false);

@@ -105,12 +105,14 @@ static void fly_sample(struct bf_line *line)
     /* Behind the sample: what was written before it is what the answer to it has to cover. */
     if (monitor->target->watch_replicas && (monitor->walsenders || monitor->replicas.count))
         bf_flight_add(&line->flight, BF_STATEMENT_BEAT, dialect->common(BF_STATEMENT_BEAT))->new_group = true;
+    bf_monitor_ask_slow(line->monitor, &line->flight);
 }
 
 static void sample_landed(struct bf_line *line, const struct bf_answer *answers)
 {
     struct bf_monitor *monitor = line->monitor;
-    const struct bf_answer *beat = line->flight.count > 1 ? &answers[1] : NULL;
+    bool has_beat = line->flight.count > 1 && line->flight.steps[1].statement == BF_STATEMENT_BEAT;
+    const struct bf_answer *beat = has_beat ? &answers[1] : NULL;
     if (answers[0].outcome != BF_OUTCOME_OK) {
         snprintf(line->trouble, sizeof line->trouble, "%s", answers[0].message ? answers[0].message : "no answer");
         return;
@@ -121,7 +123,8 @@ static void sample_landed(struct bf_line *line, const struct bf_answer *answers)
                  beat->message ? beat->message : "no answer");
     monitor->taken++;
     bf_monitor_take_sample(monitor, &answers[0]);
-    for (struct bf_job *job = monitor->engine->oldest; job; job = job->newer)
+    bf_monitor_take_slow(monitor, line, answers);
+    for (struct bf_job *job = monitor->engine->working; job; job = job->next_working)
         if (job->target == monitor->target && !bf_walk_over(job))
             bf_engine_mark(job);
 }
@@ -135,7 +138,7 @@ static bool needs(const struct bf_monitor *monitor, const struct bf_job *job)
 
 static bool is_needed(const struct bf_monitor *monitor)
 {
-    for (const struct bf_job *job = monitor->engine->oldest; job; job = job->newer)
+    for (const struct bf_job *job = monitor->engine->working; job; job = job->next_working)
         if (needs(monitor, job))
             return true;
     return false;
@@ -143,7 +146,7 @@ static bool is_needed(const struct bf_monitor *monitor)
 
 static bool has_queries(const struct bf_monitor *monitor)
 {
-    for (const struct bf_job *job = monitor->engine->oldest; job; job = job->newer)
+    for (const struct bf_job *job = monitor->engine->working; job; job = job->next_working)
         if (needs(monitor, job) && job->record.document->query_count)
             return true;
     return false;
@@ -159,7 +162,10 @@ static void rest(struct bf_monitor *monitor)
     monitor->engine->world->timer_stop(monitor->timer);
     monitor->target = NULL;
     monitor->sampled_at = BF_SIGNAL_NEVER;
-    monitor->signal_count = 0;
+    monitor->signal_count = monitor->slow_count = 0;
+    monitor->slow_due = 0;
+    monitor->slow_at = monitor->paused_at = BF_SIGNAL_NEVER;
+    monitor->may_count_archive = false;
     bf_watched_forget_positions(&monitor->replicas);
 }
 
@@ -236,7 +242,7 @@ struct bf_monitor *bf_monitor_of(struct bf_engine *engine, const char *target)
     monitor->engine = engine;
     monitor->name = bf_copy_string(target);
     monitor->timer = engine->world->timer_new(engine->world->context, on_timer, monitor);
-    monitor->sampled_at = BF_SIGNAL_NEVER;
+    monitor->sampled_at = monitor->slow_at = monitor->paused_at = BF_SIGNAL_NEVER;
     monitor->samples = (struct bf_line){.monitor = monitor, .application_name = "backfilld monitor", .fly = fly_sample,
                                         .landed = sample_landed};
     monitor->queries = (struct bf_line){.monitor = monitor, .application_name = "backfilld signals",
@@ -260,10 +266,13 @@ void bf_monitors_drop(struct bf_engine *engine)
     engine->monitors = NULL;
 }
 
-const struct bf_signal *bf_monitor_signal(const struct bf_monitor *monitor, enum bf_signal_kind kind)
+const struct bf_signal *bf_monitor_signal_called(const struct bf_monitor *monitor, const char *name)
 {
     for (size_t i = 0; i < monitor->signal_count; i++)
-        if (monitor->signals[i].kind == kind)
+        if (strcmp(monitor->signals[i].name, name) == 0)
             return &monitor->signals[i];
+    for (size_t i = 0; i < monitor->slow_count; i++)
+        if (strcmp(monitor->slow[i].name, name) == 0)
+            return &monitor->slow[i];
     return NULL;
 }

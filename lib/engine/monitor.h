@@ -47,7 +47,12 @@ struct bf_monitor {
     struct bf_watched_list replicas;
     struct bf_signal signals[BF_SIGNALS_MAX]; /* but lag; without limits */
     size_t signal_count;
-    char blocked_text[256];         /* who waits for us */
+    struct bf_signal slow[BF_SIGNALS_MAX]; /* the same of what is looked at every few seconds */
+    size_t slow_count;
+    int64_t slow_at, slow_due;      /* monotonic milliseconds: was looked at last (BF_SIGNAL_NEVER), and will be again */
+    bool may_count_archive;         /* our user may list what waits for the archiver */
+    double paused;                  /* seconds for which the cluster had stopped writes at `paused_at`, in all */
+    int64_t paused_at;              /* monotonic milliseconds; BF_SIGNAL_NEVER */
     char query_limit[BF_LIMIT_TIME_TEXT];
     struct bf_job *asked;           /* whose signals the queries' flight asks for; NULL: none */
 };
@@ -59,10 +64,14 @@ void bf_monitor_need(struct bf_job *job);    /* a job runs: it watches from now 
 void bf_monitor_review(struct bf_monitor *monitor); /* does any job need it still? Else it rests */
 void bf_monitor_forget(struct bf_job *job);  /* the job's memory goes */
 void bf_monitors_drop(struct bf_engine *engine);
-const struct bf_signal *bf_monitor_signal(const struct bf_monitor *monitor, enum bf_signal_kind kind); /* NULL */
+const struct bf_signal *bf_monitor_signal_called(const struct bf_monitor *monitor, const char *name); /* NULL */
 
 /* monitor_sample.c */
 void bf_monitor_take_sample(struct bf_monitor *monitor, const struct bf_answer *sample);
+
+/* monitor_slow.c */
+void bf_monitor_ask_slow(struct bf_monitor *monitor, struct bf_flight *flight); /* where it is due: further steps */
+void bf_monitor_take_slow(struct bf_monitor *monitor, const struct bf_line *line, const struct bf_answer *answers);
 
 /* monitor_query.c: the signals of documents */
 void bf_monitor_fly_queries(struct bf_line *line);

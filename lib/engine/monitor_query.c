@@ -18,7 +18,7 @@ static struct bf_job *next_job(const struct bf_monitor *monitor)
 {
     struct bf_job *first = NULL;
     bool behind = false;
-    for (struct bf_job *job = monitor->engine->oldest; job; job = job->newer) {
+    for (struct bf_job *job = monitor->engine->working; job; job = job->next_working) {
         if (has_queries(monitor, job) && behind)
             return job;
         if (has_queries(monitor, job) && !first)

@@ -22,12 +22,23 @@ static void add(struct sample *sample, enum bf_signal_kind kind, const char *pre
     snprintf(signal->name, sizeof signal->name, "%s%.*s", prefix, BF_SIGNAL_NAME - 20, name);
 }
 
-/* NULL is what cannot be measured: there is no such signal then, and who has a limit for it holds. */
+/* NULL is what our account may not see: never zero, and who has a limit for it holds. */
 static void add_number(struct sample *sample, size_t row, enum bf_signal_kind kind, const char *prefix, const char *name)
 {
+    struct bf_monitor *monitor = sample->monitor;
     double value = bf_answer_real(sample->answer, row, BF_SAMPLE_NUMBER, -1);
-    if (value >= 0)
-        add(sample, kind, prefix, name, value);
+    const char *text = bf_answer_value(sample->answer, row, BF_SAMPLE_TEXT);
+    size_t count = monitor->signal_count;
+    add(sample, kind, prefix, name, value);
+    if (monitor->signal_count == count)
+        return;
+    struct bf_signal *signal = &monitor->signals[count];
+    if (value < 0) {
+        signal->value = 0;
+        signal->sampled_at = BF_SIGNAL_NEVER;
+        text = monitor->target->database->dialect->watch_right;
+    }
+    snprintf(signal->text, sizeof signal->text, "%s", text ? text : "");
 }
 
 static void read_server(struct sample *sample, size_t row)
@@ -84,19 +95,20 @@ static void read_replica(struct sample *sample, size_t row, char names[][BF_REPL
 static void read_row(struct sample *sample, size_t row, char names[][BF_REPLICA_NAME])
 {
     const struct bf_answer *answer = sample->answer;
-    const char *name = bf_answer_value(answer, row, BF_SAMPLE_NAME), *text = bf_answer_value(answer, row, BF_SAMPLE_TEXT);
+    const char *name = bf_answer_value(answer, row, BF_SAMPLE_NAME);
     switch (bf_sample_row_by_name(bf_answer_value(answer, row, BF_SAMPLE_WHAT))) {
     case BF_SAMPLE_ROW_SERVER: read_server(sample, row); break;
     case BF_SAMPLE_ROW_REPLICA: read_replica(sample, row, names); break;
     case BF_SAMPLE_ROW_ACTIVE: add_number(sample, row, BF_SIGNAL_ACTIVE_SESSIONS, "active_sessions", ""); break;
-    case BF_SAMPLE_ROW_BLOCKED:
-        add_number(sample, row, BF_SIGNAL_BLOCKED_SESSIONS, "blocked_sessions", "");
-        snprintf(sample->monitor->blocked_text, sizeof sample->monitor->blocked_text, "%s", text ? text : "");
-        break;
+    case BF_SAMPLE_ROW_BLOCKED: add_number(sample, row, BF_SIGNAL_BLOCKED_SESSIONS, "blocked_sessions", ""); break;
     case BF_SAMPLE_ROW_SLOT: add_number(sample, row, BF_SIGNAL_SLOT_RETAINED, "slot:", name ? name : ""); break;
     case BF_SAMPLE_ROW_SNAPSHOT: add_number(sample, row, BF_SIGNAL_OLDEST_SNAPSHOT, "oldest_snapshot", ""); break;
-    case BF_SAMPLE_ROW_VACUUM: add(sample, BF_SIGNAL_AUTOVACUUM, "autovacuum:", name ? name : "", 1); break;
+    case BF_SAMPLE_ROW_VACUUM: add_number(sample, row, BF_SIGNAL_AUTOVACUUM, "autovacuum:", name ? name : ""); break;
     case BF_SAMPLE_ROW_HISTORY: add_number(sample, row, BF_SIGNAL_HISTORY_LIST, "history_list", ""); break;
+    case BF_SAMPLE_ROW_ARCHIVE: /* of monitor_slow.c */
+    case BF_SAMPLE_ROW_DEAD:
+    case BF_SAMPLE_ROW_FLOW:
+    case BF_SAMPLE_ROW_PAUSED:
     case BF_SAMPLE_ROW_KINDS: break; /* of a dialect that knows more than we do */
     }
 }

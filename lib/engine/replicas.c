@@ -5,6 +5,7 @@
 #include "allocate.h"
 #include "buffer.h"
 #include "duration.h"
+#include "ignored_list.h"
 #include "monitor.h"
 
 enum { IGNORE_FOR = 3600000 /* milliseconds */ };
@@ -23,55 +24,67 @@ static int64_t now_of(const struct bf_engine *engine)
 static int64_t aside_until(const struct bf_engine *engine, const char *target, const char *replica)
 {
     int64_t until = 0, now = now_of(engine);
-    for (const struct bf_job *job = engine->oldest; job; job = job->newer)
+    for (const struct bf_job *job = engine->working; job; job = job->next_working)
         if (runs_on(job, target) && bf_aside_is(&job->hold->asides, replica, now) &&
             bf_aside_until(&job->hold->asides, replica) > until)
             until = bf_aside_until(&job->hold->asides, replica);
     return until;
 }
 
+static void show(const struct bf_engine *engine, const char *target, bool watching, const struct bf_watched *replica,
+                 struct bf_seen_replica *seen)
+{
+    int64_t now = now_of(engine), unix_now = engine->world->unix_time(engine->world->context);
+    int64_t until = aside_until(engine, target, replica->name);
+    const struct bf_ignored_replica *entry = bf_ignored_find(engine, target, replica->name);
+    *seen = (struct bf_seen_replica){.replica = replica, .reason = "", .state = "heeded", .age = -1};
+    if (replica->lag_at != BF_SIGNAL_NEVER)
+        seen->age = (double)(now - replica->lag_at) / 1000;
+    if (entry) {
+        seen->state = "ignored";
+        seen->reason = entry->ignored.why;
+        seen->until = entry->ignored.until;
+        return;
+    }
+    if (until)
+        seen->state = "set_aside";
+    else if (!replica->present)
+        seen->state = watching ? "lost" : "unknown";
+    else if (replica->lag_at == BF_SIGNAL_NEVER)
+        seen->state = "unknown";
+    seen->until = until > now ? unix_now + until - now : 0;
+}
+
+static bool is_seen(const struct bf_monitor *monitor, const char *name)
+{
+    for (size_t i = 0; monitor && i < monitor->replicas.count; i++)
+        if (strcmp(monitor->replicas.list[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 size_t bf_engine_replicas(const struct bf_engine *engine, const char *target, struct bf_seen_replica *list, size_t max)
 {
     const struct bf_target *configured = bf_engine_target_by_name(engine, target);
-    const struct bf_monitor *monitor =
-        configured && configured->watch_replicas ? bf_monitor_find(engine, target) : NULL;
-    int64_t now = now_of(engine), unix_now = engine->world->unix_time(engine->world->context);
-    size_t count = 0;
-    for (size_t i = 0; monitor && i < monitor->replicas.count && count < max; i++) {
-        const struct bf_watched *replica = &monitor->replicas.list[i];
-        struct bf_seen_replica *seen = &list[count++];
-        int64_t until = aside_until(engine, target, replica->name);
-        *seen = (struct bf_seen_replica){.replica = replica, .reason = "", .state = "heeded", .age = -1};
-        if (replica->lag_at != BF_SIGNAL_NEVER)
-            seen->age = (double)(now - replica->lag_at) / 1000;
-        if (now < replica->ignored_until) {
-            seen->state = "ignored";
-            seen->reason = replica->ignored_why;
-            until = replica->ignored_until;
-        } else if (until) {
-            seen->state = "set_aside";
-        } else if (!replica->present) {
-            seen->state = monitor->target ? "lost" : "unknown";
-        } else if (replica->lag_at == BF_SIGNAL_NEVER) {
-            seen->state = "unknown";
-        }
-        seen->until = until > now ? unix_now + until - now : 0;
-    }
+    const struct bf_monitor *monitor = bf_monitor_find(engine, target);
+    const struct bf_ignored_replica *entry;
+    size_t count = 0, index = 0;
+    if (!configured || !configured->watch_replicas)
+        return 0;
+    for (size_t i = 0; monitor && i < monitor->replicas.count && count < max; i++)
+        show(engine, target, monitor->target, &monitor->replicas.list[i], &list[count++]);
+    while (count < max && (entry = bf_ignored_next(engine, target, &index)))
+        if (!is_seen(monitor, entry->ignored.replica))
+            show(engine, target, monitor && monitor->target, &entry->unseen, &list[count++]);
     return count;
 }
 
 /* The strictest limit of the jobs that run; 0: none has one. */
-static double strictest(const struct bf_engine *engine, const char *target, enum bf_signal_kind kind)
+static double strictest(const struct bf_engine *engine, const char *target, const struct bf_signal *signal)
 {
     double least = 0;
-    for (const struct bf_job *job = engine->oldest; job; job = job->newer) {
-        const struct bf_limits *limits = &job->record.document->limits;
-        if (!runs_on(job, target))
-            continue;
-        double limit = kind == BF_SIGNAL_REPLICATION_LAG ? (double)limits->replication_lag / 1000
-                       : kind == BF_SIGNAL_ACTIVE_SESSIONS && limits->active_sessions < BF_NO_LIMIT
-                           ? (double)limits->active_sessions
-                           : 0;
+    for (const struct bf_job *job = engine->working; job; job = job->next_working) {
+        double limit = runs_on(job, target) ? bf_job_limit(job, signal) : 0;
         if (limit > 0 && (least <= 0 || limit < least))
             least = limit;
     }
@@ -95,17 +108,18 @@ size_t bf_engine_signals(const struct bf_engine *engine, const char *target, str
         return 0;
     for (size_t i = 0; i < monitor->replicas.count && count < max; i++) {
         const struct bf_watched *replica = &monitor->replicas.list[i];
-        struct bf_signal signal = {.kind = BF_SIGNAL_REPLICATION_LAG, .value = replica->lag, .sampled_at = replica->lag_at,
-                                   .limit = strictest(engine, target, BF_SIGNAL_REPLICATION_LAG)};
+        struct bf_signal signal = {.kind = BF_SIGNAL_REPLICATION_LAG, .value = replica->lag, .sampled_at = replica->lag_at};
+        signal.limit = strictest(engine, target, &signal);
         snprintf(signal.name, sizeof signal.name, "lag:%s", replica->name);
         add(list, &count, &signal, now);
     }
-    for (size_t i = 0; i < monitor->signal_count && count < max; i++) {
-        struct bf_signal signal = monitor->signals[i];
-        signal.limit = strictest(engine, target, signal.kind == BF_SIGNAL_REPLICATION_LAG ? BF_SIGNAL_QUERY : signal.kind);
+    for (size_t i = 0; i < monitor->signal_count + monitor->slow_count && count < max; i++) {
+        bool slow = i >= monitor->signal_count;
+        struct bf_signal signal = slow ? monitor->slow[i - monitor->signal_count] : monitor->signals[i];
+        signal.limit = strictest(engine, target, &signal);
         add(list, &count, &signal, now);
     }
-    for (const struct bf_job *job = engine->oldest; job; job = job->newer)
+    for (const struct bf_job *job = engine->working; job; job = job->next_working)
         for (size_t i = 0; runs_on(job, target) && i < job->record.document->query_count && count < max; i++) {
             struct bf_signal signal = {.kind = BF_SIGNAL_QUERY, .value = job->hold->measured[i].value,
                                        .limit = job->record.document->queries[i].limit,
@@ -125,13 +139,12 @@ bool bf_engine_watches(const struct bf_engine *engine, const char *target, const
 
 /* ---- orders ---- */
 
-static enum bf_code find(struct bf_engine *engine, const char *target, const char *name, struct bf_watched **ret_replica,
-                         struct bf_error *error)
+/* Was it seen, or is it ignored? */
+static enum bf_code find(struct bf_engine *engine, const char *target, const char *name, struct bf_error *error)
 {
     struct bf_buffer known = {0};
-    struct bf_monitor *monitor = bf_monitor_of(engine, target);
-    *ret_replica = bf_watched_find(&monitor->replicas, name);
-    if (*ret_replica)
+    const struct bf_monitor *monitor = bf_monitor_of(engine, target);
+    if (is_seen(monitor, name) || bf_ignored_find(engine, target, name))
         return BF_OK;
     for (size_t i = 0; i < monitor->replicas.count; i++)
         bf_buffer_format(&known, "%s%s", i ? ", " : "", monitor->replicas.list[i].name);
@@ -141,10 +154,20 @@ static enum bf_code find(struct bf_engine *engine, const char *target, const cha
     return BF_NOT_FOUND;
 }
 
+/* Until 0: it is heeded from now on. */
+static void set(struct bf_engine *engine, const char *target, const char *name, int64_t until, const char *why)
+{
+    struct bf_ignored ignored = {.until = until};
+    snprintf(ignored.target, sizeof ignored.target, "%s", target);
+    snprintf(ignored.replica, sizeof ignored.replica, "%s", name);
+    snprintf(ignored.why, sizeof ignored.why, "%s", why);
+    bf_ignored_set(engine, &ignored);
+}
+
 /* Everyone whom it concerns is told, in the actor's name, and looks again. */
 static void tell(struct bf_engine *engine, const char *target, const char *actor, const char *text)
 {
-    for (struct bf_job *job = engine->oldest; job; job = job->newer)
+    for (struct bf_job *job = engine->working; job; job = job->next_working)
         if (runs_on(job, target)) {
             bf_job_record_event(job, "replica", actor, text, NULL);
             bf_engine_mark(job);
@@ -154,15 +177,13 @@ static void tell(struct bf_engine *engine, const char *target, const char *actor
 enum bf_code bf_engine_ignore_replica(struct bf_engine *engine, const char *target, const char *name, int64_t ignore_for,
                                       const char *actor, const char *reason, struct bf_error *error)
 {
-    struct bf_watched *replica;
-    char time[BF_DURATION_TEXT];
-    if (find(engine, target, name, &replica, error) != BF_OK)
+    char time[BF_DURATION_TEXT], why[BF_IGNORED_WHY];
+    if (find(engine, target, name, error) != BF_OK)
         return BF_NOT_FOUND;
     if (ignore_for <= 0)
         ignore_for = IGNORE_FOR;
-    replica->ignored_until = now_of(engine) + ignore_for;
-    snprintf(replica->ignored_why, sizeof replica->ignored_why, "%.40s%s%.110s", actor, reason ? ": " : "",
-             reason ? reason : "");
+    snprintf(why, sizeof why, "%.40s%s%.110s", actor, reason ? ": " : "", reason ? reason : "");
+    set(engine, target, name, engine->world->unix_time(engine->world->context) + ignore_for, why);
     BF_AUTO_STRING char *text = bf_format("replica %s is ignored for %s%s%s", name, bf_duration_format(ignore_for, time),
                                           reason ? ": " : "", reason ? reason : "");
     tell(engine, target, actor, text);
@@ -172,11 +193,11 @@ enum bf_code bf_engine_ignore_replica(struct bf_engine *engine, const char *targ
 enum bf_code bf_engine_heed_replica(struct bf_engine *engine, const char *target, const char *name, const char *actor,
                                     const char *reason, struct bf_error *error)
 {
-    struct bf_watched *replica;
-    if (find(engine, target, name, &replica, error) != BF_OK)
+    if (find(engine, target, name, error) != BF_OK)
         return BF_NOT_FOUND;
-    replica->ignored_until = 0;
-    for (struct bf_job *job = engine->oldest; job; job = job->newer)
+    if (bf_ignored_find(engine, target, name))
+        set(engine, target, name, 0, "");
+    for (struct bf_job *job = engine->working; job; job = job->next_working)
         if (runs_on(job, target))
             bf_aside_heed(&job->hold->asides, name);
     BF_AUTO_STRING char *text =

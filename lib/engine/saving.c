@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "allocate.h"
-#include "internal.h"
+#include "ignored_list.h"
 
 /* Of one job; a store that fails for days does not fill the memory. The oldest go first. */
 enum { LATE_EVENTS_MAX = 500 };
@@ -66,6 +66,7 @@ void bf_engine_store_retry(struct bf_engine *engine)
             tried = true;
         }
     bf_latches_save(engine);
+    bf_ignored_save(engine);
     if (!engine->store_trouble || tried)
         return;
     /* Nothing is missing: any write shows whether the store takes one again. Without a job the next one will show. */

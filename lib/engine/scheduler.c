@@ -35,10 +35,9 @@ static bool has_to_wait(struct bf_job *job)
         wait_for(job, BF_PAUSE_ALL, text);
         return true;
     }
-    for (const struct bf_job *other = job->engine->oldest; other; other = other->newer) {
+    for (const struct bf_job *other = job->engine->working; other; other = other->next_working) {
         /* By name: one that still ends its batch on the target's former connection takes its place, too. */
-        if (other == job || strcmp(other->record.document->target, job->record.document->target) != 0 ||
-            !bf_state_active(other->record.state))
+        if (other == job || strcmp(other->record.document->target, job->record.document->target) != 0)
             continue;
         active++;
         if (other->table && job->table && strcmp(other->table, job->table) == 0)

@@ -6,7 +6,7 @@
 
 #include "allocate.h"
 #include "internal.h"
-#include "monitor.h"
+#include "signals.h"
 
 const struct bf_target *bf_engine_target(const struct bf_engine *engine, size_t index)
 {
@@ -62,6 +62,11 @@ void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target
     }
     if (!dialect->common(BF_STATEMENT_WATCH) && says(document, "limits", "yield_after"))
         bf_complain(complaints, BF_UNSUPPORTED, "/limits/yield_after", "is not built yet for %s", dialect->name);
+    for (enum bf_signal_kind kind = 0; kind < BF_SIGNAL_KIND_COUNT; kind++) {
+        BF_AUTO_STRING char *pointer = bf_format("/limits/%s", bf_signal_kind_name(kind));
+        if (kind != BF_SIGNAL_REPLICATION_LAG && bf_document_limit(document, kind) > 0 && !bf_signal_is_measured(target, kind))
+            bf_complain(complaints, BF_UNSUPPORTED, pointer, "there is no such signal on %s", dialect->name);
+    }
     if (pace->max_log_bytes_per_second < BF_NO_LIMIT && !dialect->common(BF_STATEMENT_BEAT))
         bf_complain(complaints, BF_UNSUPPORTED, "/pace/max_log_bytes_per_second", "is not built yet for %s", dialect->name);
 }

@@ -4,8 +4,8 @@
 
 #include "allocate.h"
 #include "duration.h"
-#include "internal.h"
-#include "monitor.h"
+#include "ignored_list.h"
+#include "signals.h"
 
 enum { SAY_AFTER = 5000 /* milliseconds: shorter holds are the daily bread of a slow replica */ };
 
@@ -36,7 +36,7 @@ static void gather_replicas(const struct bf_job *job, const struct bf_monitor *m
     double limit = (double)document->limits.replication_lag / 1000;
     for (size_t i = 0; i < monitor->replicas.count; i++) {
         const struct bf_watched *replica = &monitor->replicas.list[i];
-        if (now < replica->ignored_until || bf_aside_is(&job->hold->asides, replica->name, now))
+        if (bf_ignored_find(job->engine, job->target->name, replica->name) || bf_aside_is(&job->hold->asides, replica->name, now))
             continue;
         struct bf_signal *signal = add(gathered, BF_SIGNAL_REPLICATION_LAG, lag_prefix, replica->name, limit);
         signal->value = replica->lag;
@@ -45,7 +45,9 @@ static void gather_replicas(const struct bf_job *job, const struct bf_monitor *m
             .name = replica->name, .from_start = replica->from_start, .synchronous = replica->synchronous};
     }
     struct bf_signal *signal = add(gathered, BF_SIGNAL_REPLICATION_LAG, replicas_signal, "", limit);
-    bool none = monitor->replicas.count == 0 && !document->accept_no_replicas;
+    size_t ignored = 0; /* one that is not to be seen is known all the same */
+    bool none = monitor->replicas.count == 0 && !document->accept_no_replicas &&
+                !bf_ignored_next(job->engine, job->target->name, &ignored);
     bool hidden = monitor->walsenders && !monitor->sees;
     signal->value = none ? limit : 0;
     signal->sampled_at = hidden || monitor->without_place ? BF_SIGNAL_NEVER : monitor->sampled_at;
@@ -57,13 +59,9 @@ static void gather(const struct bf_job *job, const struct bf_monitor *monitor, s
     gathered->count = gathered->heeded_count = 0;
     if (job->target->watch_replicas)
         gather_replicas(job, monitor, gathered);
-    if (document->limits.active_sessions < BF_NO_LIMIT) {
-        const struct bf_signal *measured = bf_monitor_signal(monitor, BF_SIGNAL_ACTIVE_SESSIONS);
-        struct bf_signal *signal =
-            add(gathered, BF_SIGNAL_ACTIVE_SESSIONS, "active_sessions", "", (double)document->limits.active_sessions);
-        signal->value = measured ? measured->value : 0;
-        signal->sampled_at = measured ? measured->sampled_at : BF_SIGNAL_NEVER;
-    }
+    for (enum bf_signal_kind kind = 0; kind < BF_SIGNAL_KIND_COUNT; kind++)
+        if (kind != BF_SIGNAL_REPLICATION_LAG && bf_document_limit(document, kind) > 0)
+            bf_signal_measure(job, monitor, kind, &gathered->signals[gathered->count++]);
     for (size_t i = 0; i < document->query_count; i++) {
         struct bf_signal *signal =
             add(gathered, BF_SIGNAL_QUERY, query_prefix, document->queries[i].name, document->queries[i].limit);
@@ -149,16 +147,12 @@ static const char *trouble_of(const struct bf_job *job, const struct bf_monitor 
 }
 
 /* "replica-2", "the number of active sessions", "signal queue": who is spoken of. */
-static void subject(const struct bf_signal *signal, char *text, size_t size)
+static void subject(const struct bf_signal *signal, char text[BF_SUBJECT_TEXT])
 {
     if (strcmp(signal->name, replicas_signal) == 0)
-        snprintf(text, size, "replication lag");
-    else if (signal->kind == BF_SIGNAL_REPLICATION_LAG)
-        snprintf(text, size, "%s", signal->name + strlen(lag_prefix));
-    else if (signal->kind == BF_SIGNAL_ACTIVE_SESSIONS)
-        snprintf(text, size, "the number of active sessions");
+        snprintf(text, BF_SUBJECT_TEXT, "replication lag");
     else
-        snprintf(text, size, "signal %s", signal->name + strlen(query_prefix));
+        bf_signal_subject(signal, text);
 }
 
 static void describe_stale(const struct bf_job *job, const struct bf_signal *signal, char *text, size_t size)
@@ -167,9 +161,9 @@ static void describe_stale(const struct bf_job *job, const struct bf_signal *sig
     const struct bf_watched *replica = NULL;
     const char *trouble = trouble_of(job, monitor, signal);
     const char *right = job->target->database->dialect->watch_right;
-    char who[BF_SIGNAL_NAME + 32];
+    char who[BF_SUBJECT_TEXT];
     int64_t heard_at = signal->sampled_at;
-    subject(signal, who, sizeof who);
+    subject(signal, who);
     for (size_t i = 0; i < monitor->replicas.count && signal->kind == BF_SIGNAL_REPLICATION_LAG; i++)
         if (strcmp(monitor->replicas.list[i].name, who) == 0)
             replica = &monitor->replicas.list[i];
@@ -179,10 +173,9 @@ static void describe_stale(const struct bf_job *job, const struct bf_signal *sig
     if (strcmp(signal->name, replicas_signal) == 0 && monitor->walsenders && !monitor->sees)
         snprintf(text, size, "replication lag cannot be measured: the role %s may not see it; GRANT %s TO it, or say "
                  "replicas = none for target %s", monitor->user, right, job->target->name);
-    else if (signal->kind == BF_SIGNAL_ACTIVE_SESSIONS && signal->sampled_at == BF_SIGNAL_NEVER && monitor->taken &&
-             !monitor->sees)
-        snprintf(text, size, "the number of active sessions cannot be measured: the account %s may not see them; GRANT %s TO "
-                 "it, or take limits.active_sessions out", monitor->user, right);
+    else if (signal->sampled_at == BF_SIGNAL_NEVER && signal->text[0])
+        snprintf(text, size, "%s cannot be measured: the account %s may not see it; GRANT %s TO it, or take limits.%s out", who,
+                 monitor->user, signal->text, bf_signal_kind_name(signal->kind));
     else if (strcmp(signal->name, replicas_signal) == 0 && monitor->without_place)
         snprintf(text, size, "replication lag cannot be measured: there are over %d replicas", BF_WATCHED_MAX);
     else if (replica && !replica->present && monitor->taken && !*trouble)
@@ -197,8 +190,10 @@ static void describe_stale(const struct bf_job *job, const struct bf_signal *sig
 static enum bf_code describe(const struct bf_job *job, enum bf_control_cause cause, const struct bf_signal *signal,
                              char *text, size_t size)
 {
-    char who[BF_SIGNAL_NAME + 32], unit[8] = "";
-    subject(signal, who, sizeof who);
+    char who[BF_SUBJECT_TEXT], value[BF_AMOUNT_TEXT], limit[BF_AMOUNT_TEXT];
+    subject(signal, who);
+    bf_signal_amount(signal, signal->value, value);
+    bf_signal_amount(signal, signal->limit, limit);
     if (cause != BF_HOLD_OVER) {
         describe_stale(job, signal, text, size);
         return BF_SIGNAL_STALE;
@@ -208,18 +203,15 @@ static enum bf_code describe(const struct bf_job *job, enum bf_control_cause cau
                  "[\"no_replicas\"]) or say replicas = none", job->target->name);
         return BF_NO_REPLICAS;
     }
-    if (signal->kind == BF_SIGNAL_REPLICATION_LAG)
-        snprintf(unit, sizeof unit, " s");
+    bool blames = signal->text[0] && signal->kind != BF_SIGNAL_SLOT_RETAINED; /* whose slot it is the subject says */
     if (signal->value < signal->limit)
-        snprintf(text, size, "%s was over its limit of %.4g%s and is at %.4g%s: goes on when it has stayed low for 2 s", who,
-                 signal->limit, unit, signal->value, unit);
+        snprintf(text, size, "%s was over its limit of %s and is at %s: goes on when it has stayed low for 2 s", who, limit,
+                 value);
     else if (signal->kind == BF_SIGNAL_REPLICATION_LAG)
         snprintf(text, size, "%s is %.1f s behind (limit %.4g s)", who, signal->value, signal->limit);
     else
-        snprintf(text, size, "%s is %.6g (limit %.6g)", who, signal->value, signal->limit);
-    return signal->kind == BF_SIGNAL_REPLICATION_LAG   ? BF_REPLICATION_LAG
-           : signal->kind == BF_SIGNAL_ACTIVE_SESSIONS ? BF_ACTIVE_SESSIONS
-                                                       : BF_SIGNAL;
+        snprintf(text, size, "%s is %s (limit %s)%s%s", who, value, limit, blames ? ": " : "", blames ? signal->text : "");
+    return bf_signal_code(signal->kind);
 }
 
 static struct bf_reason window_reason(const struct bf_job *job)
@@ -238,21 +230,34 @@ static struct bf_reason window_reason(const struct bf_job *job)
     return reason;
 }
 
+/* While it has to stay low it is still about the slot that was over the limit, which may be gone, and not about the one that
+ * keeps the most now. */
+static struct bf_signal spoken_of(const struct bf_signal *signal, const struct bf_reason *shown)
+{
+    struct bf_signal spoken = *signal;
+    const char *slot = shown->code == BF_SLOT_RETAINED ? strchr(shown->signal, ':') : NULL;
+    if (signal->kind == BF_SIGNAL_SLOT_RETAINED && signal->value < signal->limit && slot)
+        snprintf(spoken.text, sizeof spoken.text, "%s", slot + 1);
+    return spoken;
+}
+
 static void show(struct bf_walk *walk, const struct bf_control *control, const struct bf_signal *signal)
 {
     struct bf_job *job = walk->job;
     struct bf_reason *shown = &walk->reason;
-    char text[BF_ERROR_TEXT_MAX];
+    char text[BF_ERROR_TEXT_MAX], label[BF_SIGNAL_NAME];
     if (control->cause == BF_HOLD_WINDOW) {
         if (shown->code != BF_WINDOW)
             *shown = window_reason(job);
         return;
     }
-    enum bf_code code = describe(job, control->cause, signal, text, sizeof text);
+    struct bf_signal spoken = spoken_of(signal, shown);
+    enum bf_code code = describe(job, control->cause, &spoken, text, sizeof text);
     struct bf_reason reason = bf_reason_make(job, code, text);
-    if (shown->code == code && strcmp(shown->signal, signal->name) == 0)
+    bf_signal_label(&spoken, label);
+    if (shown->code == code && strcmp(shown->signal, label) == 0)
         reason.since = shown->since;
-    snprintf(reason.signal, sizeof reason.signal, "%s", signal->name);
+    snprintf(reason.signal, sizeof reason.signal, "%s", label);
     reason.limit = signal->limit;
     reason.value = signal->value;
     reason.measured = control->cause == BF_HOLD_OVER && code != BF_NO_REPLICAS;

@@ -157,7 +157,7 @@ static void look(struct bf_watcher *watcher, bool closely)
     if (!closely) {
         bf_flight_add(&watcher->flight, BF_STATEMENT_WATCH, database->dialect->common(BF_STATEMENT_WATCH));
     } else {
-        for (struct bf_job *job = watcher->engine->oldest; job && watcher->flight.count < BF_STEPS_MAX; job = job->newer) {
+        for (struct bf_job *job = watcher->engine->working; job && watcher->flight.count < BF_STEPS_MAX; job = job->next_working) {
             if (!needs_look(watcher, job))
                 continue;
             struct bf_step *step = bf_flight_add(&watcher->flight, BF_STATEMENT_WATCHED,
@@ -189,7 +189,7 @@ static void connect(struct bf_watcher *watcher)
  * cannot be smaller has to be run. */
 static void play_safe(struct bf_watcher *watcher)
 {
-    for (struct bf_job *job = watcher->engine->oldest; job; job = job->newer)
+    for (struct bf_job *job = watcher->engine->working; job; job = job->next_working)
         if (needs_look(watcher, job) && now(watcher) - job->walk.flight_sent >= yield_after(job) &&
             job->walk.size.rows > job->walk.size.min)
             yield(&job->walk, "whether somebody waits for our locks cannot be seen: batches stay shorter than limits.yield_after");
@@ -199,7 +199,7 @@ static void on_timer(void *argument)
 {
     struct bf_watcher *watcher = argument;
     bool needed = false;
-    for (struct bf_job *job = watcher->engine->oldest; job && !needed; job = job->newer)
+    for (struct bf_job *job = watcher->engine->working; job && !needed; job = job->next_working)
         needed = needs_look(watcher, job);
     if (needed && !watcher->blind_since)
         watcher->blind_since = now(watcher);
@@ -259,7 +259,7 @@ void bf_watcher_left(struct bf_job *left)
     struct bf_watcher *watcher = find(left);
     if (!watcher)
         return;
-    for (const struct bf_job *job = left->engine->oldest; job; job = job->newer)
+    for (const struct bf_job *job = left->engine->working; job; job = job->next_working)
         if (job != left && job->target == left->target && job->walk.session)
             return;
     struct bf_watcher **at = &left->engine->watchers;

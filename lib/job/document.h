@@ -41,7 +41,15 @@ struct bf_pace {
 
 struct bf_limits {
     int64_t replication_lag;   /* milliseconds */
-    int64_t active_sessions;   /* BF_NO_LIMIT */
+    /* of one signal each, under the name of its kind; BF_NO_LIMIT: it is only shown */
+    int64_t active_sessions, blocked_sessions;
+    int64_t log_rate;          /* bytes a second */
+    int64_t archive_backlog, slot_retained; /* bytes */
+    int64_t autovacuum;        /* workers on the job's table */
+    int64_t dead_tuples;
+    int64_t oldest_snapshot;   /* milliseconds */
+    int64_t history_list;
+    double flow_control;       /* share */
     int64_t yield_after;       /* milliseconds */
     int64_t lock_timeout;      /* milliseconds */
     int64_t statement_timeout; /* milliseconds */

@@ -160,7 +160,7 @@ static json_t *value_at(const struct bf_document *document, const struct bf_fiel
     int64_t whole;
     if (field->kind == BF_FIELD_NUMBER) {
         memcpy(&number, place, sizeof number);
-        return json_real(number);
+        return number < (double)BF_NO_LIMIT ? json_real(number) : json_null();
     }
     memcpy(&whole, place, sizeof whole);
     if (whole == BF_NO_LIMIT)

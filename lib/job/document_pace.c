@@ -100,6 +100,58 @@ static void read_active_sessions(struct bf_reader *reader, const char *pointer, 
     bf_read_integer(reader, pointer, value, &reader->document->limits.active_sessions);
 }
 
+static void read_blocked_sessions(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_integer(reader, pointer, value, &reader->document->limits.blocked_sessions);
+}
+
+static void read_log_rate(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_size(reader, pointer, value, &reader->document->limits.log_rate);
+}
+
+static void read_archive_backlog(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_size(reader, pointer, value, &reader->document->limits.archive_backlog);
+}
+
+static void read_slot_retained(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_size(reader, pointer, value, &reader->document->limits.slot_retained);
+}
+
+static void read_autovacuum(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_integer(reader, pointer, value, &reader->document->limits.autovacuum);
+}
+
+static void read_dead_tuples(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_integer(reader, pointer, value, &reader->document->limits.dead_tuples);
+}
+
+static void read_oldest_snapshot(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_duration(reader, pointer, value, &reader->document->limits.oldest_snapshot);
+}
+
+static void read_history_list(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_integer(reader, pointer, value, &reader->document->limits.history_list);
+}
+
+static void read_flow_control(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    double number = json_number_value(value);
+    if (!json_is_number(value))
+        bf_reader_invalid(reader, pointer, "must be a number, not %s", bf_json_type(value));
+    else if (!(number > 0 && number <= (double)reader->field->max))
+        bf_reader_invalid(reader, pointer, "must be over 0 and at most %lld: a share, at which nothing is written any more",
+                          (long long)reader->field->max);
+    else
+        reader->document->limits.flow_control = number;
+}
+
 /* ---- windows ---- */
 
 static void read_days(struct bf_reader *reader, const char *pointer, const json_t *value)
@@ -172,9 +224,12 @@ static void read_windows(struct bf_reader *reader, const char *pointer, const js
 
 enum {
     ROWS_MAX = 1000000,
+    WORKERS_MAX = 1000,
     SECOND = 1000,
     HOUR = 3600 * SECOND
 };
+#define BYTES_MAX (INT64_C(1) << 50)
+#define TUPLES_MAX INT64_C(1000000000000)
 #define RATE_MAX INT64_C(1000000000000)
 #define LOG_MAX INT64_C(1000000000000)
 
@@ -235,6 +290,36 @@ static const struct bf_field limits_fields[] = {
     {"active_sessions", read_active_sessions, BF_FIELD_INTEGER, .nullable = true, .min = 1, .max = ROWS_MAX,
      .standard = "null", AT(limits.active_sessions),
      .help = "From how many active sessions on, without our own, nothing is written"},
+    {"blocked_sessions", read_blocked_sessions, BF_FIELD_INTEGER, .nullable = true, .min = 1, .max = ROWS_MAX,
+     .standard = "null", AT(limits.blocked_sessions),
+     .help = "From how many sessions that wait for locks of ours on nothing is written"},
+    {"log_rate", read_log_rate, BF_FIELD_SIZE, .nullable = true, .min = 1024, .max = LOG_MAX, .standard = "null",
+     AT(limits.log_rate), .help = "From how many bytes of log that the server writes in a second on, whoever makes it write, "
+                                  "nothing is written"},
+    {"archive_backlog", read_archive_backlog, BF_FIELD_SIZE, .nullable = true, .min = 1024, .max = BYTES_MAX,
+     .standard = "null", AT(limits.archive_backlog),
+     .help = "From how many bytes of log that wait for the archiver on nothing is written"},
+    {"slot_retained", read_slot_retained, BF_FIELD_SIZE, .nullable = true, .min = 1024, .max = BYTES_MAX,
+     .standard = "null", AT(limits.slot_retained),
+     .help = "From how many bytes of log on that a replication slot keeps, in use or not, nothing is written: a forgotten "
+             "slot fills the disk"},
+    {"autovacuum", read_autovacuum, BF_FIELD_INTEGER, .nullable = true, .min = 1, .max = WORKERS_MAX, .standard = "null",
+     AT(limits.autovacuum),
+     .help = "From how many autovacuum workers on the job's table (each of its partitions counts) on nothing is written"},
+    {"dead_tuples", read_dead_tuples, BF_FIELD_INTEGER, .nullable = true, .min = 1, .max = TUPLES_MAX, .standard = "null",
+     AT(limits.dead_tuples),
+     .help = "From how many dead tuples of the job's table on nothing is written until it was vacuumed"},
+    {"oldest_snapshot", read_oldest_snapshot, BF_FIELD_DURATION, .nullable = true, .min = SECOND, .max = INT64_C(30) * 24 * HOUR,
+     .standard = "null", AT(limits.oldest_snapshot),
+     .help = "From which age of the oldest snapshot (InnoDB: transaction) of others on nothing is written, because what a "
+             "batch leaves behind cannot be cleared away"},
+    {"history_list", read_history_list, BF_FIELD_INTEGER, .nullable = true, .min = 1, .max = TUPLES_MAX, .standard = "null",
+     AT(limits.history_list),
+     .help = "From how many transactions on that InnoDB has not purged nothing is written"},
+    {"flow_control", read_flow_control, BF_FIELD_NUMBER, .nullable = true, .min = 0, .max = 1, .standard = "null",
+     AT(limits.flow_control),
+     .help = "From which share on nothing is written: of the time that Galera's flow control stops all writes, or of the "
+             "queue that group replication lets a member have. Over 0"},
     {"bad_rows", .help = "How many rows that cannot be changed are set aside before the job fails"},
 };
 const struct bf_section bf_limits_section = SECTION("/limits", limits_fields);

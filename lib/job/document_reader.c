@@ -309,6 +309,14 @@ static void complain_unknown(struct bf_reader *reader, const struct bf_section *
     bf_reader_invalid(reader, pointer, "unknown field");
 }
 
+static void set_no_limit(struct bf_document *document, const struct bf_field *field)
+{
+    static const int64_t whole = BF_NO_LIMIT;
+    static const double number = (double)BF_NO_LIMIT;
+    const void *none = field->kind == BF_FIELD_NUMBER ? (const void *)&number : &whole;
+    memcpy((char *)document + field->place, none, sizeof whole);
+}
+
 void bf_read_section(struct bf_reader *reader, const struct bf_section *section, const json_t *object)
 {
     const char *name;
@@ -322,7 +330,7 @@ void bf_read_section(struct bf_reader *reader, const struct bf_section *section,
         if (i == section->count)
             complain_unknown(reader, section, pointer, name);
         else if (section->fields[i].nullable && json_is_null(value))
-            *(int64_t *)(void *)((char *)reader->document + section->fields[i].place) = BF_NO_LIMIT;
+            set_no_limit(reader->document, &section->fields[i]);
         else if (section->fields[i].read)
             section->fields[i].read(reader, pointer, value);
         else

@@ -37,7 +37,7 @@ struct bf_field {
     void (*read)(struct bf_reader *reader, const char *pointer, const struct json_t *value); /* NULL: not built */
     enum bf_field_kind kind;
     bool required;
-    bool nullable; /* null says that there is none; it has its `place`, which is BF_NO_LIMIT then */
+    bool nullable; /* null says that there is none; it has its `place`, which is BF_NO_LIMIT then, as a double too */
     int64_t min, max;
     int64_t name_max, entry_max;
     const char *first, *rest; /* sets of characters with ranges: "a-z0-9._-" */

@@ -141,7 +141,7 @@ char *bf_rules_add_ceiling(struct bf_rules *rules, const char *name, const char 
         free(rule.pointer);
         return bf_copy_string("null is no ceiling: take the line out");
     }
-    if (rule.field->kind == BF_FIELD_NUMBER) {
+    if (rule.field->kind == BF_FIELD_NUMBER && !rule.field->nullable) {
         free(rule.pointer);
         return bf_copy_string("has no ceiling: the higher it is, the gentler the job");
     }
@@ -175,7 +175,7 @@ static char *show(const struct bf_field *field, double value, char text[BF_DURAT
     }
     if (field->kind == BF_FIELD_DURATION)
         return bf_duration_format((int64_t)value, text);
-    snprintf(text, BF_DURATION_TEXT, "%.17g", value);
+    snprintf(text, BF_DURATION_TEXT, "%.12g", value);
     return text;
 }
 

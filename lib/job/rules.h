@@ -9,7 +9,7 @@
 #include "complaints.h"
 #include "document.h"
 
-enum { BF_RULES_MAX = 16 }; /* of each kind; each field has one at most */
+enum { BF_RULES_MAX = 32 }; /* of each kind; each field has one at most */
 
 struct bf_field;
 

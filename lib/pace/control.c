@@ -83,7 +83,10 @@ struct bf_control bf_control_decide(const struct bf_control_input *input, struct
         control.cause = BF_HOLD_WINDOW;
     control.rows = rows_of(input);
     learn(memory, control.cause == BF_HOLD_OVER, input->now);
-    control.sleep = bf_control_sleep(input->nice > memory->patience ? input->nice : memory->patience, control.pressure, &input->batch, input->max_rows_per_second,
+    /* Who is over a limit holds, and says why, instead of sleeping at first for eight times a batch that may have been long. */
+    bool over = control.cause == BF_HOLD_OVER;
+    double nice = input->nice > memory->patience ? input->nice : memory->patience;
+    control.sleep = bf_control_sleep(over ? 0 : nice, over ? 0 : control.pressure, &input->batch, input->max_rows_per_second,
                                      input->max_log_bytes_per_second);
     return control;
 }

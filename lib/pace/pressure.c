@@ -28,7 +28,7 @@ const char *bf_signal_unit(enum bf_signal_kind kind)
 
 bool bf_signal_is_stale(const struct bf_signal *signal, int64_t now)
 {
-    return signal->sampled_at == BF_SIGNAL_NEVER || now - signal->sampled_at > BF_SIGNAL_STALE_AFTER;
+    return signal->sampled_at == BF_SIGNAL_NEVER || now - signal->sampled_at > signal->every + BF_SIGNAL_STALE_AFTER;
 }
 
 /* NULL: there are more signals than places, which the tables of the document and of the monitor do not allow. */

@@ -12,10 +12,13 @@
     X(ACTIVE_SESSIONS, active_sessions, "sessions", 0.85) /* without our own */                 \
     X(BLOCKED_SESSIONS, blocked_sessions, "sessions", 0.85) /* that wait for locks of ours */   \
     X(LOG_RATE, log_rate, "bytes/s", 0.85)                                                      \
+    X(ARCHIVE_BACKLOG, archive_backlog, "bytes", 0.85)    /* log that waits for the archiver */ \
     X(SLOT_RETAINED, slot_retained, "bytes", 0.85)        /* log kept by a replication slot */  \
-    X(AUTOVACUUM, autovacuum, "tables", 0.85)             /* that autovacuum works on */        \
-    X(OLDEST_SNAPSHOT, oldest_snapshot, "s", 0.85)                                              \
+    X(AUTOVACUUM, autovacuum, "workers", 0.85)            /* on a table */                      \
+    X(DEAD_TUPLES, dead_tuples, "rows", 0.85)             /* of a table */                      \
+    X(OLDEST_SNAPSHOT, oldest_snapshot, "s", 0.85)        /* InnoDB: transaction */             \
     X(HISTORY_LIST, history_list, "transactions", 0.85)   /* InnoDB has not purged */           \
+    X(FLOW_CONTROL, flow_control, "share", 0.85)          /* at 1 the cluster stops writes */   \
     X(QUERY, query, "", 0.85)                             /* the operator's SQL */
 
 enum bf_signal_kind {
@@ -27,8 +30,9 @@ enum bf_signal_kind {
 
 enum {
     BF_SIGNAL_NAME = 80,
+    BF_SIGNAL_TEXT = 96,
     BF_SIGNALS_MAX = 64,          /* of one target or one job */
-    BF_SIGNAL_STALE_AFTER = 5000, /* milliseconds: what could not be read for so long counts as over its limit */
+    BF_SIGNAL_STALE_AFTER = 5000, /* milliseconds: what could not be read for so long (when it was due) counts as over its limit */
     BF_SIGNAL_NEVER = -1          /* sampled_at: not measured yet */
 };
 
@@ -38,6 +42,8 @@ struct bf_signal {
     double value;              /* in the unit of its kind */
     double limit;              /* 0: none, it is only shown */
     int64_t sampled_at;        /* monotonic milliseconds: when the value was true; BF_SIGNAL_NEVER */
+    int64_t every;             /* milliseconds between looks, where they are rare because they cost something; 0: they are not */
+    char text[BF_SIGNAL_TEXT]; /* who is behind the value; of what was never measured, the right that our account lacks; or "" */
 };
 
 const char *bf_signal_kind_name(enum bf_signal_kind kind);

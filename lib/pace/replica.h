@@ -43,8 +43,6 @@ struct bf_watched {
     double first_position;
     double missing_position; /* the oldest known position of the primary that it has not replayed; 0: none */
     int64_t missing_since;   /* when the primary was there */
-    int64_t ignored_until; /* monotonic milliseconds, by order of a person; 0: it is heeded */
-    char ignored_why[160]; /* who said so, and why */
 };
 
 struct bf_watched_list {

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "ignored.h"
 #include "latch.h"
 #include "record.h"
 #include "result.h"
@@ -17,6 +18,7 @@ typedef void bf_stored(void *argument, const struct bf_error *error);
 typedef void bf_store_loaded(void *argument, struct bf_record *record);
 /* Called once per latch; the callee takes over what it owns. */
 typedef void bf_store_loaded_latch(void *argument, struct bf_latch *latch);
+typedef void bf_store_loaded_ignored(void *argument, const struct bf_ignored *ignored); /* valid during the call */
 /* after = 0: the newest `limit` events; else the first `limit` whose id is higher, so that a reader who goes on from the
  * last id misses none. In rising order; valid during the call. */
 typedef void bf_store_events(void *argument, const struct bf_event *events, size_t count,
@@ -37,6 +39,10 @@ struct bf_store {
      * Copied before the call returns. `stored` may be NULL. */
     void (*save_latch)(void *context, const struct bf_latch *latch, bool on, const struct bf_event *events, size_t count,
                        bf_stored *stored, void *argument);
+    enum bf_code (*load_ignored)(void *context, bf_store_loaded_ignored *loaded, void *argument, struct bf_error *error);
+    /* The replica is ignored until then from now on; until 0: it is heeded, and nothing is kept. Copied before the call
+     * returns. `stored` may be NULL. */
+    void (*save_ignored)(void *context, const struct bf_ignored *ignored, bf_stored *stored, void *argument);
     /* The job is gone, and its events and samples with it. `stored` may be NULL. */
     void (*forget)(void *context, const char *job, bf_stored *stored, void *argument);
     /* job NULL: of all jobs. */

@@ -90,6 +90,8 @@ struct bf_dialect {
     /* One query and nothing else? Complains at `pointer`. NULL: checks are not built for this engine. */
     void (*check_query)(const char *sql, const char *pointer, struct bf_complaints *complaints);
     const char *watch_right; /* what an account is granted to see what SAMPLE asks for */
+    const char *flow_right;  /* the same of SAMPLE_FLOW; NULL where there is none */
+    unsigned measures;       /* bits by bf_sample_row: what the samples have on this engine; SERVER: where its log ends */
     const char *begin_read_only; /* begins a transaction that cannot write, for checks */
     /* A statement that limits those behind it in the same transaction to so many milliseconds. NULL: the adapter does it
      * by bf_step.time_limit. */

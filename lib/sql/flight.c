@@ -59,6 +59,8 @@ bool bf_error_passes(enum bf_error_class error_class)
 struct bf_step *bf_flight_add(struct bf_flight *flight, enum bf_statement statement, const char *sql)
 {
     assert(flight->count < BF_STEPS_MAX);
+    if (!flight->steps)
+        flight->steps = bf_reallocate(NULL, BF_STEPS_MAX * sizeof *flight->steps);
     struct bf_step *step = &flight->steps[flight->count++];
     *step = (struct bf_step){.statement = statement, .sql = sql};
     return step;
@@ -82,6 +84,8 @@ void bf_flight_clear(struct bf_flight *flight)
     for (size_t i = 0; i < flight->count; i++)
         for (size_t p = 0; p < flight->steps[i].parameter_count; p++)
             free(flight->steps[i].parameters[p]);
+    free(flight->steps);
+    flight->steps = NULL;
     flight->count = 0;
 }
 

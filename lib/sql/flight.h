@@ -109,6 +109,11 @@ enum bf_error_class {
       "release t/f : affected 1, or 0 when fenced; moves seq too")                                                     \
     X(TOUCH, touch, "id, slice, epoch : affected; the owner lives")                                                    \
     X(SAMPLE, sample, "- : rows about the server's load, columns of bf_sample_column, kinds of bf_sample_rows")         \
+    X(SAMPLE_SLOW, sample_slow, "- : the same, of what costs more and changes slowly: every few seconds")               \
+    X(SAMPLE_ARCHIVE, sample_archive, "- : the row archive, counted; only for who may (see there)")                     \
+    X(SAMPLE_FLOW, sample_flow, "- : rows flow and paused; none where the server has no flow control; an error: our "   \
+      "account may not see it")                                                                                        \
+    X(SAMPLE_TABLE, sample_table, "a table's reference : the row dead; none: there is no such table")                   \
     X(BEAT, beat, "- : anything; writes a record to the log, so that every replica has something to answer")            \
     X(JOB_STATE, job_state,                                                                                            \
       "id, state, epoch, owner : affected 1, or 0 when the checkpoint is not this owner's ('': let go) at this epoch")                                                                            \
@@ -184,8 +189,13 @@ enum bf_sample_column {
     X(BLOCKED, blocked, "one row: number: sessions that wait for our locks; seconds: the longest; text: who")          \
     X(SLOT, slot, "name; number: bytes of log that it keeps; flag: in use")                                            \
     X(SNAPSHOT, snapshot, "one row: number: age of the oldest snapshot but ours in seconds; text: whose")              \
-    X(VACUUM, vacuum, "name: of a table on which autovacuum works")                                                    \
-    X(HISTORY, history, "one row: number: length of InnoDB's history list")
+    X(VACUUM, vacuum, "name: of a table on which autovacuum works; number: of its workers there")                      \
+    X(HISTORY, history, "one row: number: length of InnoDB's history list")                                            \
+    X(ARCHIVE, archive, "one row, none where nothing is archived: number: bytes of log that wait for the archiver, by "  \
+      "its own counters; flag: SAMPLE_ARCHIVE may count them")                                                         \
+    X(DEAD, dead, "number: dead tuples of the table")                                                                  \
+    X(FLOW, flow, "number: how far the cluster is filled up before it slows writes down: share")                       \
+    X(PAUSED, paused, "seconds: for how long writes were stopped by the cluster until now, in all")
 enum bf_sample_row {
 #define X(constant, name, columns) BF_SAMPLE_ROW_##constant,
     BF_SAMPLE_ROWS(X)
@@ -209,9 +219,10 @@ struct bf_step {
     char *parameters[BF_PARAMETERS_MAX]; /* owned; NULL is SQL NULL */
 };
 
+/* Zeroed at its beginning. A job that rests has none: it is 20 KiB. */
 struct bf_flight {
     size_t count;
-    struct bf_step steps[BF_STEPS_MAX];
+    struct bf_step *steps; /* owned, from the first one that is added until it is cleared: BF_STEPS_MAX */
 };
 
 enum bf_outcome {
@@ -236,7 +247,7 @@ struct bf_answer {
 struct bf_step *bf_flight_add(struct bf_flight *flight, enum bf_statement statement, const char *sql);
 void bf_step_text(struct bf_step *step, const char *text); /* copies; NULL is SQL NULL */
 void bf_step_number(struct bf_step *step, int64_t number);
-void bf_flight_clear(struct bf_flight *flight); /* frees parameters; count is 0 afterwards */
+void bf_flight_clear(struct bf_flight *flight); /* frees the steps; count is 0 afterwards */
 const char *bf_answer_value(const struct bf_answer *answer, size_t row, size_t column); /* NULL: SQL NULL or absent */
 double bf_answer_real(const struct bf_answer *answer, size_t row, size_t column, double otherwise); /* SQL NULL: that */
 int64_t bf_answer_number(const struct bf_answer *answer, size_t row, size_t column);    /* 0 where it is no number */

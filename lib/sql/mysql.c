@@ -17,6 +17,8 @@ const struct bf_dialect bf_dialect_mysql = {
     .trial = bf_mysql_trial,
     .check_query = bf_mysql_check_query,
     .watch_right = "PROCESS ON *.*",
+    .flow_right = "SELECT ON performance_schema.*",
+    .measures = 1u << BF_SAMPLE_ROW_ACTIVE | 1u << BF_SAMPLE_ROW_HISTORY | 1u << BF_SAMPLE_ROW_SNAPSHOT | 1u << BF_SAMPLE_ROW_FLOW,
     .begin_read_only = "/* backfilld */ ROLLBACK?; START TRANSACTION READ ONLY",
     .render = bf_mysql_render,
 };

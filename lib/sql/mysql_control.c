@@ -175,6 +175,10 @@ const char *bf_mysql_common(enum bf_statement statement)
         return "/* backfilld */ " FIND_DONE;
     case BF_STATEMENT_SAMPLE:
         return bf_mysql_sample;
+    case BF_STATEMENT_SAMPLE_SLOW:
+        return bf_mysql_sample_slow;
+    case BF_STATEMENT_SAMPLE_FLOW:
+        return bf_mysql_sample_flow;
     default:
         return NULL;
     }

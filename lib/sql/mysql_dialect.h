@@ -69,6 +69,11 @@ enum { BF_MYSQL_SCHEMA_VERSION = 1 };
 #define BF_MYSQL_SERVER_IDENTITY \
     "SHA2(CONCAT_WS('/', @@hostname, @@port, @@datadir, @@server_id /*!80000 , @@server_uuid */), 256)"
 
+/* Without PROCESS an account sees its own connections alone: what it does not see is not measured, and never zero. */
+#define BF_MYSQL_SEES                                                                                                  \
+    "EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'PROCESS' AND "                  \
+    "GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), ''''))"
+
 /* Raises error 1242 when it is computed: what turns "no row" into an error of the server's own (P1). */
 #define BF_MYSQL_RAISE "(SELECT 1 UNION SELECT 2)"
 enum { BF_MYSQL_RAISED = 1242, BF_MYSQL_WARNED = 1, BF_MYSQL_ASKED_AGAIN = 3 /* statements of an UPDATE */ };
@@ -105,6 +110,6 @@ void bf_mysql_check(const struct bf_document *document, const struct bf_table *t
 void bf_mysql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                           struct bf_complaints *complaints);
 
-extern const char bf_mysql_sample[];
+extern const char bf_mysql_sample[], bf_mysql_sample_slow[], bf_mysql_sample_flow[];
 
 #endif

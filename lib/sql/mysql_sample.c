@@ -2,10 +2,7 @@
  * MariaDB does not know how far they are. Nor is information_schema.innodb_trx, of which HORIZON wants an own picture. */
 #include "mysql_dialect.h"
 
-/* Without PROCESS an account sees its own connections alone: that is not measured, and never zero. */
-#define SEES                                                                                                          \
-    "EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'PROCESS' AND "                  \
-    "GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), ''''))"
+#define SEES BF_MYSQL_SEES
 
 /* A session of ours is known by the comment at the head of what it runs. */
 #define ACTIVE                                                                                                        \

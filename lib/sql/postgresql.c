@@ -23,6 +23,9 @@ const struct bf_dialect bf_dialect_postgresql = {
     .trial = bf_postgresql_trial,
     .check_query = bf_postgresql_check_query,
     .watch_right = "pg_monitor",
+    .measures = 1u << BF_SAMPLE_ROW_SERVER | 1u << BF_SAMPLE_ROW_REPLICA | 1u << BF_SAMPLE_ROW_ACTIVE | 1u << BF_SAMPLE_ROW_BLOCKED |
+                1u << BF_SAMPLE_ROW_SLOT | 1u << BF_SAMPLE_ROW_SNAPSHOT | 1u << BF_SAMPLE_ROW_VACUUM | 1u << BF_SAMPLE_ROW_ARCHIVE |
+                1u << BF_SAMPLE_ROW_DEAD,
     .begin_read_only = "/* backfilld */ BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
     .limit_time = limit_time,
     .render = bf_postgresql_render,

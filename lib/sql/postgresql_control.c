@@ -179,6 +179,12 @@ const char *bf_postgresql_common(enum bf_statement statement)
         return "/* backfilld */ " REPLAYED;
     case BF_STATEMENT_SAMPLE:
         return bf_postgresql_sample;
+    case BF_STATEMENT_SAMPLE_SLOW:
+        return bf_postgresql_sample_slow;
+    case BF_STATEMENT_SAMPLE_ARCHIVE:
+        return bf_postgresql_sample_archive;
+    case BF_STATEMENT_SAMPLE_TABLE:
+        return bf_postgresql_sample_table;
     case BF_STATEMENT_BEAT:
         return bf_postgresql_beat;
     default:

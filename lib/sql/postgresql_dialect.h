@@ -36,7 +36,8 @@ void bf_postgresql_after(struct bf_buffer *buffer, const struct bf_table *table,
 const char *bf_postgresql_common(enum bf_statement statement);
 /* The statements on the control schema, without the comment at their head; NULL for those about the table. */
 const char *bf_postgresql_control_statement(enum bf_statement statement);
-extern const char bf_postgresql_sample[], bf_postgresql_beat[];
+extern const char bf_postgresql_sample[], bf_postgresql_sample_slow[], bf_postgresql_sample_archive[],
+    bf_postgresql_sample_table[], bf_postgresql_beat[];
 extern const char *const bf_postgresql_schema_ddl[];
 enum { BF_POSTGRESQL_SCHEMA_VERSION = 2 };
 /* A format for the server's own texts: why the control schema must not be made here. */

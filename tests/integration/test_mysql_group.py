@@ -92,3 +92,28 @@ def test_certification_fails_under_a_batch(group, make_daemon):
         until(lambda: member.rows("SELECT MIN(n), MAX(n), SUM(other) FROM counted") == [(1, 1, updates)], 20,
               lambda _: member.rows("SELECT MIN(n), MAX(n), SUM(other) FROM counted"))
         member.close()
+
+
+def test_flow_control_of_the_group(group, make_daemon):
+    """mysql: the other member does not get on; the job holds before the group would slow its writes down, and goes on by itself."""
+    group.primary.sql("CREATE DATABASE shop", "SET GLOBAL group_replication_flow_control_applier_threshold = 100")
+    database, other = (MyDatabase(group, "shop", server) for server in (group.primary, group.replica))
+    make_table(database, 30000)
+    daemon = make_daemon(group.primary.url("shop"), password_file=group.password_file)
+    job = daemon.submit(document("counted", {"n": "n + 1"}, limits={"flow_control": 0.5},
+                                 pace={**pace(10), "max_rows_per_second": 500}))
+    daemon.wait_progress(job, 10)
+    until(lambda: other.value("SELECT COUNT(*) FROM counted") == 30000, 30, "the other member has the rows")
+    blocker = other.connect()
+    blocker.cursor().execute("FLUSH TABLES WITH READ LOCK")
+    reason = daemon.wait_reason(job, "flow_control", 60)["reason"]
+    assert reason["value"] >= 0.5 and reason["limit"] == 0.5 and reason["signal"] == "flow_control", reason
+    assert "the cluster's flow control is" in reason["text"], reason
+    batches = daemon.job(job)["progress"]["batches"]
+    blocker.cursor().execute("UNLOCK TABLES")
+    until(lambda: daemon.job(job)["progress"]["batches"] > batches + 1, 30, lambda _: f"it goes on: {daemon.job(job)['reason']}")
+    daemon.abort(job)
+    daemon.wait(job, "aborted")
+    blocker.close()
+    for member in (database, other):
+        member.close()

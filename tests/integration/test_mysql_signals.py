@@ -5,6 +5,7 @@ import time
 import pymysql
 
 from lab.daemon import document, pace
+from lab.mysql import PASSWORD
 from lab.mysql_database import make_table
 from lab.wait import until
 
@@ -92,5 +93,82 @@ def test_active_sessions(my_database, make_daemon):
     finally:
         if not may_look:
             my_database.execute("REVOKE PROCESS ON *.* FROM backfill")
+    daemon.abort(job)
+    daemon.wait(job, "aborted")
+
+
+
+def poor_account(my_database) -> str:
+    """The URL of one that may do its work, and see nothing of the others."""
+    my_database.execute("CREATE DATABASE IF NOT EXISTS backfilld")
+    my_database.execute(f"CREATE USER IF NOT EXISTS poor@'%%' IDENTIFIED BY '{PASSWORD}'")
+    for granted in ("backfilld", my_database.name):
+        my_database.execute(f"GRANT ALL ON `{granted}`.* TO poor@'%%'")
+    return my_database.url.replace("//backfill@", "//poor@")
+
+
+def test_an_old_transaction_and_the_history_that_it_keeps(my_database, make_daemon):
+    """Its age, by the server's own clock, and whose it is; what cannot be purged because of it; and on it goes."""
+    make_table(my_database, 30000)
+    daemon = make_daemon(my_database, **my_database.target)
+    job = daemon.submit(job_of(limits={"oldest_snapshot": "2s", "history_list": 1000000}))
+    daemon.wait_progress(job, 3)
+    report = my_database.connect()
+    cursor = report.cursor()
+    cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+    cursor.execute("SELECT COUNT(*) FROM counted")
+    began = time.monotonic()
+    held = wait_holding(daemon, job, "oldest_snapshot", 15)
+    reason = held["reason"]
+    assert reason["limit"] == 2 and 2 <= reason["value"] <= time.monotonic() - began + 2, reason
+    assert f"connection {report.thread_id()} of root" in reason["text"], reason
+    signals = {one["name"]: one for one in daemon.get("/v1/targets/shop").json["signals"]}
+    history = signals["history_list"]["value"]
+    assert history > 0 and signals["history_list"]["limit"] == 1000000
+    assert signals["oldest_snapshot"]["text"] == f"connection {report.thread_id()} of root"
+    # the other limit, while the first one is taken out
+    change(daemon, job, {"oldest_snapshot": None, "history_list": int(history) + 5})
+    held = wait_holding(daemon, job, "history_list", 15)
+    assert "the length of InnoDB's history list is" in held["reason"]["text"], held["reason"]
+    report.rollback()
+    report.close()
+    change(daemon, job, {"oldest_snapshot": "2s", "history_list": None})
+    wait_going_on(daemon, job, held["progress"]["batches"] + 1, 15)
+    daemon.abort(job)
+    daemon.wait(job, "aborted")
+
+
+def change(daemon, job, limits):
+    answer = daemon.request("PATCH", f"/v1/jobs/{job['id']}", {"limits": limits})
+    assert answer.status == 200, answer.text
+
+
+def test_limits_that_there_are_not(my_database, make_daemon):
+    """What the engine does not have is refused; a server without a cluster has no flow control, and that holds nobody."""
+    make_table(my_database, 200)
+    daemon = make_daemon(my_database, **my_database.target)
+    limits = {"slot_retained": "1GiB", "archive_backlog": "1GiB", "autovacuum": 1, "dead_tuples": 5}
+    answer = daemon.post("/v1/jobs", job_of(limits=limits))
+    assert answer.status == 422, answer.text
+    assert {error["pointer"] for error in answer.json["errors"]} == {f"/limits/{name}" for name in limits}, answer.text
+    job = daemon.submit(job_of(limits={"flow_control": 0.5}))
+    daemon.wait(job, "completed")
+
+
+def test_what_an_account_may_not_see_is_not_zero(my_database, make_daemon):
+    make_table(my_database, 30000)
+    daemon = make_daemon(poor_account(my_database), **my_database.target)
+    job = daemon.submit(job_of(limits={"oldest_snapshot": "1h"}))
+    held = wait_holding(daemon, job, "signal_stale")
+    assert held["progress"]["batches"] == 0 and "GRANT PROCESS ON *.* TO it" in held["reason"]["text"], held["reason"]
+    signals = {one["name"]: one for one in daemon.get("/v1/targets/shop").json["signals"]}
+    for name in ("active_sessions", "oldest_snapshot", "history_list"):
+        assert signals[name]["value"] is None and signals[name]["text"] == "unmeasured: our account lacks PROCESS ON *.*", signals
+    change(daemon, job, {"oldest_snapshot": None, "flow_control": 0.5})
+    if my_database.engine == "mysql":  # whether it is in a group is not for everybody's eyes
+        held = wait_holding(daemon, job, "signal_stale")
+        assert "GRANT SELECT ON performance_schema.* TO it" in held["reason"]["text"], held["reason"]
+        change(daemon, job, {"flow_control": None})
+    daemon.wait_progress(job, 3)
     daemon.abort(job)
     daemon.wait(job, "aborted")

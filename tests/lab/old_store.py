@@ -27,6 +27,8 @@ VERSIONS = {
     4: ["CREATE TABLE sample ( job TEXT NOT NULL, step INTEGER NOT NULL, at INTEGER NOT NULL, batch_rows INTEGER NOT NULL, "
         "rows_scanned INTEGER NOT NULL, rows_changed INTEGER NOT NULL, batches INTEGER NOT NULL, batch_time INTEGER NOT NULL, "
         "slept INTEGER NOT NULL, held INTEGER NOT NULL, signals TEXT, PRIMARY KEY (job, step, at)) STRICT, WITHOUT ROWID"],
+    5: ["ALTER TABLE job ADD COLUMN rows_set_aside INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE job ADD COLUMN yields INTEGER NOT NULL DEFAULT 0"],
 }
 
 

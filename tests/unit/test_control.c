@@ -134,6 +134,22 @@ static void sleeps_longer_from_half_of_a_limit(void **state)
     assert_int_equal(bf_control_decide(&input, &memory).sleep, 0);
 }
 
+static void who_is_over_a_limit_holds_at_once(void **state)
+{
+    (void)state;
+    struct bf_size size;
+    struct bf_control_memory memory = {0};
+    struct bf_signal signals[] = {lag(1.5, 900)};
+    struct bf_control_input input = input_of(signals, 1, &size);
+    bf_size_start(&size, 250, 500, 10, 50000);
+    input.batch.time = 20000000; /* it took long: eight times that would be minutes without a reason */
+    struct bf_control control = bf_control_decide(&input, &memory);
+    assert_int_equal(control.cause, BF_HOLD_OVER);
+    assert_int_equal(control.sleep, 0);
+    input.max_rows_per_second = 10; /* a cap is a cap */
+    assert_int_equal(bf_control_decide(&input, &memory).sleep, 80000000);
+}
+
 static void the_worst_signal_holds_and_is_named(void **state)
 {
     (void)state;
@@ -280,7 +296,8 @@ int main(void)
         cmocka_unit_test(counts_open_at_85_percent),
         cmocka_unit_test(fails_closed),
         cmocka_unit_test(sleeps_longer_from_half_of_a_limit),
-        cmocka_unit_test(the_worst_signal_holds_and_is_named),
+        cmocka_unit_test(who_is_over_a_limit_holds_at_once),
+                                       cmocka_unit_test(the_worst_signal_holds_and_is_named),
         cmocka_unit_test(caps_are_kept),
         cmocka_unit_test(holds_make_patient_and_time_makes_bold),
         cmocka_unit_test(a_changed_plan_is_noticed),

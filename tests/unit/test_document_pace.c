@@ -38,6 +38,30 @@ static void limits_and_caps(void **state)
     bf_document_free(document);
     invalid("\"limits\":{\"replication_lag\":null}", "/limits/replication_lag", "not null");
     invalid("\"limits\":{\"replication_lag\":\"1ms\"}", "/limits/replication_lag", "from 10 ms");
+    document = document_of("\"limits\":{\"blocked_sessions\":3,\"log_rate\":\"8MiB\",\"archive_backlog\":\"1GiB\",\"slot_retained\":"
+                           "\"20GiB\",\"autovacuum\":1,\"dead_tuples\":1000000,\"oldest_snapshot\":\"30m\",\"history_list\":"
+                           "100000,\"flow_control\":0.1}");
+    const struct bf_limits *limits = &document->limits;
+    assert_int_equal(limits->blocked_sessions, 3);
+    assert_int_equal(limits->log_rate, 8 << 20);
+    assert_int_equal(limits->archive_backlog, 1 << 30);
+    assert_int_equal(limits->slot_retained, INT64_C(20) << 30);
+    assert_int_equal(limits->autovacuum, 1);
+    assert_int_equal(limits->dead_tuples, 1000000);
+    assert_int_equal(limits->oldest_snapshot, 1800000);
+    assert_int_equal(limits->history_list, 100000);
+    assert_true(limits->flow_control > 0.099 && limits->flow_control < 0.101);
+    bf_document_free(document);
+    document = document_of("\"limits\":{\"flow_control\":null,\"slot_retained\":null}");
+    assert_true(document->limits.flow_control >= (double)BF_NO_LIMIT);
+    assert_true(document->limits.slot_retained == BF_NO_LIMIT);
+    bf_document_free(document);
+    invalid("\"limits\":{\"flow_control\":0}", "/limits/flow_control", "over 0 and at most 1");
+    invalid("\"limits\":{\"flow_control\":1.5}", "/limits/flow_control", "over 0 and at most 1");
+    invalid("\"limits\":{\"flow_control\":\"10%\"}", "/limits/flow_control", "must be a number");
+    invalid("\"limits\":{\"oldest_snapshot\":\"999ms\"}", "/limits/oldest_snapshot", "from 1");
+    invalid("\"limits\":{\"slot_retained\":\"1000B\"}", "/limits/slot_retained", "from 1024 to");
+    invalid("\"limits\":{\"autovacuum\":0}", "/limits/autovacuum", "from 1 to");
     invalid("\"limits\":{\"active_sessions\":0}", "/limits/active_sessions", "from 1 to");
     invalid("\"pace\":{\"max_rows_per_second\":0}", "/pace/max_rows_per_second", "from 1 to");
     invalid("\"pace\":{\"max_rows_per_second\":\"5\"}", "/pace/max_rows_per_second", "must be a whole number");

@@ -112,11 +112,35 @@ static void ceilings_hold_the_author_not_the_silent(void **state)
     bf_rules_clear(&rules);
 }
 
+/* What is no limit by the tables gives way to a ceiling, too; a share is a number with a fraction. */
+static void ceilings_of_limits_that_are_none(void **state)
+{
+    (void)state;
+    rule(bf_rules_add_ceiling, "flow_control", "0.25");
+    rule(bf_rules_add_ceiling, "limits.slot_retained", "1GiB");
+    rule(bf_rules_add_default, "limits.dead_tuples", "1000");
+    int line = 0;
+    assert_null(bf_rules_fault(&rules, &line));
+    struct bf_document *silent = parse_under("{" SMALLEST "}", NULL);
+    assert_over(silent, "");
+    assert_true(silent->limits.flow_control < 0.26);
+    assert_int_equal(silent->limits.slot_retained, 1 << 30);
+    assert_int_equal(silent->limits.dead_tuples, 1000);
+    bf_document_settle(silent);
+    assert_non_null(strstr(bf_document_current(silent), "\"flow_control\":0.25"));
+    struct bf_document *over = parse_under("{" SMALLEST ",\"limits\":{\"flow_control\":null}}", NULL);
+    assert_over(over, "/limits/flow_control: no limit is over the ceiling of target shop, 0.25\n");
+    bf_document_free(silent);
+    bf_document_free(over);
+    bf_rules_clear(&rules);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_stand_where_the_document_is_silent),
         cmocka_unit_test(ceilings_hold_the_author_not_the_silent),
+        cmocka_unit_test(ceilings_of_limits_that_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, clean_up);
 }

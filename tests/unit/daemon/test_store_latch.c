@@ -86,6 +86,64 @@ static void latches_stay_on_until_they_are_taken_off(void **state)
     assert_string_equal(found.list[3].type, "pause_all");
 }
 
+struct ignored {
+    struct bf_ignored list[4];
+    size_t count;
+};
+
+static void on_ignored(void *argument, const struct bf_ignored *ignored)
+{
+    struct ignored *found = argument;
+    assert_true(found->count < BF_COUNT(found->list));
+    found->list[found->count++] = *ignored;
+}
+
+static void set_ignored(struct fixture *fixture, const struct bf_ignored *ignored)
+{
+    int stored = 0;
+    fixture->store->save_ignored(fixture->store->context, ignored, on_stored, &stored);
+    assert_int_equal(stored, 0);
+    uv_run(&fixture->loop, UV_RUN_DEFAULT);
+    assert_int_equal(stored, 1);
+}
+
+static void load_ignored(struct fixture *fixture, struct ignored *found)
+{
+    struct bf_error error;
+    *found = (struct ignored){0};
+    if (fixture->store->load_ignored(fixture->store->context, on_ignored, found, &error) != BF_OK)
+        fail_msg("%s", error.text);
+}
+
+static void a_replica_stays_ignored_until_it_is_heeded(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bf_ignored one = {.target = "shop", .replica = "replica-2", .why = "ann: it's being rebuilt \xc3\xa4", .until = 77};
+    struct bf_ignored other = {.target = "legacy", .replica = "replica-2", .why = "ann", .until = 5};
+    struct ignored found;
+
+    open_store(fixture);
+    set_ignored(fixture, &one);
+    set_ignored(fixture, &other);
+    one.until = 78;
+    set_ignored(fixture, &one);
+    close_store(fixture);
+    open_store(fixture);
+    load_ignored(fixture, &found);
+    assert_int_equal(found.count, 2);
+    assert_string_equal(found.list[0].target, "legacy");
+    assert_string_equal(found.list[1].target, "shop");
+    assert_string_equal(found.list[1].replica, "replica-2");
+    assert_string_equal(found.list[1].why, one.why);
+    assert_int_equal(found.list[1].until, 78);
+    one.until = 0;
+    set_ignored(fixture, &one);
+    set_ignored(fixture, &one);
+    load_ignored(fixture, &found);
+    assert_int_equal(found.count, 1);
+    assert_int_equal(found.list[0].until, 5);
+}
+
 static void a_forgotten_job_takes_its_events_along(void **state)
 {
     struct fixture *fixture = *state;
@@ -152,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(latches_stay_on_until_they_are_taken_off),
+        TEST(a_replica_stays_ignored_until_it_is_heeded),
         TEST(a_forgotten_job_takes_its_events_along),
         TEST(a_store_of_version_1_is_brought_forward),
     };

@@ -9,9 +9,10 @@
 
 struct write {
     struct write *next;
-    enum { SAVE, LATCH_ON, LATCH_OFF, FORGET } kind;
+    enum { SAVE, LATCH_ON, LATCH_OFF, IGNORED, FORGET } kind;
     struct bf_record record;
     struct bf_latch latch;
+    struct bf_ignored ignored;
     char id[BF_ULID_TEXT];
     struct bf_event events[4];
     size_t count;
@@ -78,6 +79,23 @@ static void save_latch(void *context, const struct bf_latch *latch, bool on, con
     append(context, write, events, count, stored, argument);
 }
 
+static void save_ignored(void *context, const struct bf_ignored *ignored, bf_stored *stored, void *argument)
+{
+    struct write *write = BF_NEW(struct write);
+    write->kind = IGNORED;
+    write->ignored = *ignored;
+    append(context, write, NULL, 0, stored, argument);
+}
+
+static enum bf_code load_ignored(void *context, bf_store_loaded_ignored *loaded, void *argument, struct bf_error *error)
+{
+    const struct test_world *world = context;
+    (void)error;
+    for (int i = 0; i < world->ignored_count; i++)
+        loaded(argument, &world->ignored[i]);
+    return BF_OK;
+}
+
 static void forget(void *context, const char *job, bf_stored *stored, void *argument)
 {
     struct write *write = BF_NEW(struct write);
@@ -121,6 +139,18 @@ static void put_latch(struct test_world *world, const struct bf_latch *latch, bo
     }
 }
 
+static void put_ignored(struct test_world *world, const struct bf_ignored *ignored)
+{
+    for (int i = 0; i < world->ignored_count; i++)
+        if (strcmp(world->ignored[i].target, ignored->target) == 0 && strcmp(world->ignored[i].replica, ignored->replica) == 0) {
+            world->ignored[i] = world->ignored[--world->ignored_count];
+            break;
+        }
+    assert_true((size_t)world->ignored_count < BF_COUNT(world->ignored));
+    if (ignored->until)
+        world->ignored[world->ignored_count++] = *ignored;
+}
+
 static void carry_out(struct test_world *world, struct write *write)
 {
     struct stored *at;
@@ -131,6 +161,9 @@ static void carry_out(struct test_world *world, struct write *write)
     case LATCH_ON:
     case LATCH_OFF:
         put_latch(world, &write->latch, write->kind == LATCH_ON);
+        break;
+    case IGNORED:
+        put_ignored(world, &write->ignored);
         break;
     case FORGET:
         at = place_of(world, write->id);
@@ -193,5 +226,6 @@ static enum bf_code load_latches(void *context, bf_store_loaded_latch *loaded, v
 void world_open_store(struct test_world *world)
 {
     world->store = (struct bf_store){.context = world, .load = load, .save = save, .load_latches = load_latches,
-                                     .save_latch = save_latch, .forget = forget};
+                                     .save_latch = save_latch, .load_ignored = load_ignored, .save_ignored = save_ignored,
+                                     .forget = forget};
 }

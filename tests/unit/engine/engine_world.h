@@ -41,6 +41,8 @@ struct test_world {
     int job_count;
     struct bf_latch latches[8];
     int latch_count;
+    struct bf_ignored ignored[8];
+    int ignored_count;
     struct bf_event events[EVENTS_MAX]; /* stored */
     int event_count;
 };

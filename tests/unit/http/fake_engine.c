@@ -369,6 +369,12 @@ size_t bf_engine_replicas(const struct bf_engine *engine, const char *target, st
     return 1;
 }
 
+double bf_job_limit(const struct bf_job *job, const struct bf_signal *signal)
+{
+    (void)job;
+    return signal->limit;
+}
+
 size_t bf_engine_signals(const struct bf_engine *engine, const char *target, struct bf_signal *list, size_t max)
 {
     (void)engine, (void)target, (void)max;

@@ -83,6 +83,10 @@ static void every_statement(void **state)
             case BF_STATEMENT_SCHEMA:
             case BF_STATEMENT_QUERY:
             case BF_STATEMENT_SAMPLE:
+            case BF_STATEMENT_SAMPLE_SLOW:
+            case BF_STATEMENT_SAMPLE_ARCHIVE:
+            case BF_STATEMENT_SAMPLE_FLOW:
+            case BF_STATEMENT_SAMPLE_TABLE:
             case BF_STATEMENT_BEAT:
             case BF_STATEMENT_RECOUNT:
             case BF_STATEMENT_SET_ASIDE:
@@ -136,7 +140,8 @@ static void every_statement_of_mysql(void **state)
     text.remaining = remaining;
     struct bf_statements *statements = bf_dialect_mysql.render("J", &text, &table);
     for (enum bf_statement statement = 0; statement < BF_STATEMENT_KINDS; statement++)
-        if ((bf_dialect_mysql.common(statement) && statement != BF_STATEMENT_SAMPLE) || statement == BF_STATEMENT_HORIZON ||
+        if ((bf_dialect_mysql.common(statement) && statement != BF_STATEMENT_SAMPLE &&
+             statement != BF_STATEMENT_SAMPLE_SLOW && statement != BF_STATEMENT_SAMPLE_FLOW) || statement == BF_STATEMENT_HORIZON ||
             statement == BF_STATEMENT_FENCE || statement == BF_STATEMENT_NEXT_PASS || statement == BF_STATEMENT_TOUCH)
             tagged(statements->text[statement]);
     assert_non_null(bf_dialect_mysql.common(BF_STATEMENT_SAMPLE)); /* of no job */
