@@ -1,5 +1,6 @@
 /* What is measured of a job while it works: how long it did what, how long its batches took, how often it tried again.
- * Counters that only rise, for metrics, series and the time ledger; they begin with the daemon. */
+ * Counters that only rise, for metrics and series; they begin with the daemon, and name reasons by their codes alone. The
+ * time ledger, for people, stays with the job and names each signal: it is counted for itself (time_ledger.c). */
 #ifndef BF_ENGINE_METER_H
 #define BF_ENGINE_METER_H
 

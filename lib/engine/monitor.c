@@ -125,13 +125,13 @@ static void sample_landed(struct bf_line *line, const struct bf_answer *answers)
     bf_monitor_take_sample(monitor, &answers[0]);
     bf_monitor_take_slow(monitor, line, answers);
     for (struct bf_job *job = monitor->engine->working; job; job = job->next_working)
-        if (job->target == monitor->target && !bf_walk_over(job))
+        if (bf_monitor_serves(monitor, job))
             bf_engine_mark(job);
 }
 
 /* ---- who needs it ---- */
 
-static bool needs(const struct bf_monitor *monitor, const struct bf_job *job)
+bool bf_monitor_serves(const struct bf_monitor *monitor, const struct bf_job *job)
 {
     return job->target == monitor->target && !bf_walk_over(job);
 }
@@ -139,15 +139,7 @@ static bool needs(const struct bf_monitor *monitor, const struct bf_job *job)
 static bool is_needed(const struct bf_monitor *monitor)
 {
     for (const struct bf_job *job = monitor->engine->working; job; job = job->next_working)
-        if (needs(monitor, job))
-            return true;
-    return false;
-}
-
-static bool has_queries(const struct bf_monitor *monitor)
-{
-    for (const struct bf_job *job = monitor->engine->working; job; job = job->next_working)
-        if (needs(monitor, job) && job->record.document->query_count)
+        if (bf_monitor_serves(monitor, job))
             return true;
     return false;
 }
@@ -188,7 +180,7 @@ static void on_timer(void *argument)
     if (!monitor->target)
         return;
     attend(&monitor->samples);
-    if (has_queries(monitor))
+    if (bf_monitor_has_queries(monitor))
         attend(&monitor->queries);
     else if (!monitor->queries.flying)
         hang_up(&monitor->queries, NULL);
@@ -209,7 +201,7 @@ void bf_monitor_need(struct bf_job *job)
     monitor->started_at = now_of(monitor);
     monitor->samples.trouble[0] = monitor->queries.trouble[0] = '\0';
     attend(&monitor->samples);
-    if (has_queries(monitor))
+    if (bf_monitor_has_queries(monitor))
         attend(&monitor->queries);
     arm(monitor);
 }
@@ -223,19 +215,22 @@ void bf_monitor_forget(struct bf_job *job)
 
 /* ---- all of them ---- */
 
-const struct bf_monitor *bf_monitor_find(const struct bf_engine *engine, const char *target)
+static struct bf_monitor *by_name(const struct bf_engine *engine, const char *target)
 {
-    const struct bf_monitor *monitor = engine->monitors;
+    struct bf_monitor *monitor = engine->monitors;
     while (monitor && strcmp(monitor->name, target) != 0)
         monitor = monitor->next;
     return monitor;
 }
 
+const struct bf_monitor *bf_monitor_find(const struct bf_engine *engine, const char *target)
+{
+    return by_name(engine, target);
+}
+
 struct bf_monitor *bf_monitor_of(struct bf_engine *engine, const char *target)
 {
-    struct bf_monitor *monitor = engine->monitors;
-    while (monitor && strcmp(monitor->name, target) != 0)
-        monitor = monitor->next;
+    struct bf_monitor *monitor = by_name(engine, target);
     if (monitor)
         return monitor;
     monitor = BF_NEW(struct bf_monitor);

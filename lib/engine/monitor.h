@@ -65,6 +65,7 @@ void bf_monitor_review(struct bf_monitor *monitor); /* does any job need it stil
 void bf_monitor_forget(struct bf_job *job);  /* the job's memory goes */
 void bf_monitors_drop(struct bf_engine *engine);
 const struct bf_signal *bf_monitor_signal_called(const struct bf_monitor *monitor, const char *name); /* NULL */
+bool bf_monitor_serves(const struct bf_monitor *monitor, const struct bf_job *job); /* a job of its target is at work */
 
 /* monitor_sample.c */
 void bf_monitor_take_sample(struct bf_monitor *monitor, const struct bf_answer *sample);
@@ -74,6 +75,7 @@ void bf_monitor_ask_slow(struct bf_monitor *monitor, struct bf_flight *flight); 
 void bf_monitor_take_slow(struct bf_monitor *monitor, const struct bf_line *line, const struct bf_answer *answers);
 
 /* monitor_query.c: the signals of documents */
+bool bf_monitor_has_queries(const struct bf_monitor *monitor);
 void bf_monitor_fly_queries(struct bf_line *line);
 void bf_monitor_take_queries(struct bf_line *line, const struct bf_answer *answers);
 

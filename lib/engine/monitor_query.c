@@ -8,24 +8,25 @@
 
 enum { QUERY_TIMEOUT = 3000 /* milliseconds of one query */ };
 
-static bool has_queries(const struct bf_monitor *monitor, const struct bf_job *job)
-{
-    return job->target == monitor->target && !bf_walk_over(job) && job->record.document->query_count > 0;
-}
-
 /* In turn: the first one behind that which was asked for last. */
 static struct bf_job *next_job(const struct bf_monitor *monitor)
 {
     struct bf_job *first = NULL;
     bool behind = false;
     for (struct bf_job *job = monitor->engine->working; job; job = job->next_working) {
-        if (has_queries(monitor, job) && behind)
+        bool asks = bf_monitor_serves(monitor, job) && job->record.document->query_count > 0;
+        if (asks && behind)
             return job;
-        if (has_queries(monitor, job) && !first)
+        if (asks && !first)
             first = job;
         behind = behind || job == monitor->asked;
     }
     return first;
+}
+
+bool bf_monitor_has_queries(const struct bf_monitor *monitor)
+{
+    return next_job(monitor) != NULL;
 }
 
 void bf_monitor_fly_queries(struct bf_line *line)

@@ -43,6 +43,17 @@ struct bf_submission {
     enum { CONNECTING, DESCRIBING, CHECKING } phase;
 };
 
+/* submit.c: both end the submission and answer everybody who waits for it. */
+void bf_submission_refuse(struct bf_submission *submission, enum bf_code code, const struct bf_complaints *complaints,
+                          const char *text);
+void bf_submission_accept(struct bf_submission *submission); /* stores the job, or shows it where it is a dry run */
+
+/* submit_check.c */
+/* What the target's dialect says of the author's texts, before any server sees them. */
+void bf_submission_check_texts(const struct bf_target *target, const struct bf_document *document,
+                               struct bf_complaints *complaints);
+void bf_submission_ask(struct bf_submission *submission); /* asks the target; refuses or accepts when that is done */
+
 /* submit_plan.c: the record of the new job, which takes over the submission's document; clear it. */
 void bf_submission_record(struct bf_submission *submission, struct bf_record *ret_record);
 

@@ -1,12 +1,10 @@
-/* Submissions: a document is checked here, then on the target, and becomes a durable job only when both agree.
- * Nothing is written to the target. */
+/* Submissions: a document is checked here, then on the target (submit_check.c), and becomes a durable job only when both
+ * agree. */
 #include <stdio.h>
 #include <string.h>
 
 #include "allocate.h"
 #include "submission.h"
-
-enum { CONNECT_TIMEOUT = 4000, SURVEY_TIMEOUT = 10000 /* milliseconds */ };
 
 const char *bf_engine_name_user(const struct bf_engine *engine, const char *name)
 {
@@ -68,8 +66,8 @@ static void answer(struct bf_submission *submission, const struct bf_outcome_of_
     }
 }
 
-static void refuse(struct bf_submission *submission, enum bf_code code, const struct bf_complaints *complaints,
-                   const char *text)
+void bf_submission_refuse(struct bf_submission *submission, enum bf_code code, const struct bf_complaints *complaints,
+                          const char *text)
 {
     struct bf_outcome_of_order outcome = {.code = code, .durable = true, .complaints = complaints, .text = text};
     answer(submission, &outcome);
@@ -80,7 +78,7 @@ void bf_submissions_drop(struct bf_engine *engine, bool everything)
     for (struct bf_submission *submission = engine->submissions, *next; submission; submission = next) {
         next = submission->next;
         if (!submission->stored || everything)
-            refuse(submission, BF_STOPPING, NULL, "the daemon is stopping; submit again when it is back");
+            bf_submission_refuse(submission, BF_STOPPING, NULL, "the daemon is stopping; submit again when it is back");
     }
 }
 
@@ -91,7 +89,7 @@ void bf_submissions_leave(struct bf_engine *engine)
         if (!submission->target || submission->target == bf_engine_target_by_name(engine, submission->target->name))
             continue;
         if (!submission->stored) {
-            refuse(submission, BF_TARGET_DOWN, NULL,
+            bf_submission_refuse(submission, BF_TARGET_DOWN, NULL,
                    "the target's configuration changed while the document was checked; submit it again");
             continue;
         }
@@ -116,7 +114,7 @@ static void job_stored(void *argument, const struct bf_error *error)
         free(stored);
         if (submission) {
             submission->stored = NULL;
-            refuse(submission, BF_STORE_FAILED, NULL, error->text);
+            bf_submission_refuse(submission, BF_STORE_FAILED, NULL, error->text);
         }
         return;
     }
@@ -136,7 +134,7 @@ static void job_stored(void *argument, const struct bf_error *error)
     answer(submission, &outcome);
 }
 
-static void accept(struct bf_submission *submission)
+void bf_submission_accept(struct bf_submission *submission)
 {
     struct bf_engine *engine = submission->engine;
     if (submission->dry_run) {
@@ -172,238 +170,11 @@ static void accept(struct bf_submission *submission)
     engine->store->save(engine->store->context, &stored->record, events, 2, job_stored, stored);
 }
 
-/* ---- on the target ---- */
-
-static void target_down(struct bf_submission *submission, const char *text)
-{
-    char detail[BF_ERROR_TEXT_MAX];
-    snprintf(detail, sizeof detail, "target %s: %.500s", submission->target->name, text);
-    refuse(submission, BF_TARGET_DOWN, NULL, detail);
-}
-
-static const struct bf_answer *server_error(const struct bf_answer *answers, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (answers[i].outcome != BF_OUTCOME_OK)
-            return &answers[i];
-    return NULL;
-}
-
-/* A few rows were changed and taken back: does a changed row still match `remaining`? What could not be tried (a lock, the
- * time) says nothing. */
-static void tried(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
-                  bool lost)
-{
-    (void)session, (void)flight;
-    struct bf_submission *submission = argument;
-    const struct bf_answer *trial = &answers[1];
-    struct bf_complaints complaints = {0};
-    if (lost) {
-        target_down(submission, "the connection was lost while `remaining` was tried");
-        return;
-    }
-    if (trial->outcome == BF_OUTCOME_ERROR && trial->error_class == BF_CLASS_DATA)
-        bf_complain(&complaints, BF_INVALID, "/set", "a trial of a few rows failed: %s", trial->message);
-    int64_t still = bf_answer_number(trial, 0, 1);
-    if (still > 0)
-        bf_complain(&complaints, BF_REMAINING_NOT_CLEARED, "/remaining",
-                    "%lld of %lld rows that a trial changed (and took back) still match it: the job would never end",
-                    (long long)still, (long long)bf_answer_number(trial, 0, 0));
-    if (complaints.count) {
-        refuse(submission, complaints.list[0].code, &complaints, "the trial on the target failed");
-        bf_complaints_clear(&complaints);
-        return;
-    }
-    accept(submission);
-}
-
-static void try_remaining(struct bf_submission *submission)
-{
-    const struct bf_dialect *dialect = submission->target->database->dialect;
-    submission->trial = dialect->trial(submission->document, submission->table);
-    bf_flight_clear(&submission->flight);
-    bf_flight_add(&submission->flight, BF_STATEMENT_BEGIN, dialect->common(BF_STATEMENT_BEGIN));
-    bf_flight_add(&submission->flight, BF_STATEMENT_SURVEY, submission->trial);
-    bf_flight_add(&submission->flight, BF_STATEMENT_ROLLBACK, dialect->common(BF_STATEMENT_ROLLBACK))->new_group = true;
-    submission->target->database->execute(submission->session, &submission->flight, tried, submission);
-}
-
-static void checked(void *argument, struct bf_session *session, struct bf_flight *flight,
-                    const struct bf_answer *answers, bool lost)
-{
-    (void)session;
-    struct bf_submission *submission = argument;
-    if (lost) {
-        target_down(submission, "the connection was lost while the document was checked");
-        return;
-    }
-    size_t count = flight->count;
-    const struct bf_answer *found = NULL;
-    if (submission->schema_there)
-        found = &answers[--count];
-    /* What could not be asked is not known: neither that the document is wrong nor that it never ran. */
-    for (size_t i = 0; i < flight->count; i++)
-        if (answers[i].outcome != BF_OUTCOME_OK && (i == count || bf_error_passes(answers[i].error_class))) {
-            target_down(submission, answers[i].message ? answers[i].message : "it did not answer a check");
-            return;
-        }
-    struct bf_complaints complaints = {0};
-    submission->target->database->dialect->read_checks(submission->document, answers, count, &complaints);
-    if (complaints.count) {
-        refuse(submission, bf_complaints_code(&complaints), &complaints, "the target refuses the document");
-        bf_complaints_clear(&complaints);
-        return;
-    }
-    if (found && found->rows && !submission->document->again) {
-        char text[512];
-        snprintf(text, sizeof text, "job %s (%s, %s) already changed rows with this very document; say \"again\": true to run it "
-                 "once more", bf_answer_value(found, 0, 0), bf_answer_value(found, 0, 1), bf_answer_value(found, 0, 2));
-        refuse(submission, BF_ALREADY_DONE, NULL, text);
-        return;
-    }
-    if (submission->document->remaining)
-        try_remaining(submission);
-    else
-        accept(submission);
-}
-
-/* "There are no replicas" is a measured fact that a person takes on. What cannot be measured now holds the job later. */
-static bool refuse_without_replicas(struct bf_submission *submission, const struct bf_answer *sample)
-{
-    const struct bf_document *document = submission->document;
-    struct bf_complaints complaints = {0};
-    size_t walsenders = 0;
-    submission->replicas = json_array();
-    for (size_t row = 0; row < sample->rows; row++) {
-        if (bf_sample_row_by_name(bf_answer_value(sample, row, BF_SAMPLE_WHAT)) != BF_SAMPLE_ROW_REPLICA)
-            continue;
-        bool hidden = !bf_answer_true(sample, 0, BF_SAMPLE_FLAG);
-        bool replica = bf_answer_real(sample, row, BF_SAMPLE_POSITION, -1) >= 0;
-        const char *name = bf_answer_value(sample, row, BF_SAMPLE_NAME);
-        walsenders += hidden || replica;
-        if (replica && name)
-            json_array_append_new(submission->replicas, json_string(name));
-    }
-    if (sample->outcome != BF_OUTCOME_OK || walsenders || document->accept_no_replicas)
-        return false;
-    bf_complain(&complaints, BF_NO_REPLICAS, "/accept",
-                "no replica streams from target %s: say \"accept\": [\"no_replicas\"] when that is so, or replicas = none in "
-                "the daemon's configuration", submission->target->name);
-    refuse(submission, BF_NO_REPLICAS, &complaints, "the target has no replicas");
-    bf_complaints_clear(&complaints);
-    return true;
-}
-
-static void described(void *argument, struct bf_session *session, struct bf_flight *flight,
-                      const struct bf_answer *answers, bool lost)
-{
-    struct bf_submission *submission = argument;
-    const struct bf_dialect *dialect = submission->target->database->dialect;
-    bool watches = submission->target->watch_replicas;
-    size_t count = flight->count - (watches ? 1 : 0); /* the sample is the last one */
-    const struct bf_answer *trouble = server_error(answers, count);
-    if (lost || trouble) {
-        target_down(submission, trouble && trouble->message ? trouble->message : "the connection was lost");
-        return;
-    }
-    struct bf_complaints complaints = {0};
-    submission->table = dialect->read_survey(submission->document, &answers[0], answers + 1, count - 1, &complaints);
-    if (!submission->table) {
-        refuse(submission, bf_complaints_code(&complaints), &complaints, "the target's table does not fit the document");
-        bf_complaints_clear(&complaints);
-        return;
-    }
-    if (watches && refuse_without_replicas(submission, &answers[count]))
-        return;
-    submission->server_version = bf_copy_string(bf_answer_value(&answers[0], 0, BF_SERVER_VERSION));
-    submission->schema_there = bf_answer_value(&answers[0], 0, BF_SERVER_SCHEMA) != NULL;
-    const char *no_schema = bf_answer_value(&answers[0], 0, BF_SERVER_NO_SCHEMA);
-    if (no_schema) { /* found before anything is made */
-        bf_complain(&complaints, BF_INVALID, "/target", "%s", no_schema);
-        refuse(submission, BF_INVALID, &complaints, "the control schema cannot be made on the target");
-        bf_complaints_clear(&complaints);
-        return;
-    }
-    bf_flight_clear(&submission->flight);
-    dialect->check(submission->document, submission->table, &submission->flight, &submission->texts,
-                   &submission->text_count);
-    if (submission->schema_there) {
-        struct bf_step *step =
-            bf_flight_add(&submission->flight, BF_STATEMENT_FIND_DONE, dialect->common(BF_STATEMENT_FIND_DONE));
-        step->new_group = true;
-        bf_step_text(step, submission->document->hash);
-    }
-    submission->phase = CHECKING;
-    submission->target->database->execute(session, &submission->flight, checked, submission);
-}
-
-static void connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
-{
-    struct bf_submission *submission = argument;
-    if (error_class != BF_CLASS_NONE) {
-        target_down(submission, text ? text : "it does not answer");
-        return;
-    }
-    const struct bf_dialect *dialect = submission->target->database->dialect;
-    bf_flight_add(&submission->flight, BF_STATEMENT_SERVER, dialect->common(BF_STATEMENT_SERVER));
-    dialect->survey(submission->document, &submission->flight);
-    submission->flight.steps[1].new_group = true;
-    if (submission->target->watch_replicas)
-        bf_flight_add(&submission->flight, BF_STATEMENT_SAMPLE, dialect->common(BF_STATEMENT_SAMPLE))->new_group = true;
-    submission->phase = DESCRIBING;
-    submission->target->database->execute(session, &submission->flight, described, submission);
-}
-
-static void too_late(void *argument)
-{
-    struct bf_submission *submission = argument;
-    static const char *const doing[] = {"connecting", "describing the table", "checking the expressions"};
-    char text[128];
-    snprintf(text, sizeof text, "it did not answer within %d s while %s", SURVEY_TIMEOUT / 1000, doing[submission->phase]);
-    target_down(submission, text);
-}
-
 static void refuse_at_once(bf_ordered *done, void *argument, enum bf_code code, const struct bf_complaints *complaints,
                            const char *text)
 {
     struct bf_outcome_of_order outcome = {.code = code, .durable = true, .complaints = complaints, .text = text};
     done(argument, &outcome);
-}
-
-/* A check on a replica needs one that can be connected to. */
-static void check_place(const struct bf_target *target, const char *check, struct bf_complaints *complaints)
-{
-    BF_AUTO_STRING char *pointer = bf_format("%s/on", check);
-    const struct bf_dialect *dialect = target->database->dialect;
-    if (!dialect->common(BF_STATEMENT_REPLAYED))
-        bf_complain(complaints, BF_UNSUPPORTED, pointer, "checks on a replica are not built yet for %s", dialect->name);
-    else if (target->replica_count == 0)
-        bf_complain(complaints, BF_INVALID, pointer,
-                    "no replica of target %s can be connected to: `replicas` in its configuration has to name their URLs",
-                    target->name);
-}
-
-/* What the engine's dialect says of the author's texts, before any server sees them. */
-static void check_dialect(const struct bf_target *target, const struct bf_document *document,
-                          struct bf_complaints *complaints)
-{
-    const struct bf_dialect *dialect = target->database->dialect;
-    static const char *const moments[] = {
-        [BF_CHECK_BEFORE] = "before", [BF_CHECK_CANARY] = "canary", [BF_CHECK_AFTER] = "after"};
-    dialect->check_expressions(document, complaints);
-    if (document->remaining && !dialect->trial)
-        bf_complain(complaints, BF_UNSUPPORTED, "/remaining", "`remaining` is not built yet for %s", dialect->name);
-    for (enum bf_check_kind kind = 0; kind < BF_CHECK_KINDS; kind++)
-        for (size_t i = 0; i < document->check_count[kind]; i++) {
-            const struct bf_check *check = &document->checks[kind][i];
-            BF_AUTO_STRING char *at = bf_format("/checks/%s/%zu", moments[kind], i), *pointer = bf_format("%s/sql", at);
-            if (check->on_replica)
-                check_place(target, at, complaints);
-            if (dialect->check_query)
-                dialect->check_query(check->sql, pointer, complaints);
-            else
-                bf_complain(complaints, BF_UNSUPPORTED, pointer, "checks are not built yet for %s", dialect->name);
-        }
 }
 
 static void begin(struct bf_engine *engine, struct bf_document *document, const struct bf_target *target,
@@ -423,13 +194,7 @@ static void begin(struct bf_engine *engine, struct bf_document *document, const 
     if (engine->submissions)
         engine->submissions->previous = submission;
     engine->submissions = submission;
-    submission->deadline = engine->world->timer_new(engine->world->context, too_late, submission);
-    engine->world->timer_start(submission->deadline, SURVEY_TIMEOUT);
-    struct bf_session_options options = {.application_name = "backfilld plan",
-                                         .lock_timeout = 1000,
-                                         .statement_timeout = 5000,
-                                         .connect_timeout = CONNECT_TIMEOUT};
-    submission->session = target->database->connect(target->database->context, &options, connected, submission);
+    bf_submission_ask(submission);
 }
 
 static void submit(struct bf_engine *engine, const char *json, size_t length, const char *target_override,
@@ -455,7 +220,7 @@ static void submit(struct bf_engine *engine, const char *json, size_t length, co
             bf_complain(&complaints, BF_INVALID, "/target", "there is no target %s in the daemon's configuration",
                         document->target);
         else
-            check_dialect(target, document, &complaints);
+            bf_submission_check_texts(target, document, &complaints);
         if (target) {
             bf_target_check_ceilings(target, document, &complaints);
             bf_target_check_pace(engine, target, document, &complaints);

@@ -1,4 +1,5 @@
-/* Where the time goes: every step of the walk says what it does from then on. */
+/* Where the time of a job goes, from its first start on, restarts included: every step of the walk says what it does from
+ * then on. Kept in the record; what is counted since the daemon began is in meter.c. */
 #include <stdio.h>
 #include <string.h>
 

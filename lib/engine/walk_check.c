@@ -4,9 +4,6 @@
 
 #include "internal.h"
 
-static const char *const moments[] = {
-    [BF_CHECK_BEFORE] = "before", [BF_CHECK_CANARY] = "canary", [BF_CHECK_AFTER] = "after"};
-
 static const struct bf_check *the_check(const struct bf_walk *walk)
 {
     return &walk->job->record.document->checks[walk->checking][walk->check_index];
@@ -42,7 +39,7 @@ static void passed(struct bf_walk *walk)
     const struct bf_document *document = job->record.document;
     size_t count = document->check_count[walk->checking];
     if (count)
-        bf_job_note(job, "check", "%zu %s check%s held", count, moments[walk->checking], count == 1 ? "" : "s");
+        bf_job_note(job, "check", "%zu %s check%s held", count, bf_check_kind_name(walk->checking), count == 1 ? "" : "s");
     switch (walk->checking) {
     case BF_CHECK_BEFORE:
         walk->checked_before = true;
@@ -74,8 +71,9 @@ static void failed(struct bf_walk *walk, const char *found)
     const struct bf_check *check = the_check(walk);
     bool after = walk->checking == BF_CHECK_AFTER;
     bf_walk_end(walk, after ? BF_STATE_FAILED : BF_STATE_PAUSED, BF_CHECK_FAILED,
-                "the %s check \"%s\" does not hold: wanted %s %.100s, found %.300s", moments[walk->checking],
-                check->name, bf_comparison_name(check->comparison), check->value, found);
+                "the %s check \"%s\" does not hold: wanted %s %.100s, found %.300s",
+                bf_check_kind_name(walk->checking), check->name, bf_comparison_name(check->comparison),
+                check->value, found);
 }
 
 void bf_walk_checked(struct bf_walk *walk)

@@ -11,6 +11,13 @@ const char *bf_comparison_name(enum bf_comparison comparison)
     return names[comparison];
 }
 
+const char *bf_check_kind_name(enum bf_check_kind kind)
+{
+    static const char *const names[] = {
+        [BF_CHECK_BEFORE] = "before", [BF_CHECK_CANARY] = "canary", [BF_CHECK_AFTER] = "after"};
+    return names[kind];
+}
+
 /* The whole text as a number; false when it is none. */
 static bool number_of(const char *text, long double *ret_number)
 {

@@ -120,6 +120,7 @@ enum bf_code bf_document_parse_for(const char *json, size_t length, const char *
  * NULL. Numbers are compared as numbers, BF_EQUALS as text. */
 bool bf_check_holds(const struct bf_check *check, size_t rows, const char *value);
 const char *bf_comparison_name(enum bf_comparison comparison);
+const char *bf_check_kind_name(enum bf_check_kind kind); /* "before": its name in a document */
 void bf_document_free(struct bf_document *document); /* NULL is fine */
 /* The canonical text of any JSON; owned. NULL: BF_NOT_JSON. */
 char *bf_document_canonical(const char *json, size_t length, struct bf_error *error);
