@@ -3,7 +3,8 @@
  * mysql_url.c      the URL
  * mysql_work.c     a thread for each call that may block
  * mysql_connect.c  hosts, logins, the session's settings, the proof that it is ours: on such a thread
- * mysql_flight.c   a flight as few texts, their results: on such a thread
+ * mysql_flight.c   a flight as few texts: on such a thread
+ * mysql_run.c      what of it is to be sent, and the answers: on such a thread
  * mysql_errand.c   KILL QUERY and looking for lock waits: on connections and threads of their own
  *
  *   connecting -> idle <-> flying        (any of them -> lost)
@@ -144,7 +145,7 @@ void bf_mysql_close_connection(struct bf_session *session); /* blocks */
 /* Which server this is, as one text. */
 #define BF_MYSQL_INSTANCE "CONCAT_WS('/', @@hostname, @@port, @@datadir, @@server_id /*!80000 , @@server_uuid */)"
 
-/* mysql_flight.c */
+/* mysql_run.c */
 struct bf_mysql_run *bf_mysql_run_new(const struct bf_flight *flight); /* every answer UNKNOWN */
 void bf_mysql_run_free(struct bf_mysql_run *run);
 struct bf_answer *bf_mysql_run_answers(struct bf_mysql_run *run);
@@ -154,6 +155,8 @@ bool bf_mysql_run_between(const struct bf_mysql_run *run); /* it was not this se
 /* A KILL QUERY may wait on the server for the next statement: begin with one that takes it. */
 void bf_mysql_run_absorb(struct bf_mysql_run *run);
 void bf_mysql_run_cancelled(struct bf_mysql_run *run, const struct bf_flight *flight); /* it was never sent */
+
+/* mysql_flight.c */
 void bf_mysql_flight_work(struct bf_mysql_work *work);
 
 /* mysql_errand.c */
