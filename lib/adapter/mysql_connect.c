@@ -12,22 +12,11 @@
 #include "buffer.h"
 #include "dialect.h"
 #include "mysql_session.h"
+#include "password_file.h"
 
-enum { PASSWORD_MAX = 1024, IDLE_TIMEOUT = 60, WAIT_TIMEOUT = 86400 /* seconds */ };
-
-/* The first line of the file; false with a text when it cannot be read. */
-static bool read_password(const char *path, char password[PASSWORD_MAX], char *text, size_t size)
-{
-    FILE *file = fopen(path, "re");
-    bool read = file && fgets(password, PASSWORD_MAX, file);
-    if (!read)
-        snprintf(text, size, "the password file %s cannot be read%s", path, file ? ": it is empty" : "");
-    else
-        password[strcspn(password, "\r\n")] = '\0';
-    if (file)
-        fclose(file);
-    return read;
-}
+enum { IDLE_TIMEOUT = 60, WAIT_TIMEOUT = 86400 /* seconds */ };
+/* Numbers of errors: below the first one they are the server's; the second is of our own. */
+enum { CLIENT_ERRORS = 2000, NO_PASSWORD = 2999 };
 
 /* The two libraries differ here and in socket_of alone. bool and my_bool are both one byte. */
 static void set_tls(MYSQL *connection, const struct bf_mysql_url *url)
@@ -93,13 +82,13 @@ MYSQL *bf_mysql_open(const struct bf_session *session, size_t host, unsigned sec
                      size_t size)
 {
     const struct bf_mysql_url *url = session->url;
-    char password[PASSWORD_MAX] = "";
+    char password[BF_PASSWORD_MAX] = "";
     int64_t longest = 2 * session->options.statement_timeout + session->options.query_timeout;
     unsigned silence = (unsigned)(longest / 1000) + 10, off = 0;
     unsigned protocol = url->socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
 
-    if (session->password_file && !read_password(session->password_file, password, text, size)) {
-        *ret_number = 1045;
+    if (session->password_file && !bf_password_read(session->password_file, password, text, size)) {
+        *ret_number = NO_PASSWORD;
         return NULL;
     }
     MYSQL *connection = mysql_init(NULL);
@@ -161,7 +150,7 @@ static void fail(struct bf_session *session, enum bf_error_class error_class, co
 static enum bf_error_class login_class(unsigned number)
 {
     static const unsigned refused[] = {1044, 1045, 1049, 1130, 1131, 1251, 1275, 1524, 1698, 1820, 1862,
-                                       2026, 2054, 2058, 2059, 2061, 3118, 3159, 4151};
+                                       2026, 2054, 2058, 2059, 2061, NO_PASSWORD, 3118, 3159, 4151};
     for (size_t i = 0; i < BF_COUNT(refused); i++)
         if (refused[i] == number)
             return BF_CLASS_LOGIN;
@@ -379,16 +368,24 @@ static bool choose(struct bf_session *session, struct found *chosen)
     return chosen->connection;
 }
 
-/* A second connection must come to the same server, or a KILL would miss: a load balancer shows itself by that. One that
- * cannot be made says nothing. */
+/* A second connection must come to the same server, or a KILL would miss: a load balancer shows itself by that. Another
+ * server may say who it is, or refuse what the first one let in: it has no such database or account. A connection that
+ * could not be made for any other reason says nothing. */
 static bool same_server_again(struct bf_session *session)
 {
-    char text[700];
-    unsigned number;
+    char text[700], refused[768];
+    unsigned number = 0;
     MYSQL_RES *result = NULL;
     MYSQL_ROW row;
-    MYSQL *connection = session->url->socket ? NULL : bf_mysql_open(session, session->host, 1, &number, text, sizeof text);
-
+    if (session->url->socket)
+        return true;
+    MYSQL *connection = bf_mysql_open(session, session->host, 1, &number, text, sizeof text);
+    if (!connection && number < CLIENT_ERRORS && login_class(number) == BF_CLASS_LOGIN) {
+        snprintf(refused, sizeof refused, "the second of two connections to the same address was refused, as by another "
+                 "server: %.250s; " BF_MYSQL_BETWEEN, text);
+        fail(session, BF_CLASS_PROXY, refused);
+        return false;
+    }
     if (!connection)
         return true;
     bool same = !ask(connection, "/* backfilld */ SELECT " BF_MYSQL_INSTANCE, &result, &row) || !row[0] ||

@@ -8,9 +8,10 @@
 #include "allocate.h"
 #include "buffer.h"
 #include "dialect.h"
+#include "password_file.h"
 #include "postgresql_session.h"
 
-enum { PASSWORD_MAX = 1024, OPTIONS_MAX = 80 };
+enum { OPTIONS_MAX = 80 };
 
 /* Ends connecting, one way or the other. */
 void bf_session_conclude(struct bf_session *session, enum bf_error_class error_class, const char *text)
@@ -61,20 +62,6 @@ static void set_default(struct parameters *parameters, const char *keyword, cons
     set(parameters, keyword, value);
 }
 
-/* The first line of the file; false with a text when it cannot be read. */
-static bool read_password(const char *path, char password[PASSWORD_MAX], char *text, size_t size)
-{
-    FILE *file = fopen(path, "re");
-    bool read = file && fgets(password, PASSWORD_MAX, file);
-    if (!read)
-        snprintf(text, size, "the password file %s cannot be read%s", path, file ? ": it is empty" : "");
-    else
-        password[strcspn(password, "\r\n")] = '\0';
-    if (file)
-        fclose(file);
-    return read;
-}
-
 static void on_notice(void *argument, const PGresult *result)
 {
     struct bf_session *session = argument;
@@ -106,7 +93,7 @@ void bf_session_start(struct bf_session *session)
     struct bf_resolver *resolver = session->resolver;
     struct parameters parameters = {0};
     struct bf_buffer hosts = {0}, addresses = {0}, ports = {0};
-    char password[PASSWORD_MAX] = "", text[BF_ERROR_TEXT_MAX] = "", user_timeout[24];
+    char password[BF_PASSWORD_MAX] = "", text[BF_ERROR_TEXT_MAX] = "", user_timeout[24];
     PQconninfoOption *options = PQconninfoParse(session->conninfo, NULL);
     enum bf_error_class failure = BF_CLASS_NONE;
     size_t count = bf_resolver_addresses(resolver, &hosts, &addresses, &ports);
@@ -119,7 +106,7 @@ void bf_session_start(struct bf_session *session)
     } else if (unresolved && !count) {
         failure = BF_CLASS_UNREACHABLE;
         snprintf(text, sizeof text, "%s", unresolved);
-    } else if (session->password_file && !read_password(session->password_file, password, text, sizeof text)) {
+    } else if (session->password_file && !bf_password_read(session->password_file, password, text, sizeof text)) {
         failure = BF_CLASS_LOGIN;
     } else {
         for (const PQconninfoOption *option = options; option->keyword; option++)
