@@ -15,11 +15,13 @@
 #include "allocate.h"
 #include "zone.h"
 
-/* A zone that was asked for: its file is read once. */
+enum { ZONE_MISSING_FOR = 1000 /* milliseconds until a zone that is not there is looked for again */ };
+
+/* A zone that was asked for: its file, a few KiB of the local disk, is read once. There are no more of them than files. */
 struct known_zone {
     struct known_zone *next;
     char name[BF_ZONE_NAME];
-    struct bf_zone *zone; /* NULL: there is none of that name */
+    struct bf_zone *zone;
 };
 
 struct uv_world {
@@ -27,6 +29,8 @@ struct uv_world {
     uv_loop_t *loop;
     char owner[BF_OWNER_TEXT];
     struct known_zone *zones;
+    char missing[BF_ZONE_NAME]; /* asked for last and not there: a look at a week asks for it minute by minute */
+    int64_t missing_since;
 };
 
 struct bf_timer {
@@ -189,11 +193,12 @@ static bool owner_gone(void *context, const char *owner)
 
 /* ---- time zones ---- */
 
-/* A name, and no way out of the folder. */
+/* A name, no way out of the folder, and no second way to write one. */
 static bool is_zone_name(const char *name)
 {
-    return *name && *name != '/' && strlen(name) < BF_ZONE_NAME &&
-           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") == strlen(name);
+    size_t length = strlen(name);
+    return length > 0 && length < BF_ZONE_NAME && *name != '/' && name[length - 1] != '/' && !strstr(name, "//") &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") == length;
 }
 
 static struct bf_zone *read_zone(const char *name)
@@ -210,22 +215,36 @@ static struct bf_zone *read_zone(const char *name)
     return zone;
 }
 
-static bool zone_offset(void *context, const char *zone, int64_t unix_seconds, int32_t *ret_offset)
+/* NULL: there is none of that name. */
+static const struct bf_zone *find_zone(struct uv_world *world, const char *name)
 {
-    struct uv_world *world = context;
     struct known_zone *known = world->zones;
-    while (known && strcmp(known->name, zone) != 0)
+    while (known && strcmp(known->name, name) != 0)
         known = known->next;
-    if (!known) {
-        known = BF_NEW(struct known_zone);
-        snprintf(known->name, sizeof known->name, "%s", zone);
-        known->zone = read_zone(zone);
-        known->next = world->zones;
-        world->zones = known;
+    if (known)
+        return known->zone;
+    if (strcmp(world->missing, name) == 0 && monotonic(NULL) - world->missing_since < ZONE_MISSING_FOR)
+        return NULL;
+    struct bf_zone *zone = read_zone(name);
+    if (!zone) {
+        snprintf(world->missing, sizeof world->missing, "%s", name);
+        world->missing_since = monotonic(NULL);
+        return NULL;
     }
-    if (known->zone)
-        *ret_offset = bf_zone_offset(known->zone, unix_seconds);
-    return known->zone;
+    known = BF_NEW(struct known_zone);
+    snprintf(known->name, sizeof known->name, "%s", name);
+    known->zone = zone;
+    known->next = world->zones;
+    world->zones = known;
+    return zone;
+}
+
+static bool zone_offset(void *context, const char *name, int64_t unix_seconds, int32_t *ret_offset)
+{
+    const struct bf_zone *zone = find_zone(context, name);
+    if (zone)
+        *ret_offset = bf_zone_offset(zone, unix_seconds);
+    return zone;
 }
 
 struct bf_world *bf_uv_world_new(uv_loop_t *loop)

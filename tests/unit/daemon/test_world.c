@@ -1,6 +1,7 @@
 /* The real world behind lib/port/world.h: timers that fire once and late enough, and who is provably gone. */
 #include "unit.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,6 +194,41 @@ static void elsewhere_is_not_gone(void **state)
     assert_false(gone(fixture, "unknown/unknown/unknown/1/1"));
 }
 
+static bool offset_of(struct fixture *fixture, const char *zone, int32_t *ret_offset)
+{
+    return fixture->world->zone_offset(fixture->world->context, zone, 1720000000, ret_offset); /* in July */
+}
+
+static void zones_by_name(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const none[] = {"", "/", "Europe", "Europe/", "/Europe/Berlin", "Europe//Berlin", "Europe/Berlin/",
+                                       "../zoneinfo/Europe/Berlin", "Europe/Nowhere", "zone.tab", "Europe/Berlin\n"};
+    int32_t offset = -1;
+    for (int again = 0; again < 2; again++) { /* from the file, and from memory */
+        assert_true(offset_of(fixture, "Europe/Berlin", &offset));
+        assert_int_equal(offset, 7200);
+        assert_true(offset_of(fixture, "UTC", &offset));
+        assert_int_equal(offset, 0);
+        for (size_t i = 0; i < BF_COUNT(none); i++)
+            assert_false(offset_of(fixture, none[i], &offset));
+    }
+}
+
+/* Whoever submits documents may name what he likes. */
+static void zones_that_are_none_are_not_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[64];
+    int32_t offset;
+    struct mallinfo2 before = mallinfo2();
+    for (int i = 0; i < 10000; i++) {
+        snprintf(name, sizeof name, "Europe/Nowhere%d", i);
+        assert_false(offset_of(fixture, name, &offset));
+    }
+    assert_true(mallinfo2().uordblks < before.uordblks + 10000);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -203,6 +239,8 @@ int main(void)
         TEST(owners_that_live_and_that_are_gone),
         TEST(the_process_id_alone_is_not_the_process),
         TEST(elsewhere_is_not_gone),
+        TEST(zones_by_name),
+        TEST(zones_that_are_none_are_not_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
