@@ -212,3 +212,10 @@ const char *reply_code(const struct reply *reply)
     const char *code = reply_text(reply, "code");
     return code ? code : "";
 }
+
+int count_of(const char *text, const char *part)
+{
+    int found = 0;
+    for (; (text = strstr(text, part)); text += strlen(part)) found++;
+    return found;
+}

@@ -51,6 +51,7 @@ void reply_clear(struct reply *reply);
 char *reply_header(const struct reply *reply, const char *name); /* owned; NULL: not there */
 const char *reply_code(const struct reply *reply); /* of a problem; "" where there is none */
 const char *reply_text(const struct reply *reply, const char *name); /* a member of the JSON object; NULL: none */
+int count_of(const char *text, const char *part); /* how often it stands there */
 
 #define JSON_BODY "Content-Type: application/json\r\n"
 

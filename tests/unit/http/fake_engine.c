@@ -112,6 +112,7 @@ void fake_begin(void)
 {
     fake = (struct fake){0};
     waiting_count = 0;
+    fake_replica_order[0] = '\0';
     add_job(FAKE_RUNNING, "orders", "shop", BF_STATE_RUNNING);
     add_job(FAKE_QUEUED, "orders", "shop", BF_STATE_QUEUED);
     add_job(FAKE_COMPLETED, "users", "legacy", BF_STATE_COMPLETED);

@@ -1,35 +1,8 @@
 /* What is refused before a handler sees it: every route, method, host, origin, type, size, target. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "http_case.h"
 
-#include <cmocka.h>
-
-#include "allocate.h"
 #include "backfilld/api.h"
 #include "buffer.h"
-#include "client.h"
-#include "fake_engine.h"
-
-static struct server server;
-
-static int begin(void **state)
-{
-    (void)state;
-    fake_begin();
-    server_start(&server, "127.0.0.1:0");
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    fake_end();
-    return 0;
-}
 
 static const struct {
     const char *method, *path;

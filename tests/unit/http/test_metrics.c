@@ -1,47 +1,13 @@
 /* GET /metrics over an engine of canned jobs: every family once, its lines together, labels escaped, one series for each
  * name. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "http_case.h"
+
 #include <time.h>
-
-#include <cmocka.h>
-
-#include "allocate.h"
-#include "client.h"
-#include "fake_engine.h"
-
-static struct server server;
-
-static int begin(void **state)
-{
-    (void)state;
-    fake_begin();
-    server_start(&server, "127.0.0.1:0");
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    fake_end();
-    return 0;
-}
 
 static void assert_has(const struct reply *reply, const char *line)
 {
     char *whole BF_AUTO_STRING = bf_format("\n%s\n", line);
     if (!strstr(reply->body, whole)) fail_msg("missing: %s\nin:\n%s", line, reply->body);
-}
-
-static int count(const char *text, const char *part)
-{
-    int found = 0;
-    for (; (text = strstr(text, part)); text += strlen(part)) found++;
-    return found;
 }
 
 static void test_a_job_at_work(void **state)
@@ -80,8 +46,8 @@ static void test_a_job_at_work(void **state)
     assert_has(&reply, "backfilld_signal_limit{target=\"shop\",signal=\"signal:queue\"} 10");
     assert_null(strstr(reply.body, "backfilld_signal_value{target=\"shop\",signal=\"signal:queue\"}")); /* not measured */
     assert_has(&reply, "backfilld_replica_lag_seconds{target=\"shop\",replica=\"replica-2\"} 0.25");
-    assert_int_equal(count(reply.body, "# TYPE backfilld_"), count(reply.body, "# HELP backfilld_"));
-    assert_int_equal(count(reply.body, "# TYPE backfilld_batch_seconds histogram"), 1);
+    assert_int_equal(count_of(reply.body, "# TYPE backfilld_"), count_of(reply.body, "# HELP backfilld_"));
+    assert_int_equal(count_of(reply.body, "# TYPE backfilld_batch_seconds histogram"), 1);
     reply_clear(&reply);
 }
 
@@ -90,11 +56,11 @@ static void test_which_jobs(void **state)
 {
     (void)state;
     struct reply reply = ask(&server, "GET", "/metrics", "", NULL);
-    assert_int_equal(count(reply.body, "backfilld_state{"), 1);
+    assert_int_equal(count_of(reply.body, "backfilld_state{"), 1);
     reply_clear(&reply);
     fake.jobs[2].record.ended_at = (int64_t)time(NULL) * 1000 - 60000;
     reply = ask(&server, "GET", "/metrics", "", NULL);
-    assert_int_equal(count(reply.body, "backfilld_state{"), 2);
+    assert_int_equal(count_of(reply.body, "backfilld_state{"), 2);
     assert_has(&reply, "backfilld_state{job=\"users\",target=\"legacy\",state=\"completed\"} 1");
     assert_has(&reply, "backfilld_progress_ratio{job=\"users\",target=\"legacy\"} 1");
     reply_clear(&reply);
@@ -110,7 +76,7 @@ static void test_a_series_stands_once(void **state)
     (void)state;
     fake.same_signal = true;
     struct reply reply = ask(&server, "GET", "/metrics", "", NULL);
-    assert_int_equal(count(reply.body, "backfilld_signal_limit{target=\"shop\",signal=\"signal:queue\"}"), 1);
+    assert_int_equal(count_of(reply.body, "backfilld_signal_limit{target=\"shop\",signal=\"signal:queue\"}"), 1);
     reply_clear(&reply);
 }
 

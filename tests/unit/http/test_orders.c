@@ -1,33 +1,5 @@
 /* approve, pause, resume, abort: what is passed on, what is answered, what is refused. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "allocate.h"
-#include "client.h"
-#include "fake_engine.h"
-
-static struct server server;
-
-static int begin(void **state)
-{
-    (void)state;
-    fake_begin();
-    server_start(&server, "127.0.0.1:0");
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    fake_end();
-    return 0;
-}
+#include "http_case.h"
 
 static struct reply give(const char *order, const char *body)
 {

@@ -1,34 +1,5 @@
 /* Replicas, signals and the time ledger as they are shown, and orders about a replica. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "allocate.h"
-#include "client.h"
-#include "fake_engine.h"
-
-static struct server server;
-
-static int begin(void **state)
-{
-    (void)state;
-    fake_begin();
-    fake_replica_order[0] = '\0';
-    server_start(&server, "127.0.0.1:0");
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    server_stop(&server);
-    fake_end();
-    return 0;
-}
+#include "http_case.h"
 
 static double real(const json_t *object, const char *name)
 {

@@ -83,13 +83,6 @@ static void await(struct exchange *exchange, const char *text)
     server_run_until(&server, has_come, &expected);
 }
 
-static int count(const char *text, const char *part)
-{
-    int found = 0;
-    for (; (text = strstr(text, part)); text += strlen(part)) found++;
-    return found;
-}
-
 static void test_from_now_on(void **state)
 {
     (void)state;
@@ -103,10 +96,10 @@ static void test_from_now_on(void **state)
     fill_log(6);
     await(all, "id: 6\nevent: event\ndata: {\"id\":6,\"job\":\"" FAKE_COMPLETED "\"");
     await(one, "id: 6\n");
-    assert_int_equal(count(all->text, "\nevent: event\n"), 3);
-    assert_int_equal(count(one->text, "\nevent: event\n"), 1);
+    assert_int_equal(count_of(all->text, "\nevent: event\n"), 3);
+    assert_int_equal(count_of(one->text, "\nevent: event\n"), 1);
     assert_null(strstr(one->text, "event: progress"));
-    assert_int_equal(count(all->text, "event: progress\n"), 1);
+    assert_int_equal(count_of(all->text, "event: progress\n"), 1);
     fake.jobs[2].record.updated_at = 1790000009000;
     fake.jobs[2].record.version++;
     await(one, "event: progress\ndata: {\"id\":\"" FAKE_COMPLETED "\"");
@@ -125,8 +118,8 @@ static void test_who_comes_back_misses_nothing(void **state)
     fill_log(303);
     await(all, "id: 303\n");
     await(one, "id: 303\n");
-    assert_int_equal(count(all->text, "\nevent: event\n"), 301);
-    assert_int_equal(count(one->text, "\nevent: event\n"), 101);
+    assert_int_equal(count_of(all->text, "\nevent: event\n"), 301);
+    assert_int_equal(count_of(one->text, "\nevent: event\n"), 101);
     assert_null(strstr(all->text, "event: reset"));
     exchange_leave(all);
     exchange_leave(one);
@@ -201,7 +194,7 @@ static void test_who_does_not_read_is_dropped(void **state)
     assert_false(is_ended(reads));
     fill_log(1501);
     await(reads, "id: 1501\n");
-    assert_int_equal(count(reads->text, "\nevent: event\n"), 1498);
+    assert_int_equal(count_of(reads->text, "\nevent: event\n"), 1498);
     exchange_leave(stands);
     exchange_leave(reads);
 }
