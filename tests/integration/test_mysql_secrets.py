@@ -1,13 +1,9 @@
 """Passwords of MariaDB and MySQL stay where they are: planted ones are looked for in everything that the daemon and the
 client ever said, and in what the server knows of us."""
-import subprocess
-from pathlib import Path
-
-from lab.daemon import Client, document, pace
+from lab.daemon import document, pace
 from lab.mysql_database import make_table
 from lab.mysql_wire import Wire
-
-from test_secrets import Ear, hang_up, secret_file
+from lab.secrets import Ear, hang_up, secret_file
 
 FIRST, CHANGED, WRONG, IN_URL = "pl4nted-first", "pl4nted-changed", "pl4nted-wrong", "pl4nted-url"
 
@@ -17,25 +13,14 @@ def counted(name, **more):
 
 
 def look_at_everything(ear, build, daemon, database, jobs):
-    for path in ("/v1/jobs", "/v1/targets", "/v1/targets/shop", "/v1/events?limit=500", "/v1/job-files", "/readyz", "/healthz",
-                 "/v1/openapi.json", "/metrics"):
-        daemon.get(path)
-    for job in jobs:
-        for path in ("", "/plan", "/events?limit=500"):
-            daemon.get(f"/v1/jobs/{job['id']}{path}")
-    client = Client(build, daemon.url)
-    for arguments in (("targets",), ("list",), ("show", jobs[0]["id"]), ("events", jobs[0]["id"])):
-        done = client(*arguments)
-        ear.hear(f"backfillctl {arguments[0]}", done.stdout + done.stderr)
-    ear.hear("the command line", Path(f"/proc/{daemon.pid}/cmdline").read_bytes())
-    ear.hear("the environment", Path(f"/proc/{daemon.pid}/environ").read_bytes())
+    ear.look_at(build, daemon, jobs)
     for table in ("job", "checkpoint", "control", "meta"):
         ear.hear(f"backfilld.{table}", repr(database.rows(f"SELECT * FROM backfilld.{table}")))
     ear.hear("the process list", repr(database.rows("SHOW FULL PROCESSLIST")))
 
 
 def test_planted_passwords_are_nowhere(build, make_daemon, my_database, tmp_path):
-    ear, database = Ear(), my_database
+    ear, database = Ear("pl4nted"), my_database
     keeper = f"keeper_{database.name}"
     make_table(database, 400)
     password = secret_file(tmp_path / "pw", FIRST)
@@ -81,19 +66,14 @@ def test_planted_passwords_are_nowhere(build, make_daemon, my_database, tmp_path
                      f"mariadb://{IN_URL}%zz@db/x", f"mysql://{keeper}:{IN_URL}@127.0.0.1"):
         daemon.configure({"shop": {"primary": at_fault}})
         hang_up(daemon)
-        done = subprocess.run([daemon.program, "--check-config", "-c", daemon.configuration], capture_output=True)
-        assert done.returncode == 1, done
-        ear.hear("--check-config", done.stdout + done.stderr)
+        ear.check_config(daemon, 1)
     daemon.configure(targets)
     hang_up(daemon)
     look_at_everything(ear, build, daemon, database, jobs)
     daemon.restart()
     look_at_everything(ear, build, daemon, database, jobs)
     daemon.stop()
-    ear.hear("the log", daemon.log.read_bytes())
-    for path in Path(daemon.directory).iterdir():
-        if path.name.startswith("state.db"):
-            ear.hear(path.name, path.read_bytes())
+    ear.look_at_files(daemon)
     ear.hear("the server's log", database.server.log.read_bytes())
     assert sum(len(said) for said in ear.heard.values()) > 100_000
     ear.check()

@@ -4,7 +4,6 @@ import re
 import resource
 import signal
 import sqlite3
-import subprocess
 import urllib.parse
 from pathlib import Path
 
@@ -12,8 +11,8 @@ import pytest
 
 from conftest import make_database
 from lab.counted import make_table
-from lab.daemon import Client, document, pace
-from lab.wait import until
+from lab.daemon import document, pace
+from lab.secrets import Ear, hang_up, secret_file
 
 IN_FILE, CHANGED, IN_PGPASS, WRONG, IN_URL = "pl4nted-file", "pl4nted-changed", "pl4nted-pgpass", "pl4nted-wrong", "pl4nted+url"
 SECRETS = [IN_FILE, CHANGED, IN_PGPASS, WRONG, IN_URL, urllib.parse.quote(IN_URL, safe=""), "pl4nted"]
@@ -21,12 +20,6 @@ SECRETS = [IN_FILE, CHANGED, IN_PGPASS, WRONG, IN_URL, urllib.parse.quote(IN_URL
 
 def job_of(name, target, **more):
     return {**document("public.counted", {"n": "n + 1"}, name=name, pace=pace(20), **more), "target": target}
-
-
-def secret_file(path, secret) -> Path:
-    path.write_text(f"{secret}\n")
-    path.chmod(0o600)
-    return path
 
 
 @pytest.fixture
@@ -51,50 +44,8 @@ def url(guarded, role) -> str:
     return guarded.url.replace("postgres@", f"{role}@")
 
 
-class Ear:
-    """Everything that was said, by where."""
-
-    def __init__(self):
-        self.heard = {}
-
-    def hear(self, where, said):
-        self.heard[where] = self.heard.get(where, b"") + (said if isinstance(said, bytes) else said.encode())
-
-    def listen_to(self, daemon):
-        request = daemon.request
-
-        def asked(method, path, *arguments, **more):
-            answer = request(method, path, *arguments, **more)
-            self.hear(f"{method} {path}", f"{answer.headers} {answer.text}")
-            return answer
-        daemon.request = asked
-
-    def check(self):
-        for where, said in self.heard.items():
-            for secret in SECRETS:
-                at = said.find(secret.encode())
-                assert at < 0, f"{secret} in {where}: {said[max(0, at - 200):at + 200]!r}"
-
-
-def hang_up(daemon):
-    offset = len(daemon.log.read_text())
-    daemon.process.send_signal(signal.SIGHUP)
-    until(lambda: any(end in daemon.log.read_text()[offset:] for end in ("was read again", "nothing changed")), 20,
-          lambda _: daemon.log_tail())
-
-
 def look_at_everything(ear, build, daemon, guarded, jobs):
-    for path in ("/v1/jobs", "/v1/targets", "/v1/targets/shop", "/v1/events?limit=500", "/v1/job-files", "/readyz", "/healthz",
-                 "/v1/openapi.json", "/metrics"):
-        daemon.get(path)
-    for job in jobs:
-        for path in ("", "/plan", "/events?limit=500"):
-            daemon.get(f"/v1/jobs/{job['id']}{path}")
-    client = Client(build, daemon.url)
-    for arguments in (("targets",), ("list",), ("show", jobs[0]["id"]), ("events", jobs[0]["id"])):
-        done = client(*arguments)
-        ear.hear(f"backfillctl {arguments[0]}", done.stdout + done.stderr)
-    ear.hear("the command line", Path(f"/proc/{daemon.pid}/cmdline").read_bytes())
+    ear.look_at(build, daemon, jobs)
     for table in ("job", "checkpoint", "control"):
         ear.hear(f"backfilld.{table}", "\n".join(row for row, in guarded.rows(f"SELECT t::text FROM backfilld.{table} t")))
     ear.hear("pg_stat_activity", "\n".join(row for row, in guarded.rows(
@@ -123,7 +74,7 @@ def test_a_crash_leaves_no_core_with_passwords(make_daemon, guarded, tmp_path, m
 
 
 def test_planted_passwords_are_nowhere(build, make_daemon, guarded, tmp_path):
-    ear = Ear()
+    ear = Ear(*SECRETS)
     home = tmp_path / "home"
     home.mkdir()
     port = guarded.server.port
@@ -168,22 +119,15 @@ def test_planted_passwords_are_nowhere(build, make_daemon, guarded, tmp_path):
                      f"mysql://keeper:{IN_URL}@127.0.0.1/shop", f"postgresql://keeper:{IN_URL}%zz@db/x"):
         daemon.configure({"shop": {"primary": at_fault}})
         hang_up(daemon)
-        done = subprocess.run([daemon.program, "--check-config", "-c", daemon.configuration], capture_output=True)
-        assert done.returncode == 1, done
-        ear.hear("--check-config", done.stdout + done.stderr)
+        ear.check_config(daemon, 1)
     daemon.configure(targets)
-    done = subprocess.run([daemon.program, "--check-config", "-c", daemon.configuration], capture_output=True)
-    assert done.returncode == 0, done
-    ear.hear("--check-config", done.stdout + done.stderr)
+    ear.check_config(daemon, 0)
     hang_up(daemon)
     look_at_everything(ear, build, daemon, guarded, jobs)
     daemon.restart()
     look_at_everything(ear, build, daemon, guarded, jobs)
     daemon.stop()
-    ear.hear("the log", daemon.log.read_bytes())
-    for path in Path(daemon.directory).iterdir():
-        if path.name.startswith("state.db"):
-            ear.hear(path.name, path.read_bytes())
+    ear.look_at_files(daemon)
     with sqlite3.connect(daemon.state) as store:
         ear.hear("the store's dump", "\n".join(store.iterdump()))
     store.close()

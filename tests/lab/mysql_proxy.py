@@ -7,24 +7,11 @@ import socket
 import struct
 import threading
 
-from .proxy import BOUNDARIES, Gone
+from .proxy import BOUNDARIES
+from .sockets import Gone, close, read_packet
 from .wait import until
 
 COM_QUERY = 3
-
-
-def _read(sock, length) -> bytes:
-    parts = []
-    while length:
-        try:
-            part = sock.recv(min(length, 1 << 18))
-        except OSError as error:
-            raise Gone from error
-        if not part:
-            raise Gone
-        parts.append(part)
-        length -= len(part)
-    return b"".join(parts)
 
 
 class Command:
@@ -77,27 +64,26 @@ class Connection:
     def cut_client(self):
         """The client's side is reset; the server knows nothing of it."""
         self.mute = True
-        _close(self.client)
+        close(self.client)
 
     def close_server(self):
-        _close(self.server)
+        close(self.server)
 
     def _up(self):
         first = True
         try:
             while True:
-                head = _read(self.client, 4)
-                packet = head + _read(self.client, head[0] | head[1] << 8 | head[2] << 16)
+                packet = read_packet(self.client)
                 command = Command(self, packet)
-                if head[3] or first:  # the login's packets have higher numbers
+                if packet[3] or first:  # the login's packets have higher numbers
                     first = False
                     self.to_server(packet)
                 elif not self.proxy.handle(command):
                     command.forward()
         except Gone:
             if not self.mute:
-                _close(self.server)
-            _close(self.client)
+                close(self.server)
+            close(self.client)
 
     def _down(self):
         try:
@@ -109,17 +95,9 @@ class Connection:
                     self.client.sendall(data)
         except OSError:
             pass
-        _close(self.server)
+        close(self.server)
         if not self.mute:
-            _close(self.client)
-
-
-def _close(sock):
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
-    sock.close()
+            close(self.client)
 
 
 class MyProxy:
@@ -143,7 +121,7 @@ class MyProxy:
             except OSError:
                 if self._listener.fileno() < 0:
                     return
-                _close(client)
+                close(client)
                 continue
             self.connections.append(Connection(self, client, server))
 
@@ -160,10 +138,10 @@ class MyProxy:
 
     def __exit__(self, *_):
         self.handler = None
-        _close(self._listener)
+        close(self._listener)
         for connection in self.connections:
-            _close(connection.client)
-            _close(connection.server)
+            close(connection.client)
+            close(connection.server)
 
 
 class KillAt:

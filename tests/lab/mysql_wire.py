@@ -4,22 +4,9 @@ import itertools
 import socket
 import threading
 
+from .sockets import close, read_packet
+
 CLIENT_SSL = 0x0800
-
-
-def _read(sock, length) -> bytes:
-    data = b""
-    while len(data) < length:
-        part = sock.recv(length - len(data))
-        if not part:
-            raise ConnectionError("closed")
-        data += part
-    return data
-
-
-def read_packet(sock) -> bytes:
-    head = _read(sock, 4)
-    return head + _read(sock, head[0] | head[1] << 8 | head[2] << 16)
 
 
 def without_tls(greeting) -> bytes:
@@ -72,14 +59,6 @@ class Between:
         close(self._listener)
         for sock in self._sockets:
             close(sock)
-
-
-def close(sock):
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
-    sock.close()
 
 
 def pump(source, sink, hear=None):

@@ -11,14 +11,12 @@ import struct
 import threading
 import time
 
+from .sockets import Gone, read_exactly
+
 SSL_REQUEST, GSS_REQUEST, CANCEL_REQUEST = 80877103, 80877104, 80877102
 FLUSH = b"H\x00\x00\x00\x04"
 _COMMENT = re.compile(r"^(?:\s|/\*.*?\*/|--[^\n]*\n)*", re.S)
 _FENCE = re.compile(r"\bUPDATE\b.*\bcheckpoint\b.*\bcount\s*\(", re.S | re.I)
-
-
-class Gone(Exception):
-    """One side of the connection is closed."""
 
 
 def verb(sql: str) -> str:
@@ -26,23 +24,9 @@ def verb(sql: str) -> str:
     return words[0].rstrip(";").upper() if words else ""
 
 
-def _read_exactly(sock, length) -> bytes:
-    parts = []
-    while length:
-        try:
-            part = sock.recv(min(length, 1 << 18))
-        except OSError as error:
-            raise Gone from error
-        if not part:
-            raise Gone
-        parts.append(part)
-        length -= len(part)
-    return b"".join(parts)
-
-
 def _read_message(sock):
-    head = _read_exactly(sock, 5)
-    return head[:1], head + _read_exactly(sock, struct.unpack("!I", head[1:])[0] - 4)
+    head = read_exactly(sock, 5)
+    return head[:1], head + read_exactly(sock, struct.unpack("!I", head[1:])[0] - 4)
 
 
 def _string(data, start):
@@ -280,12 +264,12 @@ class Proxy:
     def _serve(self, client):
         try:
             while True:
-                head = _read_exactly(client, 8)
+                head = read_exactly(client, 8)
                 length, code = struct.unpack("!II", head)
                 if code in (SSL_REQUEST, GSS_REQUEST):
                     client.sendall(b"N")
                     continue
-                head += _read_exactly(client, length - 8)
+                head += read_exactly(client, length - 8)
                 break
             server = socket.create_connection(self.upstream, timeout=10)
             server.settimeout(None)
