@@ -1,4 +1,5 @@
-/* events: what happened to a job, oldest first; --follow asks for what is new. */
+/* events: what happened to a job, oldest first; --follow goes on with what is new, by the daemon's stream, or by asking
+ * where there is none. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,10 +8,22 @@
 #include "client.h"
 #include "follow.h"
 #include "format.h"
+#include "stream.h"
 #include "text.h"
 #include "view.h"
 
-enum { EVENTS_TIMEOUT = 30000, EVENTS_INTERVAL = 500, EVENTS_PAGE = 500 };
+enum { EVENTS_TIMEOUT = 30000, EVENTS_INTERVAL = 500, EVENTS_PAGE = 500, HEARD_INTERVAL = 60000 };
+
+/* Where following stands. */
+struct following {
+    struct bf_client *client;
+    char *job;          /* owned: what the user named; the id once it is known */
+    int64_t last;       /* id of the newest event that was printed; -1: nothing was read yet */
+    bool hears;         /* the stream is open */
+    bool ask;           /* the daemon is to be asked: it is not heard, or said something that takes a look */
+    bool more;          /* there are more events than one answer holds */
+    int64_t away_since; /* monotonic milliseconds; -1: it answers */
+};
 
 static int by_id(const void *one, const void *other)
 {
@@ -43,8 +56,9 @@ static size_t print_events(const struct bf_client *client, const struct bf_reply
     qsort(sorted, count, sizeof *sorted, by_id);
     for (size_t i = 0; i < count; i++) {
         int64_t id = bf_member_integer(sorted[i], "id");
-        if (id > *last)
-            *last = id;
+        if (id <= *last)
+            continue; /* it came by the stream meanwhile */
+        *last = id;
         if (!client->json)
             print_event(sorted[i]);
     }
@@ -78,36 +92,79 @@ static char *query_of(const struct bf_client *client, int64_t last)
     return client->values[BF_OPTION_LIMIT] ? bf_format("?limit=%s", client->values[BF_OPTION_LIMIT]) : bf_copy_string("");
 }
 
+/* Something came by the stream. */
+static void on_heard(void *argument, const char *event, const json_t *data)
+{
+    struct following *following = argument;
+    int64_t id = bf_member_integer(data, "id");
+    const char *state = json_string_value(json_object_get(data, "state"));
+    if (strcmp(event, "event") == 0 && id > following->last) {
+        char *line = following->client->json ? json_dumps(data, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+        if (line)
+            printf("{\"events\":[%s]}\n", line); /* as every answer that is printed */
+        else
+            print_event(data);
+        free(line);
+        fflush(stdout);
+        following->last = id;
+    } else if (strcmp(event, "reset") == 0 || (strcmp(event, "progress") == 0 && state && bf_state_at_end(state))) {
+        following->ask = true;
+    }
+}
+
+/* Asks once, and prints what is new. BF_GO_ON, or the exit code: all there is was printed. */
+static int ask(struct following *following, bool follow)
+{
+    struct bf_client *client = following->client;
+    bool at_end = follow && ended(client, &following->job);
+    char *query BF_AUTO_STRING = query_of(client, following->last);
+    struct bf_reply reply;
+    bf_http_ask(client->http, BF_ROUTE_JOB_EVENTS, following->job, query, NULL, EVENTS_TIMEOUT, &reply);
+    bool good = bf_reply_good(&reply), reached = following->last >= 0;
+    size_t count = good ? print_events(client, &reply, &following->last) : 0;
+    int64_t now = bf_now();
+    if (good)
+        following->away_since = -1;
+    else if (following->away_since < 0)
+        following->away_since = now;
+    int code = BF_GO_ON;
+    if (!good && !(follow && reached && bf_reply_passing(&reply) && now - following->away_since < BF_PATIENCE))
+        code = (int)bf_reply_complain(client->http, &reply);
+    else if (good && (!follow || (at_end && count < EVENTS_PAGE)))
+        code = BF_EXIT_DONE;
+    following->more = good && count == EVENTS_PAGE;
+    following->ask = !good || following->more;
+    bf_reply_clear(&reply);
+    return bf_stop ? (int)BF_EXIT_INTERRUPTED : code;
+}
+
+/* Until something came by the stream, or it is time to ask. */
+static void await_news(struct following *following, struct bf_stream *stream)
+{
+    int64_t pause = following->hears && !following->ask ? HEARD_INTERVAL : EVENTS_INTERVAL;
+    enum bf_heard heard = bf_stream_wait(stream, following->job, following->last, pause);
+    following->hears = heard != BF_HEARD_NOTHING;
+    if (heard != BF_HEARD)
+        following->ask = true;
+}
+
 enum bf_exit bf_run_events(struct bf_client *client)
 {
-    bool follow = bf_given(client, BF_OPTION_FOLLOW), reached = false;
-    char *job BF_AUTO_STRING = bf_copy_string(client->words[0]);
-    int64_t last = -1, away_since = -1;
+    struct following following = {.client = client, .job = bf_copy_string(client->words[0]), .last = -1, .away_since = -1};
+    bool follow = bf_given(client, BF_OPTION_FOLLOW);
     if (follow)
         bf_stop_catch();
-    for (;;) {
-        bool at_end = follow && ended(client, &job);
-        char *query BF_AUTO_STRING = query_of(client, last);
-        struct bf_reply reply;
-        bf_http_ask(client->http, BF_ROUTE_JOB_EVENTS, job, query, NULL, EVENTS_TIMEOUT, &reply);
-        bool good = bf_reply_good(&reply), passing = bf_reply_passing(&reply);
-        size_t count = good ? print_events(client, &reply, &last) : 0;
-        int64_t now = bf_now();
-        reached = reached || good;
-        if (good)
-            away_since = -1;
-        else if (away_since < 0)
-            away_since = now;
-        enum bf_exit code = BF_EXIT_DONE;
-        bool give_up = !good && !(follow && reached && passing && now - away_since < BF_PATIENCE);
-        if (give_up)
-            code = bf_reply_complain(client->http, &reply);
-        bf_reply_clear(&reply);
+    struct bf_stream *stream = follow ? bf_stream_new(client->http, on_heard, &following) : NULL;
+    int code = ask(&following, follow);
+    while (code == BF_GO_ON) {
+        if (!following.more)
+            await_news(&following, stream);
         if (bf_stop)
-            return BF_EXIT_INTERRUPTED;
-        if (give_up || !follow || (good && at_end && count < EVENTS_PAGE))
-            return code;
-        if (count < EVENTS_PAGE)
-            bf_sleep(EVENTS_INTERVAL);
+            code = (int)BF_EXIT_INTERRUPTED;
+        else if (following.ask)
+            code = ask(&following, follow);
     }
+    bf_stream_free(stream);
+    free(following.job);
+    return (enum bf_exit)code;
 }

@@ -13,6 +13,8 @@
 enum {
     REQUEST_TIMEOUT = 10000, /* milliseconds, like all of these */
     LEAVING = 2000,          /* how long the state that an order ends may still be shown */
+    DRAW_INTERVAL = 200,     /* the terminal may have another size by then */
+    PRINT_INTERVAL = 1000,
     BUSY_FOR = 10000,        /* quiet waiting asks often so long, then once a second */
     AWAY_INTERVAL = 500
 };
@@ -84,41 +86,91 @@ struct outage {
     bool told;
 };
 
-/* Asks for every job that is not at its end. BF_GO_ON, or the exit code of an answer that ends it all. */
-static int ask_all(struct bf_follow *follow, int64_t deadline, bool judge_left, struct outage *outage)
+static bool is_over(const struct bf_followed *job)
+{
+    return job->body && job->verdict != BF_GO_ON && bf_state_at_end(job->view.state);
+}
+
+/* Something came by the stream. A progress message has all that is shown of a job; who wants the daemon's own JSON gets
+ * that by asking for it. */
+static void on_heard(void *argument, const char *event, const json_t *data)
+{
+    struct bf_follow *follow = argument;
+    const char *id = json_string_value(json_object_get(data, "id"));
+    bool progress = strcmp(event, "progress") == 0 && id, reset = strcmp(event, "reset") == 0;
+    for (size_t i = 0; i < follow->count; i++) {
+        struct bf_followed *job = &follow->jobs[i];
+        bool meant = progress && strcmp(job->key, id) == 0 && !is_over(job);
+        if (reset || (meant && (follow->client->json || !job->body)))
+            job->stale = true;
+        else if (meant)
+            bf_view_read(&job->view, data);
+    }
+}
+
+/* Waits for what is new, where there is a stream, else until it is time to ask. */
+static void await_news(struct bf_follow *follow, int64_t milliseconds)
+{
+    const char *job = follow->count == 1 ? follow->jobs[0].key : NULL;
+    enum bf_heard heard = bf_stream_wait(follow->stream, job, -1, milliseconds);
+    follow->hears = heard != BF_HEARD_NOTHING;
+    for (size_t i = 0; heard == BF_HEARD_OPENING && i < follow->count; i++)
+        follow->jobs[i].stale = true;
+}
+
+/* Asks for one job. BF_GO_ON, or the exit code of an answer that ends it all. */
+static int ask_one(struct bf_follow *follow, struct bf_followed *job, int64_t deadline, struct outage *outage)
 {
     struct bf_client *client = follow->client;
+    int64_t timeout = REQUEST_TIMEOUT, now = bf_now();
+    if (deadline && deadline - now < timeout)
+        timeout = deadline - now;
+    struct bf_reply reply;
+    bf_http_ask(client->http, BF_ROUTE_SHOW, job->key, NULL, NULL, timeout, &reply);
+    bool passing = bf_reply_passing(&reply);
+    int end = BF_GO_ON;
+    if (bf_reply_good(&reply)) {
+        take_answer(job, &reply);
+        job->stale = false;
+        outage->since = -1;
+    } else if (reply.reached == BF_STOPPED || (passing && deadline && bf_now() >= deadline)) {
+        /* cut off by us: that says nothing of the daemon */
+    } else if (passing && job->body) {
+        if (outage->since < 0)
+            outage->since = now;
+        snprintf(outage->text, sizeof outage->text, "%s",
+                 reply.reached == BF_REACHED ? "it answers with an error" : reply.text);
+    } else {
+        end = (int)bf_reply_complain(client->http, &reply); /* never heard of, or a plain no */
+    }
+    bf_reply_clear(&reply);
+    return end;
+}
+
+/* Asks for every job that is not at its end, unless it is heard of. BF_GO_ON, or the exit code of an answer that ends it
+ * all. */
+static int ask_all(struct bf_follow *follow, int64_t deadline, struct outage *outage)
+{
     for (size_t i = 0; i < follow->count && !bf_stop; i++) {
         struct bf_followed *job = &follow->jobs[i];
-        if (job->body && job->verdict != BF_GO_ON && bf_state_at_end(job->view.state))
+        if (is_over(job) || (follow->hears && !job->stale))
             continue;
-        int64_t timeout = REQUEST_TIMEOUT, now = bf_now();
-        if (deadline && deadline - now < timeout)
-            timeout = deadline - now;
-        struct bf_reply reply;
-        bf_http_ask(client->http, BF_ROUTE_SHOW, job->key, NULL, NULL, timeout, &reply);
-        bool passing = bf_reply_passing(&reply);
-        int end = BF_GO_ON;
-        if (bf_reply_good(&reply)) {
-            take_answer(job, &reply);
-            bool leaving = !judge_left && follow->left && strcmp(job->view.state, follow->left) == 0;
-            job->verdict = leaving ? BF_GO_ON : bf_judge(&follow->goal, job->view.state);
-            outage->since = -1;
-        } else if (reply.reached == BF_STOPPED || (passing && deadline && bf_now() >= deadline)) {
-            /* cut off by us: that says nothing of the daemon */
-        } else if (passing && job->body) {
-            if (outage->since < 0)
-                outage->since = now;
-            snprintf(outage->text, sizeof outage->text, "%s",
-                     reply.reached == BF_REACHED ? "it answers with an error" : reply.text);
-        } else {
-            end = (int)bf_reply_complain(client->http, &reply); /* never heard of, or a plain no */
-        }
-        bf_reply_clear(&reply);
+        int end = ask_one(follow, job, deadline, outage);
         if (end != BF_GO_ON || outage->since >= 0)
             return end;
     }
     return BF_GO_ON;
+}
+
+static void judge_all(struct bf_follow *follow, bool judge_left)
+{
+    for (size_t i = 0; i < follow->count; i++) {
+        struct bf_followed *job = &follow->jobs[i];
+        if (!job->body || is_over(job))
+            continue;
+        bool leaving = !judge_left && follow->left && strcmp(job->view.state, follow->left) == 0;
+        job->verdict = leaving ? BF_GO_ON : bf_judge(&follow->goal, job->view.state);
+    }
 }
 
 static bool all_judged(const struct bf_follow *follow)
@@ -198,17 +250,30 @@ static void say_unfinished(const struct bf_follow *follow, const char *format_on
                job->view.state ? "; it is " : "", job->view.state ? job->view.state : "");
 }
 
+/* How long until the jobs are looked at again, where nothing comes by the stream. */
+static int64_t interval(const struct bf_follow *follow, const struct outage *outage, int64_t waited)
+{
+    const struct bf_client *client = follow->client;
+    if (outage->since >= 0)
+        return AWAY_INTERVAL;
+    if (follow->hears)
+        return follow->show && client->terminal && !client->json ? DRAW_INTERVAL : PRINT_INTERVAL;
+    if (!follow->show && waited > BUSY_FOR)
+        return 1000;
+    return follow->count > 4 ? (int64_t)follow->count * 50 : 200;
+}
+
 static enum bf_exit run(struct bf_follow *follow)
 {
     struct bf_client *client = follow->client;
     struct outage outage = {.since = -1};
     int64_t start = bf_now(), deadline = client->timeout ? start + client->timeout : 0;
-    int64_t often = follow->count > 4 ? (int64_t)follow->count * 50 : 200;
     for (;;) {
         int64_t began = bf_now();
-        int end = ask_all(follow, deadline, began - start >= LEAVING, &outage);
+        int end = ask_all(follow, deadline, &outage);
         if (end != BF_GO_ON)
             return (enum bf_exit)end;
+        judge_all(follow, began - start >= LEAVING);
         if (bf_stop) {
             say_unfinished(follow, "goes on, only the waiting for it has ended",
                            "the jobs go on, only the watching has ended");
@@ -217,7 +282,7 @@ static enum bf_exit run(struct bf_follow *follow)
         show(follow, &outage);
         if (outage.since < 0 && all_judged(follow))
             return say_ends(follow);
-        int64_t now = bf_now(), pause = outage.since >= 0 ? AWAY_INTERVAL : often;
+        int64_t now = bf_now(), pause = interval(follow, &outage, now - start);
         if (deadline && now >= deadline) {
             say_unfinished(follow, "is not there yet, the time is up", "the time is up");
             return BF_EXIT_TIME_IS_UP;
@@ -227,12 +292,10 @@ static enum bf_exit run(struct bf_follow *follow)
                    (long long)(now - outage.since) / 1000, outage.text);
             return BF_EXIT_UNREACHABLE;
         }
-        if (!follow->show && now - start > BUSY_FOR)
-            pause = 1000;
         pause -= now - began;
         if (deadline && deadline - now < pause)
             pause = deadline - now;
-        bf_sleep(pause);
+        await_news(follow, pause);
     }
 }
 
@@ -241,7 +304,9 @@ enum bf_exit bf_follow(struct bf_follow *follow)
     bf_stop_catch();
     for (size_t i = 0; i < follow->count; i++)
         follow->jobs[i].verdict = BF_GO_ON;
+    follow->stream = bf_stream_new(follow->client->http, on_heard, follow);
     enum bf_exit code = run(follow);
+    bf_stream_free(follow->stream);
     for (size_t i = 0; i < follow->count; i++) {
         struct bf_followed *job = &follow->jobs[i];
         free(job->key);

@@ -1,18 +1,21 @@
-/* Polling jobs until each has come to where waiting for it ends; `watch`, `wait`, `--wait` and `submit --watch`. */
+/* Jobs until each has come to where waiting for it ends: `watch`, `wait`, `--wait` and `submit --watch`. What happens is
+ * heard by the daemon's stream; where there is none the jobs are asked for again and again. */
 #ifndef BF_CLIENT_FOLLOW_H
 #define BF_CLIENT_FOLLOW_H
 
 #include "client.h"
 #include "judge.h"
+#include "stream.h"
 #include "view.h"
 
 enum { BF_PATIENCE = 60000 }; /* milliseconds that a daemon may be away where no --timeout is given */
 
 struct bf_followed {
     char *key;  /* owned: what the user named; the id once it is known, so that a newer job of that name is not taken */
-    char *body; /* owned: the last answer */
+    char *body; /* owned: the last answer; NULL: it has not been heard of */
     struct bf_view view;
     int verdict; /* exit code, or BF_GO_ON */
+    bool stale;  /* what is known of it is older than what is to be heard: ask once more */
     int64_t printed_at; /* monotonic milliseconds of its last line */
     char *printed;      /* owned: that line */
 };
@@ -25,6 +28,8 @@ struct bf_follow {
     bool show;        /* progress; else only how it ended */
     int64_t patience; /* milliseconds without an answer, where no --timeout is given */
     const char *left; /* a state that the job is just leaving, because an order to do so was taken: not judged for 2 s */
+    struct bf_stream *stream;
+    bool hears;       /* the stream is open */
     size_t drawn;     /* lines on the terminal that the next drawing replaces */
     size_t *drawn_widths; /* their columns */
 };

@@ -1,24 +1,12 @@
-#include "http.h"
-
-#include <curl/curl.h>
 #include <string.h>
 #include <strings.h>
 
 #include "allocate.h"
 #include "buffer.h"
+#include "http_inside.h"
 #include "text.h"
 
 enum { CONNECT_TIMEOUT = 5000 }; /* milliseconds */
-
-struct bf_http {
-    CURL *curl;
-    char *url;  /* as given */
-    char *base; /* what paths are appended to */
-    char *socket; /* path of the unix socket; NULL: TCP */
-    struct curl_slist *plain, *with_body; /* headers */
-    const volatile sig_atomic_t *stop;
-    char fault[CURL_ERROR_SIZE];
-};
 
 static const struct {
     const char *method, *path;
@@ -148,9 +136,9 @@ char *bf_percent_encode(const char *text)
     return bf_buffer_take(&encoded);
 }
 
-/* `names` stand in the route's path, in the order of its places. */
-static char *address(const struct bf_http *http, const char *path, const char *const names[2], const char *query)
+char *bf_http_address(const struct bf_http *http, enum bf_route_name route, const char *const names[2], const char *query)
 {
+    const char *path = routes[route].path;
     struct bf_buffer url = {0};
     bf_buffer_text(&url, http->base);
     for (size_t i = 0; i < 2 && strchr(path, '{'); i++) {
@@ -164,25 +152,31 @@ static char *address(const struct bf_http *http, const char *path, const char *c
     return bf_buffer_take(&url);
 }
 
-static void prepare(struct bf_http *http, const char *method, const struct curl_slist *headers, const char *body,
-                    int64_t timeout)
+void bf_http_prepare(const struct bf_http *http, CURL *curl, const char *url, const struct curl_slist *headers)
 {
-    CURL *curl = http->curl;
-    curl_easy_reset(curl); /* options only: the connection is kept */
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->fault);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* no proxy of the environment gets orders and token */
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(timeout < CONNECT_TIMEOUT ? timeout : CONNECT_TIMEOUT));
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "backfillctl/" BF_VERSION);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, http);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     if (http->socket)
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, http->socket);
+}
+
+static void prepare(struct bf_http *http, const char *method, const char *url, const struct curl_slist *headers,
+                    const char *body, int64_t timeout)
+{
+    CURL *curl = http->curl;
+    curl_easy_reset(curl); /* options only: the connection is kept */
+    bf_http_prepare(http, curl, url, headers);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->fault);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, http);
     if (body) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
@@ -210,9 +204,8 @@ static void ask(struct bf_http *http, enum bf_route_name route, const char *cons
     *reply = (struct bf_reply){.reached = BF_UNREACHABLE};
     bool changes = strcmp(routes[route].method, "GET") != 0;
     struct bf_buffer received = {.ceiling = BF_REPLY_MAX};
-    char *url BF_AUTO_STRING = address(http, routes[route].path, names, query);
-    prepare(http, routes[route].method, headers, body, timeout > 0 ? timeout : 1);
-    curl_easy_setopt(http->curl, CURLOPT_URL, url);
+    char *url BF_AUTO_STRING = bf_http_address(http, route, names, query);
+    prepare(http, routes[route].method, url, headers, body, timeout > 0 ? timeout : 1);
     curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, receive);
     curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, &received);
     http->fault[0] = '\0';
@@ -238,7 +231,8 @@ static void ask(struct bf_http *http, enum bf_route_name route, const char *cons
 void bf_http_ask(struct bf_http *http, enum bf_route_name route, const char *job, const char *query, const char *body,
                  int64_t timeout, struct bf_reply *ret_reply)
 {
-    ask(http, route, (const char *const[]){job, NULL}, query, body ? http->with_body : http->plain, body, timeout, ret_reply);
+    const char *const names[2] = {job, NULL};
+    ask(http, route, names, query, body ? http->with_body : http->plain, body, timeout, ret_reply);
 }
 
 void bf_http_ask_replica(struct bf_http *http, enum bf_route_name route, const char *target, const char *replica,

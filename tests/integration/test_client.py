@@ -414,12 +414,14 @@ def test_events(ctl, fake):
     assert fake.requests[-1]["query"] == {"limit": ["2"]}
 
     fake.show("running", "running", "completed")
-    fake.answers[("GET", f"/v1/jobs/{ID}/events")] = [(200, {"events": [event(1), event(2)]}), (200, {"events": []}),
-                                                      (200, {"events": [event(3, to="completed")]})]
+    lists = [(200, {"events": [event(1), event(2)]}), (200, {"events": []}), (200, {"events": [event(3, to="completed")]})]
+    fake.answers[("GET", f"/v1/jobs/{ID}/events")] = lambda request: (
+        lists.pop(0) if request["headers"]["Accept"] == "application/json" else (404, {}))
     fake.requests.clear()
     done = ctl("events", "orders", "--follow", code=0)
     assert [line.split()[5] for line in done.stdout.splitlines()] == ["running:", "running:", "completed:"]
-    asked = [request["query"].get("after") for request in fake.requests if request["path"].endswith("/events")]
+    asked = [request["query"].get("after") for request in fake.requests
+             if request["path"].endswith("/events") and request["headers"]["Accept"] == "application/json"]
     assert asked == [None, ["2"], ["2"]]
 
 

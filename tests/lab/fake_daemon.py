@@ -1,6 +1,7 @@
 """A daemon made of scripted answers, and backfillctl pointed at it."""
 import json
 import os
+import queue
 import socket
 import threading
 import time
@@ -38,9 +39,36 @@ def problem(status, code="invalid", title="The document is not valid", detail="l
                     **more}, {"Content-Type": "application/problem+json"}
 
 
+class Stream:
+    """An answer of text/event-stream, to one client after the other; what is said to nobody waits for the next one."""
+
+    def __init__(self):
+        self.parts, self.opened = queue.Queue(), 0
+
+    def say(self, event, data, number=None):
+        head = f"id: {number}\n" if number is not None else ""
+        self.parts.put(f"{head}event: {event}\ndata: {json.dumps(data)}\n\n".encode())
+
+    def end(self):
+        """Closes the connection of the one who listens."""
+        self.parts.put(None)
+
+    def serve(self, handler):
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.wfile.write(b"retry: 2000\n\n")
+        self.opened += 1
+        while (part := self.parts.get()) is not None:
+            handler.wfile.write(part)
+        handler.close_connection = True
+
+
 class Fake:
     """A daemon of scripted answers. `answers[(method, path)]`: an answer, or a list of them used one after the other, the
-    last one again and again; an answer is (status, JSON or bytes[, headers]) or a function of the request giving one."""
+    last one again and again; an answer is (status, JSON or bytes[, headers]), a Stream, or a function of the request giving
+    one."""
 
     def __init__(self, unix=None):
         self.answers, self.requests, self.connections = {}, [], 0
@@ -106,6 +134,9 @@ class Fake:
                 answer = answer.pop(0) if len(answer) > 1 else answer[0]
         if callable(answer):
             answer = answer(request)
+        if isinstance(answer, Stream):
+            answer.serve(handler)
+            return
         status, body, *headers = answer or problem(404, "not_found", "No such thing", f"no answer for {parts.path}")
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", **(headers[0] if headers else {})}
