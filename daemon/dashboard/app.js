@@ -12,6 +12,15 @@ const PATIENCE = 1500, LATCHES_EVERY = 10000;
 const main = document.getElementById("main");
 let leave = null;
 
+// What stands in the address is anybody's: a broken escape is no reason for an empty page.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function route() {
   leave?.();
   const [page, rest] = location.hash.replace(/^#\/?/, "").split("/");
@@ -20,8 +29,9 @@ function route() {
     if (link.dataset.page === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  document.body.dataset.page = page === "jobs" && rest ? "job" : name;
-  leave = page === "targets" ? targetsPage(main) : page === "jobs" && rest ? jobPage(main, decodeURIComponent(rest)) : listPage(main);
+  const one = page === "jobs" && rest;
+  document.body.dataset.page = one ? "job" : name;
+  leave = page === "targets" ? targetsPage(main) : one ? jobPage(main, decoded(rest)) : listPage(main);
   window.scrollTo(0, 0);
 }
 
@@ -33,7 +43,9 @@ function showContact() {
   say(badge, contact.live ? "live" : away ? "disconnected" : "connecting");
   document.body.classList.toggle("stale", away);
   if (away) {
-    const text = contact.heard ? `The daemon has not answered for ${format.since(contact.since)}. What you see is as of ${format.clock(contact.heard)}.`
+    const text = contact.heard
+      ? `The daemon has not answered for ${format.since(contact.since)}. ` +
+        `What you see is as of ${format.clock(contact.heard)}.`
       : "The daemon does not answer.";
     say(alarm, `Disconnected. ${text} Trying again.`);
   }
@@ -51,6 +63,11 @@ function announce(id) {
   if (before && before !== now) say(document.getElementById("told"), `${job.name} is ${now}. ${format.reasonText(job)}`);
 }
 
+function latchText(latch) {
+  const scope = latch.target ? `All jobs on ${latch.target}` : latch.label ? `All jobs with ${latch.label}` : "All jobs";
+  return `${scope} are paused by ${latch.by} for ${format.since(latch.since)}${latch.reason ? `: ${latch.reason}` : ""}.`;
+}
+
 async function showLatches() {
   const place = document.getElementById("latches");
   try {
@@ -58,7 +75,7 @@ async function showLatches() {
     const seen = new Map();
     for (const latch of targets.flatMap((target) => target.latches ?? [])) seen.set(`${latch.target} ${latch.label}`, latch);
     replace(place, [...seen.values()].map((latch) => h("p", {class: "latch"},
-      h("span", {}, `${latch.target ? `All jobs on ${latch.target}` : latch.label ? `All jobs with ${latch.label}` : "All jobs"} are paused by ${latch.by} for ${format.since(latch.since)}${latch.reason ? `: ${latch.reason}` : ""}.`),
+      h("span", {}, latchText(latch)),
       h("button", {type: "button", onclick: () => questions.resumeAll(latch, afterLatch)}, "Resume all"))));
     show(place, seen.size > 0);
     document.getElementById("pause-all").hidden = [...seen.values()].some((latch) => !latch.target && !latch.label);
@@ -73,7 +90,8 @@ function afterLatch() {
 }
 
 document.getElementById("pause-all").addEventListener("click", () => {
-  questions.pauseAll([...jobs.values()].filter((job) => ["running", "verifying", "queued", "rolling_back"].includes(job.state)).length, afterLatch);
+  const states = ["running", "verifying", "queued", "rolling_back"];
+  questions.pauseAll([...jobs.values()].filter((job) => states.includes(job.state)).length, afterLatch);
 });
 window.addEventListener("hashchange", () => {
   route();

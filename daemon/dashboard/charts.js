@@ -14,7 +14,10 @@ const LIMIT = 2000;
 function colours() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(name).trim();
-  return {lines: [of("--line-1"), of("--line-2")], limit: of("--bad"), grid: of("--border"), text: of("--quiet"), hold: of("--hold")};
+  return {
+    lines: [of("--line-1"), of("--line-2")], limit: of("--bad"), grid: of("--border"), text: of("--quiet"),
+    hold: of("--hold"),
+  };
 }
 
 // Shades what is between two points wherever more than half of the span was spent holding.
@@ -41,24 +44,37 @@ function tick(value, seconds) {
 
 function makeChart(title, names, unit) {
   const canvas = h("canvas", {role: "img", "aria-label": title}), newest = h("span", {class: "newest"});
-  const element = h("figure", {class: "chart"}, h("figcaption", {}, h("b", {}, title), " ", newest), h("div", {class: "canvas"}, canvas));
+  const element = h("figure", {class: "chart"},
+    h("figcaption", {}, h("b", {}, title), " ", newest), h("div", {class: "canvas"}, canvas));
   const set = colours();
   let seconds = 600;
   const chart = new window.Chart(canvas, {
     type: "line",
-    data: {datasets: names.map((name, at) => ({label: name, data: [], borderColor: name === "limit" ? set.limit : set.lines[at % 2],
-      borderDash: name === "limit" ? [6, 4] : name === "changed" ? [4, 3] : [], order: -at, borderWidth: 1.5, pointRadius: 0, spanGaps: false}))},
+    data: {datasets: names.map((name, at) => ({
+      label: name, data: [], borderColor: name === "limit" ? set.limit : set.lines[at % 2],
+      borderDash: name === "limit" ? [6, 4] : name === "changed" ? [4, 3] : [],
+      order: -at, borderWidth: 1.5, pointRadius: 0, spanGaps: false,
+    }))},
     plugins: [holds],
     options: {
       animation: false, parsing: false, normalized: true, responsive: true, maintainAspectRatio: false,
       interaction: {mode: "nearest", axis: "x", intersect: false},
       scales: {
-        x: {type: "linear", grid: {color: set.grid}, ticks: {color: set.text, maxTicksLimit: 6, maxRotation: 0, callback: (value) => tick(value, seconds)}},
-        y: {beginAtZero: true, grid: {color: set.grid}, ticks: {color: set.text, maxTicksLimit: 5, callback: (value) => unit(value)}},
+        x: {
+          type: "linear", grid: {color: set.grid},
+          ticks: {color: set.text, maxTicksLimit: 6, maxRotation: 0, callback: (value) => tick(value, seconds)},
+        },
+        y: {
+          beginAtZero: true, grid: {color: set.grid},
+          ticks: {color: set.text, maxTicksLimit: 5, callback: (value) => unit(value)},
+        },
       },
       plugins: {
         legend: {display: names.length > 1, labels: {color: set.text, boxWidth: 12, boxHeight: 2}},
-        tooltip: {callbacks: {title: (items) => format.clock(items[0].parsed.x), label: (item) => `${item.dataset.label}: ${unit(item.parsed.y)}`}},
+        tooltip: {callbacks: {
+          title: (items) => format.clock(items[0].parsed.x),
+          label: (item) => `${item.dataset.label}: ${unit(item.parsed.y)}`,
+        }},
         holds: {spans: []},
       },
     },
@@ -73,7 +89,9 @@ function makeChart(title, names, unit) {
       Object.assign(chart.options.scales.x, {min: from, max: to});
       chart.update("none");
       const last = series.map((data) => data.findLast((point) => point.y !== null)?.y);
-      const text = names.map((name, at) => (last[at] === undefined ? null : `${names.length > 1 ? `${name} ` : ""}${unit(last[at])}`)).filter(Boolean).join(", ");
+      const named = (name) => (names.length > 1 ? `${name} ` : "");
+      const text = names.map((name, at) => (last[at] === undefined ? null : `${named(name)}${unit(last[at])}`))
+        .filter(Boolean).join(", ");
       say(newest, text);
       canvas.setAttribute("aria-label", `${title}: ${text ? `newest ${text}` : "nothing yet"}`);
     },
@@ -105,16 +123,20 @@ function holdSpans(samples, step) {
 }
 
 export function chartsOf(job) {
-  const lasted = ((job.ended_at ? Date.parse(job.ended_at) : Date.now()) - Date.parse(job.started_at ?? job.created_at)) / 1000;
-  const old = job.ended_at && Date.now() - Date.parse(job.ended_at) > 540000;
-  let range = old ? (lasted > 86400 ? RANGES[2] : RANGES[1]) : RANGES[0], samples = [], timer = null, closed = false, ended = job.ended_at;
+  const until = job.ended_at ? Date.parse(job.ended_at) : Date.now();
+  const lasted = (until - Date.parse(job.started_at ?? job.created_at)) / 1000;
+  const old = job.ended_at && Date.now() - until > 540000;
+  let range = old ? (lasted > 86400 ? RANGES[2] : RANGES[1]) : RANGES[0];
+  let samples = [], timer = null, closed = false, ended = job.ended_at;
   const rate = makeChart("Rows a second", ["scanned", "changed"], format.number);
   const rows = makeChart("Rows of a batch", ["rows"], format.number);
   const time = makeChart("Time of a batch", ["time"], (value) => format.duration(value) || "0");
   const signals = new Map(), wall = h("div", {class: "charts"}, rate.element, rows.element, time.element);
   const note = h("p", {class: "quiet", role: "status"});
   const picks = RANGES.map((each) => h("button", {type: "button", onclick: () => pick(each)}, each.name));
-  const element = h("section", {"aria-label": "Charts"}, h("div", {class: "heading"}, h("h2", {}, "Charts"), h("div", {class: "picks", role: "group", "aria-label": "Time shown"}, picks)), note, wall);
+  const heading = h("div", {class: "heading"}, h("h2", {}, "Charts"),
+    h("div", {class: "picks", role: "group", "aria-label": "Time shown"}, picks));
+  const element = h("section", {"aria-label": "Charts"}, heading, note, wall);
 
   function draw() {
     const step = {"1s": 1, "10s": 10, "1m": 60}[range.step];
@@ -124,15 +146,18 @@ export function chartsOf(job) {
     const first = samples.length ? Date.parse(samples[0].at) : to - reach;
     const from = Math.max(to - reach, Math.min(first, to - Math.min(reach, (ended ? 5 : 60) * step * 1000)));
     const spans = holdSpans(samples, step);
-    rate.set([line(samples, step, (sample) => sample.rows_scanned / step), line(samples, step, (sample) => sample.rows_changed / step)], spans, from, to, step);
-    rows.set([line(samples, step, (sample) => sample.batch_rows)], spans, from, to, step);
-    time.set([line(samples, step, (sample) => sample.batch_seconds)], spans, from, to, step);
+    const series = (value) => line(samples, step, value);
+    const rates = [series((sample) => sample.rows_scanned / step), series((sample) => sample.rows_changed / step)];
+    rate.set(rates, spans, from, to, step);
+    rows.set([series((sample) => sample.batch_rows)], spans, from, to, step);
+    time.set([series((sample) => sample.batch_seconds)], spans, from, to, step);
     for (const name of new Set(samples.flatMap((sample) => Object.keys(sample.signals ?? {})))) {
       if (!signals.has(name)) {
-        signals.set(name, makeChart(`Signal ${name.replace(/^signal:/, "")}`, ["value", "limit"], (value) => String(Math.round(value * 100) / 100)));
+        const hundredths = (value) => String(Math.round(value * 100) / 100);
+        signals.set(name, makeChart(`Signal ${name.replace(/^signal:/, "")}`, ["value", "limit"], hundredths));
         wall.append(signals.get(name).element);
       }
-      const part = (key) => line(samples, step, (sample) => sample.signals?.[name]?.[key] ?? null);
+      const part = (key) => series((sample) => sample.signals?.[name]?.[key] ?? null);
       signals.get(name).set([part("value"), part("limit")], spans, from, to, step);
     }
     say(note, samples.length ? (spans.length ? "Shaded: the job held or backed off." : "") : "No samples in this time.");

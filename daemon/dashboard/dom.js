@@ -28,7 +28,8 @@ export function replace(element, ...children) {
 // A bar with its numbers for those who do not see it. `set(fraction or null, text)`.
 export function bar(label) {
   const fill = h("div", {class: "fill"});
-  const element = h("div", {class: "bar", role: "progressbar", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100"}, fill);
+  const said = {role: "progressbar", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100"};
+  const element = h("div", {class: "bar", ...said}, fill);
   return {
     element,
     set(fraction, text) {

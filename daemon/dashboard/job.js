@@ -14,9 +14,9 @@ function facts(pairs) {
 }
 
 function eventRow(event) {
+  const what = event.to ? `${format.words(event.from)} → ${format.words(event.to)}` : format.words(event.type);
   return h("li", {"data-id": String(event.id)},
-    h("time", {datetime: event.at, title: event.at}, format.clock(event.at)),
-    h("span", {class: "what"}, event.to ? `${format.words(event.from)} → ${format.words(event.to)}` : format.words(event.type)),
+    h("time", {datetime: event.at, title: event.at}, format.clock(event.at)), h("span", {class: "what"}, what),
     h("span", {class: "who"}, event.actor), h("span", {class: "text"}, event.text));
 }
 
@@ -41,13 +41,17 @@ function eventList(job) {
   }
   read();
   const stops = [on("event", (event) => event.job === job.id && add(event)), on("jobs", (id) => id === null && read())];
-  return {element: h("section", {"aria-label": "Events"}, h("h2", {}, "Events"), trouble, list), close: () => stops.forEach((stop) => stop())};
+  return {
+    element: h("section", {"aria-label": "Events"}, h("h2", {}, "Events"), trouble, list),
+    close: () => stops.forEach((stop) => stop()),
+  };
 }
 
 // The time ledger as one bar; what it says stands in words below.
 function ledger() {
   const strip = h("div", {class: "ledger", "aria-hidden": "true"}), words = h("ul", {class: "ledger-words"});
-  const element = h("section", {"aria-label": "Where the time went", hidden: true}, h("h2", {}, "Where the time went"), strip, words);
+  const title = "Where the time went";
+  const element = h("section", {"aria-label": title, hidden: true}, h("h2", {}, title), strip, words);
   let drawn = "";
   return {
     element,
@@ -64,7 +68,8 @@ function ledger() {
         part.style.flexGrow = String(time / total);
         return part;
       }));
-      replace(words, parts.map(([name, time]) => h("li", {}, h("span", {class: `dot ${kindOf(name)}`, "aria-hidden": "true"}),
+      replace(words, parts.map(([name, time]) => h("li", {},
+        h("span", {class: `dot ${kindOf(name)}`, "aria-hidden": "true"}),
         `${format.words(name).replace(/[/]/, ", ")}: ${format.duration(time)} (${format.percent(time / total)})`)));
     },
   };
@@ -74,8 +79,10 @@ function planSection(job) {
   const place = h("div", {}, h("p", {class: "quiet"}, "Reading the plan…"));
   const section = h("section", {"aria-label": "Plan"}, h("h2", {}, "Plan"), place);
   get(jobPath(job.id, "/plan")).then((plan) => {
-    const single = Object.entries(plan).filter(([name, value]) => (typeof value !== "object" || value === null) && name !== "statement");
-    const shown = (name, value) => (name === "bytes" ? `${format.number(value / 1048576)} MiB` : typeof value === "number" ? format.number(value) : String(value));
+    const isSingle = (value) => typeof value !== "object" || value === null;
+    const single = Object.entries(plan).filter(([name, value]) => isSingle(value) && name !== "statement");
+    const text = (value) => (typeof value === "number" ? format.number(value) : String(value));
+    const shown = (name, value) => (name === "bytes" ? `${format.number(value / 1048576)} MiB` : text(value));
     replace(place, facts([["key", (plan.key ?? []).map((column) => `${column.column} ${column.type}`).join(", ")],
       ...single.map(([name, value]) => [format.words(name), value === null ? "" : shown(name, value)])]),
     plan.statement && h("pre", {}, plan.statement));
@@ -99,12 +106,15 @@ function rowsSection(job, title, path) {
 
 function build(main, first) {
   const state = h("span", {class: "state"}), why = h("p", {class: "reason", role: "status", hidden: true});
-  const done = bar("Progress"), share = h("b", {class: "share"}), left = h("span", {class: "left"}), numbers = h("p", {class: "numbers"});
+  const done = bar("Progress"), share = h("b", {class: "share"}), left = h("span", {class: "left"});
+  const numbers = h("p", {class: "numbers"});
   const seconds = ledger(), charts = chartsOf(first), events = eventList(first);
-  const buttons = new Map(questions.orders.map((order) => [order, h("button", {
-    type: "button", hidden: true, class: questions.isDanger(order) ? "danger" : order === "approve" || order === "resume" ? "primary" : "",
-    "aria-label": `${questions.orderTitle(order)} ${first.name}`, onclick: () => questions.giveOrder(order, jobs.get(first.id)),
-  }, questions.orderTitle(order))]));
+  const buttonOf = (order) => h("button", {
+    type: "button", hidden: true, "aria-label": `${questions.orderTitle(order)} ${first.name}`,
+    class: questions.isDanger(order) ? "danger" : order === "approve" || order === "resume" ? "primary" : "",
+    onclick: () => questions.giveOrder(order, jobs.get(first.id) ?? first),
+  }, questions.orderTitle(order));
+  const buttons = new Map(questions.orders.map((order) => [order, buttonOf(order)]));
   const possible = new Map();
   const details = h("div", {class: "details"});
   const documentText = h("pre", {});
@@ -127,22 +137,29 @@ function build(main, first) {
     show(why, Boolean(reason));
     why.className = `reason ${format.kind(job)}`;
     if (reason) {
-      say(why, `${format.reasonText(job)}${reason.since ? ` · for ${format.since(reason.since)}` : ""}${reason.until ? ` · until ${format.clock(reason.until)}` : ""}`);
+      say(why, [format.reasonText(job), reason.since && `for ${format.since(reason.since)}`,
+        reason.until && `until ${format.clock(reason.until)}`].filter(Boolean).join(" · "));
       why.title = `${reason.code}${reason.since ? ` since ${reason.since}` : ""}`;
     }
     done.set(progress.fraction, percent);
     say(share, percent);
     say(left, eta ? `${eta} left` : format.isEnded(job) && job.ended_at ? `ended ${format.clock(job.ended_at)}` : "");
-    const bad = [["rows_bad", "bad"], ["rows_set_aside", "set aside"]].filter(([name]) => progress[name] > 0).map(([name, word]) => `${format.number(progress[name])} ${word}`);
-    say(numbers, [`${format.number(progress.rows_changed)} rows changed`, `${format.number(progress.rows_scanned)}${progress.rows_estimated > progress.rows_scanned ? ` of about ${format.number(progress.rows_estimated)}` : ""} scanned`,
+    const bad = [["rows_bad", "bad"], ["rows_set_aside", "set aside"]].filter(([name]) => progress[name] > 0)
+      .map(([name, word]) => `${format.number(progress[name])} ${word}`);
+    const more = progress.rows_estimated > progress.rows_scanned;
+    const of = more ? ` of about ${format.number(progress.rows_estimated)}` : "";
+    say(numbers, [`${format.number(progress.rows_changed)} rows changed`,
+      `${format.number(progress.rows_scanned)}${of} scanned`,
       format.rate(progress.rate), ...bad, progress.pass > 1 ? `pass ${progress.pass}` : ""].filter(Boolean).join(" · "));
     for (const [order, button] of buttons) show(button, questions.isPossible(order, job) && possible.get(order) === true);
     seconds.set(progress.seconds);
     if (job.ended_at) charts.end(job.ended_at);
-    replace(details, facts([["Table", job.table], ["Target", job.target], ["Direction", job.direction === "back" ? "back" : ""], ["Owner", job.owner],
+    replace(details, facts([["Table", job.table], ["Target", job.target],
+      ["Direction", job.direction === "back" ? "back" : ""], ["Owner", job.owner],
       ["Labels", Object.entries(job.labels ?? {}).map(([name, value]) => `${name}=${value}`).join(", ")],
-      ["Submitted", `${format.clock(job.created_at)}${job.submitted_by ? ` by ${job.submitted_by}` : ""}`], ["Approved by", job.approved_by],
-      ["Started", format.clock(job.started_at)], ["Batches", format.number(progress.batches)], ["Next batch", `${format.number(progress.batch_rows)} rows`],
+      ["Submitted", `${format.clock(job.created_at)}${job.submitted_by ? ` by ${job.submitted_by}` : ""}`],
+      ["Approved by", job.approved_by], ["Started", format.clock(job.started_at)],
+      ["Batches", format.number(progress.batches)], ["Next batch", `${format.number(progress.batch_rows)} rows`],
       ["Gave way to others", progress.yields > 0 ? `${format.number(progress.yields)} times` : ""],
       ["Taken up again", progress.resumed > 0 ? `${progress.resumed} times` : ""]]));
     say(documentText, JSON.stringify(job.document, null, 2));
@@ -174,14 +191,18 @@ export function jobPage(main, wanted) {
       put(job);
       if (!page) show_(jobs.get(job.id));
     } catch (error) {
-      if (!page && !closed) replace(main, h("div", {class: "empty"}, h("p", {}, error.message), h("p", {}, h("a", {href: "#/"}, "All jobs"))));
+      if (closed || (page && error.status !== 404)) return;
+      page?.close(); // it is forgotten
+      page = null;
+      replace(main, h("div", {class: "empty"}, h("p", {}, error.message), h("p", {}, h("a", {href: "#/"}, "All jobs"))));
     }
   }
   ask();
   const refresh = () => jobs.has(id) && show_(jobs.get(id));
   const stops = [on("jobs", (changed) => {
-    if (id && (changed === id || changed === null)) refresh();
-    else if (!page && changed === null) ask();
+    // The list holds the newest jobs only: an older one is asked for by itself.
+    if (changed === null && !jobs.has(id)) ask();
+    else if (id && (changed === id || changed === null)) refresh();
   })];
   const ages = setInterval(refresh, 1000);
   return () => {

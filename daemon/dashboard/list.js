@@ -5,6 +5,7 @@ import {contact, jobs, on} from "./live.js";
 
 const ORDER = ["bad", "asks", "waits", "works", "rests", "good"];
 const ENDED_SHOWN = 25;
+const HEADS = ["Job", "State", "Progress", "Rate", "Left", "Why, and since when"];
 
 function rank(job) {
   return format.isEnded(job) && job.state !== "failed" ? ORDER.length : ORDER.indexOf(format.kind(job));
@@ -16,7 +17,8 @@ function inOrder(one, other) {
 
 function makeRow() {
   const link = h("a", {class: "name"}), where = h("span", {class: "where"}), state = h("span", {class: "state"});
-  const progress = bar("Progress"), share = h("span", {class: "share"}), rate = h("td", {class: "number rate", "data-label": "Rate"});
+  const progress = bar("Progress"), share = h("span", {class: "share"});
+  const rate = h("td", {class: "number rate", "data-label": "Rate"});
   const eta = h("td", {class: "number eta", "data-label": "Left"}), why = h("span", {}), age = h("span", {class: "age"});
   const element = h("tr", {},
     h("th", {scope: "row"}, link, where), h("td", {class: "state-cell"}, state),
@@ -51,14 +53,15 @@ export function listPage(main) {
   const summary = h("p", {class: "summary", role: "status"});
   const body = h("tbody");
   const table = h("table", {class: "jobs"}, h("caption", {class: "visually-hidden"}, "Jobs"),
-    h("thead", {}, h("tr", {}, ...["Job", "State", "Progress", "Rate", "Left", "Why, and since when"].map((title) => h("th", {scope: "col"}, title)))), body);
+    h("thead", {}, h("tr", {}, HEADS.map((head) => h("th", {scope: "col"}, head)))), body);
   const more = h("button", {type: "button", onclick: () => { all = true; draw(); }});
   const empty = h("div", {class: "empty"});
   replace(main, h("h1", {class: "visually-hidden"}, "Jobs"),
     h("div", {class: "tools"}, h("label", {for: "filter"}, "Filter"), filter, summary), table, more, empty);
 
   function fits(job) {
-    return !wanted || [job.name, job.table, job.target, format.stateText(job), job.owner ?? ""].some((text) => text.toLowerCase().includes(wanted));
+    const texts = [job.name, job.table, job.target, format.stateText(job), job.owner ?? ""];
+    return !wanted || texts.some((text) => text.toLowerCase().includes(wanted));
   }
 
   function draw() {
@@ -79,7 +82,8 @@ export function listPage(main) {
     say(more, `Show ${found.length - shown.length} more that have ended`);
     const counts = new Map();
     for (const job of found) counts.set(job.state, (counts.get(job.state) ?? 0) + 1);
-    say(summary, [...counts].map(([state, count]) => `${count} ${format.words(state)}`).join(", ") + (contact.more ? " (of the newest 1000 jobs)" : ""));
+    const counted = [...counts].map(([state, count]) => `${count} ${format.words(state)}`).join(", ");
+    say(summary, counted + (contact.more ? " (of the newest 1000 jobs)" : ""));
     show(empty, shown.length === 0);
     if (shown.length > 0) return;
     replace(empty, jobs.size > 0 ? h("p", {}, "No job fits the filter.")

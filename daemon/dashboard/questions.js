@@ -12,20 +12,23 @@ const ORDERS = {
   },
   pause: {
     title: "Pause", states: ["queued", "running", "verifying", "rolling_back"], word: "reason",
-    text: (job) => `${job.name} ends or takes back its batch and then writes nothing until somebody resumes it. Nothing is lost.`,
+    text: (job) => `${job.name} ends or takes back its batch and then writes nothing until somebody resumes it. ` +
+      "Nothing is lost.",
   },
   resume: {
     title: "Resume", states: ["paused", "failed"], word: "reason",
     text: (job) => `${job.name} goes on from where it stands, as soon as its turn comes.`,
   },
   abort: {
-    title: "Abort", states: ["planning", "awaiting_approval", "queued", "running", "verifying", "pausing", "paused", "rolling_back"],
-    word: "reason", danger: true,
+    title: "Abort", word: "reason", danger: true,
+    states: ["planning", "awaiting_approval", "queued", "running", "verifying", "pausing", "paused", "rolling_back"],
     text: (job) => `${job.name} ends for good. Rows that it has changed stay changed; it cannot be resumed.`,
   },
   rollback: {
-    title: "Roll back", states: ["running", "verifying", "paused", "completed", "aborted", "failed"], word: "reason", danger: true,
-    text: (job) => `${job.name} gives every row that it changed its old value again, except where somebody changed it since.`,
+    title: "Roll back", word: "reason", danger: true,
+    states: ["running", "verifying", "paused", "completed", "aborted", "failed"],
+    text: (job) => `${job.name} gives every row that it changed its old value again, ` +
+      "except where somebody changed it since.",
   },
 };
 
@@ -36,13 +39,17 @@ export const isPossible = (order, job) => ORDERS[order].states.includes(job.stat
 
 function ask({title, text, confirm, typed, word, danger, carryOut}) {
   const reason = word && h("input", {type: "text", id: "question-reason", maxlength: "200", autocomplete: "off"});
-  const name = typed && h("input", {type: "text", id: "question-name", autocomplete: "off", autocapitalize: "off", spellcheck: "false"});
+  const name = typed && h("input", {
+    type: "text", id: "question-name", autocomplete: "off", autocapitalize: "off", spellcheck: "false",
+  });
   const yes = h("button", {type: "submit", class: danger ? "danger" : "primary", disabled: Boolean(typed)}, confirm);
   const trouble = h("p", {class: "trouble", role: "alert", hidden: true});
   const form = h("form", {method: "dialog"},
     h("h2", {id: "question-title"}, title), h("p", {}, text),
-    typed && h("p", {}, h("label", {for: "question-name"}, "This plan is RED. Type the name of the job to approve it: ", h("b", {}, typed)), name),
-    reason && h("p", {}, h("label", {for: "question-reason"}, `${word === "comment" ? "Comment" : "Reason"} (kept in the events)`), reason),
+    typed && h("p", {}, h("label", {for: "question-name"},
+      "This plan is RED. Type the name of the job to approve it: ", h("b", {}, typed)), name),
+    reason && h("p", {}, h("label", {for: "question-reason"},
+      `${word === "comment" ? "Comment" : "Reason"} (kept in the events)`), reason),
     trouble,
     h("p", {class: "buttons"}, h("button", {type: "button", value: "no", onclick: () => dialog.close()}, "Cancel"), yes));
   if (name) name.addEventListener("input", () => { yes.disabled = name.value !== typed; });
@@ -80,8 +87,8 @@ export function giveOrder(order, job) {
 export function pauseAll(running, done) {
   ask({
     title: "Pause all jobs?", confirm: "Pause all", word: "reason", danger: true,
-    text: `${running === 1 ? "One job" : `${running} jobs`} will stop writing, and nothing starts or resumes on any target until all are resumed. ` +
-      "This also survives a restart of the daemon.",
+    text: `${running === 1 ? "One job" : `${running} jobs`} will stop writing, and nothing starts or resumes ` +
+      "on any target until all are resumed. This also survives a restart of the daemon.",
     carryOut: async (reason) => done(await post("/v1/pause-all", reason ? {reason} : {})),
   });
 }
@@ -90,7 +97,8 @@ export function resumeAll(latch, done) {
   const scope = latch.target ? {target: latch.target} : latch.label ? {label: latch.label} : {};
   ask({
     title: "Resume all jobs?", confirm: "Resume all",
-    text: `What was paused by this (${latch.target ?? latch.label ?? "all targets"}) goes on; what was paused before stays paused.`,
+    text: `What was paused by this (${latch.target ?? latch.label ?? "all targets"}) goes on; ` +
+      "what was paused before stays paused.",
     carryOut: async () => done(await post("/v1/resume-all", scope)),
   });
 }

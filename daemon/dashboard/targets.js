@@ -19,30 +19,41 @@ function signalRow(signal) {
   level.set(share, share === null ? "no limit" : format.percent(share));
   const over = share !== null && share >= 1;
   level.element.classList.toggle("over", over);
+  const free = signal.limit === null, number = (text) => h("td", {class: "number"}, text);
   return h("tr", {class: over || old ? "over" : ""}, h("th", {scope: "row"}, signal.name),
-    h("td", {class: "number"}, amount(signal.value, signal.unit)), h("td", {class: "number"}, signal.limit === null ? "–" : amount(signal.limit, signal.unit)),
-    h("td", {class: "level"}, signal.limit === null ? "" : level.element), h("td", {class: "number"}, signal.age_seconds === null ? "" : `${signal.age_seconds.toFixed(1)} s`));
+    number(amount(signal.value, signal.unit)), number(free ? "–" : amount(signal.limit, signal.unit)),
+    h("td", {class: "level"}, free ? "" : level.element),
+    number(signal.age_seconds === null ? "" : `${signal.age_seconds.toFixed(1)} s`));
 }
 
 function replicaRow(replica) {
-  return h("tr", {class: replica.state === "heeded" ? "" : "over"}, h("th", {scope: "row"}, replica.name), h("td", {}, format.words(replica.state)),
-    h("td", {class: "number"}, replica.lag_seconds === null || replica.lag_seconds === undefined ? "not measured" : format.duration(replica.lag_seconds)),
+  const lag = replica.lag_seconds ?? null;
+  return h("tr", {class: replica.state === "heeded" ? "" : "over"},
+    h("th", {scope: "row"}, replica.name), h("td", {}, format.words(replica.state)),
+    h("td", {class: "number"}, lag === null ? "not measured" : format.duration(lag)),
     h("td", {}, [replica.reason, replica.until && `until ${format.clock(replica.until)}`].filter(Boolean).join(" · ")));
 }
 
 function table(caption, heads, rows) {
-  return h("table", {class: "plain"}, h("caption", {}, caption), h("thead", {}, h("tr", {}, heads.map((head) => h("th", {scope: "col", class: NUMBERS.has(head) ? "number" : null}, head)))), h("tbody", {}, rows));
+  const titles = heads.map((head) => h("th", {scope: "col", class: NUMBERS.has(head) ? "number" : null}, head));
+  return h("table", {class: "plain"}, h("caption", {}, caption), h("thead", {}, h("tr", {}, titles)), h("tbody", {}, rows));
+}
+
+function latchText(latch) {
+  return `Paused as a whole by ${latch.by}, for ${format.since(latch.since)}${latch.reason ? `: ${latch.reason}` : ""}`;
 }
 
 function card(target) {
+  const seen = target.reachability === "reachable" ? "good" : "bad";
   const what = [target.engine, target.version, format.words(target.role ?? "")].filter(Boolean).join(" · ");
   const signals = target.signals ?? [], replicas = target.replicas ?? [];
   return h("section", {class: "target", "aria-label": `Target ${target.name}`},
-    h("h2", {}, target.name, " ", target.reachability && h("span", {class: `state ${target.reachability === "reachable" ? "good" : "bad"}`}, target.reachability)),
+    h("h2", {}, target.name, " ", target.reachability && h("span", {class: `state ${seen}`}, target.reachability)),
     h("p", {class: "quiet"}, what),
-    target.trouble && h("p", {class: "reason bad"}, target.trouble), target.monitor_trouble && h("p", {class: "reason bad"}, target.monitor_trouble),
-    h("p", {}, `${target.running} running, ${target.queued} queued`, target.max_jobs ? ` (at most ${target.max_jobs} at once)` : ""),
-    (target.latches ?? []).map((latch) => h("p", {class: "reason waits"}, `Paused as a whole by ${latch.by}, for ${format.since(latch.since)}${latch.reason ? `: ${latch.reason}` : ""}`)),
+    [target.trouble, target.monitor_trouble].map((trouble) => trouble && h("p", {class: "reason bad"}, trouble)),
+    h("p", {}, `${target.running} running, ${target.queued} queued`,
+      target.max_jobs ? ` (at most ${target.max_jobs} at once)` : ""),
+    (target.latches ?? []).map((latch) => h("p", {class: "reason waits"}, latchText(latch))),
     signals.length > 0 && table("Signals", ["Signal", "Value", "Limit", "Of the limit", "Age"], signals.map(signalRow)),
     replicas.length > 0 && table("Replicas", ["Replica", "State", "Lag", "Why"], replicas.map(replicaRow)),
     signals.length === 0 && h("p", {class: "quiet"}, "Its signals are measured while jobs of it run."));
@@ -56,7 +67,8 @@ export function targetsPage(main) {
     try {
       const {targets} = await get("/v1/targets");
       if (closed) return;
-      replace(place, targets.length ? targets.map(card) : h("p", {class: "empty"}, "No target is configured: backfilld.ini has no [target NAME]."));
+      const none = "No target is configured: backfilld.ini has no [target NAME].";
+      replace(place, targets.length ? targets.map(card) : h("p", {class: "empty"}, none));
     } catch {
       // The page says by itself that the daemon is out of touch.
     }

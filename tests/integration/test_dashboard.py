@@ -77,6 +77,37 @@ def test_a_job_from_its_submission_to_its_end(page, make_daemon, database):
     until(lambda: "newest" in page.find(".charts canvas")[0].get_attribute("aria-label"), 10, "the chart says its newest numbers")
 
 
+def test_an_address_that_is_none(page, daemon):
+    """A broken escape is a name that nothing has; the page goes on from there."""
+    page.open(daemon, "#/jobs/%E0%A4%A")
+    page.wait("main", "there is no job")
+    page.driver.execute_script("location.hash = '#/targets'")
+    page.wait("h1", "Targets")
+
+
+def test_a_job_that_the_list_does_not_hold(page, daemon, database):
+    """The page knows the newest jobs; an older one whose page is open goes on being shown, and can be given orders."""
+    table(database)
+    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(50, nice=100)))
+    with page.before_scripts("""
+            const parse = Response.prototype.text;
+            Response.prototype.text = async function () {
+              const text = await parse.call(this);
+              return this.url.includes("/v1/jobs?") ? '{"jobs":[],"next":null}' : text;
+            };"""):
+        page.open(daemon, f"#/jobs/{job['id']}")
+    page.wait(".title .state", "running")
+    page.wait("#contact", "live")
+    daemon.pause(job, "a look")
+    page.wait("p.reason", "a look")
+    daemon.restart()
+    page.wait("#contact", "live", 20)
+    page.press("Resume first")
+    page.wait("dialog", "goes on from where it stands")
+    page.type(KEYS.ENTER)
+    page.wait(".title .state", "running")
+
+
 def test_away_and_back(page, daemon, database):
     table(database)
     job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(100, nice=50)))
@@ -119,10 +150,12 @@ def test_a_red_plan_takes_the_typed_name(page, make_daemon, database):
     daemon = make_daemon(database, require_approval="all")
     job = daemon.submit(document("orders", {"n": "1"}, name="first"))
     daemon.wait(job, "awaiting_approval")
-    page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": """
-        const parse = Response.prototype.text;
-        Response.prototype.text = async function () { return (await parse.call(this)).replaceAll('"plan":{', '"plan":{"risk":"RED",'); };"""})
-    page.open(daemon, "#/jobs/first")
+    with page.before_scripts("""
+            const parse = Response.prototype.text;
+            Response.prototype.text = async function () {
+              return (await parse.call(this)).replaceAll('"plan":{', '"plan":{"risk":"RED",');
+            };"""):
+        page.open(daemon, "#/jobs/first")
     page.press("Approve first")
     page.wait("dialog", "This plan is RED")
     yes = page.find("dialog button[type=submit]")[0]

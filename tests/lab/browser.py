@@ -56,6 +56,15 @@ class Browser:
     def wait(self, css, part, seconds=15):
         return until(lambda: part in self.text(css), seconds, lambda _: f"{css} says {part!r}: it says {self.text(css)!r}")
 
+    @contextmanager
+    def before_scripts(self, source):
+        """Every page that is opened meanwhile runs this first."""
+        made = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", made)
+
     def picture(self, path):
         self.driver.save_screenshot(str(path))
 
