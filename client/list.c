@@ -135,7 +135,8 @@ static void say_replicas(const char *target, const json_t *replicas)
     json_t *replica;
     json_array_foreach(replicas, index, replica)
     {
-        char *name BF_AUTO_STRING = bf_member_text(replica, "name"), *state BF_AUTO_STRING = bf_member_text(replica, "state");
+        char *name BF_AUTO_STRING = bf_member_text(replica, "name");
+        char *state BF_AUTO_STRING = bf_member_text(replica, "state");
         char *time BF_AUTO_STRING = bf_member_text(replica, "until"), *until BF_AUTO_STRING = bf_format_time(time);
         char *reason BF_AUTO_STRING = bf_member_text(replica, "reason");
         bool aside = strcmp(state, "set_aside") == 0;
@@ -147,7 +148,8 @@ static void say_replicas(const char *target, const json_t *replicas)
 
 enum bf_exit bf_run_targets(struct bf_client *client)
 {
-    static const char *const headings[] = {"TARGET", "ENGINE", "VERSION", "ROLE", "RUNNING", "QUEUED", "MAX JOBS", "APPROVAL"};
+    static const char *const headings[] = {"TARGET",  "ENGINE", "VERSION",  "ROLE",
+                                           "RUNNING", "QUEUED", "MAX JOBS", "APPROVAL"};
     enum { NUMBERS = 1 << 4 | 1 << 5 | 1 << 6 };
     struct bf_reply reply;
     enum bf_exit code = BF_EXIT_DONE;
@@ -175,7 +177,8 @@ enum bf_exit bf_run_targets(struct bf_client *client)
         bf_table_print(&table, NUMBERS);
         json_array_foreach(json_object_get(reply.json, "targets"), index, target)
         {
-            char *name BF_AUTO_STRING = bf_member_text(target, "name"), *trouble BF_AUTO_STRING = bf_member_text(target, "trouble");
+            char *name BF_AUTO_STRING = bf_member_text(target, "name");
+            char *trouble BF_AUTO_STRING = bf_member_text(target, "trouble");
             if (trouble[0])
                 bf_say("target %s: %s", name, trouble);
             say_replicas(name, json_object_get(target, "replicas"));

@@ -17,7 +17,8 @@ static void print_replica(const json_t *target, const char *name)
     json_t *replica;
     json_array_foreach(json_object_get(target, "replicas"), index, replica)
     {
-        char *shown BF_AUTO_STRING = bf_member_text(replica, "name"), *state BF_AUTO_STRING = bf_member_text(replica, "state");
+        char *shown BF_AUTO_STRING = bf_member_text(replica, "name");
+        char *state BF_AUTO_STRING = bf_member_text(replica, "state");
         char *text BF_AUTO_STRING = bf_member_text(replica, "until"), *until BF_AUTO_STRING = bf_format_time(text);
         if (strcmp(shown, name) == 0)
             printf("replica %s is %s%s%s\n", shown, state, until[0] ? " until " : "", until);

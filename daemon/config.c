@@ -174,8 +174,8 @@ static void check_replicas(struct reader *reader)
     }
     for (size_t i = 0; i < target->replicas.count; i++)
         if (bf_mysql_is_url(target->replicas.urls[i]))
-            bf_faults_add(reader->faults, reader->replicas_line, "replicas: number %zu is of another engine than the primary",
-                          i + 1);
+            bf_faults_add(reader->faults, reader->replicas_line,
+                          "replicas: number %zu is of another engine than the primary", i + 1);
 }
 
 static void end_section(struct reader *reader)

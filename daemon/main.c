@@ -60,8 +60,8 @@ static void on_store_trouble(void *argument, const char *text)
 {
     (void)argument;
     if (text)
-        bf_log(BF_LEVEL_ERROR, NULL, "%s. Jobs go on and can be paused and aborted; nothing can be submitted, approved or resumed",
-               text);
+        bf_log(BF_LEVEL_ERROR, NULL,
+               "%s. Jobs go on and can be paused and aborted; nothing can be submitted, approved or resumed", text);
     else
         bf_log(BF_LEVEL_NOTICE, NULL, "the state store takes writes again: what was missing is stored");
 }

@@ -50,7 +50,8 @@ static bool is_choice(const char *choices, const char *word)
 {
     size_t length = strlen(word);
     for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
-        if (length > 0 && !strchr(word, '|') && strncmp(at, word, length) == 0 && (at[length] == '|' || at[length] == '\0')) return true;
+        if (length > 0 && !strchr(word, '|') && strncmp(at, word, length) == 0 && (at[length] == '|' || !at[length]))
+            return true;
     return false;
 }
 
@@ -135,9 +136,10 @@ static void check_whole(const struct bf_route *route, const json_t *body, struct
 json_t *bf_http_body(struct bf_http_request *request)
 {
     json_error_t fault;
-    json_t *body = request->body.length == 0
+    const struct bf_buffer *text = &request->body;
+    json_t *body = text->length == 0
                        ? json_object()
-                       : json_loadb(request->body.text, request->body.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
+                       : json_loadb(text->text, text->length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
     if (!body) {
         bf_http_problem(request, BF_NOT_JSON, "line %d, column %d: %.150s", fault.line, fault.column, fault.text);
         return NULL;

@@ -75,7 +75,8 @@ static void read_events(struct bf_http_request *request, bool of_job)
         return;
     }
     if (bf_http_header(request, "Last-Event-ID")) {
-        bf_http_problem(request, BF_BAD_REQUEST, "Last-Event-ID is for streams (Accept: text/event-stream); a list takes `after`");
+        bf_http_problem(request, BF_BAD_REQUEST,
+                        "Last-Event-ID is for streams (Accept: text/event-stream); a list takes `after`");
         return;
     }
     int64_t after = bf_http_number(request, "after");
@@ -83,8 +84,8 @@ static void read_events(struct bf_http_request *request, bool of_job)
      * first ones. */
     if (after <= 0) after = after == 0 ? -1 : 0;
     const struct bf_store *store = request->http->store;
-    store->read_events(store->context, job ? bf_job_record(job)->id : NULL, after, (size_t)bf_http_number(request, "limit"), events_read,
-                       bf_http_wait_begin(request));
+    store->read_events(store->context, job ? bf_job_record(job)->id : NULL, after,
+                       (size_t)bf_http_number(request, "limit"), events_read, bf_http_wait_begin(request));
 }
 
 void bf_handle_job_events(struct bf_http_request *request)

@@ -31,7 +31,8 @@ struct bf_http *bf_http_start(uv_loop_t *loop, const struct bf_http_options *opt
 /* "http://127.0.0.1:43211" with the real port, or "unix:/path"; valid until bf_http_stop. */
 const char *bf_http_address(const struct bf_http *http);
 
-/* Some targets are gone or connect anew: lets go of what is kept of them. Who waits for them is answered as of the new ones. */
+/* Some targets are gone or connect anew: lets go of what is kept of them. Who waits for them is answered as of the new
+ * ones. */
 void bf_http_targets_changed(struct bf_http *http);
 
 /* Ends listening and all connections; requests that still wait for the engine or the store are answered 503 `stopping`.

@@ -149,7 +149,8 @@ static const struct family {
 } families[] = {
     {"backfilld_rows_scanned_total", "counter", "Rows looked at, since the daemon started.", write_rows_scanned},
     {"backfilld_rows_changed_total", "counter", "Rows changed, since the daemon started.", write_rows_changed},
-    {"backfilld_rows_set_aside_total", "counter", "Rows that others had locked and that were left for later.", write_rows_set_aside},
+    {"backfilld_rows_set_aside_total", "counter", "Rows that others had locked and that were left for later.",
+     write_rows_set_aside},
     {"backfilld_yields_total", "counter", "How often the job gave way to a session that waited for it.", write_yields},
     {"backfilld_batch_rows", "gauge", "Rows that the next batch is to scan.", write_batch_rows},
     {"backfilld_batch_seconds", "histogram", "How long batches took, by the server's clock.", write_batch_seconds},
@@ -205,8 +206,10 @@ static void write_replicas(struct page *page, const struct bf_engine *engine)
     const struct bf_target *target;
     for (size_t i = 0; (target = bf_engine_target(engine, i)); i++) {
         size_t count = bf_engine_replicas(engine, target->name, list, BF_WATCHED_MAX);
-        for (size_t k = 0; k < count; k++)
-            if (list[k].age >= 0) write_of_target(page, target->name, "replica", list[k].replica->name, list[k].replica->lag);
+        for (size_t k = 0; k < count; k++) {
+            const struct bf_watched *replica = list[k].replica;
+            if (list[k].age >= 0) write_of_target(page, target->name, "replica", replica->name, replica->lag);
+        }
     }
 }
 
@@ -289,7 +292,8 @@ void bf_handle_metrics(struct bf_http_request *request)
     write_signals(&page, engine, false);
     begin_family(&page, "backfilld_signal_limit", "gauge", "The value from which nothing is written, where there is one.");
     write_signals(&page, engine, true);
-    begin_family(&page, "backfilld_replica_lag_seconds", "gauge", "How far behind a replica is; absent while it cannot be read.");
+    begin_family(&page, "backfilld_replica_lag_seconds", "gauge",
+                 "How far behind a replica is; absent while it cannot be read.");
     write_replicas(&page, engine);
     write_daemon(&page, request->http);
     free(list);

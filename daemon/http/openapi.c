@@ -260,7 +260,8 @@ static json_t *refusals(void)
         json_t *response = json_pack("{s:s, s:o}", "description", codes.text, "content",
                                      content(BF_API_PROBLEM, "Problem"));
         if (status == 503)
-            json_object_set_new(response, "headers", json_pack("{s:{s:o}}", "Retry-After", "schema", bf_openapi_type("count")));
+            json_object_set_new(response, "headers",
+                                json_pack("{s:{s:o}}", "Retry-After", "schema", bf_openapi_type("count")));
         json_object_set_new(responses, name, response);
         bf_buffer_clear(&codes);
     }

@@ -151,7 +151,8 @@ static json_t *change_schema(const char *pointer)
         describe(schema, field);
         json_object_set_new(properties, field->name, schema);
     }
-    return json_pack("{s:[s, s], s:o, s:b}", "type", "object", "null", "properties", properties, "additionalProperties", false);
+    return json_pack("{s:[s, s], s:o, s:b}", "type", "object", "null", "properties", properties,
+                     "additionalProperties", false);
 }
 
 static json_t *member_schema(const struct bf_body_field *field)

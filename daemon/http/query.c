@@ -115,7 +115,8 @@ static void check_value(struct bf_http_request *request, const struct bf_query *
         break;
     case BF_QUERY_CHOICE:
         if (!is_choice(query->choices, value))
-            bf_http_problem(request, BF_BAD_REQUEST, "%s is one of %s, not %.40s", query->name, query->choices, shown(value));
+            bf_http_problem(request, BF_BAD_REQUEST, "%s is one of %s, not %.40s", query->name, query->choices,
+                            shown(value));
         break;
     }
 }

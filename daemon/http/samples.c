@@ -39,7 +39,8 @@ static json_t *sample_view(const struct bf_sample *sample)
     json_t *signals = sample->signals ? json_loads(sample->signals, 0, NULL) : NULL, *shown = json_object(), *pair;
     const char *name;
     json_object_foreach(signals, name, pair)
-        json_object_set_new(shown, name, json_pack("{s:O, s:O}", "value", json_array_get(pair, 0), "limit", json_array_get(pair, 1)));
+        json_object_set_new(shown, name, json_pack("{s:O, s:O}", "value", json_array_get(pair, 0), "limit",
+                                                   json_array_get(pair, 1)));
     json_decref(signals);
     json_object_set_new(view, "signals", shown);
     return view;

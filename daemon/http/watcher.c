@@ -71,7 +71,8 @@ static void limit(struct MHD_Connection *connection)
     unsigned milliseconds = BF_STREAM_STALLED;
     int bytes = BF_STREAM_SOCKET;
     setsockopt(info->connect_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
-    setsockopt(info->connect_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds); /* a unix socket has none */
+    /* A unix socket has none. */
+    setsockopt(info->connect_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
     MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
 }
 

@@ -407,8 +407,8 @@ static void on_stored_read(void *argument, const struct bf_sample *samples, size
     free(reading);
 }
 
-void bf_sampler_read(struct bf_sampler *sampler, const char *job, int step, int64_t since, size_t limit, bf_store_samples *read,
-                     void *argument)
+void bf_sampler_read(struct bf_sampler *sampler, const char *job, int step, int64_t since, size_t limit,
+                     bf_store_samples *read, void *argument)
 {
     const struct series *series = series_of(sampler, job);
     if (step == BF_SAMPLE_FINE) {

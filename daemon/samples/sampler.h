@@ -19,7 +19,7 @@ void bf_sampler_free(struct bf_sampler *sampler);
 enum { BF_SAMPLES_READ_MAX = 2000 };
 /* step: one of BF_SAMPLE_…; since: unix milliseconds, then the first `limit` points not before it; 0: the newest `limit`.
  * Rising, and the last point's span may not be over. `read` is called from inside or later, as in store.h. */
-void bf_sampler_read(struct bf_sampler *sampler, const char *job, int step, int64_t since, size_t limit, bf_store_samples *read,
-                     void *argument);
+void bf_sampler_read(struct bf_sampler *sampler, const char *job, int step, int64_t since, size_t limit,
+                     bf_store_samples *read, void *argument);
 
 #endif

@@ -232,7 +232,8 @@ static bool set_up(struct bf_session *session, const char *own_mode)
                 !mysql_real_query(connection, isolation, sizeof isolation - 1) && ask(connection, locks, &result, &row);
 
     if (good && (!row[0] || strcmp(row[0], "1"))) {
-        fail(session, BF_CLASS_UNREACHABLE, "the server gave no lock by name (GET_LOCK), by which a session is known as ours");
+        fail(session, BF_CLASS_UNREACHABLE,
+             "the server gave no lock by name (GET_LOCK), by which a session is known as ours");
         good = false;
     } else if (!good) {
         char text[600];

@@ -202,7 +202,8 @@ bool bf_mysql_take_result(struct bf_session *session, size_t index, size_t state
         return true;
     }
     /* a boundary looks in two places, and is found in one */
-    bool again = session->run->steps[index].statement == BF_STATEMENT_BOUNDARY && answer->rows > 0 && !mysql_num_rows(result);
+    bool boundary = session->run->steps[index].statement == BF_STATEMENT_BOUNDARY;
+    bool again = boundary && answer->rows > 0 && !mysql_num_rows(result);
     bool good = again || take_rows(answer, result);
     mysql_free_result(result);
     if (!good && session->run->steps[index].statement == BF_STATEMENT_CHECK)

@@ -120,7 +120,8 @@ static const char *set_option(struct bf_mysql_url *url, const char *text, size_t
                 fault = NULL;
             }
     } else {
-        fault = "it has an option that is not known or stands twice; there are socket, ssl-mode, ssl-ca, ssl-cert and ssl-key";
+        fault = "it has an option that is not known or stands twice; there are socket, ssl-mode, ssl-ca, ssl-cert and "
+                "ssl-key";
     }
     free(value);
     return fault;

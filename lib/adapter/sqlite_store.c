@@ -165,7 +165,8 @@ static void write_group(struct store *store, struct item *first, const struct it
 
 static void read_item(struct store *store, struct item *item)
 {
-    bool read = item->kind == READ ? bf_rows_events(&store->rows, item->job, item->after, item->limit, &item->events, &item->count)
+    bool read = item->kind == READ ? bf_rows_events(&store->rows, item->job, item->after, item->limit, &item->events,
+                                                    &item->count)
                                    : bf_rows_samples(&store->rows, item->job, item->step, item->after, item->limit,
                                                      &item->samples, &item->count);
     if (read)

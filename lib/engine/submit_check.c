@@ -125,8 +125,8 @@ static void checked(void *argument, struct bf_session *session, struct bf_flight
     }
     if (found && found->rows && !submission->document->again) {
         char text[512];
-        snprintf(text, sizeof text, "job %s (%s, %s) already changed rows with this very document; say \"again\": true to run it "
-                 "once more", bf_answer_value(found, 0, 0), bf_answer_value(found, 0, 1), bf_answer_value(found, 0, 2));
+        snprintf(text, sizeof text, "job %s (%s, %s) already changed rows with this very document; say \"again\": true to run "
+                 "it once more", bf_answer_value(found, 0, 0), bf_answer_value(found, 0, 1), bf_answer_value(found, 0, 2));
         bf_submission_refuse(submission, BF_ALREADY_DONE, NULL, text);
         return;
     }
@@ -178,7 +178,8 @@ static void described(void *argument, struct bf_session *session, struct bf_flig
     struct bf_complaints complaints = {0};
     submission->table = dialect->read_survey(submission->document, &answers[0], answers + 1, count - 1, &complaints);
     if (!submission->table) {
-        bf_submission_refuse(submission, bf_complaints_code(&complaints), &complaints, "the target's table does not fit the document");
+        bf_submission_refuse(submission, bf_complaints_code(&complaints), &complaints,
+                             "the target's table does not fit the document");
         bf_complaints_clear(&complaints);
         return;
     }

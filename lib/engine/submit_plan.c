@@ -34,7 +34,8 @@ static char *make_plan(const struct bf_submission *submission)
         "{ss,ss,so,so,so,so,so,sb,ss,so,sO*}", "table", table->display, "engine", dialect->name, "identity",
         text_or_null(table->target_identity), "server_version", text_or_null(submission->server_version),
         "key", key, "rows_estimated", number_or_null(table->rows_estimated), "bytes", number_or_null(table->bytes),
-        "partitioned", table->partitioned, "undo", "none", "statement", text_or_null(statements->update[1][0]), "replicas", submission->replicas);
+        "partitioned", table->partitioned, "undo", "none", "statement", text_or_null(statements->update[1][0]), "replicas",
+        submission->replicas);
     bf_statements_free(statements);
     char *text = json_dumps(plan, JSON_COMPACT);
     json_decref(plan);

@@ -188,6 +188,6 @@ def test_every_type_of_an_event_is_in_the_document():
                                path.read_text()))
         code.update(re.findall(r'\.type, sizeof \S+, "([a-z_]+)"', path.read_text()))
     listed = re.search(r"`type` \((.*?)\), `from`", section(4), re.S).group(1)
-    schema = re.search(r'\{"Event", "type", "string", "([^"]+)"\}', (ROOT / "daemon/http/openapi_schemas.c").read_text()).group(1)
+    schema = re.search(r'\{"Event", "type", "string",\s+"([^"]+)"\}', (ROOT / "daemon/http/openapi_schemas.c").read_text()).group(1)
     assert len(code) > 8
     assert code == set(re.findall(r"`(\w+)`", listed)) == set(schema.split(", "))
