@@ -3,6 +3,7 @@ next to nothing. What a stream says in detail, and that who does not read is dro
 import os
 import time
 
+from lab.connections import open_at
 from lab.daemon import document, pace
 from lab.stream import Crowd, Stream
 from lab.wait import until
@@ -56,17 +57,16 @@ def test_who_comes_back_after_a_crash_misses_nothing(daemon, database):
 
 
 def test_who_left_is_noticed(daemon):
-    def descriptors():
-        return len(os.listdir(f"/proc/{daemon.pid}/fd"))
-    before = descriptors()
     streams = [Stream(daemon) for _ in range(20)]
-    until(lambda: descriptors() >= before + 19, 10, "twenty connections, less one that was on its way out before")
+    ports = {stream.socket.getsockname()[1] for stream in streams}
+    assert open_at(daemon) >= ports
     stays = streams.pop()
+    port = stays.socket.getsockname()[1]
     for stream in streams:
         stream.close()
-    until(lambda: descriptors() <= before + 2, 30, "the connections of those who left are closed")
+    until(lambda: open_at(daemon) & ports == {port}, 30, "the connections of those who left are closed")
     until(lambda: stays.comments > 0, 30, "with nothing to say, a comment shows that the stream lives")
-    assert not stays.ended
+    assert not stays.ended and open_at(daemon) & ports == {port}
     stays.close()
 
 
