@@ -68,17 +68,25 @@ function latchText(latch) {
   return `${scope} are paused by ${latch.by} for ${format.since(latch.since)}${latch.reason ? `: ${latch.reason}` : ""}.`;
 }
 
+let latchLines = [], latchesDrawn = "";
+
+// Drawn anew when they are others only: whose focus is on a button keeps it there.
 async function showLatches() {
   const place = document.getElementById("latches");
   try {
     const {targets} = await get("/v1/targets");
     const seen = new Map();
     for (const latch of targets.flatMap((target) => target.latches ?? [])) seen.set(`${latch.target} ${latch.label}`, latch);
-    replace(place, [...seen.values()].map((latch) => h("p", {class: "latch"},
-      h("span", {}, latchText(latch)),
-      h("button", {type: "button", onclick: () => questions.resumeAll(latch, afterLatch)}, "Resume all"))));
-    show(place, seen.size > 0);
-    document.getElementById("pause-all").hidden = [...seen.values()].some((latch) => !latch.target && !latch.label);
+    const latches = [...seen.values()], drawn = JSON.stringify(latches);
+    if (drawn !== latchesDrawn) {
+      latchesDrawn = drawn;
+      latchLines = latches.map(() => h("span"));
+      replace(place, latches.map((latch, at) => h("p", {class: "latch"}, latchLines[at],
+        h("button", {type: "button", onclick: () => questions.resumeAll(latch, afterLatch)}, "Resume all"))));
+    }
+    latches.forEach((latch, at) => say(latchLines[at], latchText(latch)));
+    show(place, latches.length > 0);
+    document.getElementById("pause-all").hidden = latches.some((latch) => !latch.target && !latch.label);
   } catch {
     // What was known stays; the alarm says how old it is.
   }

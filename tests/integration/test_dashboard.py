@@ -199,6 +199,12 @@ def test_on_a_phone_by_keyboard_and_all_at_once(page, daemon, database):
     page.type("fire drill", KEYS.ENTER)
     page.wait("#latches", "fire drill")
     page.wait(".title .state", "paused")
+    page.driver.execute_script("document.querySelector('#latches button').focus()")
+    looked = "return performance.getEntriesByType('resource').filter(e => e.name.endsWith('/v1/targets')).length"
+    before = page.driver.execute_script(looked)
+    until(lambda: page.driver.execute_script(looked) > before, 20, "the latches are read again")
+    until(lambda: " s: fire drill" in page.text("#latches") and "for 0 s" not in page.text("#latches"), 10, "and shown")
+    assert page.driver.switch_to.active_element.text == "Resume all", "the focus stays where it was"
     page.press("Resume all")
     page.wait("dialog", "goes on; what was paused before stays paused")
     page.type(KEYS.ENTER)
