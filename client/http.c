@@ -27,7 +27,7 @@ static bool check_url(const char *url)
         fault = curl_url_strerror(code);
     } else if (curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK && strcmp(scheme, "http") != 0 &&
                strcmp(scheme, "https") != 0) {
-        fault = "only http, https and unix:/path are spoken";
+        fault = "only http and https are spoken";
     } else if (curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_OK) {
         fault = "it holds a user or password; use --token-file";
     } else if (curl_url_get(parts, CURLUPART_QUERY, &query, 0) == CURLUE_OK ||
@@ -37,7 +37,7 @@ static bool check_url(const char *url)
     if (fault && user)
         bf_say("the daemon's URL cannot be used: %s", fault);
     else if (fault)
-        bf_say("the daemon's URL %s cannot be used: %s", url, fault);
+        bf_say("the daemon's URL %s cannot be used: %s; write http://HOST:PORT or unix:/PATH", url, fault);
     curl_free(user);
     curl_free(query);
     curl_free(fragment);
@@ -198,6 +198,17 @@ static void take_answer(struct bf_http *http, struct bf_reply *reply)
         reply->json = json_loads(reply->body, 0, NULL);
 }
 
+/* Why there was no answer. Of a socket's file curl says that localhost does not listen on port 80. */
+static const char *why_unreachable(const struct bf_http *http, CURLcode code)
+{
+    long number = 0;
+    if (http->socket && code == CURLE_COULDNT_CONNECT) {
+        curl_easy_getinfo(http->curl, CURLINFO_OS_ERRNO, &number);
+        return number ? strerror((int)number) : "nobody listens there";
+    }
+    return http->fault[0] ? http->fault : curl_easy_strerror(code);
+}
+
 static void ask(struct bf_http *http, enum bf_route_name route, const char *const names[2], const char *query,
                 const struct curl_slist *headers, const char *body, int64_t timeout, struct bf_reply *reply)
 {
@@ -223,7 +234,7 @@ static void ask(struct bf_http *http, enum bf_route_name route, const char *cons
         /* once the order was sent, silence does not say whether it was heard */
         long sent = 0;
         curl_easy_getinfo(http->curl, CURLINFO_REQUEST_SIZE, &sent);
-        snprintf(reply->text, sizeof reply->text, "%s%s", http->fault[0] ? http->fault : curl_easy_strerror(code),
+        snprintf(reply->text, sizeof reply->text, "%s%s", why_unreachable(http, code),
                  changes && sent > 0 ? "; the order may have been heard: look at the job before giving it again" : "");
     }
 }

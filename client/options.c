@@ -121,7 +121,9 @@ static int check_words(const struct bf_client *client)
             return usage(verb);
         }
     }
-    if (client->count < verb->least)
+    if (client->count < verb->least && client->count > 0)
+        bf_say("%s: too few arguments: it takes %s", verb->name, verb->arguments);
+    else if (client->count < verb->least)
         bf_say("%s: %s is missing", verb->name, verb->arguments);
     else if (client->count > verb->most)
         bf_say("%s: unexpected argument %s", verb->name, client->words[verb->most]);

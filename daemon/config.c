@@ -318,6 +318,10 @@ static void on_value(void *argument, int line, const char *key, const char *valu
         bf_faults_add(reader->faults, line, "\"%s\" stands before the first section", key);
     if (reader->place != DAEMON && reader->place != TARGET)
         return; /* the section's own fault is said */
+    if (!*key) {
+        bf_faults_add(reader->faults, line, "a key is missing in front of \"=\"");
+        return;
+    }
     size_t index = find_setting(section, key);
     if (index == BF_COUNT(settings)) {
         unknown_key(reader, section, key);

@@ -151,6 +151,39 @@ static bool holds_password(const char *url)
     return false;
 }
 
+/* One of `words`, which have ", " between them. */
+static bool is_one_of(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = words; at; at = strchr(at, ' ') ? strchr(at, ' ') + 1 : NULL)
+        if (strcspn(at, ",") == length && strncmp(at, word, length) == 0)
+            return true;
+    return false;
+}
+
+/* What libpq itself looks at when it connects only. Owned; NULL: nothing. */
+static char *check_option(const PQconninfoOption *option)
+{
+    static const struct {
+        const char *keyword, *words;
+    } choices[] = {
+        {"sslmode", "disable, allow, prefer, require, verify-ca, verify-full"},
+        {"target_session_attrs", "any, read-write, read-only, primary, standby, prefer-standby"},
+    };
+    long port;
+
+    for (size_t i = 0; i < BF_COUNT(choices); i++)
+        if (strcmp(option->keyword, choices[i].keyword) == 0 && !is_one_of(choices[i].words, option->val))
+            return bf_format("%s is one of %s", choices[i].keyword, choices[i].words);
+    for (const char *at = strcmp(option->keyword, "port") == 0 ? option->val : NULL; at;
+         at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        BF_AUTO_STRING char *text = bf_copy_bytes(at, strcspn(at, ","));
+        if (*text && !parse_number(text, 1, 65535, &port)) /* without one it is the default */
+            return bf_format("\"%s\" is not a port (1 to 65535)", text);
+    }
+    return NULL;
+}
+
 char *bf_value_primary(const char *value, char **ret_url)
 {
     char *message = NULL;
@@ -175,12 +208,20 @@ char *bf_value_primary(const char *value, char **ret_url)
         return fault;
     }
     bool secret = false;
-    for (const PQconninfoOption *option = options; option->keyword; option++)
-        if (option->val && *option->val && strchr(option->dispchar, '*'))
-            secret = true;
+    char *fault = NULL;
+    for (const PQconninfoOption *option = options; option->keyword; option++) {
+        bool given = option->val && *option->val;
+        secret = secret || (given && strchr(option->dispchar, '*'));
+        if (given && !fault)
+            fault = check_option(option);
+    }
     PQconninfoFree(options);
-    if (secret)
+    if (secret) {
+        free(fault);
         return bf_copy_string("a password does not belong in the URL: put it into password_file or ~/.pgpass");
+    }
+    if (fault)
+        return fault;
     *ret_url = bf_copy_string(value);
     return NULL;
 }
@@ -257,10 +298,12 @@ char *bf_value_replicas(const char *value, struct bf_replicas *ret_replicas)
         if (replicas.count == BF_REPLICAS_MAX) {
             fault = bf_format("there are too many (limit %d)", BF_REPLICAS_MAX);
         } else {
-            BF_AUTO_STRING char *wrong = strpbrk(url, " \t") ? bf_copy_string("has a blank in it")
-                                                            : bf_value_primary(url, &replicas.urls[replicas.count]);
+            BF_AUTO_STRING char *wrong =
+                strpbrk(url, " \t") ? bf_copy_string("has a blank in it (behind a comma comes another URL, with its scheme)")
+                                    : bf_value_primary(url, &replicas.urls[replicas.count]);
             if (wrong)
-                fault = bf_format("\"none\", \"auto\" or URLs: number %zu %s", replicas.count + 1, wrong);
+                fault = bf_format("\"none\", \"auto\" or URLs: number %zu%s%s", replicas.count + 1,
+                                  *wrong == '"' ? ": " : " ", wrong);
             else
                 replicas.count++;
         }

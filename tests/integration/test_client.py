@@ -43,7 +43,9 @@ from lab.fake_daemon import BUILD, ID, PROGRAM, Fake, ctl, fake, job, problem, r
     (["submit", "/nowhere/x.json"], "/nowhere/x.json cannot be read: No such file or directory"),
     (["pause", "x", "--reason", b"\xff"], "--reason: the text is not UTF-8"),
     (["help", "puase"], "there is no verb puase"),
-    (["-u", "ftp://x", "list"], "only http, https and unix:/path"),
+    (["clone", "orders"], "clone: too few arguments: it takes JOB NAME"),
+    (["-u", "ftp://x", "list"], "only http and https are spoken; write http://HOST:PORT or unix:/PATH"),
+    (["-u", "127.0.0.1:8420", "list"], "write http://HOST:PORT or unix:/PATH"),
     (["-u", "unix:relative", "list"], "absolute path"),
     (["-u", "http://127.0.0.1:99999", "list"], "cannot be used"),
     (["-u", "http://127.0.0.1/?a=b", "list"], "query or fragment"),
@@ -149,7 +151,9 @@ def test_unreachable_is_5_at_once(ctl, fake, verb):
     began = time.monotonic()
     done = ctl(verb, "orders", code=5)
     assert done.stderr.startswith(f"backfillctl: daemon unreachable at {fake.url}: ") and time.monotonic() - began < 5
-    assert ctl("-u", "unix:/nowhere/api.sock", verb, "orders", code=5).stdout == ""
+    done = ctl("-u", "unix:/nowhere/api.sock", verb, "orders", code=5)
+    assert (done.stdout, done.stderr) == (
+        "", "backfillctl: daemon unreachable at unix:/nowhere/api.sock: No such file or directory\n")
 
 
 def test_an_order_that_may_have_been_heard(ctl):

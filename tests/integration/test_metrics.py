@@ -115,7 +115,7 @@ def test_the_alert_rules_are_rules_and_fire(daemon, tmp_path):
     labels = {"severity": "critical", "job": "first", "target": "shop", "state": "failed"}
     annotations = {
         "summary": "Backfill first on shop failed", "dashboard": f"{DASHBOARD_URL}/#/jobs/first",
-        "description": "It stands at its checkpoint. The reason is on its page; resume takes it up again, abort ends it."}
+        "description": "It stands at its checkpoint. The reason is on its page; resume takes it up again from there."}
     test.write_text(json.dumps({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": [{
         "interval": "1m",
         "input_series": [{"series": 'backfilld_state{job="first",target="shop",state="failed"}', "values": "_ _ 1+0x20"},
