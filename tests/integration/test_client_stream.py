@@ -1,6 +1,7 @@
 """watch, wait and events --follow hear by the daemon's stream what happens; a daemon that has none is asked."""
 import json
 import re
+import time
 
 import pytest
 
@@ -34,9 +35,11 @@ def stream(fake):
     made.end()
 
 
-def heard(fake, process, times=2):
-    """Until the client listens, and has asked once more since the stream was open."""
-    until(lambda: asked(fake, ONE) and asked_for_job(fake) >= times, 20, lambda _: f"the client listens: {fake.requests}")
+def heard(fake, process):
+    """Until the client listens, has asked once more since, and asks no more."""
+    until(lambda: time.monotonic() - fake.requests[-1]["at"] > 0.8 if fake.requests else False, 20,
+          lambda _: f"it asks for nothing while it listens: {fake.requests[-3:]}")
+    assert any(request["headers"]["Accept"] == "text/event-stream" for request in fake.requests)
     return process
 
 
@@ -44,6 +47,7 @@ def heard(fake, process, times=2):
 def test_a_job_is_heard_and_not_asked_for(ctl, fake, stream, verb):
     fake.show("running")
     process = heard(fake, ctl.start(verb, "orders"))
+    before = asked_for_job(fake)
     for step in range(5):
         stream.say("progress", progress("running", fraction=0.5 + step / 100))
     stream.say("progress", progress("failed", "other", id="another job"))
@@ -51,7 +55,7 @@ def test_a_job_is_heard_and_not_asked_for(ctl, fake, stream, verb):
     stream.say("progress", progress("completed"))
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0 and "completed" in out and err == ""
-    assert asked_for_job(fake) == 2 and fake.connections == 2, "before the stream was open and behind it"
+    assert asked_for_job(fake) == before >= 2 and fake.connections == 2, "before the stream was open and behind it"
     accepted, = [request["headers"]["Accept"] for request in fake.requests if request["path"] == ONE]
     assert accepted == "text/event-stream"
 
@@ -79,8 +83,7 @@ def test_a_stream_that_breaks_is_opened_again(ctl, fake, stream):
     process = heard(fake, ctl.start("watch", "orders"))
     stream.end()
     until(lambda: stream.opened == 2, 20, "it listens again")
-    count = asked_for_job(fake)
-    assert count > 3, "asked for while nothing was heard"
+    assert asked_for_job(fake) > 3, "asked for while nothing was heard"
     stream.say("progress", progress("completed"))
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0 and err == "", "the daemon was there all the time"
@@ -105,7 +108,7 @@ def test_a_daemon_without_streams_is_asked(ctl, fake, answer):
     fake.show(*["running"] * 8, "completed")
     done = ctl("watch", "orders", code=0)
     assert "completed" in done.stdout and done.stderr == ""
-    assert asked(fake, ONE) == 1 and asked_for_job(fake) == 9
+    assert asked(fake, ONE) == 1 and asked_for_job(fake) == 9, "another try only a minute later"
 
 
 def test_several_jobs_share_one_stream(ctl, fake):
@@ -113,15 +116,15 @@ def test_several_jobs_share_one_stream(ctl, fake):
     for name in "abc":
         fake.answers[("GET", f"/v1/jobs/{name}")] = fake.answers[("GET", f"/v1/jobs/id-{name}")] = \
             (200, job("running", name, id=f"id-{name}"))
-    process = ctl.start("watch", "a", "b", "c")
-    until(lambda: all(asked(fake, f"/v1/jobs/id-{name}") == 1 for name in "abc"), 20, "all were read behind the beginning")
+    process = heard(fake, ctl.start("watch", "a", "b", "c"))
+    before = len(fake.requests)
     every.say("progress", progress("paused", "c", id="id-c"))
     every.say("progress", progress("completed", "b", id="id-b"))
     every.say("progress", progress("failed", "d", id="id-d"))
     every.say("progress", progress("completed", "a", id="id-a"))
     out, err = process.communicate(timeout=20)
     assert process.returncode == 14 and err == "backfillctl: c is paused\n" and "a: completed" in out
-    assert sum(asked(fake, f"/v1/jobs/{key}") for name in "abc" for key in (name, f"id-{name}")) == 6
+    assert len(fake.requests) == before and asked(fake, "/v1/events") == 1
     every.end()
 
 
@@ -140,21 +143,21 @@ def test_an_order_that_is_waited_for(ctl, fake, stream):
 
 def test_time_is_up_while_nothing_is_heard(ctl, fake, stream):
     fake.show("running")
-    ctl("wait", "orders", "--timeout", "1s", code=7)
-    assert asked_for_job(fake) <= 3
+    ctl("wait", "orders", "--timeout", "2s", code=7)
+    assert asked_for_job(fake) < 8, "asked for five times a second, it would be ten"
 
 
 def test_a_terminal_that_changes_its_size(ctl, fake, stream):
     fake.show("running")
     terminal = Terminal(ctl, "watch", "orders", columns=120)
-    terminal.until(lambda: asked_for_job(fake) == 2 and "batching" in terminal.raw)
+    terminal.until(lambda: stream.opened and "batching" in terminal.raw)
     mark = len(terminal.raw)
     terminal.resize(50)  # nothing new is said of the job
     terminal.until(lambda: terminal.raw.count("orders", mark) >= 3)
     newest = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", terminal.raw[mark:].split("\r")[-2]).strip()
     assert 20 < len(newest) < 50
     stream.say("progress", progress("completed"))
-    assert terminal.finish() == 0 and asked_for_job(fake) == 2
+    assert terminal.finish() == 0
 
 
 # ---- events --follow ----
@@ -190,13 +193,13 @@ def streams(fake) -> list:
 def test_events_are_heard(ctl, fake):
     fake.show("running")
     stream = listing(fake, event(1, "first"), event(2, "second"))
-    process = ctl.start("events", "orders", "--follow")
-    until(lambda: len(lists(fake)) == 2, 20, "it listens, and has asked once more")
+    process = heard(fake, ctl.start("events", "orders", "--follow"))
+    before = len(lists(fake))
     stream.say("event", event(2, "second"), 2)  # was printed
     stream.say("event", event(3, "third"), 3)
     lines = [process.stdout.readline() for _ in range(3)]
     assert [line.split(": ")[1].split(" (")[0] for line in lines] == ["first", "second", "third"]
-    assert len(lists(fake)) == 2
+    assert len(lists(fake)) == before >= 2
     stream.end()  # who comes back names what he has
     until(lambda: stream.opened == 2, 20, "it listens again")
     assert [request["headers"].get("Last-Event-ID") for request in streams(fake)] == ["2", "3"]
