@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from lab.daemon import document, pace
-from lab.fake_daemon import ID, Stream, ctl, fake, job  # noqa: F401
+from lab.daemon import Client, document, pace
+from lab.fake_daemon import BUILD, ID, Fake, Stream, ctl, fake, job  # noqa: F401
 from lab.terminal import Terminal
 from lab.wait import until
 
@@ -58,6 +58,21 @@ def test_a_job_is_heard_and_not_asked_for(ctl, fake, stream, verb):
     assert asked_for_job(fake) == before >= 2 and fake.connections == 2, "before the stream was open and behind it"
     accepted, = [request["headers"]["Accept"] for request in fake.requests if request["path"] == ONE]
     assert accepted == "text/event-stream"
+
+
+def test_by_a_unix_socket_and_with_a_token(tmp_path):
+    fake = Fake(unix=str(tmp_path / "api.sock"))
+    stream = fake.answers[("GET", ONE)] = Stream()
+    fake.show("running")
+    client = Client(BUILD, fake.url)
+    client.environment["BACKFILLD_TOKEN"] = "t0ken"
+    process = heard(fake, client.start("wait", "orders"))
+    stream.say("progress", progress("completed"))
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0 and "completed" in out
+    assert {request["headers"]["Authorization"] for request in fake.requests} == {"Bearer t0ken"}
+    stream.end()
+    fake.stop()
 
 
 def test_json_is_the_daemons_own(ctl, fake, stream):
