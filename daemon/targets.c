@@ -80,6 +80,20 @@ static char *host_of(const char *url)
     return bf_copy_bytes(host, (size_t)(authority + length - host));
 }
 
+/* Of the replica with the index i; two of them may be on one host, behind different sockets. */
+static char *name_of(const struct connected_target *target, const char *url, size_t i)
+{
+    char *host = host_of(url);
+    bool usable = *host;
+
+    for (size_t other = 0; other < i; other++)
+        usable = usable && strcmp(target->replicas[other].name, host) != 0;
+    if (usable)
+        return host;
+    free(host);
+    return bf_format("number %zu", i + 1);
+}
+
 /* What `replicas` is where it is not given. */
 static const char *standard_of(const char *primary)
 {
@@ -92,12 +106,11 @@ static void make_replicas(struct bf_targets *targets, struct connected_target *t
     target->target.replicas = target->replicas;
     target->target.replica_count = replicas->count;
     for (size_t i = 0; i < replicas->count; i++) {
-        char *host = host_of(replicas->urls[i]);
-        target->replica_urls[i] = bf_copy_string(replicas->urls[i]);
+        const char *url = replicas->urls[i];
+        target->replica_urls[i] = bf_mysql_is_url(url) ? bf_mysql_replica_url(url, target->primary) : bf_copy_string(url);
         target->replicas[i] = (struct bf_replica){
-            .name = *host ? bf_copy_string(host) : bf_format("number %zu", i + 1),
+            .name = name_of(target, url, i),
             .database = new_database(targets->loop, target->replica_urls[i], target->password_file)};
-        free(host);
     }
     target->target.watch_replicas = strcmp(replicas->text ? replicas->text : standard_of(target->primary), "none") != 0;
 }

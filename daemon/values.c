@@ -286,6 +286,20 @@ static size_t url_length(const char *text, const char *next)
     return length;
 }
 
+static char *replica_url(const char *url, char **ret_url)
+{
+    char fault[256];
+
+    if (strpbrk(url, " \t"))
+        return bf_copy_string("has a blank in it (behind a comma comes another URL, with its scheme)");
+    if (!bf_mysql_is_url(url))
+        return bf_value_primary(url, ret_url);
+    if (!bf_mysql_valid_replica(url, fault, sizeof fault))
+        return bf_format("is not a URL that can be used: %s", fault);
+    *ret_url = bf_copy_string(url);
+    return NULL;
+}
+
 char *bf_value_replicas(const char *value, struct bf_replicas *ret_replicas)
 {
     struct bf_replicas replicas = {0};
@@ -298,9 +312,7 @@ char *bf_value_replicas(const char *value, struct bf_replicas *ret_replicas)
         if (replicas.count == BF_REPLICAS_MAX) {
             fault = bf_format("there are too many (limit %d)", BF_REPLICAS_MAX);
         } else {
-            BF_AUTO_STRING char *wrong =
-                strpbrk(url, " \t") ? bf_copy_string("has a blank in it (behind a comma comes another URL, with its scheme)")
-                                    : bf_value_primary(url, &replicas.urls[replicas.count]);
+            BF_AUTO_STRING char *wrong = replica_url(url, &replicas.urls[replicas.count]);
             if (wrong)
                 fault = bf_format("\"none\", \"auto\" or URLs: number %zu%s%s", replicas.count + 1,
                                   *wrong == '"' ? ": " : " ", wrong);

@@ -55,10 +55,11 @@ static json_t *replicas_view(const struct bf_engine *engine, const char *target)
         json_object_set_new(view, "address", bf_json_text(replica->address[0] ? replica->address : NULL));
         json_object_set_new(view, "synchronous", json_boolean(replica->synchronous));
         json_object_set_new(view, "lag_seconds", number(replica->lag, known));
-        json_object_set_new(view, "bytes_behind", known ? json_integer((json_int_t)replica->bytes) : json_null());
+        json_object_set_new(view, "bytes_behind", known && replica->bytes >= 0 ? json_integer((json_int_t)replica->bytes) : json_null());
         json_object_set_new(view, "age_seconds", number(list[i].age, known));
         json_object_set_new(view, "until", bf_json_time(list[i].until));
         json_object_set_new(view, "reason", bf_json_text(list[i].reason[0] ? list[i].reason : NULL));
+        json_object_set_new(view, "trouble", bf_json_text(replica->words[0] ? replica->words : NULL));
         json_array_append_new(replicas, view);
     }
     return replicas;

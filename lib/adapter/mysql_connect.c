@@ -102,7 +102,8 @@ MYSQL *bf_mysql_open(const struct bf_session *session, size_t host, unsigned sec
     mysql_options4(connection, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", session->application_name);
     set_tls(connection, url);
     MYSQL *good = mysql_real_connect(connection, url->socket ? NULL : url->hosts[host].name, url->user,
-                                     session->password_file ? password : NULL, url->database, url->hosts[host].port,
+                                     session->password_file ? password : NULL,
+                                     session->options.needs_no_database ? NULL : url->database, url->hosts[host].port,
                                      url->socket, CLIENT_MULTI_STATEMENTS);
     explicit_bzero(password, sizeof password);
     if (!good) {

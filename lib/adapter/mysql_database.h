@@ -21,5 +21,9 @@ void bf_mysql_free(struct bf_database *database);
 bool bf_mysql_is_url(const char *url);
 /* Is it one that can be used? Writes why not; the text never quotes the URL. */
 bool bf_mysql_valid(const char *url, char *text, size_t size);
+/* Of a replica: it has one host, and need not name a database. `url` is one of ours. */
+bool bf_mysql_valid_replica(const char *url, char *text, size_t size);
+/* A replica's URL, with the primary's database where it names none; both are valid. The caller frees it. */
+char *bf_mysql_replica_url(const char *url, const char *primary);
 
 #endif

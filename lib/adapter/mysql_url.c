@@ -192,3 +192,25 @@ bool bf_mysql_valid(const char *text, char *fault_text, size_t size)
     bf_mysql_url_free(url);
     return !fault;
 }
+
+char *bf_mysql_replica_url(const char *url, const char *primary)
+{
+    const char *authority = strstr(url, "://") + 3, *end = authority + strcspn(authority, "/?");
+    const char *named = strstr(primary, "://") + 3;
+    named += strcspn(named, "/");
+    if (*end == '/')
+        return bf_copy_string(url);
+    return bf_format("%.*s%.*s%s", (int)(end - url), url, (int)strcspn(named, "?"), named, end);
+}
+
+bool bf_mysql_valid_replica(const char *text, char *fault_text, size_t size)
+{
+    const char *fault;
+    BF_AUTO_STRING char *whole = bf_mysql_replica_url(text, "mysql://user@host/database");
+    struct bf_mysql_url *url = bf_mysql_url_parse(whole, &fault);
+    if (url && url->host_count > 1)
+        fault = "it names several hosts: each replica has a URL of its own";
+    snprintf(fault_text, size, "%s", fault ? fault : "");
+    bf_mysql_url_free(url);
+    return !fault;
+}

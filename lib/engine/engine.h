@@ -35,10 +35,12 @@ struct bf_target {
     bool require_approval; /* "all" or "none" */
     const struct bf_replica *replicas; /* to be asked, the first one first */
     size_t replica_count;
-    bool watch_replicas;   /* replicas = auto: those that stream from it are heeded; false: none are */
+    bool watch_replicas;   /* those that stream from it are heeded, or those that are named; false: none are */
     const struct bf_rules *rules; /* defaults and ceilings of its jobs' pace and limits; NULL: none */
 };
 
+/* Its replicas are asked through connections of their own, because the primary does not know how far they are. */
+bool bf_target_asks_replicas(const struct bf_target *target);
 /* The defaults of that target for bf_document_parse_for; the argument is the engine. */
 const struct bf_rules *bf_engine_rules_of(void *engine, const char *target);
 /* Complains at every field that is over its ceiling: what is submitted, and what is changed later. */

@@ -6,127 +6,71 @@
 
 #include "allocate.h"
 
-enum { CONNECT_TIMEOUT = 4000, STATEMENT_TIMEOUT = 3000, LOCK_TIMEOUT = 1000 /* milliseconds */ };
-
 static int64_t now_of(const struct bf_monitor *monitor)
 {
     return monitor->engine->world->monotonic(monitor->engine->world->context);
-}
-
-/* ---- sessions ---- */
-
-static void hang_up(struct bf_line *line, const char *why)
-{
-    if (line->session)
-        line->monitor->target->database->close(line->session);
-    line->session = NULL;
-    line->connected = line->flying = false;
-    if (why)
-        snprintf(line->trouble, sizeof line->trouble, "%s", why);
-}
-
-static const struct bf_answer *first_error(const struct bf_flight *flight, const struct bf_answer *answers)
-{
-    for (size_t i = 0; i < flight->count; i++)
-        if (answers[i].outcome == BF_OUTCOME_ERROR || answers[i].outcome == BF_OUTCOME_UNKNOWN)
-            return &answers[i];
-    return NULL;
-}
-
-static void on_done(void *argument, struct bf_session *session, struct bf_flight *flight,
-                    const struct bf_answer *answers, bool lost)
-{
-    (void)session;
-    struct bf_line *line = argument;
-    const struct bf_answer *error = first_error(flight, answers);
-    line->flying = false;
-    if (lost) {
-        hang_up(line, error && error->message ? error->message : "the connection was lost");
-        return;
-    }
-    line->landed(line, answers);
-}
-
-static void take_off(struct bf_line *line)
-{
-    bf_flight_clear(&line->flight);
-    line->fly(line);
-    if (line->flight.count == 0)
-        return;
-    line->flying = true;
-    line->since = now_of(line->monitor);
-    line->monitor->target->database->execute(line->session, &line->flight, on_done, line);
-}
-
-static void on_connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
-{
-    (void)session;
-    struct bf_line *line = argument;
-    if (error_class != BF_CLASS_NONE) {
-        hang_up(line, text ? text : "the server does not answer");
-        return;
-    }
-    line->connected = true;
-    take_off(line);
-}
-
-static void dial(struct bf_line *line)
-{
-    const struct bf_database *database = line->monitor->target->database;
-    struct bf_session_options options = {.application_name = line->application_name,
-                                         .lock_timeout = LOCK_TIMEOUT,
-                                         .statement_timeout = STATEMENT_TIMEOUT,
-                                         .connect_timeout = CONNECT_TIMEOUT};
-    line->since = now_of(line->monitor);
-    line->connected = line->flying = false;
-    line->session = database->connect(database->context, &options, on_connected, line);
-}
-
-static void attend(struct bf_line *line)
-{
-    bool waits = line->session && (!line->connected || line->flying);
-    if (waits && now_of(line->monitor) - line->since < BF_MONITOR_PATIENCE)
-        return;
-    if (waits)
-        hang_up(line, "the server does not answer");
-    if (!line->session)
-        dial(line);
-    else
-        take_off(line);
 }
 
 /* ---- samples ---- */
 
 static void fly_sample(struct bf_line *line)
 {
-    const struct bf_monitor *monitor = line->monitor;
+    struct bf_monitor *monitor = line->monitor;
     const struct bf_dialect *dialect = monitor->target->database->dialect;
+    bool asks = monitor->heart.readers;
+    if (monitor->heart.due) {
+        bf_heart_fly(monitor, &line->flight);
+        return;
+    }
     bf_flight_add(&line->flight, BF_STATEMENT_SAMPLE, dialect->common(BF_STATEMENT_SAMPLE));
+    if (dialect->common(BF_STATEMENT_LOG_WRITTEN))
+        bf_flight_add(&line->flight, BF_STATEMENT_LOG_WRITTEN, dialect->common(BF_STATEMENT_LOG_WRITTEN))->new_group = true;
     /* Behind the sample: what was written before it is what the answer to it has to cover. */
-    if (monitor->target->watch_replicas && (monitor->walsenders || monitor->replicas.count))
+    if (!asks && monitor->target->watch_replicas && (monitor->walsenders || monitor->replicas.count))
         bf_flight_add(&line->flight, BF_STATEMENT_BEAT, dialect->common(BF_STATEMENT_BEAT))->new_group = true;
     bf_monitor_ask_slow(line->monitor, &line->flight);
 }
 
-static void sample_landed(struct bf_line *line, const struct bf_answer *answers)
+void bf_monitor_mark(const struct bf_monitor *monitor)
+{
+    for (struct bf_job *job = monitor->engine->working; job; job = job->next_working)
+        if (bf_monitor_serves(monitor, job))
+            bf_engine_mark(job);
+}
+
+static void take_sample(struct bf_line *line, const struct bf_answer *answers)
 {
     struct bf_monitor *monitor = line->monitor;
-    bool has_beat = line->flight.count > 1 && line->flight.steps[1].statement == BF_STATEMENT_BEAT;
-    const struct bf_answer *beat = has_beat ? &answers[1] : NULL;
+    const struct bf_answer *beat = NULL, *log = NULL;
+    for (size_t i = 1; i < line->flight.count; i++) {
+        if (line->flight.steps[i].statement == BF_STATEMENT_BEAT)
+            beat = &answers[i];
+        if (line->flight.steps[i].statement == BF_STATEMENT_LOG_WRITTEN)
+            log = &answers[i];
+    }
     if (answers[0].outcome != BF_OUTCOME_OK) {
         snprintf(line->trouble, sizeof line->trouble, "%s", answers[0].message ? answers[0].message : "no answer");
         return;
     }
-    line->trouble[0] = '\0';
+    if (!monitor->heart.readers) /* else the heartbeat may be in trouble still */
+        line->trouble[0] = '\0';
     if (beat && beat->outcome != BF_OUTCOME_OK)
         snprintf(line->trouble, sizeof line->trouble, "the heartbeat cannot be written: %.300s",
                  beat->message ? beat->message : "no answer");
     monitor->taken++;
-    bf_monitor_take_sample(monitor, &answers[0]);
+    bf_monitor_take_sample(monitor, &answers[0], log);
     bf_monitor_take_slow(monitor, line, answers);
-    for (struct bf_job *job = monitor->engine->working; job; job = job->next_working)
-        if (bf_monitor_serves(monitor, job))
-            bf_engine_mark(job);
+    bf_monitor_mark(monitor);
+}
+
+static void sample_landed(struct bf_line *line, const struct bf_answer *answers)
+{
+    if (line->flight.steps[0].statement == BF_STATEMENT_BEAT)
+        bf_heart_beaten(line->monitor, &answers[0]);
+    else
+        take_sample(line, answers);
+    if (line->monitor->heart.due)
+        bf_line_take_off(line);
 }
 
 /* ---- who needs it ---- */
@@ -148,8 +92,9 @@ static void rest(struct bf_monitor *monitor)
 {
     if (!monitor->target)
         return;
-    hang_up(&monitor->samples, NULL);
-    hang_up(&monitor->queries, NULL);
+    bf_line_hang_up(&monitor->samples, NULL);
+    bf_line_hang_up(&monitor->queries, NULL);
+    bf_heart_end(monitor);
     monitor->asked = NULL;
     monitor->engine->world->timer_stop(monitor->timer);
     monitor->target = NULL;
@@ -179,11 +124,11 @@ static void on_timer(void *argument)
     bf_monitor_review(monitor);
     if (!monitor->target)
         return;
-    attend(&monitor->samples);
+    bf_line_attend(&monitor->samples);
     if (bf_monitor_has_queries(monitor))
-        attend(&monitor->queries);
+        bf_line_attend(&monitor->queries);
     else if (!monitor->queries.flying)
-        hang_up(&monitor->queries, NULL);
+        bf_line_hang_up(&monitor->queries, NULL);
     arm(monitor);
 }
 
@@ -200,9 +145,11 @@ void bf_monitor_need(struct bf_job *job)
     monitor->taken = 0;
     monitor->started_at = now_of(monitor);
     monitor->samples.trouble[0] = monitor->queries.trouble[0] = '\0';
-    attend(&monitor->samples);
+    monitor->samples.database = monitor->queries.database = target->database;
+    bf_heart_begin(monitor);
+    bf_line_attend(&monitor->samples);
     if (bf_monitor_has_queries(monitor))
-        attend(&monitor->queries);
+        bf_line_attend(&monitor->queries);
     arm(monitor);
 }
 

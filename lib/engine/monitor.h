@@ -1,6 +1,7 @@
 /* The monitor of a target: one session that samples the server's load twice a second while jobs of the target run, and
- * one more for the signals of the documents' own, so that a slow query of an author's does not make the others stale. What
- * was learnt of the replicas stays when the last job ends, and when the target is connected anew. */
+ * one more for the signals of the documents' own, so that a slow query of an author's does not make the others stale. Where
+ * the primary does not know how far its replicas are (MySQL and MariaDB) there is one more for each that the configuration
+ * names. What was learnt of the replicas stays when the last job ends, and when the target is connected anew. */
 #ifndef BF_ENGINE_MONITOR_H
 #define BF_ENGINE_MONITOR_H
 
@@ -15,17 +16,41 @@ enum {
     BF_MONITOR_PATIENCE = 4000   /* milliseconds, until a session that does not answer is given up */
 };
 
-/* A session of the monitor's with one flight at a time. */
+/* A session of the monitor's with one flight at a time (monitor_line.c). */
 struct bf_line {
     struct bf_monitor *monitor;
+    const struct bf_database *database; /* what it connects to */
     const char *application_name;
+    bool needs_no_database;             /* see bf_session_options */
     struct bf_session *session; /* NULL: none */
     bool connected, flying;
     struct bf_flight flight;
     int64_t since;              /* monotonic milliseconds: it connects, or flies, since then */
     void (*fly)(struct bf_line *line);                                                /* fills in the flight; may leave it empty */
     void (*landed)(struct bf_line *line, const struct bf_answer *answers);            /* not called for a lost session */
+    void (*lost)(struct bf_line *line); /* the session is gone, `trouble` says why; NULL: nobody wants to know */
     char trouble[BF_ERROR_TEXT_MAX]; /* why nothing can be read; "": it can */
+};
+
+void bf_line_attend(struct bf_line *line);                  /* connects, flies, or gives up a session that does not answer */
+void bf_line_take_off(struct bf_line *line);                /* it is connected, and does not fly */
+void bf_line_hang_up(struct bf_line *line, const char *why); /* why: NULL: it is not needed any more */
+
+enum { BF_WRITER_TEXT = 17 };
+
+/* The heartbeat that replicas are asked for (monitor_replicas.c). Numbers rise for as long as the daemon runs; those from
+ * `first` on belong to positions that can be compared. */
+struct bf_heart {
+    char writer[BF_WRITER_TEXT];  /* of this daemon's; "": not drawn yet */
+    int64_t number, first;        /* number: of the one that was sent last */
+    double position;              /* of the log before it: bytes, or numbers where bytes are not known */
+    bool in_bytes, due;           /* due: the next flight of the samples' session writes it */
+    int64_t written;              /* the newest one that is known to be there, */
+    int64_t written_at;           /* since when, monotonic milliseconds (BF_SIGNAL_NEVER: none from `first` on is), */
+    double written_position;      /* and where */
+    char server[80];              /* the primary, as it names itself */
+    struct bf_reader *readers;    /* NULL: the primary knows how far its replicas are, or nobody watches them */
+    size_t reader_count;
 };
 
 struct bf_monitor {
@@ -41,7 +66,9 @@ struct bf_monitor {
     int64_t sampled_at;             /* monotonic milliseconds; BF_SIGNAL_NEVER */
     bool sees;                      /* our user may see the details of other sessions */
     char user[BF_REPLICA_NAME];
-    double position;                /* of the server's log, bytes */
+    double position;                /* of the server's log, bytes; under 0: not known */
+    char log_trouble[200];          /* why it is not; "": it is */
+    struct bf_heart heart;
     bool walsenders;                /* something streams, whatever it is */
     size_t without_place;           /* replicas over BF_WATCHED_MAX */
     struct bf_watched_list replicas;
@@ -66,9 +93,18 @@ void bf_monitor_forget(struct bf_job *job);  /* the job's memory goes */
 void bf_monitors_drop(struct bf_engine *engine);
 const struct bf_signal *bf_monitor_signal_called(const struct bf_monitor *monitor, const char *name); /* NULL */
 bool bf_monitor_serves(const struct bf_monitor *monitor, const struct bf_job *job); /* a job of its target is at work */
+void bf_monitor_mark(const struct bf_monitor *monitor); /* the jobs that run on its target look again */
 
 /* monitor_sample.c */
-void bf_monitor_take_sample(struct bf_monitor *monitor, const struct bf_answer *sample);
+/* log: the answer to LOG_WRITTEN; NULL: the sample tells. */
+void bf_monitor_take_sample(struct bf_monitor *monitor, const struct bf_answer *sample, const struct bf_answer *log);
+
+/* monitor_replicas.c: replicas that are asked themselves. */
+void bf_heart_begin(struct bf_monitor *monitor); /* a target is watched from now on */
+void bf_heart_end(struct bf_monitor *monitor);
+void bf_heart_sampled(struct bf_monitor *monitor, const char *server); /* position is that of the newest sample */
+void bf_heart_fly(struct bf_monitor *monitor, struct bf_flight *flight);
+void bf_heart_beaten(struct bf_monitor *monitor, const struct bf_answer *answer); /* now they are asked for it */
 
 /* monitor_slow.c */
 void bf_monitor_ask_slow(struct bf_monitor *monitor, struct bf_flight *flight); /* where it is due: further steps */

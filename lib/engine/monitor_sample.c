@@ -6,7 +6,7 @@
 
 struct sample {
     struct bf_monitor *monitor;
-    const struct bf_answer *answer;
+    const struct bf_answer *answer, *log;
     int64_t now;
     struct bf_watched_view views[BF_WATCHED_MAX];
     size_t view_count;
@@ -44,16 +44,23 @@ static void add_number(struct sample *sample, size_t row, enum bf_signal_kind ki
 static void read_server(struct sample *sample, size_t row)
 {
     struct bf_monitor *monitor = sample->monitor;
-    double position = bf_answer_real(sample->answer, row, BF_SAMPLE_POSITION, -1);
+    double position = sample->log ? bf_answer_real(sample->log, 0, 0, -1)
+                                  : bf_answer_real(sample->answer, row, BF_SAMPLE_POSITION, -1);
     const char *user = bf_answer_value(sample->answer, row, BF_SAMPLE_NAME);
-    if (position < monitor->position) /* another server, or one that was set back */
+    const char *server = bf_answer_value(sample->answer, row, BF_SAMPLE_TEXT);
+    bool set_back = position < monitor->position; /* another server, or one that was started anew */
+    if (set_back && !monitor->heart.readers)
         bf_watched_forget_positions(&monitor->replicas);
-    else if (position >= 0 && monitor->sampled_at != BF_SIGNAL_NEVER && sample->now > monitor->sampled_at)
+    if (!set_back && monitor->position >= 0 && monitor->sampled_at != BF_SIGNAL_NEVER && sample->now > monitor->sampled_at)
         add(sample, BF_SIGNAL_LOG_RATE, "log_rate", "",
             (position - monitor->position) * 1000 / (double)(sample->now - monitor->sampled_at));
     monitor->position = position;
+    snprintf(monitor->log_trouble, sizeof monitor->log_trouble, "%s",
+             position >= 0 || !sample->log ? "" : sample->log->message ? sample->log->message : "the server does not count it");
     monitor->sees = bf_answer_true(sample->answer, row, BF_SAMPLE_FLAG);
     snprintf(monitor->user, sizeof monitor->user, "%s", user ? user : "");
+    if (monitor->heart.readers)
+        bf_heart_sampled(monitor, server ? server : "");
 }
 
 /* Two replicas may have been given one name: what tells them apart goes with it. */
@@ -113,11 +120,11 @@ static void read_row(struct sample *sample, size_t row, char names[][BF_REPLICA_
     }
 }
 
-void bf_monitor_take_sample(struct bf_monitor *monitor, const struct bf_answer *answer)
+void bf_monitor_take_sample(struct bf_monitor *monitor, const struct bf_answer *answer, const struct bf_answer *log)
 {
     const struct bf_world *world = monitor->engine->world;
     char names[BF_WATCHED_MAX][BF_REPLICA_NAME];
-    struct sample sample = {.monitor = monitor, .answer = answer, .now = world->monotonic(world->context)};
+    struct sample sample = {.monitor = monitor, .answer = answer, .log = log, .now = world->monotonic(world->context)};
     monitor->signal_count = 0;
     monitor->walsenders = false;
     monitor->without_place = 0;
@@ -127,7 +134,8 @@ void bf_monitor_take_sample(struct bf_monitor *monitor, const struct bf_answer *
         monitor->replicas.count = sample.view_count = 0;
     if (!monitor->sees) /* who streams is seen, and not how far they are */
         sample.view_count = 0;
-    monitor->without_place +=
-        bf_watched_sample(&monitor->replicas, sample.now, monitor->position, sample.views, sample.view_count);
+    if (!monitor->heart.readers)
+        monitor->without_place +=
+            bf_watched_sample(&monitor->replicas, sample.now, monitor->position, sample.views, sample.view_count);
     monitor->sampled_at = sample.now;
 }

@@ -48,6 +48,8 @@ static void show(const struct bf_engine *engine, const char *target, bool watchi
     }
     if (until)
         seen->state = "set_aside";
+    else if (replica->promoted)
+        seen->state = "promoted";
     else if (!replica->present)
         seen->state = watching ? "lost" : "unknown";
     else if (replica->lag_at == BF_SIGNAL_NEVER)
@@ -108,6 +110,8 @@ size_t bf_engine_signals(const struct bf_engine *engine, const char *target, str
         return 0;
     for (size_t i = 0; i < monitor->replicas.count && count < max; i++) {
         const struct bf_watched *replica = &monitor->replicas.list[i];
+        if (replica->promoted)
+            continue;
         struct bf_signal signal = {.kind = BF_SIGNAL_REPLICATION_LAG, .value = replica->lag, .sampled_at = replica->lag_at};
         signal.limit = strictest(engine, target, &signal);
         snprintf(signal.name, sizeof signal.name, "lag:%s", replica->name);

@@ -140,9 +140,12 @@ static void checked(void *argument, struct bf_session *session, struct bf_flight
 static bool refuse_without_replicas(struct bf_submission *submission, const struct bf_answer *sample)
 {
     const struct bf_document *document = submission->document;
+    const struct bf_target *target = submission->target;
     struct bf_complaints complaints = {0};
     size_t walsenders = 0;
     submission->replicas = json_array();
+    for (size_t i = 0; bf_target_asks_replicas(target) && i < target->replica_count; i++, walsenders++)
+        json_array_append_new(submission->replicas, json_string(target->replicas[i].name));
     for (size_t row = 0; row < sample->rows; row++) {
         if (bf_sample_row_by_name(bf_answer_value(sample, row, BF_SAMPLE_WHAT)) != BF_SAMPLE_ROW_REPLICA)
             continue;

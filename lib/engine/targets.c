@@ -21,6 +21,11 @@ const struct bf_target *bf_engine_target_by_name(const struct bf_engine *engine,
     return NULL;
 }
 
+bool bf_target_asks_replicas(const struct bf_target *target)
+{
+    return target->watch_replicas && target->replica_count > 0 && target->database->dialect->read_beat;
+}
+
 const struct bf_rules *bf_engine_rules_of(void *engine, const char *target)
 {
     const struct bf_target *found = bf_engine_target_by_name(engine, target);

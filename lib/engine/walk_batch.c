@@ -192,11 +192,16 @@ static int64_t batch_time(const struct bf_walk *walk, const struct bf_answer *fe
     return (bf_job_now(walk->job) - walk->batch_started) * 1000;
 }
 
-/* Bytes that the server's log grew by from the fence to the boundary; -1: not known. */
+/* Bytes that the server's log grew by from the fence to the boundary, or from the first step to the last one, where these
+ * ask for nothing else; -1: not known. */
 static int64_t log_bytes(const struct bf_walk *walk, const struct bf_answer *fence, const struct bf_answer *boundary)
 {
     double from = bf_answer_real(fence, 0, 1, -1);
     double to = boundary ? bf_answer_real(boundary, 0, walk->table->key_count + 3, -1) : -1;
+    if (walk->flight.steps[0].statement == BF_STATEMENT_LOG_WRITTEN) {
+        from = bf_answer_real(&walk->answers[0], 0, 0, -1);
+        to = bf_answer_real(&walk->answers[walk->answer_count - 1], 0, 0, -1);
+    }
     return from >= 0 && to >= from ? (int64_t)(to - from) : -1;
 }
 

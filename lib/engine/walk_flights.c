@@ -326,6 +326,14 @@ static void add_legs(struct bf_walk *walk, enum bf_statement statement, char *co
     }
 }
 
+/* Around a batch whose log is limited, where FENCE and BOUNDARY do not tell how much of it was written. */
+static void add_log_written(struct bf_walk *walk)
+{
+    const char *text = walk->job->target->database->dialect->common(BF_STATEMENT_LOG_WRITTEN);
+    if (text && walk->job->record.document->pace.max_log_bytes_per_second < BF_NO_LIMIT)
+        bf_flight_add(&walk->flight, BF_STATEMENT_LOG_WRITTEN, text)->new_group = true;
+}
+
 /* P1: one transaction, the fence first; and behind its COMMIT, in the same round trip, the boundary of the next one. */
 void bf_walk_send_batch(struct bf_walk *walk)
 {
@@ -334,7 +342,8 @@ void bf_walk_send_batch(struct bf_walk *walk)
     enum bf_form form = bf_walk_form(walk);
     bool sifted = form != BF_FORM_QUICK;
     begin_flight(walk);
-    add(walk, BF_STATEMENT_BEGIN);
+    add_log_written(walk);
+    add(walk, BF_STATEMENT_BEGIN)->new_group = true;
     add_fence(walk, &range->high, &walk->low, range->split, progress->rows_scanned + range->rows, progress->batches + 1,
               bf_walk_lock_wait(walk, form));
     if (sifted)
@@ -346,6 +355,7 @@ void bf_walk_send_batch(struct bf_walk *walk)
     walk->asked_rows = wanted_rows(walk, range->rows);
     if (!range->last)
         add_boundary(walk, &range->high, walk->asked_rows);
+    add_log_written(walk);
     walk->unsettled = true; /* until the answer says what became of it */
     bf_walk_send(walk, BF_PHASE_BATCHING);
 }

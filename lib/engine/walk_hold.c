@@ -9,8 +9,8 @@
 
 enum { SAY_AFTER = 5000 /* milliseconds: shorter holds are the daily bread of a slow replica */ };
 
-/* Stands for the measurement as such: are there replicas at all? */
-static const char replicas_signal[] = "replicas";
+/* Stand for a measurement as such: are there replicas at all, and is it known how much log is written? */
+static const char replicas_signal[] = "replicas", log_signal[] = "log_written";
 static const char lag_prefix[] = "lag:", query_prefix[] = "signal:";
 
 struct gathered {
@@ -36,18 +36,19 @@ static void gather_replicas(const struct bf_job *job, const struct bf_monitor *m
     double limit = (double)document->limits.replication_lag / 1000;
     for (size_t i = 0; i < monitor->replicas.count; i++) {
         const struct bf_watched *replica = &monitor->replicas.list[i];
-        if (bf_ignored_find(job->engine, job->target->name, replica->name) || bf_aside_is(&job->hold->asides, replica->name, now))
+        if (replica->promoted || bf_ignored_find(job->engine, job->target->name, replica->name) ||
+            bf_aside_is(&job->hold->asides, replica->name, now))
             continue;
         struct bf_signal *signal = add(gathered, BF_SIGNAL_REPLICATION_LAG, lag_prefix, replica->name, limit);
         signal->value = replica->lag;
-        signal->sampled_at = replica->lag_at;
+        signal->sampled_at = replica->unseen && replica->lag < limit ? BF_SIGNAL_NEVER : replica->lag_at;
         gathered->heeded[gathered->heeded_count++] = (struct bf_heeded){
             .name = replica->name, .from_start = replica->from_start, .synchronous = replica->synchronous};
     }
     struct bf_signal *signal = add(gathered, BF_SIGNAL_REPLICATION_LAG, replicas_signal, "", limit);
     size_t ignored = 0; /* one that is not to be seen is known all the same */
-    bool none = monitor->replicas.count == 0 && !document->accept_no_replicas &&
-                !bf_ignored_next(job->engine, job->target->name, &ignored);
+    bool none = monitor->replicas.count == bf_watched_promoted(&monitor->replicas) &&
+                !document->accept_no_replicas && !bf_ignored_next(job->engine, job->target->name, &ignored);
     bool hidden = monitor->walsenders && !monitor->sees;
     signal->value = none ? limit : 0;
     signal->sampled_at = hidden || monitor->without_place ? BF_SIGNAL_NEVER : monitor->sampled_at;
@@ -62,6 +63,11 @@ static void gather(const struct bf_job *job, const struct bf_monitor *monitor, s
     for (enum bf_signal_kind kind = 0; kind < BF_SIGNAL_KIND_COUNT; kind++)
         if (kind != BF_SIGNAL_REPLICATION_LAG && bf_document_limit(document, kind) > 0)
             bf_signal_measure(job, monitor, kind, &gathered->signals[gathered->count++]);
+    /* Where a batch has to ask for it an account may be refused the answer: then the cap would be none. */
+    if (document->pace.max_log_bytes_per_second < BF_NO_LIMIT &&
+        job->target->database->dialect->common(BF_STATEMENT_LOG_WRITTEN))
+        add(gathered, BF_SIGNAL_LOG_RATE, log_signal, "", 1)->sampled_at =
+            monitor->position >= 0 ? monitor->sampled_at : BF_SIGNAL_NEVER;
     for (size_t i = 0; i < document->query_count; i++) {
         struct bf_signal *signal =
             add(gathered, BF_SIGNAL_QUERY, query_prefix, document->queries[i].name, document->queries[i].limit);
@@ -138,6 +144,15 @@ static struct bf_control decide(struct bf_walk *walk, struct gathered *gathered)
 
 /* ---- why ---- */
 
+/* The one that the signal is about; NULL: it is about none. */
+static const struct bf_watched *replica_of(const struct bf_monitor *monitor, const struct bf_signal *signal)
+{
+    for (size_t i = 0; i < monitor->replicas.count && signal->kind == BF_SIGNAL_REPLICATION_LAG; i++)
+        if (strcmp(monitor->replicas.list[i].name, signal->name + strlen(lag_prefix)) == 0)
+            return &monitor->replicas.list[i];
+    return NULL;
+}
+
 static const char *trouble_of(const struct bf_job *job, const struct bf_monitor *monitor, const struct bf_signal *signal)
 {
     for (size_t i = 0; i < job->record.document->query_count && signal->kind == BF_SIGNAL_QUERY; i++)
@@ -151,6 +166,8 @@ static void subject(const struct bf_signal *signal, char text[BF_SUBJECT_TEXT])
 {
     if (strcmp(signal->name, replicas_signal) == 0)
         snprintf(text, BF_SUBJECT_TEXT, "replication lag");
+    else if (strcmp(signal->name, log_signal) == 0)
+        snprintf(text, BF_SUBJECT_TEXT, "the log that the server writes");
     else
         bf_signal_subject(signal, text);
 }
@@ -158,17 +175,18 @@ static void subject(const struct bf_signal *signal, char text[BF_SUBJECT_TEXT])
 static void describe_stale(const struct bf_job *job, const struct bf_signal *signal, char *text, size_t size)
 {
     const struct bf_monitor *monitor = bf_monitor_of(job->engine, job->target->name);
-    const struct bf_watched *replica = NULL;
+    const struct bf_watched *replica = replica_of(monitor, signal);
     const char *trouble = trouble_of(job, monitor, signal);
     const char *right = job->target->database->dialect->watch_right;
     char who[BF_SUBJECT_TEXT];
     int64_t heard_at = signal->sampled_at;
     subject(signal, who);
-    for (size_t i = 0; i < monitor->replicas.count && signal->kind == BF_SIGNAL_REPLICATION_LAG; i++)
-        if (strcmp(monitor->replicas.list[i].name, who) == 0)
-            replica = &monitor->replicas.list[i];
     if (replica && !replica->present)
         heard_at = replica->seen_at;
+    if (replica && replica->words[0])
+        trouble = replica->words;
+    if (signal->kind == BF_SIGNAL_LOG_RATE && !*trouble)
+        trouble = monitor->log_trouble;
     double age = (double)(bf_job_now(job) - heard_at) / 1000;
     if (strcmp(signal->name, replicas_signal) == 0 && monitor->walsenders && !monitor->sees)
         snprintf(text, size, "replication lag cannot be measured: the role %s may not see it; GRANT %s TO it, or say "
@@ -178,7 +196,10 @@ static void describe_stale(const struct bf_job *job, const struct bf_signal *sig
                  monitor->user, signal->text, bf_signal_kind_name(signal->kind));
     else if (strcmp(signal->name, replicas_signal) == 0 && monitor->without_place)
         snprintf(text, size, "replication lag cannot be measured: there are over %d replicas", BF_WATCHED_MAX);
-    else if (replica && !replica->present && monitor->taken && !*trouble)
+    else if (replica && replica->named && !replica->present && monitor->taken && signal->sampled_at != BF_SIGNAL_NEVER)
+        snprintf(text, size, "%s could not be read for %.1f s: %.300s; backfillctl replica ignore %s %s lets the job go on "
+                 "without it", who, age, *trouble ? trouble : "it does not answer", job->target->name, who);
+    else if (replica && !replica->named && !replica->present && monitor->taken && !*trouble)
         snprintf(text, size, "%s does not stream any more, it was heard of %.1f s ago; backfillctl replica ignore %s %s lets "
                  "the job go on without it", who, age, job->target->name, who);
     else if (signal->sampled_at == BF_SIGNAL_NEVER)
@@ -198,9 +219,13 @@ static enum bf_code describe(const struct bf_job *job, enum bf_control_cause cau
         describe_stale(job, signal, text, size);
         return BF_SIGNAL_STALE;
     }
+    const struct bf_monitor *monitor = bf_monitor_of(job->engine, job->target->name);
+    const struct bf_watched *replica = replica_of(monitor, signal);
+    const char *words = replica ? replica->words : "";
     if (strcmp(signal->name, replicas_signal) == 0) {
-        snprintf(text, size, "no replica streams from target %s: accept that in the document (\"accept\": "
-                 "[\"no_replicas\"]) or say replicas = none", job->target->name);
+        snprintf(text, size, "%s target %s: accept that in the document (\"accept\": [\"no_replicas\"]) or say replicas = none",
+                 monitor->replicas.count ? "every replica that is named is a primary now, so there is none of"
+                                         : "no replica streams from", job->target->name);
         return BF_NO_REPLICAS;
     }
     bool blames = signal->text[0] && signal->kind != BF_SIGNAL_SLOT_RETAINED; /* whose slot it is the subject says */
@@ -208,7 +233,8 @@ static enum bf_code describe(const struct bf_job *job, enum bf_control_cause cau
         snprintf(text, size, "%s was over its limit of %s and is at %s: goes on when it has stayed low for 2 s", who, limit,
                  value);
     else if (signal->kind == BF_SIGNAL_REPLICATION_LAG)
-        snprintf(text, size, "%s is %.1f s behind (limit %.4g s)", who, signal->value, signal->limit);
+        snprintf(text, size, "%s is %.1f s behind (limit %.4g s)%s%.230s", who, signal->value, signal->limit,
+                 *words ? ": " : "", words);
     else
         snprintf(text, size, "%s is %s (limit %s)%s%s", who, value, limit, blames ? ": " : "", blames ? signal->text : "");
     return bf_signal_code(signal->kind);

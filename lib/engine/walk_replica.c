@@ -98,6 +98,8 @@ static void recognise(struct bf_walk *walk)
     bf_flight_add(&walk->flight, BF_STATEMENT_SERVER, dialect->common(BF_STATEMENT_SERVER));
     struct bf_step *step = bf_flight_add(&walk->flight, BF_STATEMENT_REPLAYED, dialect->common(BF_STATEMENT_REPLAYED));
     bf_step_text(step, walk->log_end);
+    if (dialect->read_replication)
+        bf_flight_add(&walk->flight, BF_STATEMENT_REPLICA_STATUS, dialect->common(BF_STATEMENT_REPLICA_STATUS))->new_group = true;
     bf_walk_send_to_replica(walk, BF_PHASE_RECOGNISING_REPLICA);
 }
 
@@ -109,19 +111,37 @@ void bf_walk_replica_connected(struct bf_walk *walk)
         recognise(walk);
 }
 
+/* NULL: it is a replica; else why it counts as none. */
+static const char *no_replica(const struct bf_job *job, const struct bf_answer *answers, size_t count)
+{
+    const struct bf_dialect *dialect = job->target->database->dialect;
+    struct bf_replication replication;
+    char words[8];
+    if (!dialect->read_replication)
+        return bf_answer_true(&answers[0], 0, BF_SERVER_REPLICA) ? NULL : "it is no replica: it is not in recovery";
+    const struct bf_answer *status = &answers[count - 1];
+    if (status->outcome != BF_OUTCOME_OK)
+        return status->message ? status->message : "it does not say whether it is a replica";
+    dialect->read_replication(status, &replication, words, sizeof words);
+    return replication.follows ? NULL : "it is no replica: it replicates from nobody";
+}
+
 void bf_walk_replica_recognised(struct bf_walk *walk)
 {
     struct bf_job *job = walk->job;
     const struct bf_answer *server = &walk->answers[0], *replayed = &walk->answers[1];
     const char *identity = bf_answer_value(server, 0, BF_SERVER_IDENTITY);
+    const char *not_one = no_replica(job, walk->answers, walk->answer_count);
     bool lost = walk->lost;
     walk->on_replica = walk->lost = false;
-    if (lost || replayed->outcome != BF_OUTCOME_OK)
-        next_replica(walk, server->message ? server->message : replayed->message ? replayed->message : "the connection was lost");
-    else if (!bf_answer_true(server, 0, BF_SERVER_REPLICA))
-        next_replica(walk, "it is no replica: it is not in recovery");
+    if (lost || server->outcome != BF_OUTCOME_OK)
+        next_replica(walk, server->message ? server->message : "the connection was lost");
+    else if (not_one)
+        next_replica(walk, not_one);
     else if (!identity || strcmp(identity, walk->table->target_identity) != 0)
         next_replica(walk, "it is a replica of another database");
+    else if (replayed->outcome != BF_OUTCOME_OK)
+        next_replica(walk, replayed->message ? replayed->message : "it does not say how far it has replayed");
     else if (walk->stopping) {
         bf_walk_close_replica(walk);
         walk->phase = BF_PHASE_READY;

@@ -184,6 +184,14 @@ static void decide(struct bf_walk *walk, const struct bf_answer *answer, const c
         bf_walk_end(walk, BF_STATE_FAILED, BF_STATEMENT_FAILED, "%s", text);
 }
 
+static bool begins_transaction(const struct bf_flight *flight)
+{
+    for (size_t i = 0; i < flight->count; i++)
+        if (flight->steps[i].statement == BF_STATEMENT_BEGIN)
+            return true;
+    return false;
+}
+
 bool bf_walk_fine(struct bf_walk *walk, const char *doing)
 {
     const struct bf_answer *answer = first_trouble(walk);
@@ -196,7 +204,7 @@ bool bf_walk_fine(struct bf_walk *walk, const char *doing)
         walk->unsettled = false; /* every answer is here */
     if (!answer)
         return true;
-    if (walk->flight.count == 0 || walk->flight.steps[0].statement != BF_STATEMENT_BEGIN) {
+    if (!begins_transaction(&walk->flight)) {
         decide(walk, answer, doing);
         return false;
     }

@@ -28,6 +28,7 @@ void bf_watched_forget_positions(struct bf_watched_list *replicas)
         replica->reply[0] = '\0';
         replica->from_start = replica->present = false;
         replica->first_at = replica->lag_at = BF_SIGNAL_NEVER;
+        replica->words[0] = '\0';
         replica->missing_position = 0;
         replica->busy_position = replica->speed = 0;
     }
@@ -45,6 +46,14 @@ static void remember_position(struct bf_watched_list *replicas, int64_t now, dou
     replicas->positions[replicas->position_count++].position = position;
 }
 
+double bf_watched_age(const struct bf_watched_list *replicas, double position, int64_t now)
+{
+    size_t behind = 0;
+    while (behind < replicas->position_count && replicas->positions[behind].position <= position)
+        behind++;
+    return behind > 0 ? (double)(now - replicas->positions[behind - 1].at) / 1000 : INFINITY;
+}
+
 /* When the primary was at the oldest position that the replica has not replayed, then the lag is no less than the time
  * since then and no more than the time since the position before it. */
 static void bounds(const struct bf_watched_list *replicas, struct bf_watched *replica, int64_t now, double *ret_least,
@@ -60,7 +69,7 @@ static void bounds(const struct bf_watched_list *replicas, struct bf_watched *re
         replica->missing_since = missing ? replicas->positions[i].at : now;
     }
     *ret_least = (double)(now - replica->missing_since) / 1000;
-    *ret_most = i > 0 ? (double)(now - replicas->positions[i - 1].at) / 1000 : INFINITY;
+    *ret_most = bf_watched_age(replicas, replica->position, now);
 }
 
 /* Learns how fast it replays, from one reply to a later one between which it had enough to do. */
@@ -106,7 +115,7 @@ static void measure(struct bf_watched_list *replicas, struct bf_watched *replica
     if (replica->bytes > 0 && isinf(most) && view->lag < 0 && now - replica->first_at < UNKNOWN_FOR)
         return;
     replica->lag = view->lag < least ? least : view->lag > most ? most : view->lag;
-    if (replica->bytes <= 0)
+    if (replica->bytes <= 0 && !view->first_seen)
         replica->lag = 0;
     learn_speed(replica, now);
     if (replica->speed > 0 && replica->bytes >= BUSY_BYTES && replica->bytes / replica->speed > replica->lag)
@@ -119,9 +128,17 @@ static void forget_the_gone(struct bf_watched_list *replicas, int64_t now)
 {
     size_t kept = 0;
     for (size_t i = 0; i < replicas->count; i++)
-        if (now - replicas->list[i].seen_at <= BF_REPLICA_EXPECTED)
+        if (replicas->list[i].named || now - replicas->list[i].seen_at <= BF_REPLICA_EXPECTED)
             replicas->list[kept++] = replicas->list[i];
     replicas->count = kept;
+}
+
+static struct bf_watched *add(struct bf_watched_list *replicas, const char *name)
+{
+    struct bf_watched *replica = &replicas->list[replicas->count++];
+    *replica = (struct bf_watched){.lag_at = BF_SIGNAL_NEVER, .first_at = BF_SIGNAL_NEVER};
+    snprintf(replica->name, sizeof replica->name, "%s", name);
+    return replica;
 }
 
 size_t bf_watched_sample(struct bf_watched_list *replicas, int64_t now, double position, const struct bf_watched_view *views,
@@ -143,15 +160,49 @@ size_t bf_watched_sample(struct bf_watched_list *replicas, int64_t now, double p
             without_place++;
             continue;
         }
-        if (!replica) {
-            replica = &replicas->list[replicas->count++];
-            *replica = (struct bf_watched){.lag_at = BF_SIGNAL_NEVER, .first_at = BF_SIGNAL_NEVER};
-            snprintf(replica->name, sizeof replica->name, "%s", views[i].name);
-        }
+        if (!replica)
+            replica = add(replicas, views[i].name);
         measure(replicas, replica, &views[i], now, position);
     }
     forget_the_gone(replicas, now);
     return without_place;
+}
+
+/* ---- those that are asked themselves ---- */
+
+void bf_watched_name(struct bf_watched_list *replicas, const char *const *names, size_t count)
+{
+    struct bf_watched known[BF_WATCHED_MAX];
+    size_t known_count = replicas->count;
+    memcpy(known, replicas->list, known_count * sizeof known[0]);
+    replicas->count = 0;
+    for (size_t i = 0; i < count && i < BF_WATCHED_MAX; i++) {
+        struct bf_watched *replica = add(replicas, names[i]);
+        for (size_t k = 0; k < known_count; k++)
+            if (strcmp(known[k].name, replica->name) == 0)
+                *replica = known[k];
+        replica->named = true;
+    }
+}
+
+void bf_watched_beat(struct bf_watched_list *replicas, int64_t now, double position)
+{
+    remember_position(replicas, now, position);
+}
+
+void bf_watched_read(struct bf_watched_list *replicas, struct bf_watched *replica, int64_t now,
+                     const struct bf_watched_view *view)
+{
+    measure(replicas, replica, view, now, replicas->positions[replicas->position_count - 1].position);
+    replica->unseen = !view->first_seen;
+}
+
+size_t bf_watched_promoted(const struct bf_watched_list *replicas)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < replicas->count; i++)
+        count += replicas->list[i].promoted;
+    return count;
 }
 
 /* ---- set aside ---- */

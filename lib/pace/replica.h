@@ -2,7 +2,10 @@
  * aside. What the views say is not what it seems (idle, stalled, paused, just caught up), so the lag is worked out from
  * the positions of the log that were seen on the primary, and the view's own lag is believed only between the bounds
  * that follow from them. A slow replica's lag shows up late: when it stands at the limit, far more than the limit has been
- * written already. So what a replica has yet to replay counts too, at the speed that it was seen to replay at. Pure. */
+ * written already. So what a replica has yet to replay counts too, at the speed that it was seen to replay at.
+ *
+ * Where the primary does not know how far its replicas are they are asked themselves: a heartbeat carries the position of the
+ * primary's log at which it was written, and the newest one that a replica shows is how far it has come. Pure. */
 #ifndef BF_PACE_REPLICA_H
 #define BF_PACE_REPLICA_H
 
@@ -13,6 +16,7 @@
 enum {
     BF_WATCHED_MAX = 32,          /* of one target */
     BF_REPLICA_NAME = 64,
+    BF_REPLICA_WORDS = 240,
     BF_POSITIONS_MAX = 128,        /* kept of the primary's log; old ones are thinned out */
     BF_REPLICA_EXPECTED = 600000   /* milliseconds: who streamed in this time is expected to be there */
 };
@@ -24,6 +28,7 @@ struct bf_watched_view {
     double lag;                 /* seconds, as the view has it; under 0: it has none */
     const char *reply;          /* a text that is another one after each reply of the replica's; may be NULL */
     bool synchronous;
+    bool first_seen;            /* of a heartbeat: `lag` is how old it was when the replica was first seen to show it */
 };
 
 struct bf_watched {
@@ -31,6 +36,10 @@ struct bf_watched {
     bool present;       /* in the newest sample */
     bool synchronous;
     bool from_start;    /* it is behind since before it was first seen here */
+    bool named;         /* by the configuration, and asked itself: it is expected for as long as it stands there */
+    bool unseen;        /* it is named, and has not shown a heartbeat yet: it may lag by far more than is known */
+    bool promoted;      /* it is a primary now, so nobody waits for it */
+    char words[BF_REPLICA_WORDS]; /* why it stands still, or cannot be read; "": nothing is to be said */
     double position;    /* bytes */
     double bytes;       /* behind the primary */
     double lag;         /* seconds: how old what it shows is, or how long the replay of what it lacks takes, if that is more */
@@ -63,6 +72,18 @@ size_t bf_watched_sample(struct bf_watched_list *replicas, int64_t now, double p
  * before, and how far its replicas are is not known until they are seen again. */
 void bf_watched_forget_positions(struct bf_watched_list *replicas);
 struct bf_watched *bf_watched_find(struct bf_watched_list *replicas, const char *name); /* NULL */
+
+/* Those that are named, in this order, and no others: what is known of them stays. */
+void bf_watched_name(struct bf_watched_list *replicas, const char *const *names, size_t count);
+/* A heartbeat was written, at that position of the primary's log; positions rise. */
+void bf_watched_beat(struct bf_watched_list *replicas, int64_t now, double position);
+/* One replica that is named answered: view->position is that of the newest heartbeat which it shows (before the first one:
+ * it shows none of ours). There has been a heartbeat since the positions were forgotten last. */
+void bf_watched_read(struct bf_watched_list *replicas, struct bf_watched *replica, int64_t now,
+                     const struct bf_watched_view *view);
+/* Seconds since the primary was at that position, or at the last one before it that is known; INFINITY: not since then. */
+double bf_watched_age(const struct bf_watched_list *replicas, double position, int64_t now);
+size_t bf_watched_promoted(const struct bf_watched_list *replicas); /* how many of them are */
 
 /* ---- who is set aside, in one job ---- */
 

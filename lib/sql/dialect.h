@@ -57,6 +57,20 @@ size_t bf_leg_count(size_t split, size_t key_count);
 
 enum { BF_LIMIT_TIME_TEXT = 96 };
 
+/* The heartbeat that a replica shows. */
+struct bf_beat_seen {
+    bool there;      /* it shows one of this writer's */
+    int64_t number;
+    double position; /* of the primary's log, as it was written */
+};
+
+/* What a replica says of its own replication. */
+struct bf_replication {
+    bool follows;    /* it has a source: it is a replica */
+    bool runs;       /* nothing of it stands still */
+    double behind;   /* seconds, as it says itself; under 0: it does not */
+};
+
 struct bf_dialect {
     const char *name;         /* "postgresql" */
     int schema_version;       /* of the control schema that this release knows */
@@ -92,6 +106,11 @@ struct bf_dialect {
     const char *watch_right; /* what an account is granted to see what SAMPLE asks for */
     const char *flow_right;  /* the same of SAMPLE_FLOW; NULL where there is none */
     unsigned measures;       /* bits by bf_sample_row: what the samples have on this engine; SERVER: where its log ends */
+    /* Replicas are asked themselves, because the primary does not know how far they are. NULL: SAMPLE has them.
+     * Reads the answer to READ_BEAT; false: it cannot be read. No such table yet is one that shows nothing. */
+    bool (*read_beat)(const struct bf_answer *answer, struct bf_beat_seen *ret_seen);
+    /* Reads the answer to REPLICA_STATUS; `words`: why it stands still, or "". */
+    void (*read_replication)(const struct bf_answer *answer, struct bf_replication *ret_replication, char *words, size_t size);
     const char *begin_read_only; /* begins a transaction that cannot write, for checks */
     /* A statement that limits those behind it in the same transaction to so many milliseconds. NULL: the adapter does it
      * by bf_step.time_limit. */

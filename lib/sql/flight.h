@@ -114,7 +114,17 @@ enum bf_error_class {
     X(SAMPLE_FLOW, sample_flow, "- : rows flow and paused; none where the server has no flow control; an error: our "   \
       "account may not see it")                                                                                        \
     X(SAMPLE_TABLE, sample_table, "a table's reference : the row dead; none: there is no such table")                   \
-    X(BEAT, beat, "- : anything; writes a record to the log, so that every replica has something to answer")            \
+    X(BEAT, beat,                                                                                                      \
+      "- : anything; writes a record to the log, so that every replica has something to answer. Where replicas are "   \
+      "asked themselves (bf_dialect.read_beat): writer, number, position, first t/f : -; the writer's heartbeat is "   \
+      "that; first: those that nobody writes any more are thrown away")                                                \
+    X(READ_BEAT, read_beat, "on a replica; writer : see bf_dialect.read_beat")                                         \
+    X(REPLICA_SERVER, replica_server,                                                                                      \
+      "on a replica; - : which server it is (compared with SAMPLE's), writable t/f, commits in the primary's order t/f") \
+    X(REPLICA_STATUS, replica_status, "on a replica; - : see bf_dialect.read_replication")                             \
+    X(LOG_WRITTEN, log_written,                                                                                        \
+      "- : bytes that the server has written to its log, rising as long as it runs; NULL: there is none, or they are " \
+      "not counted. Only where FENCE, BOUNDARY and SAMPLE do not tell")                                                \
     X(JOB_STATE, job_state,                                                                                            \
       "id, state, epoch, owner : affected 1, or 0 when the checkpoint is not this owner's ('': let go) at this epoch")                                                                            \
     X(END_LOST_SESSIONS, end_lost_sessions, "id : count of our own earlier sessions of this job that were ended")
@@ -181,7 +191,9 @@ enum bf_sample_column {
 };
 /* What the rows are about: X(CONSTANT, name, its columns). A NULL where a number is wanted: it cannot be measured. */
 #define BF_SAMPLE_ROWS(X)                                                                                              \
-    X(SERVER, server, "one row: name: our user; position: of the log's end; flag: it may see the details of others")   \
+    X(SERVER, server,                                                                                                  \
+      "one row: name: our user; position: of the log's end; text: which server it is; flag: it may see the details of " \
+      "others")                                                                                                        \
     X(REPLICA, replica,                                                                                                \
       "name; position: replayed; seconds: the view's own lag; text: address; reply: a text that changes with each "    \
       "reply; flag: synchronous")                                                                                      \

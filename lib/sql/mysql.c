@@ -1,7 +1,8 @@
 /* The dialect of MySQL and MariaDB. One file per concern: mysql_template.c (parameters), mysql_schema.c (control
  * schema), mysql_control.c (statements on it), mysql_key.c and mysql_render.c (statements on the table), mysql_survey.c
  * and mysql_index.c (what the table is), mysql_expression.c, mysql_check.c and mysql_trial.c (what the author wrote),
- * mysql_classify.c. */
+ * mysql_replica.c (heartbeat and
+ * what replicas say), mysql_classify.c. */
 #include "mysql_dialect.h"
 
 const struct bf_dialect bf_dialect_mysql = {
@@ -18,7 +19,10 @@ const struct bf_dialect bf_dialect_mysql = {
     .check_query = bf_mysql_check_query,
     .watch_right = "PROCESS ON *.*",
     .flow_right = "SELECT ON performance_schema.*",
-    .measures = 1u << BF_SAMPLE_ROW_ACTIVE | 1u << BF_SAMPLE_ROW_HISTORY | 1u << BF_SAMPLE_ROW_SNAPSHOT | 1u << BF_SAMPLE_ROW_FLOW,
+    .measures = 1u << BF_SAMPLE_ROW_SERVER | 1u << BF_SAMPLE_ROW_REPLICA | 1u << BF_SAMPLE_ROW_ACTIVE |
+                1u << BF_SAMPLE_ROW_HISTORY | 1u << BF_SAMPLE_ROW_SNAPSHOT | 1u << BF_SAMPLE_ROW_FLOW,
+    .read_beat = bf_mysql_read_beat_answer,
+    .read_replication = bf_mysql_read_replication,
     .begin_read_only = "/* backfilld */ ROLLBACK?; START TRANSACTION READ ONLY",
     .render = bf_mysql_render,
 };

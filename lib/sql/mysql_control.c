@@ -145,6 +145,7 @@ const char *bf_mysql_control_statement(enum bf_statement statement)
         [BF_STATEMENT_READ_CHECKPOINT] = READ_CHECKPOINT,
         [BF_STATEMENT_READ_CONTROL] = READ_CONTROL,
         [BF_STATEMENT_HORIZON] = HORIZON,
+        [BF_STATEMENT_LOG_END] = bf_mysql_log_end,
         [BF_STATEMENT_FENCE] = FENCE,
         [BF_STATEMENT_FLUSH] = FLUSH,
         [BF_STATEMENT_TOUCH] =
@@ -179,6 +180,18 @@ const char *bf_mysql_common(enum bf_statement statement)
         return bf_mysql_sample_slow;
     case BF_STATEMENT_SAMPLE_FLOW:
         return bf_mysql_sample_flow;
+    case BF_STATEMENT_BEAT:
+        return bf_mysql_beat;
+    case BF_STATEMENT_REPLAYED:
+        return bf_mysql_replayed;
+    case BF_STATEMENT_READ_BEAT:
+        return bf_mysql_read_beat;
+    case BF_STATEMENT_REPLICA_SERVER:
+        return bf_mysql_replica_server;
+    case BF_STATEMENT_REPLICA_STATUS:
+        return bf_mysql_replica_status;
+    case BF_STATEMENT_LOG_WRITTEN:
+        return bf_mysql_log_written;
     default:
         return NULL;
     }

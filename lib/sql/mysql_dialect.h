@@ -62,7 +62,7 @@ const char *bf_mysql_common(enum bf_statement statement);
 /* The statements on the control schema, without the comment at their head; NULL for those about the table. */
 const char *bf_mysql_control_statement(enum bf_statement statement);
 extern const char *const bf_mysql_schema_ddl[];
-enum { BF_MYSQL_SCHEMA_VERSION = 1 };
+enum { BF_MYSQL_SCHEMA_VERSION = 2 };
 
 /* What makes one server this one, until the row in backfilld.meta says it for all that replicate from it. Whoever asks has
  * to get the same: a job may be planned by one account before another makes that row. */
@@ -111,5 +111,12 @@ void bf_mysql_read_checks(const struct bf_document *document, const struct bf_an
                           struct bf_complaints *complaints);
 
 extern const char bf_mysql_sample[], bf_mysql_sample_slow[], bf_mysql_sample_flow[];
+
+/* mysql_replica.c */
+extern const char bf_mysql_log_end[]; /* without the comment at its head */
+extern const char bf_mysql_replayed[], bf_mysql_beat[], bf_mysql_read_beat[], bf_mysql_replica_server[], bf_mysql_replica_status[],
+    bf_mysql_log_written[];
+bool bf_mysql_read_beat_answer(const struct bf_answer *answer, struct bf_beat_seen *ret_seen);
+void bf_mysql_read_replication(const struct bf_answer *answer, struct bf_replication *ret_replication, char *words, size_t size);
 
 #endif

@@ -1,4 +1,4 @@
-/* The control schema on the target, version 1: the database `backfilld`. DDL commits by itself here, so every statement
+/* The control schema on the target, version 2: the database `backfilld`. DDL commits by itself here, so every statement
  * may be run again and the version is written last. Changes to come are additive only. */
 #include "mysql_dialect.h"
 
@@ -58,11 +58,19 @@ const char *const bf_mysql_schema_ddl[] = {
     "goal VARCHAR(16) NOT NULL DEFAULT 'run' CHECK (goal IN ('run', 'pause', 'abort')), "
     "changed_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6))" TABLE_OPTIONS,
 
+    /* Version 2: what replicas are measured by. */
+    "CREATE TABLE IF NOT EXISTS backfilld.heartbeat ("
+    "writer VARCHAR(64) NOT NULL PRIMARY KEY, "
+    "number BIGINT NOT NULL, "
+    "position BIGINT NOT NULL, "
+    "written_at DATETIME(6) NOT NULL)" TABLE_OPTIONS,
+
     "INSERT INTO backfilld.control (job, name) VALUES ('*', 'all jobs') ON DUPLICATE KEY UPDATE name = name",
 
     "INSERT INTO backfilld.meta (`key`, value) SELECT 'identity', " BF_MYSQL_SERVER_IDENTITY
     " ON DUPLICATE KEY UPDATE value = value",
 
-    "INSERT INTO backfilld.meta (`key`, value) VALUES ('schema_version', '1') ON DUPLICATE KEY UPDATE value = value",
+    "INSERT INTO backfilld.meta (`key`, value) VALUES ('schema_version', '2') "
+    "ON DUPLICATE KEY UPDATE value = IF(CAST(value AS UNSIGNED) < 2, '2', value)",
 
     NULL};

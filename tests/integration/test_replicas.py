@@ -6,36 +6,46 @@ import pytest
 
 from lab.counted import check, make_table
 from lab.daemon import document, pace
-from lab.postgres import Cluster, Server, _run, programs
+from lab.engines import ENGINES, new_cluster
 from lab.wait import until
 
-from conftest import make_database
-
-ROWS = 400000
+ROWS = 200000
+every_engine = pytest.mark.engines(*ENGINES)
 
 
 @pytest.fixture
 def own_database(own_cluster):
-    made = make_database(own_cluster.primary, "shop")
+    made = own_cluster.make_database()
     yield made
     made.close()
 
 
 @pytest.fixture
-def paused_daemon(own_cluster, own_database, make_daemon):
+def watching(own_cluster, own_database, make_daemon):
     """A daemon that heeds the replicas of a cluster of the test's own, and a table that lasts for a while."""
     make_table(own_database, ROWS)
-    # replies only when there is something to reply to: what keeps them coming is our heartbeat
-    own_cluster.replica.configure(wal_receiver_status_interval="60s")
-    own_cluster.replica.psql("SELECT pg_reload_conf()")
-    own_cluster.wait_streaming()
-    return make_daemon(own_database, replicas="auto")
+    if own_cluster.engine == "postgresql":
+        # replies only when there is something to reply to: what keeps them coming is our heartbeat
+        own_cluster.replica.configure(wal_receiver_status_interval="60s")
+        own_cluster.replica.psql("SELECT pg_reload_conf()")
+        own_cluster.wait_streaming()
+    else:
+        wait_table(own_cluster, own_database)
+    return make_daemon(own_database, replicas=own_cluster.replicas_setting())
+
+
+def wait_table(cluster, database):
+    """The replica has come to the end of the table."""
+    copy = cluster.on_replica(database)
+    until(lambda: copy.rows(f"SELECT 1 FROM information_schema.tables WHERE table_schema = '{database.name}'") and
+          copy.value("SELECT COUNT(*) FROM counted") == ROWS, 60, "the replica has the table")
+    copy.close()
 
 
 def long_job(rows=100, **more):
-    """It lasts for minutes: at most 3,000 rows a second of 400,000."""
+    """It lasts for minutes: at most 3,000 rows a second of 200,000."""
     limited = {**pace(rows), "max_rows_per_second": 3000, **more.pop("pace", {})}
-    return document("public.counted", {"n": "n + 1"}, pace=limited, **more)
+    return document("counted", {"n": "n + 1"}, pace=limited, **more)
 
 
 def target(daemon):
@@ -44,7 +54,7 @@ def target(daemon):
     return answer.json
 
 
-def replica_of(daemon, name="replica"):
+def replica_of(daemon, name):
     return next((one for one in target(daemon)["replicas"] if one["name"] == name), None)
 
 
@@ -63,27 +73,18 @@ def wait_holding(daemon, job, code="replication_lag", seconds=10):
     return last
 
 
-def add_replica(cluster, name, **settings):
-    """One more replica, a base backup of the running primary."""
-    made = Server(cluster.directory, name)
-    _run(f"{programs()}/pg_basebackup", "-D", str(made.data), "-d", cluster.primary.url(), "-X", "stream", "-c", "fast")
-    _run("touch", f"{made.data}/standby.signal")
-    made.configure(primary_conninfo=f"host={cluster.primary.sockets} port={cluster.primary.port} user=postgres "
-                                    f"application_name={name}", primary_slot_name="", **settings)
-    return made
-
-
-def test_replay_is_paused_for_a_while(own_cluster, own_database, paused_daemon):
+@every_engine
+def test_replay_is_paused_for_a_while(own_cluster, own_database, watching):
     """Lag grows, the job holds and says whose, and goes on within 5 s of recovery; the time stands in the ledger."""
-    daemon = paused_daemon
+    daemon, name = watching, own_cluster.replica_name()
     job = daemon.submit(long_job(limits={"replication_lag": "1500ms"}))
     wait_batches(daemon, job)
-    until(lambda: (replica_of(daemon) or {}).get("state") == "heeded", 5, "the replica is seen")
-    own_cluster.replica.psql("SELECT pg_wal_replay_pause()")
+    until(lambda: (replica_of(daemon, name) or {}).get("state") == "heeded", 5, "the replica is seen")
+    own_cluster.pause_replay()
     paused_at = time.monotonic()
     batches_at_limit = None
     while True:
-        view, seen = replica_of(daemon), daemon.job(job)
+        view, seen = replica_of(daemon, name), daemon.job(job)
         if view["lag_seconds"] is not None and view["lag_seconds"] >= 1.5 and batches_at_limit is None:
             batches_at_limit, over_at = seen["progress"]["batches"], time.monotonic()
         if seen["activity"] == "holding":
@@ -91,56 +92,68 @@ def test_replay_is_paused_for_a_while(own_cluster, own_database, paused_daemon):
         assert time.monotonic() - paused_at < 10, f"it does not hold: {view}, {seen['reason']}"
     reason = seen["reason"]
     held_at = time.monotonic()
-    assert reason["code"] == "replication_lag" and reason["signal"] == "lag:replica", reason
-    assert reason["value"] >= 1.5 and reason["limit"] == 1.5 and reason["text"].startswith("replica is "), reason
+    assert reason["code"] == "replication_lag" and reason["signal"] == f"lag:{name}", reason
+    assert reason["value"] >= 1.5 and reason["limit"] == 1.5 and reason["text"].startswith(f"{name} is "), reason
     assert "limit 1.5 s" in reason["text"]
     assert held_at - paused_at < 1.5 + 1 + 1, "the reason comes within a second of the limit"
     if batches_at_limit is not None:
         assert held_at - over_at < 1
         assert seen["progress"]["batches"] <= batches_at_limit + 1
+    if own_cluster.engine != "postgresql":  # it can be asked why
+        until(lambda: "its SQL thread is stopped" in (daemon.job(job)["reason"] or {}).get("text", ""), 3, "why it stands still")
+        assert "its SQL thread is stopped" in replica_of(daemon, name)["trouble"]
     # nothing is written while it holds, and the value grows
     batches = daemon.job(job)["progress"]["batches"]
     first = daemon.job(job)["reason"]["value"]
     until(lambda: (daemon.job(job)["reason"] or {}).get("value", 0) > first + 1, 10, "the lag that is shown grows")
     assert daemon.job(job)["progress"]["batches"] == batches
-    own_cluster.replica.psql("SELECT pg_wal_replay_resume()")
+    own_cluster.resume_replay()
     recovered_at = time.monotonic()
     until(lambda: daemon.job(job)["progress"]["batches"] > batches, 10, lambda _: f"it goes on: {daemon.job(job)}\n{target(daemon)}")
     assert time.monotonic() - recovered_at < 5
     seconds = daemon.job(job)["progress"]["seconds"]
-    assert seconds["holding/lag:replica"] > 1 and seconds["batching"] > 0, seconds
+    assert seconds[f"holding/lag:{name}"] > 1 and seconds["batching"] > 0, seconds
     # the ledger is kept over a restart
     daemon.stop()
     daemon.start()
     wait_batches(daemon, job)
-    assert daemon.job(job)["progress"]["seconds"]["holding/lag:replica"] >= seconds["holding/lag:replica"]
+    assert daemon.job(job)["progress"]["seconds"][f"holding/lag:{name}"] >= seconds[f"holding/lag:{name}"]
     daemon.abort(job)
     daemon.wait(job, "aborted")
 
 
-def test_an_idle_replica_does_not_lag(own_cluster, own_database, paused_daemon):
-    daemon = paused_daemon
+def sessions_of_the_daemon(cluster, database) -> int:
+    if cluster.engine == "postgresql":
+        return database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'backfilld %'")
+    return sum(server.sql("SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'backfill' AND command <> 'Killed'")[0][0]
+               for server in (cluster.primary, cluster.replica))
+
+
+@every_engine
+def test_an_idle_replica_does_not_lag(own_cluster, own_database, watching):
+    daemon, name = watching, own_cluster.replica_name()
     job = daemon.submit(long_job(rows=10, pace={"nice": 100, "max_rows_per_second": 2}))
     wait_batches(daemon, job, 1)
-    own_database.execute("CHECKPOINT")
+    if own_cluster.engine == "postgresql":
+        own_database.execute("CHECKPOINT")
     seen = []
     end = time.monotonic() + 6
     while time.monotonic() < end:
-        view = replica_of(daemon)
+        view = replica_of(daemon, name)
         seen.append(view["lag_seconds"] or 0)
         assert view["age_seconds"] < 3, "the heartbeat keeps its replies coming"
         assert daemon.job(job)["activity"] != "holding", daemon.job(job)["reason"]
         until(lambda: True)
     assert max(seen) < 0.75, f"an idle replica reads as lagging: {max(seen)}"
     signals = {one["name"]: one for one in target(daemon)["signals"]}
-    assert signals["lag:replica"]["limit"] == 1.5 and signals["lag:replica"]["age_seconds"] < 3
+    assert signals[f"lag:{name}"]["limit"] == 1.5 and signals[f"lag:{name}"]["age_seconds"] < 3
     assert signals["active_sessions"]["value"] is not None and signals["active_sessions"]["limit"] is None
-    assert signals["slot:replica"]["value"] >= 0 and signals["log_rate"]["value"] >= 0
+    assert signals["log_rate"]["value"] >= 0
+    assert own_cluster.engine != "postgresql" or signals["slot:replica"]["value"] >= 0
     daemon.pause(job)
     daemon.wait(job, "paused")
     # nobody watches when nothing runs
-    until(lambda: own_database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'backfilld %'") == 0,
-          5, "the monitor's session is gone")
+    until(lambda: sessions_of_the_daemon(own_cluster, own_database) == 0, 5, "the monitor's sessions are gone")
     assert target(daemon)["watching"] is False
     # what was known is old after a while: the first new sample is enough to go on
     paused_at = time.monotonic()
@@ -154,59 +167,67 @@ def test_an_idle_replica_does_not_lag(own_cluster, own_database, paused_daemon):
     daemon.wait(job, "aborted")
 
 
-def test_the_only_replica_is_killed(own_cluster, own_database, paused_daemon):
+@every_engine
+def test_the_only_replica_is_killed(own_cluster, own_database, watching):
     """Fail closed: no row of its own for 5 s is over the limit; ignoring it lets the job go on, and ends by itself."""
-    daemon = paused_daemon
+    daemon, name = watching, own_cluster.replica_name()
+    own_cluster.keep_replayed()
     job = daemon.submit(long_job())
     wait_batches(daemon, job)
     own_cluster.replica.stop("immediate")
     killed_at = time.monotonic()
     held = wait_holding(daemon, job, "signal_stale", 15)
     assert 4 < time.monotonic() - killed_at < 8
-    assert "replica does not stream any more" in held["reason"]["text"], held["reason"]
-    assert replica_of(daemon)["state"] == "lost"
+    gone = "does not stream any more" if own_cluster.engine == "postgresql" else "could not be read for"
+    assert held["reason"]["text"].startswith(f"{name} {gone}"), held["reason"]
+    assert f"backfillctl replica ignore shop {name}" in held["reason"]["text"], held["reason"]
+    assert replica_of(daemon, name)["state"] == "lost"
     batches = held["progress"]["batches"]
     until(lambda: daemon.job(job)["reason"]["since"] == held["reason"]["since"], 1, "since stays")
     answer = daemon.post("/v1/targets/shop/replicas/nobody/ignore", {})
-    assert answer.status == 404 and "replica" in answer.json["detail"]
-    answer = daemon.post("/v1/targets/shop/replicas/replica/ignore", {"for": "8s", "reason": "it is being rebuilt"})
+    assert answer.status == 404 and name in answer.json["detail"]
+    answer = daemon.post(f"/v1/targets/shop/replicas/{name}/ignore", {"for": "8s", "reason": "it is being rebuilt"})
     assert answer.status == 200, answer.text
-    view = next(one for one in answer.json["replicas"] if one["name"] == "replica")
+    view = next(one for one in answer.json["replicas"] if one["name"] == name)
     assert view["state"] == "ignored" and "it is being rebuilt" in view["reason"] and view["until"]
     until(lambda: daemon.job(job)["progress"]["batches"] > batches, 5, "it goes on without the replica")
-    assert any("replica is ignored for 8" in event["text"] for event in daemon.events(job))
+    assert any(f"{name} is ignored for 8" in event["text"] for event in daemon.events(job))
     wait_holding(daemon, job, "signal_stale", 20)
     batches = daemon.job(job)["progress"]["batches"]
-    own_cluster.replica.start()
+    own_cluster.restart_replica()
     until(lambda: daemon.job(job)["progress"]["batches"] > batches, 20,
           lambda _: f"it goes on when the replica is back: {daemon.job(job)['reason']}")
-    assert daemon.post("/v1/targets/shop/replicas/replica/ignore").status == 200
-    assert daemon.post("/v1/targets/shop/replicas/replica/heed", {"reason": "rebuilt"}).status == 200
-    assert replica_of(daemon)["state"] == "heeded"
+    assert daemon.post(f"/v1/targets/shop/replicas/{name}/ignore").status == 200
+    assert daemon.post(f"/v1/targets/shop/replicas/{name}/heed", {"reason": "rebuilt"}).status == 200
+    assert replica_of(daemon, name)["state"] == "heeded"
     daemon.abort(job)
     daemon.wait(job, "aborted")
 
 
-def test_a_second_replica_is_far_behind_from_the_start(own_cluster, own_database, paused_daemon):
+@every_engine
+def test_a_second_replica_is_far_behind_from_the_start(own_cluster, own_database, watching, make_daemon):
     """It is set aside, loudly, and the job goes on at the pace of the other one; the last one is never set aside."""
-    daemon = paused_daemon
-    second = add_replica(own_cluster, "replica-2", recovery_min_apply_delay="1h")
-    second.start()
+    name = own_cluster.replica_name()
+    second = own_cluster.add_replica("replica-2", delay=3600)
+    daemon = watching
+    if own_cluster.engine != "postgresql":  # it is told of each
+        daemon.stop()
+        daemon = make_daemon(own_database, replicas=own_cluster.replicas_setting(second))
     try:
-        until(lambda: own_cluster.primary.psql("SELECT count(*) FROM pg_stat_replication WHERE replay_lsn IS NOT NULL") == "2",
-              20, "both replicas stream")
-        own_database.execute("CREATE TABLE writes AS SELECT g FROM generate_series(1, 20000) g")
-        own_cluster.primary.psql("SELECT pg_switch_wal()")
+        late = own_cluster.replica_name(second)
+        own_database.execute("CREATE TABLE writes AS SELECT id FROM counted")
+        if own_cluster.engine == "postgresql":
+            own_cluster.primary.psql("SELECT pg_switch_wal()")
         job = daemon.submit(long_job())
-        events = until(lambda: [event for event in daemon.events(job) if event["type"] == "set_aside"], 10,
-                       "a replica is set aside")
+        events = until(lambda: [event for event in daemon.events(job) if event["type"] == "set_aside"], 15,
+                       lambda _: f"a replica is set aside: {target(daemon)['replicas']}")
         wait_batches(daemon, job, 5, 20)
-        assert len(events) == 1 and "replica-2 is set aside for an hour" in events[0]["text"], daemon.events(job)
-        assert replica_of(daemon, "replica-2")["state"] == "set_aside" and replica_of(daemon)["state"] == "heeded"
-        own_cluster.replica.psql("SELECT pg_wal_replay_pause()")
+        assert len(events) == 1 and f"{late} is set aside for an hour" in events[0]["text"], daemon.events(job)
+        assert replica_of(daemon, late)["state"] == "set_aside" and replica_of(daemon, name)["state"] == "heeded"
+        own_cluster.pause_replay()
         held = wait_holding(daemon, job)
-        assert held["reason"]["signal"] == "lag:replica"
-        own_cluster.replica.psql("SELECT pg_wal_replay_resume()")
+        assert held["reason"]["signal"] == f"lag:{name}"
+        own_cluster.resume_replay()
         wait_batches(daemon, job)
         daemon.abort(job)
         daemon.wait(job, "aborted")
@@ -215,14 +236,14 @@ def test_a_second_replica_is_far_behind_from_the_start(own_cluster, own_database
 
 
 def test_no_replicas_have_to_be_accepted(make_daemon, tmp_path):
-    with Cluster(replica=False) as cluster:
-        database = make_database(cluster.primary, "shop")
+    with new_cluster("postgresql", replica=False) as cluster:
+        database = cluster.make_database()
         make_table(database, 200)
         daemon = make_daemon(database, replicas="auto")
-        answer = daemon.post("/v1/jobs", document("public.counted", {"n": "n + 1"}))
+        answer = daemon.post("/v1/jobs", document("counted", {"n": "n + 1"}))
         assert answer.status == 422 and answer.json["code"] == "no_replicas", answer.text
         assert [error["pointer"] for error in answer.json["errors"]] == ["/accept"]
-        job = daemon.submit(document("public.counted", {"n": "n + 1"}, accept=["no_replicas"]))
+        job = daemon.submit(document("counted", {"n": "n + 1"}, accept=["no_replicas"]))
         daemon.wait(job, "completed")
         check(database, 200)
         database.close()
@@ -230,7 +251,8 @@ def test_no_replicas_have_to_be_accepted(make_daemon, tmp_path):
 
 def test_who_may_not_look_does_not_take_it_for_zero(own_cluster, own_database, make_daemon):
     make_table(own_database, 2000)
-    own_database.execute("CREATE ROLE backfill LOGIN; GRANT ALL ON counted TO backfill; GRANT CREATE ON DATABASE shop TO backfill")
+    own_database.execute("CREATE ROLE backfill LOGIN; GRANT ALL ON counted TO backfill; "
+                         f"GRANT CREATE ON DATABASE {own_database.name} TO backfill")
     daemon = make_daemon(own_database.url.replace("postgres@", "backfill@"), replicas="auto")
     job = daemon.submit(long_job(rows=10))
     held = wait_holding(daemon, job, "signal_stale")

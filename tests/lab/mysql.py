@@ -229,18 +229,68 @@ class MyCluster:
             raise
         return self
 
-    def follow(self):
-        """The replica replicates from the primary, read-only."""
+    def follow(self, server=None, delay=0):
+        """The server (the replica) replicates from the primary, read-only; `delay`: seconds that it stays behind."""
+        follower = server or self.replica
         if self.flavour == "mariadb":
-            self.replica.sql("SET GLOBAL read_only = 1", f"CHANGE MASTER TO master_host='127.0.0.1', "
-                             f"master_port={self.primary.port}, master_user='repl', master_password='repl', "
-                             "master_use_gtid=slave_pos, master_connect_retry=1", "START SLAVE")
+            follower.sql("SET GLOBAL read_only = 1", f"CHANGE MASTER TO master_host='127.0.0.1', "
+                         f"master_port={self.primary.port}, master_user='repl', master_password='repl', "
+                         f"master_use_gtid=slave_pos, master_connect_retry=1, master_delay={delay}", "START SLAVE")
         else:
-            self.replica.sql("SET GLOBAL read_only = 1", f"CHANGE REPLICATION SOURCE TO source_host='127.0.0.1', "
-                             f"source_port={self.primary.port}, source_user='repl', source_password='repl', "
-                             "source_auto_position=1, get_source_public_key=1, source_connect_retry=1", "START REPLICA")
-        until(lambda: self.replica.sql("SHOW DATABASES LIKE 'ready'"), 60,
-              lambda _: f"the replica follows:\n{self.replica.tail()}")
+            follower.sql("SET GLOBAL read_only = 1", f"CHANGE REPLICATION SOURCE TO source_host='127.0.0.1', "
+                         f"source_port={self.primary.port}, source_user='repl', source_password='repl', "
+                         f"source_auto_position=1, get_source_public_key=1, source_connect_retry=1, source_delay={delay}",
+                         "START REPLICA")
+        until(lambda: follower.sql("SHOW DATABASES LIKE 'ready'"), 60,
+              lambda _: f"the replica follows:\n{follower.tail()}")
+
+    # replicas
+
+    def replicas_setting(self, *more) -> str:
+        """`replicas` of the daemon's target: those that it is to ask."""
+        return ", ".join(f"mysql://backfill@127.0.0.1:{server.port}" for server in (self.replica, *more))
+
+    def replica_name(self, server=None) -> str:
+        """As the daemon calls it."""
+        return f"127.0.0.1:{(server or self.replica).port}"
+
+    def replication(self, verb, what="", server=None):
+        """START or STOP, all of it or one thread."""
+        (server or self.replica).sql(f"{verb} {'SLAVE' if self.flavour == 'mariadb' else 'REPLICA'} {what}")
+
+    def pause_replay(self, server=None):
+        """It receives the log and does not apply it."""
+        self.replication("STOP", "SQL_THREAD", server)
+
+    def resume_replay(self, server=None):
+        self.replication("START", "SQL_THREAD", server)
+
+    def keep_replayed(self):
+        """From here on a killed replica knows how far it had come."""
+        self.replica.sql("SET GLOBAL innodb_flush_log_at_trx_commit = 1", "SET GLOBAL sync_binlog = 1")
+
+    def restart_replica(self):
+        """One that was stopped or killed."""
+        self.replica.start()
+        self.replica.sql("SET GLOBAL read_only = 1")
+        self.replication("START")
+
+    def add_replica(self, name, delay=0) -> MyServer:
+        """One more, a copy of the first one, which stands still for it; `delay`: seconds that it stays behind."""
+        added = MyServer(self.directory, name, self.flavour, 3)
+        added.port = free_port()
+        self.replica.stop()
+        _run("cp", "-a", str(self.replica.data), str(added.data))
+        for pattern in ("auto.cnf", "master.info", "relay-log.info", "*-relay-bin.*", "multi-master.info"):
+            for path in added.data.glob(pattern):
+                path.unlink()
+        added.configure(**self.settings)
+        self.restart_replica()
+        added.start()
+        if self.flavour == "mysql":
+            added.sql("RESET REPLICA ALL")
+        self.follow(added, delay)
+        return added
 
     def keep_commits(self):
         """From here on a killed primary loses nothing that it committed."""

@@ -204,6 +204,42 @@ class Cluster:
         until(lambda: self.primary.psql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") == "1",
               seconds, "the replica streams", every=0.02)
 
+    # replicas
+
+    def replicas_setting(self, *_more) -> str:
+        """`replicas` of the daemon's target: the primary knows them."""
+        return "auto"
+
+    def replica_name(self, server=None) -> str:
+        """As the daemon calls it."""
+        return "replica" if server in (None, self.replica) else server.name
+
+    def pause_replay(self, server=None):
+        """It receives the log and does not replay it."""
+        (server or self.replica).psql("SELECT pg_wal_replay_pause()")
+
+    def resume_replay(self, server=None):
+        (server or self.replica).psql("SELECT pg_wal_replay_resume()")
+
+    def keep_replayed(self):
+        """A killed replica knows how far it had come: the system is not killed with it."""
+
+    def restart_replica(self):
+        """One that was stopped or killed."""
+        self.replica.start()
+
+    def add_replica(self, name, delay=0) -> Server:
+        """One more, a base backup of the running primary; `delay`: seconds that it stays behind."""
+        added = Server(self.directory, name)
+        _run(f"{programs()}/pg_basebackup", "-D", str(added.data), "-d", self.primary.url(), "-X", "stream", "-c", "fast")
+        _run("touch", f"{added.data}/standby.signal")
+        added.configure(primary_conninfo=f"host={self.primary.sockets} port={self.primary.port} user=postgres "
+                                         f"application_name={name}", primary_slot_name="", recovery_min_apply_delay=f"{delay}s")
+        added.start()
+        until(lambda: self.primary.psql("SELECT count(*) FROM pg_stat_replication WHERE replay_lsn IS NOT NULL") == "2",
+              20, "both replicas stream")
+        return added
+
     def keep_commits(self):
         """A killed primary loses nothing that it committed: the system is not killed with it."""
 

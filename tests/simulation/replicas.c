@@ -1,6 +1,7 @@
 /* Replicas that follow, stand still, stop, or are far behind from the beginning, and what has to be true because of them:
  * a batch that begins after a sample over the limit was delivered is at most one that had left before, and none begins
- * while nothing is known or has been heard of for longer than five seconds. */
+ * while nothing is known or has been heard of for longer than five seconds. On some days the server knows how far they are,
+ * on others they are asked for the heartbeat, through sessions of their own. */
 #include <stdio.h>
 #include <string.h>
 
@@ -53,7 +54,7 @@ static void sample(struct sim *sim, struct bf_answer *answer)
     answer->rows = 1;
     for (int i = 0; i < SIM_REPLICAS; i++) {
         struct sim_replica *replica = &replicas->list[i];
-        if (!replica->exists || replica->stopped)
+        if (!replica->exists || replica->stopped || replicas->asked)
             continue;
         if (!replica->paused) {
             replica->position = replicas->log;
@@ -68,15 +69,119 @@ static void sample(struct sim *sim, struct bf_answer *answer)
     }
 }
 
+/* ---- asked themselves ---- */
+
+static int index_of(const char *application)
+{
+    for (int i = 0; i < SIM_REPLICAS; i++)
+        if (strcmp(application, names[i]) == 0)
+            return i;
+    return -1;
+}
+
+static void beat(struct sim *sim, const struct bf_step *step)
+{
+    struct sim_replicas *replicas = &sim->replicas;
+    sim_replicas_write(sim);
+    if (!replicas->asked)
+        return;
+    if (replicas->beat_count % 256 == 0)
+        replicas->beats = bf_reallocate(replicas->beats, ((size_t)replicas->beat_count + 256) * sizeof *replicas->beats);
+    struct sim_beat *written = &replicas->beats[replicas->beat_count++];
+    *written = (struct sim_beat){.number = sim_number(step, 1), .position = sim_number(step, 2)};
+    snprintf(written->writer, sizeof written->writer, "%s", sim_parameter(step, 0));
+}
+
+static void read_beat(struct sim *sim, struct sim_replica *replica, const struct bf_step *step, struct bf_answer *answer)
+{
+    struct sim_replicas *replicas = &sim->replicas;
+    if (replica->stopped) {
+        sim_error(answer, BF_CLASS_RESOURCES, "it is shutting down");
+        return;
+    }
+    if (!replica->paused) {
+        replica->applied = replicas->beat_count;
+        replica->behind_since = 0;
+    }
+    for (int i = replica->applied - 1; i >= 0; i--)
+        if (strcmp(replicas->beats[i].writer, sim_parameter(step, 0)) == 0) {
+            sim_answer_row(answer, 1, 2);
+            sim_put(answer, 0, replicas->beats[i].number);
+            sim_put(answer, 1, replicas->beats[i].position);
+            return;
+        }
+}
+
 bool sim_replicas_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
-    if (step->statement == BF_STATEMENT_SAMPLE)
-        sample(session->sim, answer);
-    else if (step->statement == BF_STATEMENT_BEAT)
-        sim_replicas_write(session->sim);
-    else
-        return false;
-    return true;
+    int index = index_of(session->application);
+    switch (step->statement) {
+    case BF_STATEMENT_SAMPLE: sample(session->sim, answer); return true;
+    case BF_STATEMENT_BEAT: beat(session->sim, step); return true;
+    case BF_STATEMENT_READ_BEAT: read_beat(session->sim, &session->sim->replicas.list[index], step, answer); return true;
+    case BF_STATEMENT_REPLICA_SERVER:
+        sim_answer_row(answer, 1, 3);
+        answer->values[0] = bf_copy_string(session->application);
+        answer->values[1] = bf_copy_string("f");
+        answer->values[2] = bf_copy_string("t");
+        return true;
+    case BF_STATEMENT_REPLICA_STATUS:
+        sim_answer_row(answer, 1, 1);
+        answer->values[0] = bf_copy_string(session->sim->replicas.list[index].paused ? "stands" : "runs");
+        return true;
+    default: return false;
+    }
+}
+
+/* The answer of a replica that was asked is there: what of the heartbeat it lacks is known by it. */
+static void heartbeat_seen(struct bf_session *client, struct sim_replica *replica, const struct bf_flight *flight)
+{
+    struct sim *sim = client->sim;
+    const struct sim_replicas *replicas = &sim->replicas;
+    bool from_start = replica->behind_since && replica->behind_since < replicas->watched_since;
+    int64_t missing_since = 0;
+    for (int i = replicas->beat_count - 1; i >= replica->applied; i--)
+        if (replicas->beats[i].known_at > replicas->watched_since &&
+            strcmp(replicas->beats[i].writer, flight->steps[0].parameters[0]) == 0)
+            missing_since = replicas->beats[i].known_at;
+    bool over = missing_since && sim->now - missing_since >= LIMIT;
+    replica->heard_at = from_start ? 0 : sim->now;
+    if (!over || from_start)
+        replica->over_seen_at = replica->batches_since = 0;
+    else if (!replica->over_seen_at)
+        replica->over_seen_at = sim->now;
+}
+
+static struct bf_session *connect_replica(void *context, const struct bf_session_options *options, bf_connected *connected,
+                                          void *argument)
+{
+    struct sim_replica *replica = context;
+    struct bf_session_options named = *options;
+    named.application_name = names[replica - replica->sim->replicas.list];
+    return replica->sim->database.connect(replica->sim, &named, connected, argument);
+}
+
+void sim_replicas_name(struct sim *sim, struct bf_target *target)
+{
+    struct sim_replicas *replicas = &sim->replicas;
+    replicas->named_count = 0;
+    for (int i = 0; i < SIM_REPLICAS; i++) {
+        struct sim_replica *replica = &replicas->list[i];
+        if (!replicas->asked || !replica->exists)
+            continue;
+        replica->sim = sim;
+        replica->database = sim->database;
+        replica->database.context = replica;
+        replica->database.connect = connect_replica;
+        replicas->named[replicas->named_count++] = (struct bf_replica){.name = (char *)names[i], .database = &replica->database};
+    }
+    target->replicas = replicas->named;
+    target->replica_count = (size_t)replicas->named_count;
+}
+
+void sim_replicas_free(struct sim *sim)
+{
+    free(sim->replicas.beats);
 }
 
 /* Its client has it in its hands now. */
@@ -84,7 +189,16 @@ void sim_replicas_seen(struct bf_session *client, const struct bf_flight *flight
 {
     struct sim *sim = client->sim;
     struct sim_replicas *replicas = &sim->replicas;
-    if (lost || flight->steps[0].statement != BF_STATEMENT_SAMPLE || answers[0].outcome != BF_OUTCOME_OK)
+    if (lost || answers[0].outcome != BF_OUTCOME_OK)
+        return;
+    if (flight->steps[0].statement == BF_STATEMENT_BEAT && replicas->asked)
+        for (int i = 0; i < replicas->beat_count; i++)
+            if (replicas->beats[i].number == strtoll(flight->steps[0].parameters[1], NULL, 10) &&
+                strcmp(replicas->beats[i].writer, flight->steps[0].parameters[0]) == 0)
+                replicas->beats[i].known_at = sim->now;
+    if (flight->steps[0].statement == BF_STATEMENT_READ_BEAT)
+        heartbeat_seen(client, &replicas->list[index_of(client->application)], flight);
+    if (flight->steps[0].statement != BF_STATEMENT_SAMPLE)
         return;
     if (replicas->watcher != client) {
         replicas->watcher = client;
@@ -176,13 +290,14 @@ void sim_replicas_begin(struct sim *sim, bool trouble)
 {
     struct sim_replicas *replicas = &sim->replicas;
     replicas->watched = sim->seed % 3 == 0;
+    replicas->asked = sim->seed % 6 == 0;
     replicas->log = 1000000;
     if (!replicas->watched)
         return;
     replicas->list[0] = (struct sim_replica){.exists = true, .position = replicas->log};
     if (!trouble)
         return;
-    if (sim->seed % 2 == 0)
+    if (sim->seed % 4 < 2)
         replicas->list[1] = (struct sim_replica){.exists = true, .paused = true, .position = 1000,
                                                  .behind_since = -INT64_C(3600) * 1000000};
     for (int64_t count = sim_between(sim, 0, 3); count; count--)

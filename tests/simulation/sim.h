@@ -112,10 +112,25 @@ struct sim_replica {
     int64_t over_seen_at;  /* a sample over the limit was delivered; 0: none, or it was set aside for good reason */
     int64_t heard_at;      /* it was in a sample that was delivered; 0: in none that counts */
     int batches_since;     /* over_seen_at */
+    struct sim *sim;
+    struct bf_database database; /* where it is asked itself */
+    int applied;           /* heartbeats */
+};
+
+/* A heartbeat, in the order in which they were written. */
+struct sim_beat {
+    char writer[24];
+    int64_t number, position;
+    int64_t known_at;      /* microseconds: the answer was delivered; 0: it was not yet */
 };
 
 struct sim_replicas {
     bool watched;          /* the daemons heed them */
+    bool asked;            /* the server does not know how far they are: they are asked themselves */
+    struct bf_replica named[SIM_REPLICAS];
+    int named_count;
+    struct sim_beat *beats; /* owned */
+    int beat_count;
     struct sim_replica list[SIM_REPLICAS];
     int64_t log;           /* bytes */
     int replies;
@@ -133,6 +148,8 @@ void sim_replicas_seen(struct bf_session *client, const struct bf_flight *flight
 void sim_replicas_unwatched(struct bf_session *client);
 void sim_replicas_batch(struct sim_server_session *session); /* a fence arrives */
 void sim_replicas_forget(struct sim *sim);
+void sim_replicas_name(struct sim *sim, struct bf_target *target); /* as the configuration names them */
+void sim_replicas_free(struct sim *sim);
 
 struct bf_database *sim_database(struct sim *sim); /* the port; one for the whole world */
 void sim_server_fail_over(struct sim *sim, int lost_commits);

@@ -1,4 +1,7 @@
 /* The simulated server knows statements by their kind: their texts say nothing. */
+#include <stdio.h>
+#include <string.h>
+
 #include "allocate.h"
 #include "sim.h"
 
@@ -9,7 +12,22 @@ static void check_expressions(const struct bf_document *document, struct bf_comp
 
 static const char *common(enum bf_statement statement)
 {
-    return bf_statement_name(statement);
+    return statement == BF_STATEMENT_LOG_WRITTEN ? NULL : bf_statement_name(statement); /* the sample tells */
+}
+
+static bool read_beat(const struct bf_answer *answer, struct bf_beat_seen *ret_seen)
+{
+    *ret_seen = (struct bf_beat_seen){.there = answer->rows > 0,
+                                      .number = bf_answer_number(answer, 0, 0),
+                                      .position = bf_answer_real(answer, 0, 1, 0)};
+    return answer->outcome == BF_OUTCOME_OK;
+}
+
+static void read_replication(const struct bf_answer *answer, struct bf_replication *ret_replication, char *words, size_t size)
+{
+    bool runs = bf_answer_value(answer, 0, 0) && strcmp(bf_answer_value(answer, 0, 0), "runs") == 0;
+    *ret_replication = (struct bf_replication){.follows = true, .runs = runs, .behind = runs ? 0 : -1};
+    snprintf(words, size, "%s", runs ? "" : "it stands still");
 }
 
 static void survey(const struct bf_document *document, struct bf_flight *flight)
@@ -84,4 +102,6 @@ const struct bf_dialect sim_dialect = {.name = "simulation",
                                        .check = check,
                                        .read_checks = read_checks,
                                        .trial = trial,
+                                       .read_beat = read_beat,
+                                       .read_replication = read_replication,
                                        .render = render};

@@ -225,6 +225,7 @@ void sim_daemon_start(void *argument)
     daemon->target = (struct bf_target){.name = "sim", .database = sim_database(sim), .max_jobs = 1,
                                         .require_approval = (sim->seed & 1) != 0,
                                         .watch_replicas = sim->replicas.watched};
+    sim_replicas_name(sim, &daemon->target);
     daemon->twin = daemon->target;
     daemon->twin_now = false;
     struct bf_engine_options options = {.world = &daemon->world, .store = sim_disk_store(daemon->disk),
@@ -408,6 +409,7 @@ static bool simulate(uint64_t seed, enum sabotage sabotage, bool calm, bool verb
         sim_disk_free(sim->daemons[i].disk);
     }
     sim_server_free(sim);
+    sim_replicas_free(sim);
     sim_queue_free(sim);
     free(sim);
     return good;

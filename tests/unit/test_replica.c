@@ -182,6 +182,89 @@ static void another_server_has_other_positions(void **state)
     assert_int_equal(bf_watched_sample(&full, 0, 1, views, BF_WATCHED_MAX + 2), 2);
 }
 
+/* ---- asked themselves ---- */
+
+/* Two heartbeats a second, 1000 bytes apart; the replica is read when the test says so. */
+static struct bf_watched *asked(struct bf_watched_list *replicas)
+{
+    static const char *const names[] = {"db8:3306"};
+    bf_watched_name(replicas, names, 1);
+    return &replicas->list[0];
+}
+
+static const struct bf_watched *answers(struct bf_watched_list *replicas, int64_t now, double position, double lag, bool first_seen)
+{
+    struct bf_watched_view view = {.name = "db8:3306", .position = position, .lag = lag, .first_seen = first_seen};
+    bf_watched_read(replicas, &replicas->list[0], now, &view);
+    return &replicas->list[0];
+}
+
+static void a_heartbeat_gives_the_lag(void **state)
+{
+    (void)state;
+    struct bf_watched_list replicas = {0};
+    const struct bf_watched *replica = asked(&replicas);
+    assert_int_equal(replica->lag_at, BF_SIGNAL_NEVER); /* named, and nothing is known: never zero */
+    assert_false(replica->present);
+    bf_watched_beat(&replicas, 1000, 1000);
+    answers(&replicas, 1020, 999, -1, false);           /* it has not come to it */
+    assert_int_equal(replica->lag_at, BF_SIGNAL_NEVER);
+    assert_true(bf_watched_age(&replicas, 1000, 1040) == 0.04);
+    answers(&replicas, 1040, 1000, 0.04, true);
+    assert_true(replica->lag == 0.04 && replica->lag_at == 1040 && replica->present && !replica->from_start);
+    /* An idle replica: the age of a heartbeat that nothing follows yet is no lag. */
+    answers(&replicas, 1480, 1000, 0.04, true);
+    assert_true(replica->lag == 0.04);
+    /* The next one does not come: from when it is later than the one before. */
+    bf_watched_beat(&replicas, 1500, 2000);
+    assert_true(answers(&replicas, 1520, 1000, 0.04, true)->lag == 0.04);
+    assert_true(answers(&replicas, 2700, 1000, 0.04, true)->lag == 1.2);
+    assert_true(replica->bytes == 1000);
+    bf_watched_beat(&replicas, 2750, 3000);
+    assert_true(answers(&replicas, 3500, 1000, 0.04, true)->lag == 2);
+    /* It has come to the newest one, which is 0.8 s old. */
+    assert_true(bf_watched_age(&replicas, 3000, 3550) == 0.8);
+    assert_true(answers(&replicas, 3550, 3000, 0.8, true)->lag == 0.8);
+    assert_true(bf_watched_age(&replicas, 500, 3550) == INFINITY);
+}
+
+static void a_replica_that_never_shows_it_is_behind_by_all_the_time_there_was(void **state)
+{
+    (void)state;
+    struct bf_watched_list replicas = {0};
+    const struct bf_watched *replica = asked(&replicas);
+    for (int64_t now = 0; now <= 4000; now += 500) {
+        bf_watched_beat(&replicas, now, (double)(1000 + now));
+        answers(&replicas, now + 10, 999, -1, false);
+        assert_int_equal(replica->lag_at, now < 3000 ? BF_SIGNAL_NEVER : now + 10);
+    }
+    assert_true(replica->lag == 4.01 && replica->from_start && replica->unseen); /* or far more than that */
+    answers(&replicas, 4020, 5000, 0.02, true);
+    assert_true(replica->lag == 0.02 && !replica->from_start && !replica->unseen);
+}
+
+static void who_is_named_is_expected_for_as_long_as_it_is(void **state)
+{
+    (void)state;
+    struct bf_watched_list replicas = {0};
+    static const char *const names[] = {"db8:3306", "db9:3306"}, *const others[] = {"db9:3306", "db10:3306"};
+    bf_watched_name(&replicas, names, 2);
+    bf_watched_beat(&replicas, 0, 1000);
+    replicas.list[1].lag = 7;
+    bf_watched_sample(&replicas, 2 * BF_REPLICA_EXPECTED, 2000, NULL, 0);
+    assert_int_equal(replicas.count, 2);
+    bf_watched_name(&replicas, others, 2);
+    assert_int_equal(replicas.count, 2);
+    assert_string_equal(replicas.list[0].name, "db9:3306");
+    assert_true(replicas.list[0].lag == 7); /* what is known of it stays */
+    assert_int_equal(replicas.list[1].lag_at, BF_SIGNAL_NEVER);
+    assert_int_equal(bf_watched_promoted(&replicas), 0);
+    replicas.list[0].promoted = true;
+    assert_int_equal(bf_watched_promoted(&replicas), 1);
+    bf_watched_name(&replicas, NULL, 0);
+    assert_int_equal(replicas.count, 0);
+}
+
 /* ---- set aside ---- */
 
 static void far_behind_from_the_start_is_set_aside_beside_a_good_one(void **state)
@@ -234,6 +317,9 @@ int main(void)
         cmocka_unit_test(thinned_out_positions_still_bound),
         cmocka_unit_test(only_who_reported_a_position_is_a_replica),
         cmocka_unit_test(another_server_has_other_positions),
+        cmocka_unit_test(a_heartbeat_gives_the_lag),
+        cmocka_unit_test(a_replica_that_never_shows_it_is_behind_by_all_the_time_there_was),
+        cmocka_unit_test(who_is_named_is_expected_for_as_long_as_it_is),
         cmocka_unit_test(far_behind_from_the_start_is_set_aside_beside_a_good_one),
         cmocka_unit_test(five_minutes_alone_are_enough),
     };

@@ -118,7 +118,9 @@ static const struct {
     {TARGET "replicas = postgresql://db2/shop, postgresql://db3:x/shop\n", 3, "number 2: \"x\" is not a port"},
     {TARGET "replicas = postgresql://db2/shop, postgresql://db3/shop?no_such=1\n", 3, "number 2"},
     {TARGET "replicas = postgresql://db2/shop, mysql://u@db3/shop\n", 3, "number 2 is of another engine"},
-    {"[target shop]\nreplicas = mysql://u@db2/shop\nprimary = mysql://u@db1/shop\n", 2, "not built yet for MySQL"},
+    {"[target shop]\nreplicas = mysql://u@db2,db3/shop\nprimary = mysql://u@db1/shop\n", 2, "several hosts"},
+    {"[target shop]\nreplicas = mysql://u@db2?ssl-mode=maybe\nprimary = mysql://u@db1/shop\n", 2, "ssl-mode is one of"},
+    {"[target shop]\nreplicas = postgresql://u@db2/shop\nprimary = mysql://u@db1/shop\n", 2, "of another engine"},
     {"[target shop]\nreplicas = auto\nprimary = mysql://u@db1/shop\n", 2, "not built yet for MySQL"},
     {TARGET "two_person = none\n", 3, "not built yet"},
     {TARGET "webhook = https://ops.example/hook\n", 3, "not built yet"},
@@ -251,6 +253,20 @@ static void what_is_good_is_taken(void **state)
     assert_null(config->targets[1].replicas.text);
     assert_int_equal(config->targets[1].max_jobs, 2);
     assert_true(config->targets[1].require_approval);
+    bf_config_free(config);
+}
+
+static void a_replica_of_mysql_needs_no_database(void **state)
+{
+    (void)state;
+    static const char text[] = "[target shop]\nprimary = mysql://u@db1/shop\nreplicas = mysql://u@db2:3307, mariadb://u@db3/shop\n";
+    struct bf_faults faults = {0};
+    struct bf_config *config;
+    assert_true(bf_config_parse(text, sizeof text - 1, &config, &faults));
+    const struct bf_replicas *replicas = &config->targets[0].replicas;
+    assert_int_equal(replicas->count, 2);
+    assert_string_equal(replicas->urls[0], "mysql://u@db2:3307");
+    assert_string_equal(replicas->urls[1], "mariadb://u@db3/shop");
     bf_config_free(config);
 }
 
@@ -457,6 +473,7 @@ int main(void)
         cmocka_unit_test(passwords_are_refused_and_not_shown),
         cmocka_unit_test(what_is_good_is_taken),
         cmocka_unit_test(replicas_are_named_one_by_one),
+        cmocka_unit_test(a_replica_of_mysql_needs_no_database),
         cmocka_unit_test(addresses_of_this_machine_are_taken),
         cmocka_unit_test(password_files_of_everyone_are_refused),
         cmocka_unit_test(odd_bytes_are_faults),

@@ -86,12 +86,35 @@ static void faults(void **state)
     }
 }
 
+static void a_replica_takes_over_the_database(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *primary, *whole;
+    } cases[] = {
+        {"mysql://u@r", "mysql://v@p/d", "mysql://u@r/d"},
+        {"mysql://u@r:3307?ssl-mode=required", "mysql://v@p,q:3307/a%20b?socket=/s", "mysql://u@r:3307/a%20b?ssl-mode=required"},
+        {"mariadb://u@r/own?ssl-mode=required", "mysql://v@p/d", "mariadb://u@r/own?ssl-mode=required"},
+    };
+    char fault[200];
+    for (size_t i = 0; i < BF_COUNT(cases); i++) {
+        BF_AUTO_STRING char *whole = bf_mysql_replica_url(cases[i].url, cases[i].primary);
+        assert_string_equal(whole, cases[i].whole);
+        assert_true(bf_mysql_valid_replica(cases[i].url, fault, sizeof fault));
+    }
+    assert_false(bf_mysql_valid_replica("mysql://u@a,b/d", fault, sizeof fault));
+    assert_non_null(strstr(fault, "several hosts"));
+    assert_false(bf_mysql_valid_replica("mysql://u:secret@a", fault, sizeof fault));
+    assert_null(strstr(fault, "secret"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_in_one),
         cmocka_unit_test(least),
         cmocka_unit_test(faults),
+        cmocka_unit_test(a_replica_takes_over_the_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,10 @@ static void every_statement(void **state)
             case BF_STATEMENT_SAMPLE_FLOW:
             case BF_STATEMENT_SAMPLE_TABLE:
             case BF_STATEMENT_BEAT:
+            case BF_STATEMENT_READ_BEAT:
+            case BF_STATEMENT_REPLICA_SERVER:
+            case BF_STATEMENT_REPLICA_STATUS:
+            case BF_STATEMENT_LOG_WRITTEN:
             case BF_STATEMENT_RECOUNT:
             case BF_STATEMENT_SET_ASIDE:
             case BF_STATEMENT_UPDATE:
@@ -139,13 +143,20 @@ static void every_statement_of_mysql(void **state)
     struct bf_document text = document();
     text.remaining = remaining;
     struct bf_statements *statements = bf_dialect_mysql.render("J", &text, &table);
+    static const enum bf_statement of_no_job[] = {BF_STATEMENT_SAMPLE, BF_STATEMENT_SAMPLE_SLOW, BF_STATEMENT_SAMPLE_FLOW,
+                                                  BF_STATEMENT_BEAT, BF_STATEMENT_READ_BEAT,
+                                                  BF_STATEMENT_REPLICA_SERVER, BF_STATEMENT_REPLICA_STATUS,
+                                                  BF_STATEMENT_LOG_WRITTEN, BF_STATEMENT_REPLAYED};
+    bool common[BF_STATEMENT_KINDS] = {false};
+    for (size_t i = 0; i < BF_COUNT(of_no_job); i++) {
+        common[of_no_job[i]] = true;
+        assert_int_equal(strncmp(bf_dialect_mysql.common(of_no_job[i]), "/* backfilld */ ", 16), 0);
+    }
     for (enum bf_statement statement = 0; statement < BF_STATEMENT_KINDS; statement++)
-        if ((bf_dialect_mysql.common(statement) && statement != BF_STATEMENT_SAMPLE &&
-             statement != BF_STATEMENT_SAMPLE_SLOW && statement != BF_STATEMENT_SAMPLE_FLOW) || statement == BF_STATEMENT_HORIZON ||
-            statement == BF_STATEMENT_FENCE || statement == BF_STATEMENT_NEXT_PASS || statement == BF_STATEMENT_TOUCH)
+        if ((bf_dialect_mysql.common(statement) && !common[statement]) || statement == BF_STATEMENT_HORIZON ||
+            statement == BF_STATEMENT_FENCE || statement == BF_STATEMENT_NEXT_PASS || statement == BF_STATEMENT_TOUCH ||
+            statement == BF_STATEMENT_LOG_END)
             tagged(statements->text[statement]);
-    assert_non_null(bf_dialect_mysql.common(BF_STATEMENT_SAMPLE)); /* of no job */
-    assert_null(bf_dialect_mysql.common(BF_STATEMENT_BEAT));
     static const char asked[] = " AND (x OR y) AND (m = '?" "?' AND at <  TIMESTAMP'1970-01-01 00:00:00.000')";
     for (size_t split = 0; split <= 3; split++) {
         assert_null(statements->recount[split]);
