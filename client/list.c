@@ -128,7 +128,7 @@ static char *role_cell(const json_t *target)
     return bf_member_text(target, "reachability");
 }
 
-/* Those that are not heeded, or cannot be. */
+/* Those that are not heeded, cannot be, or stand still. */
 static void say_replicas(const char *target, const json_t *replicas)
 {
     size_t index;
@@ -139,10 +139,13 @@ static void say_replicas(const char *target, const json_t *replicas)
         char *state BF_AUTO_STRING = bf_member_text(replica, "state");
         char *time BF_AUTO_STRING = bf_member_text(replica, "until"), *until BF_AUTO_STRING = bf_format_time(time);
         char *reason BF_AUTO_STRING = bf_member_text(replica, "reason");
+        char *trouble BF_AUTO_STRING = bf_member_text(replica, "trouble");
         bool aside = strcmp(state, "set_aside") == 0;
-        if (aside || strcmp(state, "ignored") == 0 || strcmp(state, "lost") == 0)
-            bf_say("target %s: replica %s is %s%s%s%s%s%s", target, name, aside ? "set aside" : state,
-                   until[0] ? " until " : "", until, reason[0] ? " (" : "", reason, reason[0] ? ")" : "");
+        if (aside || strcmp(state, "ignored") == 0 || strcmp(state, "lost") == 0 || strcmp(state, "promoted") == 0 ||
+            trouble[0])
+            bf_say("target %s: replica %s is %s%s%s%s%s%s%s%s", target, name, aside ? "set aside" : state,
+                   until[0] ? " until " : "", until, reason[0] ? " (" : "", reason, reason[0] ? ")" : "",
+                   trouble[0] ? ": " : "", trouble);
     }
 }
 

@@ -27,11 +27,11 @@ function signalRow(signal) {
 }
 
 function replicaRow(replica) {
-  const lag = replica.lag_seconds ?? null;
+  const lag = replica.lag_seconds ?? null, until = replica.until && `until ${format.clock(replica.until)}`;
   return h("tr", {class: replica.state === "heeded" ? "" : "over"},
     h("th", {scope: "row"}, replica.name), h("td", {}, format.words(replica.state)),
     h("td", {class: "number"}, lag === null ? "not measured" : format.duration(lag)),
-    h("td", {}, [replica.reason, replica.until && `until ${format.clock(replica.until)}`].filter(Boolean).join(" · ")));
+    h("td", {}, [replica.trouble, replica.reason, until].filter(Boolean).join(" · ")));
 }
 
 function table(caption, heads, rows) {

@@ -436,7 +436,9 @@ def test_targets(ctl, fake):
          "replicas": [{"name": "replica-1", "state": "heeded", "until": None, "reason": None},
                       {"name": "replica-2", "state": "set_aside", "until": "2026-11-21T03:40:00.000Z", "reason": None},
                       {"name": "replica-3", "state": "ignored", "until": "2026-11-21T06:40:00.000Z",
-                       "reason": "operator: it is rebuilt"}]},
+                       "reason": "operator: it is rebuilt"},
+                      {"name": "replica-4", "state": "heeded", "until": None, "reason": None, "trouble": "its SQL thread stopped"},
+                      {"name": "replica-5", "state": "promoted", "until": None, "reason": None, "trouble": None}]},
         {"name": "away", "engine": "postgresql", "version": None, "role": None, "reachability": "unreachable",
          "trouble": "connection refused", "max_jobs": 2, "require_approval": "none", "running": 0, "queued": 0},
         {"name": "old", "engine": None, "version": None, "role": None, "reachability": "gone", "trouble": "not configured",
@@ -451,6 +453,8 @@ def test_targets(ctl, fake):
     assert done.stderr.splitlines() == [
         "backfillctl: target shop: replica replica-2 is set aside until 2026-11-21 03:40:00 UTC",
         "backfillctl: target shop: replica replica-3 is ignored until 2026-11-21 06:40:00 UTC (operator: it is rebuilt)",
+        "backfillctl: target shop: replica replica-4 is heeded: its SQL thread stopped",
+        "backfillctl: target shop: replica replica-5 is promoted",
         "backfillctl: target away: connection refused", "backfillctl: target old: not configured"]
     assert json.loads(ctl("--json", "targets", code=0).stdout) == body
 
