@@ -55,7 +55,8 @@ static json_t *replicas_view(const struct bf_engine *engine, const char *target)
         json_object_set_new(view, "address", bf_json_text(replica->address[0] ? replica->address : NULL));
         json_object_set_new(view, "synchronous", json_boolean(replica->synchronous));
         json_object_set_new(view, "lag_seconds", number(replica->lag, known));
-        json_object_set_new(view, "bytes_behind", known && replica->bytes >= 0 ? json_integer((json_int_t)replica->bytes) : json_null());
+        bool counted = known && replica->bytes >= 0;
+        json_object_set_new(view, "bytes_behind", counted ? json_integer((json_int_t)replica->bytes) : json_null());
         json_object_set_new(view, "age_seconds", number(list[i].age, known));
         json_object_set_new(view, "until", bf_json_time(list[i].until));
         json_object_set_new(view, "reason", bf_json_text(list[i].reason[0] ? list[i].reason : NULL));
@@ -68,7 +69,8 @@ static json_t *replicas_view(const struct bf_engine *engine, const char *target)
 /* Who is behind the value, or what our account lacks to measure it. */
 static json_t *signal_text(const struct bf_signal *signal, bool known)
 {
-    BF_AUTO_STRING char *text = signal->text[0] ? bf_format(known ? "%s" : "unmeasured: our account lacks %s", signal->text) : NULL;
+    BF_AUTO_STRING char *text =
+        signal->text[0] ? bf_format("%s%s", known ? "" : "unmeasured: our account lacks ", signal->text) : NULL;
     return bf_json_text(text);
 }
 

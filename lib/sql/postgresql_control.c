@@ -15,8 +15,9 @@
 #define STOPPED_BY_CONTROL \
     "SELECT FROM backfilld.control o WHERE o.job IN ($1::text, '*') AND o.goal <> 'run'"
 
-/* $12 is how long what follows in the transaction may wait for a lock: it holds others. Zero rows must be an error that the server itself raises, or a COMMIT behind it in the same flight would commit
- * (P1). The subquery has to be computed because the outer WHERE looks at it; OFFSET 0 keeps it in one piece.
+/* $12 is how long what follows in the transaction may wait for a lock: it holds others. Zero rows must be an error that
+ * the server itself raises, or a COMMIT behind it in the same flight would commit (P1). The subquery has to be computed
+ * because the outer WHERE looks at it; OFFSET 0 keeps it in one piece.
  * rows_changed is that of the batches before this one: how many rows this one changes is not known yet. */
 #define FENCE                                                                                                        \
     "WITH c AS (UPDATE backfilld.checkpoint SET seq = seq + 1, position = $5, low = $6, split = $7::text::int, "     \

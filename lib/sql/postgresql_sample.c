@@ -1,5 +1,5 @@
-/* The server's load in one statement (BF_SAMPLE_ROWS), twice a second, and what costs more in others, every few seconds. What an account without pg_read_all_stats cannot see
- * is NULL: not measured, and never zero. */
+/* The server's load in one statement (BF_SAMPLE_ROWS), twice a second, and what costs more in others, every few seconds.
+ * What an account without pg_read_all_stats cannot see is NULL: not measured, and never zero. */
 #include "postgresql_dialect.h"
 
 /* Sessions of the daemon's own: jobs, plans, this one. */

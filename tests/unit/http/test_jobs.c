@@ -312,7 +312,8 @@ static void test_target_gone(void **state)
     fake.jobs[1].record.document->target = bf_copy_string("archive"); /* the queued one */
     free(fake.jobs[2].record.document->target);
     fake.jobs[2].record.document->target = bf_copy_string("ended"); /* the completed one */
-    fake.latches[0] = (struct bf_latch){.kind = BF_LATCH_TARGET, .name = (char *)"held", .value = (char *)"", .actor = (char *)"ann"};
+    fake.latches[0] = (struct bf_latch){
+        .kind = BF_LATCH_TARGET, .name = (char *)"held", .value = (char *)"", .actor = (char *)"ann"};
     fake.latch_count = 1;
     struct reply reply = get("/v1/targets");
     json_t *targets = json_object_get(reply.json, "targets"), *archive = json_array_get(targets, 2);

@@ -14,7 +14,8 @@ static void test_a_job_at_work(void **state)
 {
     (void)state;
     struct bf_meter *meter = &fake.jobs[0].meter;
-    *meter = (struct bf_meter){.batches = 3, .batch_time = 330000, .rows_scanned = 300, .rows_changed = 200, .rows_set_aside = 4, .yields = 6, .checkpoint_age = 1500};
+    *meter = (struct bf_meter){.batches = 3, .batch_time = 330000, .rows_scanned = 300, .rows_changed = 200,
+                               .rows_set_aside = 4, .yields = 6, .checkpoint_age = 1500};
     meter->batch_times[0] = 2; /* up to 5 ms */
     meter->batch_times[6] = 1; /* up to 500 ms */
     meter->spent[BF_ACTIVITY_SLEEPING] = 2500;

@@ -56,7 +56,8 @@ static int end(void **state)
 
 static struct exchange *watch(const char *path, const char *headers)
 {
-    char *request = requests[request_count++] = bf_format("GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n%s\r\n", path, server.host, headers);
+    char *request = requests[request_count++] =
+        bf_format("GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n%s\r\n", path, server.host, headers);
     return exchange_begin(&server, request, strlen(request));
 }
 
