@@ -50,6 +50,8 @@ def _said(request, record_property):
 def pytest_configure(config):
     # SIGTERM ends a run as Ctrl-C does: every fixture is finished, every server stopped
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # a shell starts what it runs in the background with SIGINT ignored, and our programs would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
