@@ -55,6 +55,7 @@ class ManyJobs:
         for number in reversed(range(self.count)):
             daemon.submit(self.document(number))
         wanted = {"paused": self.count - self.running - self.holding, "running": self.running + self.holding}
+        wanted = {state: count for state, count in wanted.items() if count}
         until(lambda: self.states(daemon) == wanted, 120,
               lambda _: f"{wanted}, and they are {self.states(daemon)}\n{daemon.log_tail()}", 0.2)
 
