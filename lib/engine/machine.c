@@ -274,6 +274,7 @@ static void tick(struct bf_job *job)
     if (job->walk.phase == BF_PHASE_OVER && !was_over) {
         bf_monitor_review(bf_monitor_of(job->engine, job->target->name));
         walk_is_over(job);
+        bf_walk_rest(job);
         if (job->leaving)
             bf_job_change_target(job);
         bf_engine_wake(job->engine);

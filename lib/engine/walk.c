@@ -48,11 +48,9 @@ void bf_walk_close_session(struct bf_walk *walk)
     walk->have_next = false;
 }
 
-void bf_walk_drop(struct bf_job *job)
+void bf_walk_rest(struct bf_job *job)
 {
     struct bf_walk *walk = &job->walk;
-    bf_walk_close_session(&job->walk);
-    job->engine->world->timer_free(walk->timer);
     bf_flight_clear(&walk->flight);
     for (size_t i = 0; i < walk->answer_count; i++)
         bf_answer_clear(&walk->answers[i]);
@@ -60,6 +58,18 @@ void bf_walk_drop(struct bf_job *job)
     bf_answer_clear(&walk->trouble);
     bf_table_free(walk->table);
     bf_statements_free(walk->statements);
+    walk->answers = NULL;
+    walk->answer_count = 0;
+    walk->table = NULL;
+    walk->statements = NULL;
+}
+
+void bf_walk_drop(struct bf_job *job)
+{
+    struct bf_walk *walk = &job->walk;
+    bf_walk_close_session(&job->walk);
+    job->engine->world->timer_free(walk->timer);
+    bf_walk_rest(job);
     bf_key_clear(&walk->low);
     bf_key_clear(&walk->through);
     bf_key_clear(&walk->next.high);

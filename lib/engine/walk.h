@@ -178,6 +178,7 @@ void bf_walk_reset(struct bf_job *job, bool unsettled);
 /* The document's, with batches that fit into a second of max_rows_per_second. */
 struct bf_pace bf_walk_pace(const struct bf_job *job);
 void bf_walk_step(struct bf_walk *walk);   /* RUNNING, VERIFYING, PAUSING, ABORTING; goes as far as it can */
+void bf_walk_rest(struct bf_job *job);   /* it is over: frees what its next start makes anew, which is most of its memory */
 void bf_walk_drop(struct bf_job *job);   /* frees everything, closes the session; no callback comes any more */
 bool bf_walk_over(const struct bf_job *job);
 enum bf_activity bf_walk_activity(const struct bf_walk *walk);

@@ -59,8 +59,10 @@ bool bf_error_passes(enum bf_error_class error_class)
 struct bf_step *bf_flight_add(struct bf_flight *flight, enum bf_statement statement, const char *sql)
 {
     assert(flight->count < BF_STEPS_MAX);
-    if (!flight->steps)
-        flight->steps = bf_reallocate(NULL, BF_STEPS_MAX * sizeof *flight->steps);
+    if (flight->count == flight->room) {
+        flight->room = flight->room ? 2 * flight->room : 6; /* a batch has five and more */
+        flight->steps = bf_reallocate(flight->steps, flight->room * sizeof *flight->steps);
+    }
     struct bf_step *step = &flight->steps[flight->count++];
     *step = (struct bf_step){.statement = statement, .sql = sql};
     return step;
@@ -85,8 +87,7 @@ void bf_flight_clear(struct bf_flight *flight)
         for (size_t p = 0; p < flight->steps[i].parameter_count; p++)
             free(flight->steps[i].parameters[p]);
     free(flight->steps);
-    flight->steps = NULL;
-    flight->count = 0;
+    *flight = (struct bf_flight){0};
 }
 
 const char *bf_answer_value(const struct bf_answer *answer, size_t row, size_t column)

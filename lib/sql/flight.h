@@ -231,10 +231,10 @@ struct bf_step {
     char *parameters[BF_PARAMETERS_MAX]; /* owned; NULL is SQL NULL */
 };
 
-/* Zeroed at its beginning. A job that rests has none: it is 20 KiB. */
+/* Zeroed at its beginning. */
 struct bf_flight {
-    size_t count;
-    struct bf_step *steps; /* owned, from the first one that is added until it is cleared: BF_STEPS_MAX */
+    size_t count, room;
+    struct bf_step *steps; /* owned, until it is cleared: a job that rests has none */
 };
 
 enum bf_outcome {
@@ -255,7 +255,7 @@ struct bf_answer {
     char **values; /* owned, rows x columns; NULL is SQL NULL */
 };
 
-/* Adds a step; returns it. Parameters are given with bf_step_text / bf_step_number in the order of the contract. */
+/* Adds a step; returns it, and it stays there until the next one is added. Parameters are given with bf_step_text / bf_step_number in the order of the contract. */
 struct bf_step *bf_flight_add(struct bf_flight *flight, enum bf_statement statement, const char *sql);
 void bf_step_text(struct bf_step *step, const char *text); /* copies; NULL is SQL NULL */
 void bf_step_number(struct bf_step *step, int64_t number);

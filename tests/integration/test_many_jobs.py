@@ -26,10 +26,10 @@ def test_many_jobs(make_daemon, jobs):
     jobs.warm_up(daemon)
     before = resident(daemon)
     jobs.submit(daemon)
+    each = (resident(daemon) - before) / JOBS
     lag, began = LoopLag(daemon), time.monotonic()
     until(lambda: daemon.get("/v1/jobs?limit=500").status == 200 and time.monotonic() - began > 10, 20, "ten seconds", 1)
     shares = lag.shares()
-    each = (resident(daemon) - before) / JOBS
     print(f"{each / 1024:.1f} KiB a job; loop lag: {shares}")
     assert each < 64 * 1024, f"{each / 1024:.1f} KiB for each job"
     assert shares[0.1] >= 0.99 and shares[1.0] == 1, f"the loop came late: {shares}"

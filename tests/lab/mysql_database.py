@@ -115,7 +115,7 @@ class MyDatabase:
 
     def active(self, job) -> list:
         """Those that run a statement now."""
-        return self._sessions_where(job, "command NOT IN ('Sleep', 'Killed')")
+        return self._sessions_where(job, "command NOT IN ('Sleep', 'Killed', 'Quit')")
 
     def slowed(self, job) -> list:
         """Those that are in a slow batch now."""
