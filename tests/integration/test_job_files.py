@@ -1,7 +1,6 @@
 """jobs.d: a directory of documents, each of which is one job, once."""
 import json
 import os
-import signal
 import sqlite3
 
 import pytest
@@ -59,12 +58,6 @@ def wait_states(daemon, **wanted):
     return last
 
 
-def hang_up(daemon):
-    offset = len(daemon.log.read_text())
-    daemon.process.send_signal(signal.SIGHUP)
-    until(lambda: "was read again" in daemon.log.read_text()[offset:], 20, lambda _: daemon.log_tail())
-
-
 def all_jobs(daemon):
     return daemon.get("/v1/jobs").json["jobs"]
 
@@ -80,7 +73,7 @@ def test_the_same_content_is_one_job(daemon, database, directory):
     backwards = json.dumps(dict(reversed(job_of("first").items())), indent=3)
     put(directory, "b.json", backwards)
     os.rename(directory / "a.json", directory / "c.json")
-    hang_up(daemon)
+    daemon.hang_up("was read again")
     found = wait_states(daemon, b="submitted", c="submitted")
     assert {entry["job"] for entry in found.values()} == {done["id"]} and "a.json" not in found
     # and after a restart, when only the store remembers
@@ -93,7 +86,7 @@ def test_the_same_content_is_one_job(daemon, database, directory):
     by_hand = daemon.submit(job_of("by-hand", again=True))
     put(directory, "d.json", job_of("by-hand", again=True))
     put(directory, "e.json", job_of("first", again=True, description="once more"))
-    hang_up(daemon)
+    daemon.hang_up("was read again")
     found = wait_states(daemon, d="submitted", e="submitted")
     assert found["d.json"]["job"] == by_hand["id"]
     daemon.wait(by_hand, "completed")
@@ -141,7 +134,7 @@ def test_what_is_no_document_is_reported_and_the_others_go_on(daemon, database, 
     assert "job file faulty.json: faulty" in text and "job file faulty.json: /table" in text
     # seen again, nothing new is said; corrected, it runs
     put(directory, "faulty.json", job_of("faulty", again=True))
-    hang_up(daemon)
+    daemon.hang_up("was read again")
     daemon.wait(wait_states(daemon, faulty="submitted")["faulty.json"]["job"], "completed")
     assert daemon.log.read_text().count("job file large.json") == 1
     assert len(all_jobs(daemon)) == 2
@@ -188,7 +181,7 @@ def test_a_changed_file_under_a_live_name_is_reported_and_not_run(daemon, databa
     daemon.wait_progress(job, 1)
     corrected = job_of("live", where="id <= 2000")
     put(directory, "a.json", corrected)
-    hang_up(daemon)
+    daemon.hang_up("was read again")
     changed = wait_states(daemon, a="changed")["a.json"]
     assert changed["job"] == job and changed["reason"]["code"] == "name_in_use" and job in changed["reason"]["text"]
     assert daemon.job(job)["document"].get("where") is None and len(all_jobs(daemon)) == 1
@@ -197,13 +190,13 @@ def test_a_changed_file_under_a_live_name_is_reported_and_not_run(daemon, databa
     daemon.abort(job)
     daemon.wait(job, "aborted")
     full_speed(database)
-    hang_up(daemon)
+    daemon.hang_up("was read again")
     second = wait_states(daemon, a="submitted")["a.json"]["job"]
     assert second != job
     daemon.wait(second, "completed")
     # the content of the aborted job comes back: it was submitted once
     put(directory, "a.json", job_of("live"))
-    hang_up(daemon)
+    daemon.hang_up("was read again")
     assert wait_states(daemon, a="submitted")["a.json"]["job"] == job
     assert len(all_jobs(daemon)) == 2
 
@@ -220,7 +213,7 @@ def test_a_target_that_is_not_reachable_is_tried_again(daemon, database, directo
     found = wait_states(daemon, a="waiting", b="waiting", c="waiting", d="submitted")
     assert {entry["reason"]["code"] for name, entry in found.items() if name != "d.json"} == {"target_down"}
     daemon.configure({"shop": good, "other": good}, {"jobs": directory})
-    hang_up(daemon)
+    daemon.hang_up("was read again")
     for entry in wait_states(daemon, a="submitted", b="submitted", c="submitted").values():
         daemon.wait(entry["job"], "completed")
     assert database.rows("SELECT n, count(*) FROM counted GROUP BY n") == [(4, 100)]
@@ -251,14 +244,14 @@ def test_the_directory_comes_goes_and_changes(daemon, database, directory, tmp_p
     daemon.start()
     assert daemon.get("/v1/job-files").json == {"directory": None, "trouble": None, "job_files": []}
     daemon.configure(target, {"jobs": directory})
-    hang_up(daemon)
+    daemon.hang_up("was read again")
     wait_states(daemon, a="submitted")
     daemon.configure(target, {"jobs": other})
-    hang_up(daemon)
+    daemon.hang_up("was read again")
     wait_states(daemon, b="submitted")
     assert daemon.get("/v1/job-files").json["directory"] == str(other) and "a.json" not in states(daemon)
     daemon.configure(target)
-    hang_up(daemon)
+    daemon.hang_up("was read again")
     until(lambda: states(daemon) == {}, 10, "no directory, no files")
     for name in ("a", "b"):
         daemon.wait(name, "completed")
@@ -278,11 +271,11 @@ def test_a_job_of_a_file_is_remembered_however_old(daemon, database, directory):
     store.close()
     daemon.start()
     wait_states(daemon, a="submitted")
-    hang_up(daemon)
+    daemon.hang_up("was read again")
     assert wait_states(daemon, a="submitted")["a.json"]["job"] == in_file["id"]
     # without the file they are both too old: the hangup that takes the directory away looks at all jobs again
     daemon.configure({"shop": {"primary": database.url, "require_approval": "none"}}, {"keep_jobs": "2d"})
-    hang_up(daemon)
+    daemon.hang_up("was read again")
     until(lambda: {job["id"] for job in all_jobs(daemon)} <= {in_file["id"]}, 10, "the other one is forgotten")
     assert by_hand["id"] not in {job["id"] for job in all_jobs(daemon)}
     assert database.rows("SELECT n, count(*) FROM counted GROUP BY n") == [(2, 100)]

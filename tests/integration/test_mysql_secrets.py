@@ -3,7 +3,7 @@ client ever said, and in what the server knows of us."""
 from lab.daemon import document, pace
 from lab.mysql_database import make_table
 from lab.mysql_wire import Wire
-from lab.secrets import Ear, hang_up, secret_file
+from lab.secrets import Ear, secret_file
 
 FIRST, CHANGED, WRONG, IN_URL = "pl4nted-first", "pl4nted-changed", "pl4nted-wrong", "pl4nted-url"
 
@@ -38,7 +38,7 @@ def test_planted_passwords_are_nowhere(build, make_daemon, my_database, tmp_path
     assert len(ear.heard["the wire"]) > 10_000 and keeper.encode() in ear.heard["the wire"]
     targets = {"shop": {"primary": url, "password_file": password, "require_approval": "none"}}
     daemon.configure(targets)
-    hang_up(daemon)
+    daemon.hang_up()
     # while a job runs, its statements stand in the server's lists
     database.execute("CREATE TRIGGER slow BEFORE UPDATE ON counted FOR EACH ROW BEGIN "
                      f"IF USER() LIKE '{keeper}@%' AND new.id % 100 = 0 THEN DO SLEEP(0.05); END IF; END")
@@ -65,10 +65,10 @@ def test_planted_passwords_are_nowhere(build, make_daemon, my_database, tmp_path
     for at_fault in (url.replace(keeper, f"{keeper}:{IN_URL}"), f"{url}?password={IN_URL}", f"{url}?ssl-mode={IN_URL}",
                      f"mariadb://{IN_URL}%zz@db/x", f"mysql://{keeper}:{IN_URL}@127.0.0.1"):
         daemon.configure({"shop": {"primary": at_fault}})
-        hang_up(daemon)
+        daemon.hang_up()
         ear.check_config(daemon, 1)
     daemon.configure(targets)
-    hang_up(daemon)
+    daemon.hang_up()
     look_at_everything(ear, build, daemon, database, jobs)
     daemon.restart()
     look_at_everything(ear, build, daemon, database, jobs)

@@ -6,8 +6,6 @@ from lab.daemon import document, pace
 from lab.mysql_database import make_table
 from lab.wait import until
 
-from test_targets import hang_up
-
 JOBS = 8
 
 
@@ -19,7 +17,7 @@ def test_orders_find_a_thread_whatever_waits(my_database, make_daemon):
         make_table(my_database, 50, f"t{number}")
     shop = {"primary": my_database.url, "require_approval": "none", **my_database.target}
     daemon.configure({"shop": shop, "more": {**shop, "max_jobs": JOBS}})
-    hang_up(daemon, "target more: new")
+    daemon.hang_up("target more: new")
     other = my_database.connect(autocommit=False)
     for number in range(JOBS):
         other.cursor().execute(f"SELECT 1 FROM t{number} WHERE id = 100 FOR UPDATE")

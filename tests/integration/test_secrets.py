@@ -12,7 +12,7 @@ import pytest
 from conftest import make_database
 from lab.counted import make_table
 from lab.daemon import document, pace
-from lab.secrets import Ear, hang_up, secret_file
+from lab.secrets import Ear, secret_file
 
 IN_FILE, CHANGED, IN_PGPASS, WRONG, IN_URL = "pl4nted-file", "pl4nted-changed", "pl4nted-pgpass", "pl4nted-wrong", "pl4nted+url"
 SECRETS = [IN_FILE, CHANGED, IN_PGPASS, WRONG, IN_URL, urllib.parse.quote(IN_URL, safe=""), "pl4nted"]
@@ -109,20 +109,20 @@ def test_planted_passwords_are_nowhere(build, make_daemon, guarded, tmp_path):
     (tmp_path / "gone").rename(password)
     other = secret_file(tmp_path / "other", CHANGED)
     daemon.configure({**targets, "shop": {**targets["shop"], "password_file": other}})
-    hang_up(daemon)
+    daemon.hang_up()
     assert "target shop: password_file changed" in daemon.log.read_text()
     other.chmod(0o644)
-    hang_up(daemon)
+    daemon.hang_up()
     assert f"chmod 600 {other}" in daemon.log.read_text()
     # where it does not belong
     for at_fault in (url(guarded, f"keeper:{IN_URL}"), url(guarded, "keeper") + f"?password={IN_URL}",
                      f"mysql://keeper:{IN_URL}@127.0.0.1/shop", f"postgresql://keeper:{IN_URL}%zz@db/x"):
         daemon.configure({"shop": {"primary": at_fault}})
-        hang_up(daemon)
+        daemon.hang_up()
         ear.check_config(daemon, 1)
     daemon.configure(targets)
     ear.check_config(daemon, 0)
-    hang_up(daemon)
+    daemon.hang_up()
     look_at_everything(ear, build, daemon, guarded, jobs)
     daemon.restart()
     look_at_everything(ear, build, daemon, guarded, jobs)

@@ -16,20 +16,6 @@ def job_of(name="job", table="public.counted", rows=20, **more):
     return document(table, {"n": "n + 1"}, name=name, pace=pace(rows), **more)
 
 
-def hang_up(daemon, *said):
-    """SIGHUP; returns what the log says of it, and checks that each of `said` is a line's part."""
-    offset = len(daemon.log.read_text())
-    daemon.process.send_signal(signal.SIGHUP)
-
-    def ended():
-        text = daemon.log.read_text()[offset:]
-        return text if "was read again" in text or "nothing changed" in text else ""
-    text = until(ended, 20, lambda _: daemon.log_tail())
-    for part in said:
-        assert any(part in line for line in text.splitlines()), f"{part!r} is not in:\n{text}"
-    return text
-
-
 def sessions(database, job):
     return {pid for pid, in database.rows("SELECT pid FROM pg_stat_activity WHERE application_name = 'backfilld ' || %s",
                                           (job["id"],))}
@@ -72,7 +58,7 @@ def test_defaults_and_ceilings_of_a_target(make_daemon, database):
     assert daemon.wait(daemon.submit(below), "completed")["progress"]["batch_rows"] == 100
     # at once, for what is submitted from now on
     daemon.configure({"shop": section(database, **{"pace.batch_rows.max": "7", "ceiling.batch_rows.max": "50"})})
-    hang_up(daemon, "target shop: defaults and ceilings: pace.batch_rows.max = 30", "-> pace.batch_rows.max = 7")
+    daemon.hang_up("target shop: defaults and ceilings: pace.batch_rows.max = 30", "-> pace.batch_rows.max = 7")
     assert daemon.post("/v1/jobs", below).json["errors"][0]["pointer"] == "/pace/batch_rows/max"
     changed = daemon.wait(daemon.submit({**silent, "name": "third", "again": True}), "completed")
     assert changed["progress"]["batch_rows"] == 7
@@ -87,13 +73,13 @@ def test_a_changed_number_of_jobs_counts_at_once(make_daemon, database):
     second = daemon.submit(job_of("second", "public.other_table"))
     daemon.wait_reason(second, "max_jobs")
     daemon.configure({"shop": section(database, max_jobs="2", require_approval="all")})
-    hang_up(daemon, "target shop: max_jobs: 1 -> 2", "target shop: require_approval: none -> all", "2 changes")
+    daemon.hang_up("target shop: max_jobs: 1 -> 2", "target shop: require_approval: none -> all", "2 changes")
     daemon.wait(second, "running", "completed")
     third = daemon.submit(job_of("third", "public.counted"))
     assert third["state"] == "awaiting_approval"
     for job in (first, second):
         daemon.wait(job, "completed")
-    assert "0 changes" in hang_up(daemon)
+    assert "0 changes" in daemon.hang_up()
 
 
 def test_jobs_of_a_target_that_is_gone_wait_for_it(make_daemon, database, second):
@@ -107,7 +93,7 @@ def test_jobs_of_a_target_that_is_gone_wait_for_it(make_daemon, database, second
     queued = daemon.submit(job_of("queued"))  # the same table: it waits for the first
     daemon.wait_progress(running, 2)
     daemon.configure({"staging": section(second)})
-    hang_up(daemon, "target shop: gone; 2 unfinished jobs wait", "1 change")
+    daemon.hang_up("target shop: gone; 2 unfinished jobs wait", "1 change")
     seen = daemon.wait_reason(running, "target_gone")
     assert seen["state"] == "running" and "shop" in seen["reason"]["text"]
     assert daemon.wait_reason(queued, "target_gone")["state"] == "queued"
@@ -132,7 +118,7 @@ def test_jobs_of_a_target_that_is_gone_wait_for_it(make_daemon, database, second
     assert database.value("SELECT count(*) FROM counted WHERE n = 1") == changed
     full_speed(database)
     daemon.configure({"shop": section(database), "staging": section(second)})
-    hang_up(daemon, "target shop: new")
+    daemon.hang_up("target shop: new")
     done = daemon.wait(running, "completed")
     assert done["progress"]["resumed"] >= 1
     daemon.wait(queued, "completed")
@@ -166,7 +152,7 @@ def test_a_job_of_a_target_that_is_gone_can_be_stopped(daemon, database):
     jobs = [daemon.submit(job_of())]
     daemon.wait_progress(jobs[0], 1)
     daemon.configure({})
-    hang_up(daemon, "target shop: gone")
+    daemon.hang_up("target shop: gone")
     daemon.wait_reason(jobs[0], "target_gone")
     daemon.pause(jobs[0])
     assert daemon.wait(jobs[0], "paused")["reason"]["code"] == "operator"
@@ -185,7 +171,7 @@ def test_another_address_of_the_same_database(daemon, database):
     before = sessions(database, job)
     assert len(before) == 1
     daemon.configure({"shop": section(database.url.replace("127.0.0.1", "localhost"))})
-    hang_up(daemon, "target shop: primary changed: its jobs connect anew")
+    daemon.hang_up("target shop: primary changed: its jobs connect anew")
     until(lambda: sessions(database, job) - before, 20, "the job has another session")
     until(lambda: not sessions(database, job) & before, 20, "the former one is closed")
     assert daemon.get("/readyz").status == 200
@@ -202,12 +188,12 @@ def test_an_address_that_does_not_answer_and_back(daemon, database):
     job = daemon.submit(job_of())
     daemon.wait_progress(job, 2)
     daemon.configure({"shop": section(NOWHERE)})
-    hang_up(daemon)
+    daemon.hang_up()
     assert daemon.wait_reason(job, "server_unreachable")["state"] == "running"
     assert daemon.get("/readyz").status == 503
     full_speed(database)
     daemon.configure({"shop": section(database)})
-    hang_up(daemon)
+    daemon.hang_up()
     daemon.wait(job, "completed")
     assert database.rows("SELECT n, count(*) FROM counted GROUP BY n") == [(1, rows)]
 
@@ -225,14 +211,14 @@ def test_a_repointed_target_is_told_apart(restart, daemon, database, second):
         daemon.stop()
         daemon.start()
     else:
-        hang_up(daemon)
+        daemon.hang_up()
     assert "another database" in daemon.wait(job, "paused")["reason"]["text"]
     assert daemon.job(job)["reason"]["code"] == "target_changed"
     assert second.value("SELECT max(n) FROM counted") == 0
     assert second.value("SELECT count(*) FROM pg_namespace WHERE nspname = 'backfilld'") == 0, "nothing is made there"
     full_speed(database)
     daemon.configure({"shop": section(database)})
-    hang_up(daemon)
+    daemon.hang_up()
     daemon.resume(job)
     daemon.wait(job, "completed")
     assert database.rows("SELECT n, count(*) FROM counted GROUP BY n") == [(1, rows)]
@@ -245,12 +231,12 @@ def test_a_renamed_target_is_another_one(daemon, database):
     job = daemon.submit(job_of())
     daemon.wait_progress(job, 1)
     daemon.configure({"store": section(database)})
-    hang_up(daemon, "target store: new", "target shop: gone; 1 unfinished job waits")
+    daemon.hang_up("target store: new", "target shop: gone; 1 unfinished job waits")
     daemon.wait_reason(job, "target_gone")
     full_speed(database)
     # both names at once: the job goes on under its own, and the same document under the other is another job
     daemon.configure({"store": section(database), "shop": section(database)})
-    hang_up(daemon)
+    daemon.hang_up()
     daemon.wait(job, "completed")
     daemon.wait(daemon.submit({**job_of("job"), "target": "store"}), "completed")
     assert database.rows("SELECT n, count(*) FROM counted GROUP BY n") == [(2, rows)]
@@ -280,12 +266,12 @@ def test_a_faulty_file_changes_nothing(daemon, database):
                                     "pace.nice = high\n")
     lines = good.splitlines()
     at = next(i for i, line in enumerate(lines, 1) if line.startswith("require_approval")) + 1
-    said = hang_up(daemon, f"backfilld.ini:{at}: max_jobs", f"backfilld.ini:{len(lines) + 2}: pace.nice",
+    said = daemon.hang_up(f"backfilld.ini:{at}: max_jobs", f"backfilld.ini:{len(lines) + 2}: pace.nice",
                    "2 faults in the configuration: nothing changed")
     assert "require_approval" not in said
     daemon.wait(daemon.submit(job_of()), "completed")
     daemon.configuration.unlink()
-    hang_up(daemon, "backfilld.ini: cannot be read", "nothing changed")
+    daemon.hang_up("backfilld.ini: cannot be read", "nothing changed")
     assert daemon.get("/healthz").status == 200
 
 
@@ -293,9 +279,9 @@ def test_what_takes_a_restart_is_said(daemon, database):
     good = daemon.configuration.read_text()
     for _ in range(2):  # also the second time
         daemon.configuration.write_text(good.replace(daemon.listen, "127.0.0.1:1").replace("state.db", "other.db"))
-        hang_up(daemon, f"listen: {daemon.listen} -> 127.0.0.1:1 takes a restart", "other.db takes a restart", "0 changes")
+        daemon.hang_up(f"listen: {daemon.listen} -> 127.0.0.1:1 takes a restart", "other.db takes a restart", "0 changes")
     daemon.configuration.write_text(good)
-    assert "restart" not in hang_up(daemon)
+    assert "restart" not in daemon.hang_up()
     assert daemon.get("/readyz").status == 200
 
 

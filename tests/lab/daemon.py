@@ -156,6 +156,19 @@ class Daemon:
             self.process = None
         return code
 
+    def hang_up(self, *said) -> str:
+        """SIGHUP; gives what the log says of it, once it was heard, and checks that each of `said` is a line's part."""
+        offset = len(self.log.read_text())
+        self.process.send_signal(signal.SIGHUP)
+
+        def ended():
+            text = self.log.read_text()[offset:]
+            return text if "was read again" in text or "nothing changed" in text else ""
+        text = until(ended, 20, lambda _: self.log_tail())
+        for part in said:
+            assert any(part in line for line in text.splitlines()), f"{part!r} is not in:\n{text}"
+        return text
+
     def sigstop(self):
         self.process.send_signal(signal.SIGSTOP)
         until(lambda: Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T", 5, "it is stopped")

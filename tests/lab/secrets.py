@@ -1,10 +1,8 @@
 """What looks for planted passwords in everything that the daemon and the client ever said."""
-import signal
 import subprocess
 from pathlib import Path
 
 from .daemon import Client
-from .wait import until
 
 
 def secret_file(path, secret) -> Path:
@@ -63,11 +61,3 @@ class Ear:
             for secret in self.secrets:
                 at = said.find(secret.encode())
                 assert at < 0, f"{secret} in {where}: {said[max(0, at - 200):at + 200]!r}"
-
-
-def hang_up(daemon):
-    """SIGHUP, until it was heard."""
-    offset = len(daemon.log.read_text())
-    daemon.process.send_signal(signal.SIGHUP)
-    until(lambda: any(end in daemon.log.read_text()[offset:] for end in ("was read again", "nothing changed")), 20,
-          lambda _: daemon.log_tail())
