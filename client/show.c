@@ -58,9 +58,39 @@ static void print_progress(const struct bf_view *view, bool colour)
         bf_print_field("batch", batch_line, COLUMNS);
 }
 
-static void print_job(const struct bf_view *view, const json_t *seconds, bool colour)
+/* ["7","b"] as people read it: 7, b */
+static char *key_text(const json_t *key, const char *otherwise)
 {
-    char *ledger BF_AUTO_STRING = bf_ledger_line(seconds);
+    char *text = NULL;
+    const json_t *part;
+    size_t i;
+    json_array_foreach (key, i, part) {
+        char *before BF_AUTO_STRING = text;
+        text = bf_format("%s%s%s", before ? before : "", before ? ", " : "", json_string_value(part));
+    }
+    return text ? text : bf_copy_string(otherwise);
+}
+
+/* One line for each slice, where there are several. */
+static void print_slices(const json_t *positions)
+{
+    const json_t *slice;
+    size_t i;
+    if (json_array_size(positions) < 2)
+        return;
+    json_array_foreach (positions, i, slice) {
+        char *label BF_AUTO_STRING = bf_format("slice %zu", i + 1);
+        char *at BF_AUTO_STRING = key_text(json_object_get(slice, "position"), "its begin");
+        char *through BF_AUTO_STRING = key_text(json_object_get(slice, "through"), "the end");
+        bool done = json_is_true(json_object_get(slice, "done"));
+        char *line BF_AUTO_STRING = done ? bf_format("through %s, done", through) : bf_format("at %s of %s", at, through);
+        bf_print_field(label, line, COLUMNS);
+    }
+}
+
+static void print_job(const struct bf_view *view, const json_t *progress, bool colour)
+{
+    char *ledger BF_AUTO_STRING = bf_ledger_line(json_object_get(progress, "seconds"));
     char *state BF_AUTO_STRING = bf_view_state(view), *when BF_AUTO_STRING = since(view);
     char *place BF_AUTO_STRING = bf_format("%s %s", view->target, view->table);
     const char *start = colour ? bf_colour_of_state(view->state) : "";
@@ -71,6 +101,7 @@ static void print_job(const struct bf_view *view, const json_t *seconds, bool co
     if (strcmp(view->direction, "back") == 0)
         bf_print_field("direction", "back", COLUMNS);
     print_progress(view, colour);
+    print_slices(json_object_get(progress, "positions"));
     bf_print_field("time", ledger, COLUMNS);
     bf_print_field("since", when, COLUMNS);
     bf_print_field("table", place, COLUMNS);
@@ -89,7 +120,7 @@ enum bf_exit bf_run_show(struct bf_client *client)
         printf("%s\n", reply.body);
     } else {
         bf_view_read(&view, reply.json);
-        print_job(&view, json_object_get(json_object_get(reply.json, "progress"), "seconds"), client->colour);
+        print_job(&view, json_object_get(reply.json, "progress"), client->colour);
     }
     bf_view_clear(&view);
     bf_reply_clear(&reply);

@@ -27,18 +27,27 @@ static json_t *reason_view(const struct bf_reason *reason)
     return view;
 }
 
-/* One entry per slice; a job has one slice, and none before its range is known. */
-static json_t *positions_view(const struct bf_record *record)
+static void add_position(json_t *positions, const char *after, const char *through, const char *place, bool done)
+{
+    json_t *position = json_object();
+    json_object_set_new(position, "after", parsed(after));
+    json_object_set_new(position, "through", parsed(through));
+    json_object_set_new(position, "position", parsed(place));
+    json_object_set_new(position, "done", json_boolean(done));
+    json_array_append_new(positions, position);
+}
+
+/* One entry per slice, and none before the range is known. */
+static json_t *positions_view(const struct bf_job *job, const struct bf_record *record)
 {
     const struct bf_progress *progress = &record->progress;
     json_t *positions = json_array();
-    if (!record->started && !progress->after && !progress->through && !progress->position) return positions;
-    json_t *position = json_object();
-    json_object_set_new(position, "after", parsed(progress->after));
-    json_object_set_new(position, "through", parsed(progress->through));
-    json_object_set_new(position, "position", parsed(progress->position));
-    json_object_set_new(position, "done", json_boolean(progress->done));
-    json_array_append_new(positions, position);
+    for (size_t i = 0, count = bf_job_slices(job); count > 1 && i < count; i++) {
+        const struct bf_slice *slice = bf_job_slice(job, i);
+        add_position(positions, slice->after, slice->through, slice->position, slice->done);
+    }
+    if (bf_job_slices(job) == 1 && (record->started || progress->after || progress->through || progress->position))
+        add_position(positions, progress->after, progress->through, progress->position, progress->done);
     return positions;
 }
 
@@ -79,7 +88,7 @@ static json_t *progress_view(const struct bf_job *job, const struct bf_record *r
     json_object_set_new(view, "batch_rows", json_integer(progress->batch_rows));
     json_object_set_new(view, "yields", json_integer(progress->yields));
     json_object_set_new(view, "pass", json_integer(progress->pass));
-    json_object_set_new(view, "positions", positions_view(record));
+    json_object_set_new(view, "positions", positions_view(job, record));
     json_object_set_new(view, "seconds", seconds_view(job));
     json_object_set_new(view, "resumed", json_integer(progress->resumed));
     json_object_set_new(view, "round_trips", json_integer(bf_job_flights(job)));

@@ -201,6 +201,20 @@ static bool run_query(struct bf_session *session, size_t index)
     return answer->outcome == BF_OUTCOME_OK;
 }
 
+/* Its questions go without the guard: nothing is written, and where nobody is sure whose session it is nothing is believed
+ * behind it either. */
+static bool run_cut(struct bf_session *session, size_t index)
+{
+    struct bf_answer *answer = &session->run->answers[index];
+    if (bf_mysql_cut_run(session, session->run->steps[index].cut, answer))
+        return true;
+    bool cancelled = atomic_load(&session->kill) != BF_MYSQL_KILL_NONE && !mysql_errno(session->connection);
+    bf_mysql_take_error(session, index, 0, cancelled ? 1317 : mysql_errno(session->connection),
+               cancelled ? "70100" : mysql_sqlstate(session->connection),
+               cancelled ? "Query execution was interrupted" : mysql_error(session->connection));
+    return false;
+}
+
 static bool run_alone(struct bf_session *session, size_t index)
 {
     const struct bf_mysql_planned *step = &session->run->steps[index];
@@ -208,6 +222,8 @@ static bool run_alone(struct bf_session *session, size_t index)
         return prepare(session, index);
     if (step->statement == BF_STATEMENT_QUERY)
         return run_query(session, index);
+    if (step->cut)
+        return run_cut(session, index);
     if (send_text(session, index, index) == index)
         return false;
     if (step->statement == BF_STATEMENT_CHECK)

@@ -21,12 +21,14 @@ struct bf_mysql_run *bf_mysql_run_new(const struct bf_flight *flight)
     for (size_t i = 0; i < flight->count; i++) {
         const struct bf_step *step = &flight->steps[i];
         struct bf_buffer buffer = {.ceiling = BF_MYSQL_TEXT_MAX};
-        size_t statements = bf_mysql_expand(&buffer, step);
+        bool cuts = step->statement == BF_STATEMENT_QUANTILES;
+        size_t statements = cuts ? 0 : bf_mysql_expand(&buffer, step);
         run->steps[i] = (struct bf_mysql_planned){
             .statement = step->statement,
             .new_group = i == 0 || step->new_group,
             .alone = step->statement == BF_STATEMENT_CHECK || step->statement == BF_STATEMENT_END_LOST_SESSIONS ||
-                     step->statement == BF_STATEMENT_QUERY || step->statement == BF_STATEMENT_SURVEY,
+                     step->statement == BF_STATEMENT_QUERY || step->statement == BF_STATEMENT_SURVEY || cuts,
+            .cut = cuts ? bf_mysql_cut_new(step) : NULL,
             .time_limit = step->time_limit,
             .surveyed = step->statement == BF_STATEMENT_SURVEY && step->parameter_count == 2
                             ? bf_format(".'%s'", step->parameters[1])
@@ -50,6 +52,7 @@ void bf_mysql_run_free(struct bf_mysql_run *run)
     for (size_t i = 0; i < run->count; i++) {
         free(run->steps[i].text);
         free(run->steps[i].surveyed);
+        bf_mysql_cut_free(run->steps[i].cut);
         bf_answer_clear(&run->answers[i]);
     }
     free(run->steps);

@@ -10,6 +10,7 @@ struct bf_mysql_planned {
     enum bf_statement statement;
     bool new_group, alone, prepare;
     int64_t time_limit; /* milliseconds; 0: the session's */
+    struct bf_mysql_cut *cut; /* of QUANTILES; else NULL */
     char *surveyed;     /* the table's name within quotes, as a warning says it; NULL: none */
     char *text;
     size_t statements;

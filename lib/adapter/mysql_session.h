@@ -5,6 +5,7 @@
  * mysql_connect.c  hosts, logins, the session's settings, the proof that it is ours: on such a thread
  * mysql_flight.c   a flight as few texts: on such a thread
  * mysql_run.c      what of it is to be sent, and the answers: on such a thread
+ * mysql_quantiles.c where the slices of a job end: on such a thread
  * mysql_errand.c   KILL QUERY and looking for lock waits: on connections and threads of their own
  *
  *   connecting -> idle <-> flying        (any of them -> lost)
@@ -158,6 +159,13 @@ void bf_mysql_run_cancelled(struct bf_mysql_run *run, const struct bf_flight *fl
 
 /* mysql_flight.c */
 void bf_mysql_flight_work(struct bf_mysql_work *work);
+
+/* mysql_quantiles.c: a QUANTILES step, which is carried out question by question. */
+struct bf_mysql_cut;
+struct bf_mysql_cut *bf_mysql_cut_new(const struct bf_step *step); /* keeps nothing of it */
+void bf_mysql_cut_free(struct bf_mysql_cut *cut); /* NULL is fine */
+/* False: the server said no; the connection has its words. */
+bool bf_mysql_cut_run(struct bf_session *session, const struct bf_mysql_cut *cut, struct bf_answer *answer);
 
 /* mysql_errand.c */
 void bf_mysql_kill_query(struct bf_session *session, enum bf_mysql_kill why);

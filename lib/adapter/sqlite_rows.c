@@ -38,7 +38,8 @@
     X(started, FLAG, started)                                 \
     X(version, NUMBER, version)                               \
     X(idempotency_key, STRING, idempotency_key)               \
-    X(ledger, STRING, progress.ledger)
+    X(ledger, STRING, progress.ledger)                        \
+    X(slices, STRING, progress.slices)
 
 #define COLUMN(column, kind, field) ", " #column
 #define PLACE(column, kind, field) ", ?"

@@ -53,6 +53,8 @@ static const char *const steps[] = {
     "CREATE TABLE ignored_replica ("
     " target TEXT NOT NULL, replica TEXT NOT NULL, why TEXT NOT NULL, until INTEGER NOT NULL,"
     " PRIMARY KEY (target, replica)) STRICT, WITHOUT ROWID;",
+    /* 7 */
+    "ALTER TABLE job ADD COLUMN slices TEXT;",
 };
 
 const struct bf_schema_steps bf_store_steps = {.sql = steps, .count = BF_COUNT(steps)};

@@ -153,6 +153,12 @@ void bf_engine_clone(struct bf_engine *engine, const char *job_id, const char *n
         refuse(BF_WRONG_STATE, job, text, done, argument);
         return;
     }
+    if (from_position && job->crew_count) {
+        snprintf(text, sizeof text, "job %s has %zu slices, and each its own position; resume it, or clone it from the start",
+                 job->record.document->name, bf_job_walks(job));
+        refuse(BF_WRONG_STATE, job, text, done, argument);
+        return;
+    }
     if (from_position && job->record.progress.rows_set_aside) {
         snprintf(text, sizeof text, "%lld rows behind the position of job %s are set aside, because others held them; resume it, "
                  "or clone it from the start", (long long)job->record.progress.rows_set_aside, job->record.document->name);

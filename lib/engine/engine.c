@@ -173,6 +173,8 @@ struct bf_job *bf_engine_add(struct bf_engine *engine, struct bf_record *record)
     engine->newest = job;
     bf_engine_place(job);
     bf_ledger_read(&job->ledger, job->record.progress.ledger);
+    job->walk.job = job;
+    bf_crew_load(job);
     bf_walk_reset(job, false);
     bf_job_show_target(job);
     return job;
@@ -254,6 +256,7 @@ static void free_job(struct bf_job *job)
     free(job->identity);
     free(job->hold);
     free(job->late);
+    bf_crew_free(job);
     bf_meter_free(job);
     free(job);
 }
@@ -358,16 +361,6 @@ const struct bf_record *bf_job_record(const struct bf_job *job)
     return &job->record;
 }
 
-enum bf_activity bf_job_activity(const struct bf_job *job)
-{
-    return bf_walk_activity(&job->walk);
-}
-
-struct bf_reason bf_job_reason(const struct bf_job *job)
-{
-    return job->walk.reason.code != BF_OK ? job->walk.reason : job->record.reason;
-}
-
 double bf_job_rate(const struct bf_job *job)
 {
     if (job->sample_count < 2 || !bf_state_active(job->record.state))
@@ -377,9 +370,4 @@ double bf_job_rate(const struct bf_job *job)
     int64_t now = job->engine->world->monotonic(job->engine->world->context);
     int64_t time = now - job->samples[oldest].at;
     return time > 0 ? (double)(job->samples[newest].scanned - job->samples[oldest].scanned) * 1000 / (double)time : -1;
-}
-
-int64_t bf_job_flights(const struct bf_job *job)
-{
-    return job->walk.flights;
 }

@@ -16,6 +16,7 @@
 #include "record.h"
 #include "replica.h"
 #include "rules.h"
+#include "slices.h"
 #include "store.h"
 #include "world.h"
 
@@ -176,6 +177,9 @@ enum bf_code bf_engine_heed_replica(struct bf_engine *engine, const char *target
 const struct bf_record *bf_job_record(const struct bf_job *job);
 enum bf_activity bf_job_activity(const struct bf_job *job);
 struct bf_reason bf_job_reason(const struct bf_job *job); /* of its state, or of what it waits for just now */
+/* One for each slice of its key range, in the order of the keys; what they did and where they stand. */
+size_t bf_job_slices(const struct bf_job *job);
+const struct bf_slice *bf_job_slice(const struct bf_job *job, size_t index);
 double bf_job_rate(const struct bf_job *job);             /* rows scanned a second over the last 60 s; -1: unknown */
 /* The time ledger up to now. */
 void bf_job_seconds(const struct bf_job *job, struct bf_ledger *ret_ledger);

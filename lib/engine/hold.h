@@ -17,7 +17,7 @@ struct bf_hold {
     struct bf_control_memory memory;
     struct bf_asides asides;
     struct bf_measured measured[BF_QUERIES_MAX];
-    int64_t rows;      /* that the next batch may scan */
+    int running;       /* slices that may run side by side; for people */
     int64_t held_at;   /* monotonic milliseconds: it holds since then; -1: it does not */
     bool said;         /* an event told of this hold */
 };

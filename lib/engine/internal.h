@@ -2,6 +2,7 @@
 #ifndef BF_ENGINE_INTERNAL_H
 #define BF_ENGINE_INTERNAL_H
 
+#include "crew.h"
 #include "dialect.h"
 #include "engine.h"
 #include "hold.h"
@@ -53,7 +54,11 @@ struct bf_job {
     size_t late_count;
     int64_t saved_at;               /* monotonic milliseconds */
     int64_t release_after;          /* monotonic milliseconds: not resumed by itself before, the store failed */
-    struct bf_walk walk;
+    struct bf_walk walk;            /* of the first slice: it leads */
+    struct bf_walk *crew;           /* owned; of the other slices; NULL: there are none */
+    size_t crew_count;
+    int64_t ended_at;               /* monotonic milliseconds: when somebody ended a session of the job; 0: never */
+    int ended_slice;
     struct bf_hold *hold;           /* owned; NULL before its first run */
     struct bf_ledger ledger;        /* what of it is durable: record.progress.ledger */
     const char *doing;              /* of the ledger's activity since `doing_at`; NULL: the walk rests */
@@ -125,7 +130,7 @@ struct bf_save {
     struct bf_job *job;
     struct bf_request *request;   /* answered when stored; owned; may be NULL */
     bool applies;                 /* stored first: the move takes effect now */
-    bool for_walk;                /* the walk waits for it */
+    struct bf_walk *walk;         /* that waits for it; NULL: none does */
     enum bf_state to;
     struct bf_event event;        /* its type is "" where there is none */
     struct bf_event *late;        /* owned; what the job had left over, and the event behind it */
@@ -180,7 +185,7 @@ void bf_job_event(struct bf_job *job, struct bf_event *event, const char *type, 
 void bf_job_record_event(struct bf_job *job, const char *type, const char *actor, const char *text,
                          struct bf_request *request);
 void bf_job_note(struct bf_job *job, const char *type, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void bf_job_save(struct bf_job *job, bool for_walk); /* stores the record as it is; for_walk: the walk waits for it */
+void bf_job_save(struct bf_job *job, struct bf_walk *walk); /* stores the record as it is; the walk, if any, waits for it */
 struct bf_reason bf_reason_make(const struct bf_job *job, enum bf_code code, const char *text);
 
 /* saving.c */
@@ -214,7 +219,7 @@ bool bf_walk_take_changes(struct bf_walk *walk);
 
 /* walk_hold.c */
 void bf_hold_prepare(struct bf_job *job);   /* its memory is there from now on */
-/* Before a batch: true when the job holds, and its phase and reason say so. */
+/* Before a batch: true when the job holds, or the slice has to rest; its phase and reason say so. */
 bool bf_walk_hold(struct bf_walk *walk);
 bool bf_walk_held(struct bf_walk *walk);      /* in phase HOLDING: true when it goes on */
 int64_t bf_walk_sleep(struct bf_walk *walk);  /* milliseconds behind the last batch */

@@ -54,7 +54,7 @@ void bf_walk_aside_redone(struct bf_walk *walk); /* the answer came */
 
 /* watcher.c: a second session for each target, that looks who waits for us while a batch runs. */
 void bf_watcher_batch_sent(struct bf_walk *walk);
-void bf_watcher_left(struct bf_job *job); /* the job's session was closed: the last one of a target closes the watcher */
+void bf_watcher_left(struct bf_walk *walk); /* its session was closed: the last one of a target closes the watcher */
 void bf_watchers_drop(struct bf_engine *engine);
 
 #endif

@@ -33,7 +33,8 @@ static void apply(struct bf_job *job, enum bf_state from, enum bf_state to)
 {
     job->record.state = to;
     bf_engine_place(job);
-    job->walk.reason = (struct bf_reason){0};
+    for (size_t i = 0; i < bf_job_walks(job); i++)
+        bf_job_walk(job, i)->reason = (struct bf_reason){0};
     if (bf_state_active(to) && !bf_state_active(from))
         bf_walk_reset(job, false);
     job->walk.courtesy = from == BF_STATE_PAUSED && to == BF_STATE_ABORTING && job->record.started;
@@ -99,10 +100,10 @@ static void on_saved(void *argument, const struct bf_error *error)
         } else if (good) {
             job->unsaved = job->late_count > 0; /* what took effect stays in effect; it is stored when the store is back */
         }
-        if (save->for_walk) {
-            job->walk.stored = good;
-            job->walk.store_failed = !good;
-            job->walk.arrived = true;
+        if (save->walk) {
+            save->walk->stored = good;
+            save->walk->store_failed = !good;
+            save->walk->arrived = true;
         }
         answer_stored(save, error);
         bf_engine_mark(job);
@@ -123,14 +124,15 @@ static struct bf_save *new_save(struct bf_job *job, struct bf_request *request)
         engine->saves->previous = save;
     engine->saves = save;
     bf_job_write_ledger(job);
+    bf_crew_write(job);
     job->saved_at = engine->world->monotonic(engine->world->context);
     return save;
 }
 
-void bf_job_save(struct bf_job *job, bool for_walk)
+void bf_job_save(struct bf_job *job, struct bf_walk *walk)
 {
     struct bf_save *save = new_save(job, NULL);
-    save->for_walk = for_walk;
+    save->walk = walk;
     bf_save_write(save, &job->record, on_saved);
 }
 
@@ -206,6 +208,8 @@ void bf_job_move(struct bf_job *job, enum bf_state to, const struct bf_reason *r
 
 void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *actor, struct bf_request *request)
 {
+    if (takes_over(request))
+        bf_crew_forget_epochs(job);
     struct bf_save *save = new_save(job, request);
     struct bf_record copy = job->record; /* borrowed strings; the store copies what it needs */
     if (request && request->order == BF_ORDER_APPROVE)
@@ -228,12 +232,12 @@ void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *
 /* The walk came to its end: what does that mean for the state? */
 static void walk_is_over(struct bf_job *job)
 {
-    struct bf_walk *walk = &job->walk;
+    const struct bf_walk *walk = bf_crew_ending(job);
     const struct bf_reason *reason = walk->ending_reason.code != BF_OK ? &walk->ending_reason : NULL;
     struct bf_reason kept = job->record.reason;
-    if ((job->engine->draining || job->leaving) && walk->unsettled && job->target) {
+    if ((job->engine->draining || job->leaving) && bf_crew_unsettled(job) && job->target) {
         /* The daemon stops before it is known that nothing runs: the next start settles that. */
-        bf_job_save(job, false);
+        bf_job_save(job, NULL);
         return;
     }
     switch (job->record.state) {
@@ -242,7 +246,7 @@ static void walk_is_over(struct bf_job *job)
         if (walk->ending == BF_STATE_COMPLETED || walk->ending == BF_STATE_FAILED)
             bf_job_move(job, walk->ending, reason, "daemon", NULL);
         else
-            bf_job_save(job, false); /* drained: the next start takes it up */
+            bf_job_save(job, NULL); /* drained: the next start takes it up */
         break;
     case BF_STATE_PAUSING:
         bf_job_move(job, walk->ending == BF_STATE_FAILED ? BF_STATE_FAILED : BF_STATE_PAUSED,
@@ -254,6 +258,16 @@ static void walk_is_over(struct bf_job *job)
     default:
         break;
     }
+}
+
+/* What one walk does may be what another waits for. */
+static void step(struct bf_job *job)
+{
+    bool waited = !bf_crew_done(job), failed = bf_crew_ending(job)->ending == BF_STATE_FAILED;
+    for (size_t i = 0; i < bf_job_walks(job); i++)
+        bf_walk_step(bf_job_walk(job, i));
+    if ((waited && bf_crew_done(job)) || (!failed && bf_crew_ending(job)->ending == BF_STATE_FAILED))
+        bf_engine_mark(job);
 }
 
 static void tick(struct bf_job *job)
@@ -269,9 +283,9 @@ static void tick(struct bf_job *job)
         walk_is_over(job);
         return;
     }
-    bool was_over = job->walk.phase == BF_PHASE_OVER;
-    bf_walk_step(&job->walk);
-    if (job->walk.phase == BF_PHASE_OVER && !was_over) {
+    bool was_over = bf_crew_left(job);
+    step(job);
+    if (bf_crew_left(job) && !was_over) {
         bf_monitor_review(bf_monitor_of(job->engine, job->target->name));
         walk_is_over(job);
         bf_walk_rest(job);

@@ -13,8 +13,11 @@ struct bf_metering {
     bool working;          /* what it does since then counts */
     enum bf_activity activity;
     enum bf_code reason;
-    int attempts;
-    int64_t batches, scanned, changed, set_aside, yields; /* of the record, as last seen */
+    struct {
+        int attempts;
+        int64_t batches;
+    } walks[BF_SLICES_MAX];
+    int64_t scanned, changed, set_aside, yields; /* of the record, as last seen */
 };
 
 static bool waits(enum bf_activity activity)
@@ -46,8 +49,10 @@ static void count_batch(struct bf_meter *meter, int64_t microseconds)
 static void remember(struct bf_metering *metering, const struct bf_job *job)
 {
     const struct bf_progress *progress = &job->record.progress;
-    metering->attempts = job->walk.attempts;
-    metering->batches = progress->batches;
+    for (size_t i = 0; i < bf_job_walks(job); i++) {
+        metering->walks[i].attempts = bf_job_walk(job, i)->attempts;
+        metering->walks[i].batches = bf_job_walk(job, i)->part.batches;
+    }
     metering->scanned = progress->rows_scanned;
     metering->changed = progress->rows_changed;
     metering->set_aside = progress->rows_set_aside;
@@ -68,8 +73,13 @@ void bf_meter_look(struct bf_job *job)
     const struct bf_progress *progress = &job->record.progress;
     int64_t now = bf_job_now(job);
     count_time(metering, now, meter);
-    if (progress->batches == metering->batches + 1)
-        count_batch(meter, job->walk.batch.time);
+    for (size_t i = 0; i < bf_job_walks(job); i++) {
+        const struct bf_walk *walk = bf_job_walk(job, i);
+        if (walk->part.batches == metering->walks[i].batches + 1)
+            count_batch(meter, walk->batch.time);
+        if (walk->attempts > metering->walks[i].attempts)
+            meter->retries[walk->reason.code]++;
+    }
     /* A fail-over that lost commits sets these back; what is done again then is work, and counts again. */
     if (progress->rows_scanned > metering->scanned)
         meter->rows_scanned += progress->rows_scanned - metering->scanned;
@@ -79,12 +89,10 @@ void bf_meter_look(struct bf_job *job)
         meter->rows_set_aside += progress->rows_set_aside - metering->set_aside;
     if (progress->yields > metering->yields)
         meter->yields += progress->yields - metering->yields;
-    if (job->walk.attempts > metering->attempts)
-        meter->retries[job->walk.reason.code]++;
     remember(metering, job);
     metering->at = now;
     metering->working = working;
-    metering->activity = bf_walk_activity(&job->walk);
+    metering->activity = bf_job_activity(job);
     metering->reason = bf_job_reason(job).code;
 }
 
@@ -100,6 +108,13 @@ void bf_job_meter(const struct bf_job *job, struct bf_meter *ret_meter)
         return;
     *ret_meter = job->metering->meter;
     count_time(job->metering, bf_job_now(job), ret_meter);
-    bool at_work = bf_state_active(job->record.state) && job->walk.touched_at > 0;
-    ret_meter->checkpoint_age = at_work ? bf_job_now(job) - job->walk.touched_at : -1;
+    ret_meter->checkpoint_age = -1;
+    if (!bf_state_active(job->record.state))
+        return;
+    for (size_t i = 0; i < bf_job_walks(job); i++) { /* the oldest of those that are walked */
+        const struct bf_walk *walk = bf_job_walk(job, i);
+        int64_t age = bf_job_now(job) - walk->touched_at;
+        if (walk->touched_at > 0 && (i == 0 || walk->phase != BF_PHASE_OVER) && age > ret_meter->checkpoint_age)
+            ret_meter->checkpoint_age = age;
+    }
 }

@@ -62,7 +62,7 @@ void bf_engine_store_retry(struct bf_engine *engine)
     bool tried = false;
     for (struct bf_job *job = engine->oldest; job; job = job->newer)
         if (job->unsaved) {
-            bf_job_save(job, false);
+            bf_job_save(job, NULL);
             tried = true;
         }
     bf_latches_save(engine);
@@ -72,7 +72,7 @@ void bf_engine_store_retry(struct bf_engine *engine)
     /* Nothing is missing: any write shows whether the store takes one again. Without a job the next one will show. */
     static const struct bf_error fine = {.code = BF_OK};
     if (engine->oldest)
-        bf_job_save(engine->oldest, false);
+        bf_job_save(engine->oldest, NULL);
     else
         bf_engine_store_said(engine, &fine);
 }

@@ -72,6 +72,8 @@ void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target
         if (kind != BF_SIGNAL_REPLICATION_LAG && bf_document_limit(document, kind) > 0 && !bf_signal_is_measured(target, kind))
             bf_complain(complaints, BF_UNSUPPORTED, pointer, "there is no such signal on %s", dialect->name);
     }
+    if (pace->slices > 1 && !dialect->slices)
+        bf_complain(complaints, BF_UNSUPPORTED, "/pace/slices", "is not built yet for %s", dialect->name);
     if (pace->max_log_bytes_per_second < BF_NO_LIMIT && !dialect->common(BF_STATEMENT_BEAT))
         bf_complain(complaints, BF_UNSUPPORTED, "/pace/max_log_bytes_per_second", "is not built yet for %s", dialect->name);
 }
@@ -85,7 +87,7 @@ static bool stops(const struct bf_job *job)
  * because a stop has to settle that first. */
 static bool parked(const struct bf_job *job)
 {
-    return job->leaving && bf_walk_over(job) && job->walk.unsettled && bf_state_active(job->record.state) &&
+    return job->leaving && bf_walk_over(job) && bf_crew_unsettled(job) && bf_state_active(job->record.state) &&
            !bf_engine_target_by_name(job->engine, job->record.document->target);
 }
 
@@ -119,7 +121,7 @@ void bf_job_show_target(struct bf_job *job)
 void bf_job_change_target(struct bf_job *job)
 {
     const struct bf_target *now = bf_engine_target_by_name(job->engine, job->record.document->target);
-    bool unsettled = job->walk.unsettled, was_gone = job->target_gone;
+    bool unsettled = bf_crew_unsettled(job), was_gone = job->target_gone;
     bf_walk_reset(job, unsettled);
     job->leaving = true;
     job->target_gone = !now;

@@ -9,10 +9,13 @@
 /* Why it does not work, where it does not. */
 static const char *why(const struct bf_job *job, enum bf_activity activity)
 {
-    const struct bf_reason *reason = &job->walk.reason;
-    if ((activity != BF_ACTIVITY_HOLDING && activity != BF_ACTIVITY_BACKING_OFF) || reason->code == BF_OK)
-        return "";
-    return reason->signal[0] ? reason->signal : bf_code_name(reason->code);
+    for (size_t i = 0; i < bf_job_walks(job); i++) {
+        const struct bf_walk *walk = bf_job_walk(job, i);
+        if ((activity == BF_ACTIVITY_HOLDING || activity == BF_ACTIVITY_BACKING_OFF) && walk->reason.code != BF_OK &&
+            bf_walk_activity(walk) == activity)
+            return walk->reason.signal[0] ? walk->reason.signal : bf_code_name(walk->reason.code);
+    }
+    return "";
 }
 
 void bf_job_turn(struct bf_job *job)
@@ -20,7 +23,7 @@ void bf_job_turn(struct bf_job *job)
     int64_t now = bf_job_now(job);
     if (job->doing && now > job->doing_at)
         bf_ledger_add(&job->ledger, job->doing, job->doing_why[0] ? job->doing_why : NULL, now - job->doing_at);
-    enum bf_activity activity = bf_walk_activity(&job->walk);
+    enum bf_activity activity = bf_job_activity(job);
     job->doing = bf_walk_over(job) ? NULL : bf_activity_name(activity);
     job->doing_at = now;
     snprintf(job->doing_why, sizeof job->doing_why, "%s", why(job, activity));

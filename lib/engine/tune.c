@@ -19,12 +19,14 @@ static void take(struct bf_job *job, struct bf_request *request, struct bf_docum
     bf_document_take(record->document, changed);
     record->version++;
     record->updated_at = job->engine->world->unix_time(job->engine->world->context);
-    job->walk.changed = true;
+    for (size_t i = 0; i < bf_job_walks(job); i++)
+        bf_job_walk(job, i)->changed = true;
     if (bf_walk_over(job))
         record->progress.batch_rows = record->progress.batches > 0 ? record->progress.batch_rows
                                                                     : record->document->pace.batch_rows_start;
     else
-        sleep_anew(&job->walk);
+        for (size_t i = 0; i < bf_job_walks(job); i++)
+            sleep_anew(bf_job_walk(job, i));
     bf_job_record_event(job, "tune", request->actor, difference, request);
     bf_engine_mark(job);
 }
@@ -39,6 +41,15 @@ static void refuse(struct bf_job *job, struct bf_request *request, enum bf_code 
                                           .text = complaints->count ? "the change is not valid" : text};
     bf_request_answer(request, &outcome);
     bf_complaints_clear(complaints);
+}
+
+/* The range was cut when the job began, and stays so. */
+static void check_slices(const struct bf_job *job, const struct bf_document *changed, struct bf_complaints *complaints)
+{
+    int64_t slices = (int64_t)bf_job_walks(job), wanted = changed->pace.slices;
+    if (job->record.started && wanted > slices && wanted > job->record.document->pace.slices)
+        bf_complain(complaints, BF_INVALID, "/pace/slices", "the job began with %lld slice%s: no more than that can run at once",
+                    (long long)slices, slices == 1 ? "" : "s");
 }
 
 void bf_job_tune(struct bf_job *job, struct bf_request *request)
@@ -58,6 +69,9 @@ void bf_job_tune(struct bf_job *job, struct bf_request *request)
     if (code == BF_OK && job->target) {
         bf_target_check_ceilings(job->target, changed, &complaints);
         bf_target_check_pace(job->engine, job->target, changed, &complaints);
+    }
+    if (code == BF_OK) {
+        check_slices(job, changed, &complaints);
         code = bf_complaints_code(&complaints);
     }
     if (code != BF_OK) {

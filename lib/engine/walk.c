@@ -27,11 +27,6 @@ enum bf_activity bf_walk_activity(const struct bf_walk *walk)
     return activities[walk->phase];
 }
 
-bool bf_walk_over(const struct bf_job *job)
-{
-    return job->walk.phase == BF_PHASE_OFF || job->walk.phase == BF_PHASE_OVER;
-}
-
 /* ---- life ---- */
 
 void bf_walk_close_session(struct bf_walk *walk)
@@ -40,7 +35,7 @@ void bf_walk_close_session(struct bf_walk *walk)
     bf_walk_close_replica(walk);
     if (walk->session) {
         job->target->database->close(walk->session);
-        bf_watcher_left(job);
+        bf_watcher_left(walk);
     }
     walk->session = NULL;
     walk->flight_under_way = false;
@@ -48,9 +43,8 @@ void bf_walk_close_session(struct bf_walk *walk)
     walk->have_next = false;
 }
 
-void bf_walk_rest(struct bf_job *job)
+static void rest(struct bf_walk *walk)
 {
-    struct bf_walk *walk = &job->walk;
     bf_flight_clear(&walk->flight);
     for (size_t i = 0; i < walk->answer_count; i++)
         bf_answer_clear(&walk->answers[i]);
@@ -64,43 +58,62 @@ void bf_walk_rest(struct bf_job *job)
     walk->statements = NULL;
 }
 
-void bf_walk_drop(struct bf_job *job)
+void bf_walk_rest(struct bf_job *job)
 {
-    struct bf_walk *walk = &job->walk;
-    bf_walk_close_session(&job->walk);
-    job->engine->world->timer_free(walk->timer);
-    bf_walk_rest(job);
+    for (size_t i = 0; i < bf_job_walks(job); i++)
+        rest(bf_job_walk(job, i));
+}
+
+static void drop(struct bf_walk *walk)
+{
+    bf_walk_close_session(walk);
+    walk->job->engine->world->timer_free(walk->timer);
+    rest(walk);
     bf_key_clear(&walk->low);
     bf_key_clear(&walk->through);
     bf_key_clear(&walk->next.high);
     bf_key_clear(&walk->batch_low);
     free(walk->owner_seen);
     free(walk->locks.sweep_key);
-    *walk = (struct bf_walk){.job = job, .slice = walk->slice};
+    *walk = (struct bf_walk){.job = walk->job, .slice = walk->slice, .part = walk->part};
+}
+
+void bf_walk_drop(struct bf_job *job)
+{
+    for (size_t i = 0; i < bf_job_walks(job); i++)
+        drop(bf_job_walk(job, i));
+}
+
+void bf_walk_reset_one(struct bf_walk *walk, bool unsettled)
+{
+    struct bf_pace pace = bf_walk_pace(walk->job);
+    int64_t flights = walk->flights;
+    drop(walk);
+    walk->unsettled = unsettled;
+    walk->peeked_seq = -1;
+    walk->flights = flights;
+    walk->rows_allowed = BF_NO_LIMIT;
+    bf_size_start(&walk->size, pace.batch_time, pace.batch_rows_start, pace.batch_rows_min, pace.batch_rows_max);
 }
 
 void bf_walk_reset(struct bf_job *job, bool unsettled)
 {
-    struct bf_walk *walk = &job->walk;
-    int64_t ended_at = walk->ended_at, flights = walk->flights;
-    bf_walk_drop(job);
-    walk->unsettled = unsettled;
-    walk->peeked_seq = -1;
-    walk->ended_at = ended_at; /* someone who ends our session twice in 10 minutes means it, pause or not */
-    walk->flights = flights;
+    job->walk.job = job;
+    for (size_t i = 0; i < bf_job_walks(job); i++)
+        bf_walk_reset_one(bf_job_walk(job, i), unsettled);
     if (job->hold) { /* what it held for before it stopped is over, what was measured is old */
         job->hold->held_at = -1;
         for (size_t i = 0; i < BF_QUERIES_MAX; i++)
             job->hold->measured[i].at = BF_SIGNAL_NEVER;
     }
-    struct bf_pace pace = bf_walk_pace(job);
-    bf_size_start(&walk->size, pace.batch_time, pace.batch_rows_start, pace.batch_rows_min, pace.batch_rows_max);
 }
 
 struct bf_pace bf_walk_pace(const struct bf_job *job)
 {
     struct bf_pace pace = job->record.document->pace;
-    int64_t most = pace.max_rows_per_second;
+    int64_t walks = (int64_t)bf_job_walks(job), most = pace.max_rows_per_second; /* of all of them */
+    if (most < BF_NO_LIMIT)
+        most = most > walks ? most / walks : 1;
     if (pace.batch_rows_max > most)
         pace.batch_rows_max = most;
     if (pace.batch_rows_start > most)
@@ -115,6 +128,7 @@ static void released(struct bf_walk *walk)
 {
     bool good = !walk->lost && walk->answers[0].outcome == BF_OUTCOME_OK && walk->answers[0].affected == 1;
     if (walk->ending != BF_STATE_COMPLETED || good) {
+        walk->part.done = walk->ending == BF_STATE_COMPLETED;
         bf_walk_leave(walk);
         return;
     }
@@ -139,6 +153,7 @@ static void arrived(struct bf_walk *walk)
         break;
     case BF_PHASE_PEEKING: bf_walk_peeked(walk); break;
     case BF_PHASE_FINDING_END: bf_walk_end_found(walk); break;
+    case BF_PHASE_FINDING_LIMITS: bf_walk_limits_found(walk); break;
     case BF_PHASE_REGISTERING:
         if (bf_walk_fine(walk, "register the job on the target"))
             bf_walk_send_peek(walk);
@@ -156,12 +171,7 @@ static void arrived(struct bf_walk *walk)
     case BF_PHASE_WAITING_ASIDE: bf_walk_aside_redone(walk); break;
     case BF_PHASE_TAKING_BACK: bf_walk_taken_back(walk); break;
     case BF_PHASE_ASKING: bf_walk_asked(walk); break;
-    case BF_PHASE_TOUCHING:
-        if (bf_walk_fine(walk, "touch the checkpoint")) {
-            walk->touched_at = bf_job_now(walk->job);
-            walk->phase = BF_PHASE_READY;
-        }
-        break;
+    case BF_PHASE_TOUCHING: bf_walk_touched(walk); break;
     case BF_PHASE_CHECKING: bf_walk_checked(walk); break;
     case BF_PHASE_FINDING_LOG_END: bf_walk_log_end_found(walk); break;
     case BF_PHASE_CONNECTING_REPLICA: bf_walk_replica_connected(walk); break;
@@ -172,6 +182,7 @@ static void arrived(struct bf_walk *walk)
     case BF_PHASE_WAITING_OLD: bf_walk_horizon_seen(walk); break;
     case BF_PHASE_FINDING_NEXT_END: bf_walk_next_end_found(walk); break;
     case BF_PHASE_BEGINNING_PASS: bf_walk_pass_begun(walk); break;
+    case BF_PHASE_COMMITTING_PASS: bf_walk_pass_committed(walk); break;
     case BF_PHASE_FLUSHING: bf_walk_flushed(walk); break;
     case BF_PHASE_VERIFYING: bf_walk_verified(walk); break;
     case BF_PHASE_RELEASING: released(walk); break;
@@ -190,6 +201,8 @@ static bool advance(struct bf_walk *walk)
     case BF_PHASE_OFF:
         if (walk->stopping)
             bf_walk_stop_here(walk);
+        else if (!bf_walk_may_begin(walk))
+            return false;
         else
             bf_walk_connect(walk);
         return true;
@@ -211,6 +224,20 @@ static bool advance(struct bf_walk *walk)
             return bf_walk_stop_waiting(walk);
         if (bf_job_now(job) - walk->touched_at <= BF_TOUCH_EVERY)
             return bf_walk_held(walk);
+        walk->phase = BF_PHASE_READY;
+        return true;
+    case BF_PHASE_RESTING:
+        if (walk->stopping)
+            return bf_walk_stop_waiting(walk);
+        if (bf_job_now(walk->job) < walk->sleep_until)
+            return false;
+        walk->phase = BF_PHASE_READY;
+        return true;
+    case BF_PHASE_WAITING_SLICES:
+        if (walk->stopping)
+            return bf_walk_stop_waiting(walk);
+        if (!bf_crew_done(walk->job) && bf_job_now(walk->job) - walk->touched_at <= BF_TOUCH_EVERY)
+            return false;
         walk->phase = BF_PHASE_READY;
         return true;
     case BF_PHASE_WAITING_HORIZON:

@@ -1,6 +1,8 @@
 /* The walk: one job's way over its key range, from connecting to releasing the checkpoint. It is what protocols P1 to
  * P4 look like in code:
  *
+ * A job with several slices has a walk for each of them; the first one leads (crew.c).
+ *
  *   connect -> recognise -> (make schema) -> peek -> (register, store "started") -> raise epoch + read -> store epoch
  *      -> (recount) -> bound -> batch -> batch -> ... -> flush -> verify -> release
  *         ^                        |
@@ -18,6 +20,7 @@
 #include "record.h"
 #include "regression.h"
 #include "size.h"
+#include "slices.h"
 
 struct bf_job;
 struct bf_session;
@@ -34,6 +37,7 @@ enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing show
     X(ENDING_LOST, ending_lost, CONNECTING)      /* only on the way to a stop */           \
     X(PEEKING, peeking, CONNECTING)                                                        \
     X(FINDING_END, finding_end, CONNECTING)                                                \
+    X(FINDING_LIMITS, finding_limits, CONNECTING) /* between the slices */                \
     X(REGISTERING, registering, CONNECTING)                                                \
     X(STORING, storing, CONNECTING)              /* "started" or the epoch becomes durable */ \
     X(RAISING, raising, CONNECTING)                                                        \
@@ -52,6 +56,8 @@ enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing show
     X(TOUCHING, touching, BATCHING)                                                        \
     X(SLEEPING, sleeping, SLEEPING)                                                        \
     X(HOLDING, holding, HOLDING)                 /* for a signal or a window */            \
+    X(RESTING, resting, SLEEPING)                /* under pressure fewer slices run */     \
+    X(WAITING_SLICES, waiting_slices, IDLE)      /* for the others to be done */           \
     X(BACKING_OFF, backing_off, BACKING_OFF)                                               \
     X(CHECKING, checking, VERIFYING)             /* a query of the operator's */           \
     X(FINDING_LOG_END, finding_log_end, VERIFYING) /* for a check on a replica */          \
@@ -65,6 +71,7 @@ enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing show
     X(WAITING_HORIZON, waiting_horizon, HOLDING) /* for the older ones to end: a timer */  \
     X(FINDING_NEXT_END, finding_next_end, VERIFYING)                                       \
     X(BEGINNING_PASS, beginning_pass, VERIFYING)                                           \
+    X(COMMITTING_PASS, committing_pass, VERIFYING) /* of several slices */                 \
     X(FLUSHING, flushing, VERIFYING)             /* everything is committed */             \
     X(VERIFYING, verifying, VERIFYING)                                                     \
     X(RELEASING, releasing, IDLE)                                                          \
@@ -92,6 +99,7 @@ struct bf_range {
 struct bf_walk {
     struct bf_job *job;          /* whose it is */
     int slice;                   /* the number of its checkpoint */
+    struct bf_slice part;        /* what people see of it, and the state store keeps */
     enum bf_phase phase;
     struct bf_session *session;
     struct bf_timer *timer;      /* sleep, back-off, stop grace and watchdog: one at a time, `timer_due` says when */
@@ -137,6 +145,7 @@ struct bf_walk {
 
     struct bf_range next;        /* the next batch */
     int64_t asked_rows;          /* what the boundary under way was asked for */
+    int64_t rows_allowed;        /* that the next batch may scan */
     bool have_next;
     bool batch_committed;
     struct bf_key batch_low;     /* of the last committed batch, for FLUSH */
@@ -152,10 +161,10 @@ struct bf_walk {
     int attempts;                /* tries in a row that failed */
     int definition_errors;       /* in a row */
     char ended_server[64];       /* server start time when someone ended our session; "" none */
-    int64_t ended_at;            /* monotonic milliseconds; 0: never */
     bool count_ended;            /* the last session was ended: look whether the server stayed up */
     struct bf_reason reason;     /* what it waits for just now */
     int64_t flights;
+    bool held;                   /* it was told to hold */
     bool changed;                /* pace or limits were: taken over before the next batch */
     int64_t lock_timeout, statement_timeout; /* milliseconds, of this session */
     int64_t batch_ended;         /* monotonic milliseconds */
@@ -175,12 +184,12 @@ struct bf_walk {
 
 /* Ready for a new start. `unsettled`: a session of an earlier life may still be at work on the target. */
 void bf_walk_reset(struct bf_job *job, bool unsettled);
+void bf_walk_reset_one(struct bf_walk *walk, bool unsettled);
 /* The document's, with batches that fit into a second of max_rows_per_second. */
 struct bf_pace bf_walk_pace(const struct bf_job *job);
 void bf_walk_step(struct bf_walk *walk);   /* RUNNING, VERIFYING, PAUSING, ABORTING; goes as far as it can */
 void bf_walk_rest(struct bf_job *job);   /* it is over: frees what its next start makes anew, which is most of its memory */
 void bf_walk_drop(struct bf_job *job);   /* frees everything, closes the session; no callback comes any more */
-bool bf_walk_over(const struct bf_job *job);
 enum bf_activity bf_walk_activity(const struct bf_walk *walk);
 const char *bf_phase_name(enum bf_phase phase);
 
@@ -190,6 +199,7 @@ void bf_walk_connected(struct bf_walk *walk);
 void bf_walk_recognised(struct bf_walk *walk);
 void bf_walk_peeked(struct bf_walk *walk);
 void bf_walk_end_found(struct bf_walk *walk);
+void bf_walk_limits_found(struct bf_walk *walk);
 void bf_walk_raised(struct bf_walk *walk);
 void bf_walk_recounted(struct bf_walk *walk);
 void bf_walk_stored(struct bf_walk *walk);
@@ -211,7 +221,8 @@ const struct bf_answer *bf_walk_answer_to(const struct bf_walk *walk, enum bf_st
 void bf_walk_send_to_replica(struct bf_walk *walk, enum bf_phase phase);
 void bf_walk_send_recognise(struct bf_walk *walk);
 void bf_walk_send_schema(struct bf_walk *walk);
-void bf_walk_send_register(struct bf_walk *walk);
+void bf_walk_send_limits(struct bf_walk *walk);
+void bf_walk_send_register(struct bf_walk *walk, const struct bf_key limits[], size_t count); /* between slices */
 void bf_walk_send_peek(struct bf_walk *walk);
 /* As the checkpoint was seen: a raise that was lost on its way and arrives late finds another epoch. seq -1: any. */
 void bf_walk_send_raise(struct bf_walk *walk, const char *owner, int64_t epoch, int64_t seq);
@@ -229,6 +240,7 @@ void bf_walk_send_ask(struct bf_walk *walk);
 
 /* walk_batch.c */
 void bf_walk_ready(struct bf_walk *walk);
+void bf_walk_touched(struct bf_walk *walk);
 void bf_walk_bounded(struct bf_walk *walk);
 void bf_walk_split_known(struct bf_walk *walk);
 void bf_walk_counted(struct bf_walk *walk);
@@ -248,9 +260,9 @@ void bf_walk_pass_over(struct bf_walk *walk);
 void bf_walk_horizon_seen(struct bf_walk *walk);
 void bf_walk_horizon_again(struct bf_walk *walk);
 void bf_walk_next_end_found(struct bf_walk *walk);
-void bf_walk_send_next_pass(struct bf_walk *walk);
 void bf_walk_pass_begun(struct bf_walk *walk);
-void bf_walk_read_end(struct bf_walk *walk); /* walk_begin.c: END's answer becomes `through` */
+void bf_walk_pass_committed(struct bf_walk *walk);
+void bf_walk_read_end(struct bf_walk *walk, struct bf_key *ret_end); /* walk_begin.c: END's answer */
 
 /* walk_check.c: the operator's checks and the canary */
 void bf_walk_run_checks(struct bf_walk *walk, enum bf_check_kind kind);
@@ -275,6 +287,8 @@ void bf_walk_close_replica(struct bf_walk *walk);
 /* Looks at the answers of a flight; true when all steps of it went well. Else it has decided what comes next. */
 bool bf_walk_fine(struct bf_walk *walk, const char *doing);
 void bf_walk_connect_failed(struct bf_walk *walk);
+/* ROLLBACK; then what comes next is decided by that answer. */
+void bf_walk_take_back(struct bf_walk *walk, const struct bf_answer *answer, const char *doing);
 void bf_walk_taken_back(struct bf_walk *walk);
 void bf_walk_back_off(struct bf_walk *walk, enum bf_code code, const char *text, bool reconnect);
 void bf_walk_end(struct bf_walk *walk, enum bf_state ending, enum bf_code code, const char *format, ...)

@@ -18,7 +18,7 @@ static void first_again(struct bf_locks *locks)
 
 bool bf_walk_aside_due(const struct bf_walk *walk)
 {
-    return walk->done && walk->job->record.progress.rows_set_aside > 0;
+    return walk->done && walk->part.rows_set_aside > 0;
 }
 
 void bf_walk_redo_aside(struct bf_walk *walk)
@@ -31,12 +31,10 @@ void bf_walk_redo_aside(struct bf_walk *walk)
 static void committed(struct bf_walk *walk, int64_t changed, int64_t struck)
 {
     struct bf_job *job = walk->job;
-    struct bf_progress *progress = &job->record.progress;
     walk->unsettled = false;
     walk->seq++;
     walk->touched_at = bf_job_now(job);
-    progress->rows_changed += changed;
-    progress->rows_set_aside -= struck < progress->rows_set_aside ? struck : progress->rows_set_aside;
+    bf_walk_count(walk, 0, changed, 0, struck < walk->part.rows_set_aside ? -struck : -walk->part.rows_set_aside);
     walk->locks.swept += struck;
     if (struck) {
         walk->attempts = walk->definition_errors = 0;
@@ -67,7 +65,7 @@ void bf_walk_aside_redone(struct bf_walk *walk)
     walk->phase = BF_PHASE_READY;
     if (patient) {
         if (bf_answer_number(take, 0, 0) == 0)
-            walk->job->record.progress.rows_set_aside = 0; /* the list itself says so */
+            bf_walk_count(walk, 0, 0, 0, -walk->part.rows_set_aside); /* the list itself says so */
         first_again(locks);
         return;
     }

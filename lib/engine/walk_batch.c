@@ -38,6 +38,23 @@ static bool is_sparse(const struct bf_walk *walk)
     return (document->where || document->remaining) && walk->next.rows > walk->size.max;
 }
 
+/* The range is committed to its end, and no row of it is set aside any more. */
+static void range_over(struct bf_walk *walk)
+{
+    struct bf_job *job = walk->job;
+    if (walk->slice > 0) {
+        walk->ending = BF_STATE_COMPLETED; /* the stop sets that down and lets go of the checkpoint */
+        return;
+    }
+    if (!bf_crew_done(job)) {
+        walk->phase = BF_PHASE_WAITING_SLICES;
+        return;
+    }
+    if (job->record.state == BF_STATE_RUNNING)
+        bf_job_move(job, BF_STATE_VERIFYING, NULL, "daemon", NULL);
+    bf_walk_send_flush(walk, true, false, BF_PHASE_FLUSHING);
+}
+
 void bf_walk_ready(struct bf_walk *walk)
 {
     struct bf_job *job = walk->job;
@@ -51,7 +68,7 @@ void bf_walk_ready(struct bf_walk *walk)
         walk->phase = BF_PHASE_SLEEPING;
         return;
     }
-    if (!walk->checked_before && job->record.progress.batches == 0 && job->record.document->check_count[BF_CHECK_BEFORE]) {
+    if (walk->slice == 0 && !walk->checked_before && job->record.progress.batches == 0 && job->record.document->check_count[BF_CHECK_BEFORE]) {
         bf_walk_run_checks(walk, BF_CHECK_BEFORE);
         return;
     }
@@ -61,9 +78,7 @@ void bf_walk_ready(struct bf_walk *walk)
     }
     if (!bf_walk_aside_due(walk) && (walk->done || !walk->through_known)) {
         walk->done = true;
-        if (job->record.state == BF_STATE_RUNNING)
-            bf_job_move(job, BF_STATE_VERIFYING, NULL, "daemon", NULL);
-        bf_walk_send_flush(walk, true, false, BF_PHASE_FLUSHING);
+        range_over(walk);
         return;
     }
     if (job->record.state == BF_STATE_VERIFYING) /* a fail-over took back what was done */
@@ -99,6 +114,18 @@ static bool read_boundary(struct bf_walk *walk, const struct bf_answer *answer, 
     walk->next.split = (int)bf_answer_number(answer, 0, keys);
     walk->have_next = true;
     return true;
+}
+
+void bf_walk_touched(struct bf_walk *walk)
+{
+    if (!bf_walk_fine(walk, "touch the checkpoint"))
+        return;
+    if (walk->answers[0].affected != 1) { /* not our epoch any more */
+        bf_walk_send_ask(walk);
+        return;
+    }
+    walk->touched_at = bf_job_now(walk->job);
+    walk->phase = BF_PHASE_READY;
 }
 
 void bf_walk_bounded(struct bf_walk *walk)
@@ -152,7 +179,7 @@ void bf_walk_probed(struct bf_walk *walk)
         return;
     /* Nothing to change here: go on, the next checkpoint covers it. */
     bf_key_set(&walk->low, &walk->next.high);
-    job->record.progress.rows_scanned += walk->next.rows;
+    bf_walk_count(walk, walk->next.rows, 0, 0, 0);
     bf_size_batch(&walk->size, walk->next.rows, 0, (bf_job_now(job) - walk->flight_sent + 1) * 1000);
     job->record.progress.batch_rows = walk->size.rows;
     walk->have_next = false;
@@ -218,18 +245,17 @@ static void committed(struct bf_walk *walk, const struct bf_batch *batch)
     bf_key_set(&walk->low, &walk->next.high);
     walk->done = walk->next.last;
     walk->touched_at = bf_job_now(job);
-    progress->rows_scanned += walk->next.rows;
-    progress->rows_changed += batch->changed;
-    progress->batches++;
-    free(progress->position);
-    progress->position = bf_key_json(&walk->low, walk->table->key_count);
+    bf_walk_count(walk, walk->next.rows, batch->changed, 1, 0);
+    free(walk->part.position);
+    walk->part.position = bf_key_json(&walk->low, walk->table->key_count);
+    bf_walk_show_place(walk);
     progress->batch_rows = bf_size_batch(&walk->size, walk->next.rows, batch->changed, batch->time);
     walk->batch = *batch;
     walk->batch_ended = bf_job_now(job);
     walk->sleep_until = walk->batch_ended + (walk->done ? 0 : bf_walk_sleep(walk));
     take_sample(walk);
     if (bf_job_now(job) - job->saved_at > BF_PROGRESS_SAVE)
-        bf_job_save(job, false);
+        bf_job_save(job, NULL);
 }
 
 void bf_walk_batch_answered(struct bf_walk *walk)
@@ -303,14 +329,40 @@ void bf_walk_asked(struct bf_walk *walk)
 
 void bf_walk_flushed(struct bf_walk *walk)
 {
+    const struct bf_answer *flush = &walk->answers[0];
+    bool flushed = flush->outcome == BF_OUTCOME_OK && flush->affected == 1;
+    if (flushed) /* whatever became of what stands behind it: a stop may have cancelled that */
+        walk->seq++;
     if (!bf_walk_fine(walk, "write the end to the checkpoint"))
         return;
-    if (walk->answers[0].affected != 1) {
+    if (flushed)
+        bf_walk_verified(walk);
+    else
         bf_walk_send_ask(walk);
-        return;
+}
+
+/* Do the others' checkpoints say that theirs are done, up to where the next one begins? One that does not (a fail-over took
+ * it back) has to go on. */
+static bool crew_verified(struct bf_walk *lead)
+{
+    struct bf_job *job = lead->job;
+    const char *reached = bf_answer_value(&lead->answers[1], 0, BF_CHECKPOINT_THROUGH);
+    bool good = true;
+    for (size_t i = 0; i < job->crew_count; i++) {
+        struct bf_walk *walk = &job->crew[i];
+        const struct bf_answer *checkpoint = &lead->answers[2 + i];
+        const char *after = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_AFTER);
+        bool follows = after && reached && strcmp(after, reached) == 0;
+        reached = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_THROUGH);
+        if (checkpoint->rows == 1 && follows && bf_answer_true(checkpoint, 0, BF_CHECKPOINT_DONE)) {
+            walk->epoch = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH);
+            walk->seq = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SEQ);
+            continue;
+        }
+        bf_walk_reset_one(walk, false);
+        good = false;
     }
-    walk->seq++;
-    bf_walk_verified(walk);
+    return good;
 }
 
 /* P8: completed is what the target says, not what we think. */
@@ -326,6 +378,10 @@ void bf_walk_verified(struct bf_walk *walk)
     if (!good) {
         walk->owner = false;
         bf_walk_back_off(walk, BF_SERIALIZATION, "the target does not say yet that the end is written", false);
+        return;
+    }
+    if (!crew_verified(walk)) {
+        walk->phase = BF_PHASE_READY;
         return;
     }
     if (walk->job->record.document->remaining)

@@ -10,7 +10,8 @@ enum {
     CONNECT_TIMEOUT = 5000, /* milliseconds */
     OWNED_ELSEWHERE_POLL = 1000,
     RAISE_AGAIN = 200,
-    OWNER_SILENT = 30 /* seconds; P3 */
+    OWNER_SILENT = 30, /* seconds; P3 */
+    ENDED_TOGETHER = 5000
 };
 
 static void on_connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
@@ -26,8 +27,8 @@ static void on_connected(void *argument, struct bf_session *session, enum bf_err
 void bf_walk_connect(struct bf_walk *walk)
 {
     struct bf_job *job = walk->job;
-    char name[64];
-    snprintf(name, sizeof name, "backfilld %s", job->record.id);
+    char name[64], session[BF_SESSION_NAME];
+    snprintf(name, sizeof name, "backfilld %s", bf_walk_session(walk, session));
     struct bf_session_options options = {.application_name = name,
                                          .lock_timeout = job->record.document->limits.lock_timeout,
                                          .statement_timeout = job->record.document->limits.statement_timeout,
@@ -51,7 +52,8 @@ void bf_walk_connected(struct bf_walk *walk)
         bf_walk_send_recognise(walk);
 }
 
-/* Someone ended our session while the server stayed up: once may be an accident, twice in 10 minutes is a word (P10). */
+/* Someone ended our session while the server stayed up: once may be an accident, twice in 10 minutes is a word (P10). The
+ * sessions of several slices that end together were ended once. */
 static bool ended_by_person(struct bf_walk *walk)
 {
     struct bf_job *job = walk->job;
@@ -60,8 +62,12 @@ static bool ended_by_person(struct bf_walk *walk)
     walk->count_ended = false;
     if (strcmp(walk->ended_server, walk->server_started) != 0)
         return false;
-    bool again = walk->ended_at != 0 && bf_job_now(job) - walk->ended_at < 10 * 60 * 1000;
-    walk->ended_at = bf_job_now(job);
+    int64_t since = bf_job_now(job) - job->ended_at;
+    if (job->ended_at != 0 && job->ended_slice != walk->slice && since < ENDED_TOGETHER)
+        return false;
+    bool again = job->ended_at != 0 && since < 10 * 60 * 1000;
+    job->ended_at = bf_job_now(job);
+    job->ended_slice = walk->slice;
     bf_job_note(job, "note", "someone ended the job's session while the server stayed up");
     return again;
 }
@@ -130,6 +136,16 @@ void bf_walk_recognised(struct bf_walk *walk)
         bf_walk_send_peek(walk);
 }
 
+/* The end of the range is known: into how many slices is it cut? */
+static void cut_or_register(struct bf_walk *walk)
+{
+    bool several = walk->job->record.document->pace.slices > 1 && bf_key_known(&walk->through);
+    if (several && walk->statements->text[BF_STATEMENT_QUANTILES])
+        bf_walk_send_limits(walk);
+    else
+        bf_walk_send_register(walk, NULL, 0);
+}
+
 static void find_end_or_register(struct bf_walk *walk)
 {
     const struct bf_document *document = walk->job->record.document;
@@ -139,30 +155,44 @@ static void find_end_or_register(struct bf_walk *walk)
     }
     for (size_t i = 0; i < document->through_count; i++)
         walk->through.text[i] = bf_copy_string(document->through[i]);
-    bf_walk_send_register(walk);
+    cut_or_register(walk);
 }
 
-void bf_walk_read_end(struct bf_walk *walk)
+void bf_walk_read_end(struct bf_walk *walk, struct bf_key *ret_end)
 {
     const struct bf_answer *end = &walk->answers[0];
-    bf_key_clear(&walk->through);
+    bf_key_clear(ret_end);
     for (size_t i = 0; end->rows && i < walk->table->key_count; i++)
-        walk->through.text[i] = bf_copy_string(bf_answer_value(end, 0, i));
+        ret_end->text[i] = bf_copy_string(bf_answer_value(end, 0, i));
 }
 
 void bf_walk_end_found(struct bf_walk *walk)
 {
     if (!bf_walk_fine(walk, "find the end of the table"))
         return;
-    bf_walk_read_end(walk);
-    bf_walk_send_register(walk);
+    bf_walk_read_end(walk, &walk->through);
+    cut_or_register(walk);
+}
+
+/* Fewer where the table has not rows enough. They become durable with the registration, and never change. */
+void bf_walk_limits_found(struct bf_walk *walk)
+{
+    struct bf_key limits[BF_SLICES_MAX] = {0};
+    if (!bf_walk_fine(walk, "find where the slices end"))
+        return;
+    const struct bf_answer *found = &walk->answers[0];
+    size_t count = found->rows < BF_SLICES_MAX ? found->rows : BF_SLICES_MAX - 1;
+    for (size_t row = 0; row < count; row++)
+        for (size_t i = 0; i < walk->table->key_count; i++)
+            limits[row].text[i] = (char *)bf_answer_value(found, row, i);
+    bf_walk_send_register(walk, limits, count);
 }
 
 static void store(struct bf_walk *walk)
 {
     walk->phase = BF_PHASE_STORING;
     walk->arrived = false;
-    bf_job_save(walk->job, true);
+    bf_job_save(walk->job, walk);
 }
 
 /* The row is there: is it this target's, and this table's? P4. */
@@ -179,6 +209,19 @@ static bool right_target(struct bf_walk *walk, const struct bf_answer *checkpoin
                     walk->table->display);
     else
         return true;
+    return false;
+}
+
+/* As many slices as the job began with? One that is missing would be a range that nobody walks. */
+static bool right_slices(struct bf_walk *walk)
+{
+    struct bf_job *job = walk->job;
+    size_t slices = (size_t)bf_answer_number(&walk->answers[1], 0, BF_CHECKPOINT_SLICES);
+    if (bf_crew_engage(job, slices))
+        return true;
+    bf_walk_end(walk, BF_STATE_FAILED, BF_CHECKPOINT_LOST,
+                "the job began with %zu slices, and backfilld.checkpoint on target %s has %zu of it: how far it came is not "
+                "known", bf_job_walks(job), job->target->name, slices);
     return false;
 }
 
@@ -200,6 +243,8 @@ void bf_walk_peeked(struct bf_walk *walk)
         return;
     }
     if (!right_target(walk, &walk->answers[1]))
+        return;
+    if (!right_slices(walk))
         return;
     if (!job->record.started) {
         job->record.started = true;
@@ -223,8 +268,9 @@ void bf_walk_peeked(struct bf_walk *walk)
     }
     /* Of a dead owner one flight at the most may still be committed; what moves on is alive. */
     bool moved = walk->peeked_seq >= 0 && seq > walk->peeked_seq + 1;
-    bool another = moved || (job->record.epoch != 0 && epoch > job->record.epoch);
-    if (walk->stopping && (another || job->record.epoch == 0)) { /* nothing of ours is at work there */
+    int64_t known = *bf_walk_known_epoch(walk);
+    bool another = moved || (known != 0 && epoch > known);
+    if (walk->stopping && (another || known == 0)) { /* nothing of ours is at work there */
         walk->unsettled = walk->courtesy = false;
         walk->phase = BF_PHASE_READY;
         return;
@@ -253,12 +299,29 @@ static void copy_text(char **to, const char *text)
     *to = bf_copy_string(text);
 }
 
+/* What the first slice's checkpoint says of the whole job. */
+static void lead(struct bf_walk *walk, int64_t pass)
+{
+    struct bf_job *job = walk->job;
+    struct bf_progress *progress = &job->record.progress;
+    if (pass != progress->pass) /* what the others have done was done in another pass */
+        for (size_t i = 0; i < job->crew_count; i++)
+            if (job->crew[i].phase == BF_PHASE_OVER)
+                bf_walk_reset_one(&job->crew[i], false);
+    progress->pass = pass;
+    progress->done = walk->done && job->crew_count == 0;
+    if (progress->batches > 0)
+        progress->resumed++;
+    job->sample_count = job->sample_next = 0;
+}
+
 /* We hold the epoch: from here on what READ_CHECKPOINT said is the truth. False when it cannot be read: then it is no
  * open end and no beginning, but a case for a person. */
 static bool take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
 {
     struct bf_job *job = walk->job;
     struct bf_progress *progress = &job->record.progress;
+    struct bf_slice *part = &walk->part;
     size_t keys = walk->table->key_count;
     walk->owner = true;
     walk->unsettled = walk->courtesy = false;
@@ -283,29 +346,29 @@ static bool take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
     walk->done = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_DONE);
     walk->touched_at = bf_job_now(job);
     walk->reason = (struct bf_reason){0};
-    progress->pass = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_PASS);
+    int64_t pass = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_PASS);
     int64_t batches = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCHES);
-    if (batches < progress->batches)
+    if (batches < part->batches)
         bf_job_note(job, "note", "the target remembers %lld batches of %lld: a fail-over lost the last ones, rows and "
-                    "checkpoint together; they are done again", (long long)batches, (long long)progress->batches);
-    progress->batches = batches;
-    progress->rows_scanned = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_SCANNED);
-    progress->rows_changed = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_CHANGED);
+                    "checkpoint together; they are done again", (long long)batches, (long long)part->batches);
+    bf_walk_count(walk, bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_SCANNED) - part->rows_scanned,
+                  bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_CHANGED) - part->rows_changed, batches - part->batches, 0);
     progress->batch_rows = walk->size.rows;
-    progress->done = walk->done;
-    copy_text(&progress->after, after);
-    copy_text(&progress->position, position);
-    copy_text(&progress->through, through);
-    if (batches > 0)
-        progress->resumed++;
-    job->record.epoch = walk->epoch;
-    job->sample_count = job->sample_next = 0;
+    part->done = walk->done;
+    copy_text(&part->after, after);
+    copy_text(&part->position, position);
+    copy_text(&part->through, through);
+    bf_walk_show_place(walk);
+    *bf_walk_known_epoch(walk) = walk->epoch;
+    if (walk->slice == 0)
+        lead(walk, pass);
     return true;
 }
 
 void bf_walk_raised(struct bf_walk *walk)
 {
     struct bf_job *job = walk->job;
+    char name[BF_SLICE_NAME];
     const struct bf_answer *raise = bf_walk_answer_to(walk, BF_STATEMENT_RAISE_EPOCH);
     const struct bf_answer *checkpoint = bf_walk_answer_to(walk, BF_STATEMENT_READ_CHECKPOINT);
     const struct bf_answer *aside = bf_walk_answer_to(walk, BF_STATEMENT_COUNT_ASIDE);
@@ -329,10 +392,10 @@ void bf_walk_raised(struct bf_walk *walk)
         return;
     }
     if (aside)
-        job->record.progress.rows_set_aside = bf_answer_number(aside, 0, 0);
-    bf_job_note(job, "epoch", "taken up at epoch %lld, position %s", (long long)walk->epoch,
-                job->record.progress.position ? job->record.progress.position : "start");
-    if (!counted && transaction && job->record.progress.position)
+        bf_walk_count(walk, 0, 0, 0, bf_answer_number(aside, 0, 0) - walk->part.rows_set_aside);
+    bf_job_note(job, "epoch", "%staken up at epoch %lld, position %s", bf_walk_name(walk, name), (long long)walk->epoch,
+                walk->part.position ? walk->part.position : "start");
+    if (!counted && transaction && walk->part.position)
         bf_walk_send_recount(walk, transaction, &walk->batch_low, walk->batch_split);
     else
         store(walk);
@@ -342,7 +405,7 @@ void bf_walk_raised(struct bf_walk *walk)
 void bf_walk_recounted(struct bf_walk *walk)
 {
     if (!walk->lost && walk->answers[0].outcome == BF_OUTCOME_OK)
-        walk->job->record.progress.rows_changed += bf_answer_number(&walk->answers[0], 0, 0);
+        bf_walk_count(walk, 0, bf_answer_number(&walk->answers[0], 0, 0), 0, 0);
     else if (!bf_walk_fine(walk, "count the rows of the last batch"))
         return;
     store(walk);

@@ -133,13 +133,13 @@ int64_t bf_walk_longest_check(const struct bf_document *document)
     return longest;
 }
 
-/* So many rows are scanned: look before going on. */
+/* So many rows are scanned, or the first slice has no more: look before going on, and before the other slices begin. */
 bool bf_walk_canary_due(const struct bf_walk *walk)
 {
-    const struct bf_job *job = walk->job;
-    const struct bf_document *document = job->record.document;
-    return document->canary_rows > 0 && !walk->canary_done &&
-           job->record.progress.rows_scanned >= document->canary_rows;
+    const struct bf_document *document = walk->job->record.document;
+    bool alone = walk->done && walk->job->crew_count > 0;
+    return walk->slice == 0 && document->canary_rows > 0 && !walk->canary_done &&
+           (walk->part.rows_scanned >= document->canary_rows || alone);
 }
 
 void bf_walk_canary_ended(struct bf_walk *walk)

@@ -162,7 +162,32 @@ void bf_walk_send_peek(struct bf_walk *walk)
     bf_walk_send(walk, BF_PHASE_PEEKING);
 }
 
-void bf_walk_send_register(struct bf_walk *walk)
+void bf_walk_send_limits(struct bf_walk *walk)
+{
+    const struct bf_document *document = walk->job->record.document;
+    begin_flight(walk);
+    struct bf_step *step = add(walk, BF_STATEMENT_QUANTILES);
+    for (size_t i = 0; i < walk->table->key_count; i++)
+        bf_step_text(step, document->after_count ? document->after[i] : NULL);
+    step_key(walk, step, &walk->through);
+    bf_step_number(step, document->pace.slices);
+    bf_step_number(step, walk->size.rows);
+    bf_walk_send(walk, BF_PHASE_FINDING_LIMITS);
+}
+
+/* Slice after slice: each begins where the one before it ends. */
+static void add_register_slice(struct bf_walk *walk, int slice, const struct bf_key *after, const struct bf_key *through)
+{
+    struct bf_step *step = add_for_job(walk, BF_STATEMENT_REGISTER_CHECKPOINT);
+    bf_step_number(step, slice);
+    step_key_json(walk, step, after);
+    step_key_json(walk, step, through);
+    bf_step_text(step, walk->table->target_identity);
+    bf_step_text(step, walk->table->definition);
+    bf_step_number(step, walk->size.rows);
+}
+
+void bf_walk_send_register(struct bf_walk *walk, const struct bf_key limits[], size_t count)
 {
     struct bf_job *job = walk->job;
     const struct bf_document *document = job->record.document;
@@ -177,15 +202,11 @@ void bf_walk_send_register(struct bf_walk *walk)
     bf_step_text(step, bf_state_name(job->record.state));
     step = add_for_job(walk, BF_STATEMENT_REGISTER_CONTROL);
     bf_step_text(step, document->name);
-    step = add_for_slice(walk, BF_STATEMENT_REGISTER_CHECKPOINT);
     struct bf_key after = {0};
     for (size_t i = 0; i < document->after_count; i++)
         after.text[i] = document->after[i];
-    step_key_json(walk, step, &after);
-    step_key_json(walk, step, &walk->through);
-    bf_step_text(step, walk->table->target_identity);
-    bf_step_text(step, walk->table->definition);
-    bf_step_number(step, walk->size.rows);
+    for (size_t i = 0; i <= count; i++)
+        add_register_slice(walk, (int)i, i == 0 ? &after : &limits[i - 1], i == count ? &walk->through : &limits[i]);
     add(walk, BF_STATEMENT_COMMIT);
     bf_walk_send(walk, BF_PHASE_REGISTERING);
 }
@@ -207,7 +228,7 @@ void bf_walk_send_raise(struct bf_walk *walk, const char *owner, int64_t epoch, 
     if (walk->statements->text[BF_STATEMENT_COUNT_ASIDE])
         add_for_slice(walk, BF_STATEMENT_COUNT_ASIDE);
     add(walk, BF_STATEMENT_COMMIT);
-    if (!walk->stopping) { /* P4: the target's own record says what the job does */
+    if (walk->slice == 0 && !walk->stopping) { /* P4: the target's own record says what the job does */
         step = add_for_job(walk, BF_STATEMENT_JOB_STATE);
         step->new_group = true;
         bf_step_text(step, bf_state_name(job->record.state));
@@ -240,10 +261,9 @@ static void add_boundary(struct bf_walk *walk, const struct bf_key *low, int64_t
 /* Rows for the batch behind the one of `ahead` rows: what the size says, but no further than the canary. */
 static int64_t wanted_rows(const struct bf_walk *walk, int64_t ahead)
 {
-    const struct bf_job *job = walk->job;
-    int64_t rows = walk->size.rows < job->hold->rows ? walk->size.rows : job->hold->rows;
-    int64_t canary = job->record.document->canary_rows - job->record.progress.rows_scanned - ahead;
-    return walk->canary_done || canary <= 0 || canary > rows ? rows : canary;
+    int64_t rows = walk->size.rows < walk->rows_allowed ? walk->size.rows : walk->rows_allowed;
+    int64_t canary = walk->job->record.document->canary_rows - walk->part.rows_scanned - ahead;
+    return walk->slice > 0 || walk->canary_done || canary <= 0 || canary > rows ? rows : canary;
 }
 
 void bf_walk_send_boundary(struct bf_walk *walk)
@@ -303,7 +323,7 @@ static void add_fence(struct bf_walk *walk, const struct bf_key *position, const
     step_key_json(walk, fence, low);
     bf_step_number(fence, split);
     bf_step_number(fence, rows);
-    bf_step_number(fence, walk->job->record.progress.rows_changed);
+    bf_step_number(fence, walk->part.rows_changed);
     bf_step_number(fence, batches);
     bf_step_number(fence, walk->size.rows);
     bf_step_number(fence, lock_wait);
@@ -337,15 +357,14 @@ static void add_log_written(struct bf_walk *walk)
 /* P1: one transaction, the fence first; and behind its COMMIT, in the same round trip, the boundary of the next one. */
 void bf_walk_send_batch(struct bf_walk *walk)
 {
-    const struct bf_progress *progress = &walk->job->record.progress;
     const struct bf_range *range = &walk->next;
     enum bf_form form = bf_walk_form(walk);
     bool sifted = form != BF_FORM_QUICK;
     begin_flight(walk);
     add_log_written(walk);
     add(walk, BF_STATEMENT_BEGIN)->new_group = true;
-    add_fence(walk, &range->high, &walk->low, range->split, progress->rows_scanned + range->rows, progress->batches + 1,
-              bf_walk_lock_wait(walk, form));
+    add_fence(walk, &range->high, &walk->low, range->split, walk->part.rows_scanned + range->rows,
+              walk->part.batches + 1, bf_walk_lock_wait(walk, form));
     if (sifted)
         add_legs(walk, BF_STATEMENT_SET_ASIDE, walk->statements->set_aside[range->split], true);
     add_legs(walk, BF_STATEMENT_UPDATE,
@@ -363,10 +382,9 @@ void bf_walk_send_batch(struct bf_walk *walk)
 /* Rows set aside: those that nobody holds any more, or (patient) the first of them, whoever holds it. */
 void bf_walk_send_aside(struct bf_walk *walk, bool patient, int64_t rows)
 {
-    const struct bf_progress *progress = &walk->job->record.progress;
     begin_flight(walk);
     add(walk, BF_STATEMENT_BEGIN);
-    add_fence(walk, &walk->low, &walk->batch_low, walk->batch_split, progress->rows_scanned, progress->batches,
+    add_fence(walk, &walk->low, &walk->batch_low, walk->batch_split, walk->part.rows_scanned, walk->part.batches,
               patient ? walk->lock_timeout : bf_walk_lock_wait(walk, BF_FORM_CAREFUL));
     struct bf_step *step = add_for_slice(walk, patient ? BF_STATEMENT_WAIT_ASIDE : BF_STATEMENT_TAKE_ASIDE);
     if (patient) {
@@ -384,12 +402,13 @@ void bf_walk_send_aside(struct bf_walk *walk, bool patient, int64_t rows)
 
 void bf_walk_send_one(struct bf_walk *walk, enum bf_statement statement, enum bf_phase phase)
 {
+    char session[BF_SESSION_NAME];
     begin_flight(walk);
-    if (statement == BF_STATEMENT_ROLLBACK || statement == BF_STATEMENT_END || statement == BF_STATEMENT_HORIZON ||
-        statement == BF_STATEMENT_LOG_END)
+    if (statement == BF_STATEMENT_ROLLBACK || statement == BF_STATEMENT_COMMIT || statement == BF_STATEMENT_END ||
+        statement == BF_STATEMENT_HORIZON || statement == BF_STATEMENT_LOG_END)
         add(walk, statement);
     else if (statement == BF_STATEMENT_END_LOST_SESSIONS)
-        add_for_job(walk, statement);
+        bf_step_text(add(walk, statement), bf_walk_session(walk, session));
     else {
         struct bf_step *step = add_for_slice(walk, statement);
         if (statement == BF_STATEMENT_TOUCH || statement == BF_STATEMENT_CANARY_DONE)
@@ -409,7 +428,6 @@ void bf_walk_send_ask(struct bf_walk *walk)
 void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_phase phase)
 {
     struct bf_job *job = walk->job;
-    const struct bf_progress *progress = &job->record.progress;
     begin_flight(walk);
     struct bf_step *step = add_for_slice(walk, BF_STATEMENT_FLUSH);
     bf_step_number(step, walk->epoch);
@@ -417,16 +435,16 @@ void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_p
     step_key_json(walk, step, &walk->low);
     step_key_json(walk, step, &walk->batch_low);
     bf_step_number(step, walk->batch_split);
-    bf_step_number(step, progress->rows_scanned);
-    bf_step_number(step, progress->rows_changed);
-    bf_step_number(step, progress->batches);
+    bf_step_number(step, walk->part.rows_scanned);
+    bf_step_number(step, walk->part.rows_changed);
+    bf_step_number(step, walk->part.batches);
     bf_step_number(step, walk->size.rows);
     bf_step_text(step, done ? "t" : "f");
     bf_step_text(step, release ? "t" : "f");
-    if (release) {
+    if (release && walk->slice == 0) {
         step = add_for_job(walk, BF_STATEMENT_JOB_STATE);
         step->new_group = true;
-        enum bf_state state = walk->ending;
+        enum bf_state state = bf_crew_ending(job)->ending;
         if (state == BF_STATE_PLANNING) /* no ending of its own: what people asked for */
             state = job->record.state == BF_STATE_PAUSING    ? BF_STATE_PAUSED
                     : job->record.state == BF_STATE_ABORTING ? BF_STATE_ABORTED
@@ -434,9 +452,11 @@ void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_p
         bf_step_text(step, bf_state_name(state));
         bf_step_number(step, walk->epoch);
         bf_step_text(step, ""); /* as the release leaves it, if it takes place */
-    } else {
-        /* P8: completed is what the target itself says. */
+    } else if (!release) {
+        /* P8: completed is what the target itself says, of every slice. */
         add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT)->new_group = true;
+        for (size_t i = 0; i < job->crew_count; i++)
+            bf_step_number(add_for_job(walk, BF_STATEMENT_READ_CHECKPOINT), job->crew[i].slice);
     }
     bf_walk_send(walk, phase);
 }

@@ -7,7 +7,10 @@
 #include "ignored_list.h"
 #include "signals.h"
 
-enum { SAY_AFTER = 5000 /* milliseconds: shorter holds are the daily bread of a slow replica */ };
+enum {
+    SAY_AFTER = 5000, /* milliseconds: shorter holds are the daily bread of a slow replica */
+    REST_LOOK = 500
+};
 
 /* Stand for a measurement as such: are there replicas at all, and is it known how much log is written? */
 static const char replicas_signal[] = "replicas", log_signal[] = "log_written";
@@ -90,7 +93,7 @@ static bool window_open(const struct bf_job *job)
                                                       world->unix_time(world->context));
 }
 
-static struct bf_control ask(const struct bf_walk *walk, const struct gathered *gathered)
+static struct bf_control ask(struct bf_walk *walk, const struct gathered *gathered)
 {
     const struct bf_job *job = walk->job;
     const struct bf_pace *pace = &job->record.document->pace;
@@ -102,9 +105,11 @@ static struct bf_control ask(const struct bf_walk *walk, const struct gathered *
                                      .nice = pace->nice,
                                      .max_rows_per_second = pace->max_rows_per_second,
                                      .max_log_bytes_per_second = pace->max_log_bytes_per_second,
+                                     .slices = bf_crew_unfinished(job),
                                      .window_open = window_open(job)};
     struct bf_control control = bf_control_decide(&input, &job->hold->memory);
-    job->hold->rows = control.rows;
+    walk->rows_allowed = control.rows;
+    job->hold->running = control.slices;
     return control;
 }
 
@@ -292,23 +297,30 @@ static void show(struct bf_walk *walk, const struct bf_control *control, const s
 
 /* ---- the walk's questions ---- */
 
-static void begins(struct bf_walk *walk)
+static void begins(struct bf_job *job)
 {
-    struct bf_job *job = walk->job;
     job->hold->held_at = bf_job_now(job);
     job->hold->said = false;
 }
 
-static void ends(struct bf_walk *walk)
+static void ends(struct bf_job *job)
 {
-    struct bf_job *job = walk->job;
     struct bf_hold *hold = job->hold;
     char text[BF_DURATION_TEXT];
     if (hold->said)
         bf_job_note(job, "note", "goes on after it held for %s",
                     bf_duration_format(bf_job_now(job) - hold->held_at, text));
     hold->held_at = -1;
-    walk->reason = (struct bf_reason){0};
+}
+
+/* Under pressure it may be that only those before it run. */
+static bool rests(struct bf_walk *walk, int running)
+{
+    if (bf_walk_has_turn(walk, running))
+        return false;
+    walk->phase = BF_PHASE_RESTING;
+    walk->sleep_until = bf_job_now(walk->job) + REST_LOOK;
+    return true;
 }
 
 bool bf_walk_hold(struct bf_walk *walk)
@@ -319,18 +331,22 @@ bool bf_walk_hold(struct bf_walk *walk)
     struct bf_control control = decide(walk, &gathered);
     if (control.cause == BF_GO) {
         if (hold->held_at >= 0)
-            ends(walk);
-        return false;
+            ends(job);
+        if (walk->held)
+            walk->reason = (struct bf_reason){0};
+        walk->held = false;
+        return rests(walk, control.slices);
     }
     if (hold->held_at < 0)
-        begins(walk);
+        begins(job);
+    walk->held = true;
     show(walk, &control, &gathered.signals[control.signal]);
     walk->phase = BF_PHASE_HOLDING;
     if (!hold->said && bf_job_now(job) - hold->held_at >= SAY_AFTER) {
         hold->said = true;
         bf_job_note(job, "hold", "holding: %s", walk->reason.text);
     } else if (bf_job_now(job) - job->saved_at > BF_PROGRESS_SAVE) {
-        bf_job_save(job, false); /* the time ledger */
+        bf_job_save(job, NULL); /* the time ledger */
     }
     return true;
 }
@@ -357,7 +373,6 @@ void bf_hold_prepare(struct bf_job *job)
         return;
     job->hold = BF_NEW(struct bf_hold);
     job->hold->held_at = -1;
-    job->hold->rows = BF_NO_LIMIT;
     for (size_t i = 0; i < BF_QUERIES_MAX; i++)
         job->hold->measured[i].at = BF_SIGNAL_NEVER;
 }

@@ -49,7 +49,7 @@ void bf_walk_set_aside(struct bf_walk *walk, int64_t rows)
         locks->sifted--;
     if (locks->form == BF_FORM_CAREFUL && locks->careful > 0)
         locks->careful--;
-    walk->job->record.progress.rows_set_aside += rows;
+    bf_walk_count(walk, 0, 0, 0, rows);
 }
 
 void bf_walk_name_holder(const struct bf_walk *walk, char *text, size_t size)

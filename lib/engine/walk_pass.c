@@ -29,21 +29,21 @@ static void send_horizon(struct bf_walk *walk)
     bf_walk_send(walk, BF_PHASE_WAITING_OLD);
 }
 
-/* The pass is committed to its end; what it found stands in the checkpoint. */
+/* The pass is committed to its end, in all slices; what it found stands in their checkpoints. */
 void bf_walk_pass_over(struct bf_walk *walk)
 {
     const struct bf_progress *progress = &walk->job->record.progress;
-    int64_t found = progress->rows_changed - walk->pass_rows_changed;
+    int64_t before, found = bf_crew_sum_found(walk->job, &before);
     if (found == 0 && progress->pass > 1) {
         bf_walk_run_checks(walk, BF_CHECK_AFTER);
         return;
     }
     /* (A first pass that found nothing is no measure for rows that come late.) */
-    if (walk->pass_found_before > 0 && found >= walk->pass_found_before) {
+    if (before > 0 && found >= before) {
         bf_walk_end(walk, BF_STATE_FAILED, BF_REMAINING_NOT_SHRINKING,
                     "pass %lld found %lld rows that remain, the pass before %lld: new ones come as fast as they are done, "
                     "or a changed row still matches `remaining`", (long long)progress->pass, (long long)found,
-                    (long long)walk->pass_found_before);
+                    (long long)before);
         return;
     }
     walk->horizon = -1;
@@ -67,6 +67,29 @@ static void wait_for_old(struct bf_walk *walk, int64_t oldest, const char *who)
     walk->sleep_until = bf_job_now(job) + HORIZON_POLL;
 }
 
+/* Of all slices at once, in one transaction where there are several. end: where the table ends now, which is where the last
+ * slice ends; NULL: it stays where it is. */
+static void send_next_pass(struct bf_walk *walk, const char *end)
+{
+    const struct bf_job *job = walk->job;
+    size_t slices = bf_job_walks(job);
+    char **text = walk->statements->text;
+    begin_flight(walk);
+    if (slices > 1)
+        bf_flight_add(&walk->flight, BF_STATEMENT_BEGIN, text[BF_STATEMENT_BEGIN]);
+    for (size_t i = 0; i < slices; i++) {
+        const struct bf_walk *one = bf_job_walk(job, i);
+        struct bf_step *step = bf_flight_add(&walk->flight, BF_STATEMENT_NEXT_PASS, text[BF_STATEMENT_NEXT_PASS]);
+        bool anew = i + 1 == slices && !job->record.document->through_count;
+        bf_step_text(step, job->record.id);
+        bf_step_number(step, one->slice);
+        bf_step_number(step, one->epoch);
+        bf_step_number(step, one->seq);
+        bf_step_text(step, anew ? end : one->part.through);
+    }
+    bf_walk_send(walk, BF_PHASE_BEGINNING_PASS);
+}
+
 void bf_walk_horizon_seen(struct bf_walk *walk)
 {
     struct bf_job *job = walk->job;
@@ -87,7 +110,7 @@ void bf_walk_horizon_seen(struct bf_walk *walk)
     }
     walk->reason = (struct bf_reason){0};
     if (job->record.document->through_count)
-        bf_walk_send_next_pass(walk);
+        send_next_pass(walk, NULL);
     else
         bf_walk_send_one(walk, BF_STATEMENT_END, BF_PHASE_FINDING_NEXT_END);
 }
@@ -101,54 +124,68 @@ void bf_walk_horizon_again(struct bf_walk *walk)
 /* A pass takes the end of the table anew. */
 void bf_walk_next_end_found(struct bf_walk *walk)
 {
+    struct bf_key end = {0};
     if (!bf_walk_fine(walk, "find the end of the table"))
         return;
-    bf_walk_read_end(walk);
-    bf_walk_send_next_pass(walk);
+    bf_walk_read_end(walk, &end);
+    BF_AUTO_STRING char *json = bf_key_json(&end, walk->table->key_count);
+    bf_key_clear(&end);
+    send_next_pass(walk, json);
 }
 
-void bf_walk_send_next_pass(struct bf_walk *walk)
+/* The transaction is committed: the first slice goes on from here, the others take theirs up anew. */
+static void begun(struct bf_walk *walk, const char *through)
 {
-    struct bf_step *step = bf_flight_add(begin_flight(walk), BF_STATEMENT_NEXT_PASS,
-                                         walk->statements->text[BF_STATEMENT_NEXT_PASS]);
-    BF_AUTO_STRING char *through = bf_key_json(&walk->through, walk->table->key_count);
-    bf_step_text(step, walk->job->record.id);
-    bf_step_number(step, walk->slice);
-    bf_step_number(step, walk->epoch);
-    bf_step_number(step, walk->seq);
-    bf_step_text(step, through);
-    bf_walk_send(walk, BF_PHASE_BEGINNING_PASS);
+    struct bf_job *job = walk->job;
+    struct bf_progress *progress = &job->record.progress;
+    struct bf_slice *part = &walk->part;
+    int64_t before, found = bf_crew_sum_found(job, &before);
+    walk->seq++;
+    walk->pass_found_before = part->rows_changed - walk->pass_rows_changed;
+    walk->pass_rows_changed = part->rows_changed;
+    walk->done = part->done = progress->done = false;
+    walk->have_next = false;
+    walk->batch_split = 0;
+    bf_key_clear(&walk->batch_low);
+    bf_key_read(part->after, walk->table->key_count, &walk->low);
+    bf_key_read(through, walk->table->key_count, &walk->through);
+    walk->through_known = bf_key_known(&walk->through);
+    walk->touched_at = bf_job_now(job);
+    free(part->position);
+    part->position = NULL;
+    char *copy = bf_copy_string(through); /* it may be the part's own */
+    free(part->through);
+    part->through = copy;
+    bf_walk_show_place(walk);
+    progress->pass++;
+    for (size_t i = 0; i < job->crew_count; i++)
+        bf_walk_reset_one(&job->crew[i], false);
+    bf_job_note(job, "pass", "pass %lld begins: the one before found %lld rows", (long long)progress->pass, (long long)found);
+    walk->phase = BF_PHASE_READY;
 }
 
 void bf_walk_pass_begun(struct bf_walk *walk)
 {
-    struct bf_job *job = walk->job;
-    struct bf_progress *progress = &job->record.progress;
-    const struct bf_document *document = job->record.document;
+    static const struct bf_answer fenced = {.outcome = BF_OUTCOME_ERROR, .error_class = BF_CLASS_FENCE};
+    bool several = walk->job->crew_count > 0, all = true;
     if (!bf_walk_fine(walk, "begin the next pass"))
         return;
-    if (walk->answers[0].affected != 1) {
+    for (size_t i = 0; i < walk->answer_count; i++)
+        all &= walk->flight.steps[i].statement != BF_STATEMENT_NEXT_PASS || walk->answers[i].affected == 1;
+    if (all && several)
+        bf_walk_send_one(walk, BF_STATEMENT_COMMIT, BF_PHASE_COMMITTING_PASS);
+    else if (several)
+        bf_walk_take_back(walk, &fenced, "begin the next pass");
+    else if (all)
+        begun(walk, walk->flight.steps[0].parameters[4]);
+    else
         bf_walk_send_ask(walk);
-        return;
-    }
-    walk->seq++;
-    walk->pass_found_before = progress->rows_changed - walk->pass_rows_changed;
-    walk->pass_rows_changed = progress->rows_changed;
-    walk->done = progress->done = false;
-    walk->have_next = false;
-    walk->batch_split = 0;
-    bf_key_clear(&walk->batch_low);
-    bf_key_clear(&walk->low);
-    for (size_t i = 0; i < document->after_count; i++)
-        walk->low.text[i] = bf_copy_string(document->after[i]);
-    walk->through_known = bf_key_known(&walk->through);
-    walk->touched_at = bf_job_now(job);
-    free(progress->position);
-    progress->position = NULL;
-    free(progress->through);
-    progress->through = bf_key_json(&walk->through, walk->table->key_count);
-    progress->pass++;
-    bf_job_note(job, "pass", "pass %lld begins: the one before found %lld rows", (long long)progress->pass,
-                (long long)walk->pass_found_before);
-    walk->phase = BF_PHASE_READY;
+}
+
+void bf_walk_pass_committed(struct bf_walk *walk)
+{
+    if (!walk->lost && walk->answers[0].outcome != BF_OUTCOME_OK)
+        bf_walk_take_back(walk, &walk->answers[0], "begin the next pass");
+    else if (bf_walk_fine(walk, "begin the next pass"))
+        begun(walk, walk->part.through);
 }

@@ -34,8 +34,9 @@ void bf_walk_backed_off(struct bf_walk *walk)
 static bool stop_wanted(const struct bf_walk *walk)
 {
     const struct bf_job *job = walk->job;
-    return walk->ending != BF_STATE_PLANNING || job->record.state == BF_STATE_PAUSING ||
-           job->record.state == BF_STATE_ABORTING || job->engine->draining || job->leaving;
+    return walk->ending != BF_STATE_PLANNING || bf_crew_ending(job)->ending == BF_STATE_FAILED ||
+           job->record.state == BF_STATE_PAUSING || job->record.state == BF_STATE_ABORTING || job->engine->draining ||
+           job->leaving;
 }
 
 void bf_walk_leave(struct bf_walk *walk)
@@ -62,7 +63,7 @@ void bf_walk_stop_here(struct bf_walk *walk)
 static int64_t grace(const struct bf_walk *walk)
 {
     const struct bf_job *job = walk->job;
-    bool own_reasons = job->engine->draining || job->leaving;
+    bool own_reasons = (job->engine->draining || job->leaving) && bf_crew_ending(job)->ending != BF_STATE_FAILED;
     if (job->record.state == BF_STATE_ABORTING || (job->engine->draining && job->engine->drain_cancel))
         return 0;
     if (job->record.state != BF_STATE_PAUSING && walk->ending == BF_STATE_PLANNING && own_reasons)
@@ -110,6 +111,8 @@ bool bf_walk_stop_waiting(struct bf_walk *walk)
     switch (walk->phase) {
     case BF_PHASE_SLEEPING:
     case BF_PHASE_HOLDING:
+    case BF_PHASE_RESTING:
+    case BF_PHASE_WAITING_SLICES:
     case BF_PHASE_WAITING_HORIZON:
         bf_walk_stop_here(walk);
         return true;
@@ -179,6 +182,10 @@ void bf_walk_arm(struct bf_walk *walk)
         /* The owner of a long sleep shows that it lives. */
         if (walk->phase == BF_PHASE_SLEEPING && walk->touched_at + BF_TOUCH_EVERY + 1 < due)
             due = walk->touched_at + BF_TOUCH_EVERY + 1;
+    } else if (walk->phase == BF_PHASE_RESTING) {
+        due = walk->sleep_until;
+    } else if (walk->phase == BF_PHASE_WAITING_SLICES) {
+        due = walk->touched_at + BF_TOUCH_EVERY + 1;
     } else if (walk->phase == BF_PHASE_HOLDING) { /* samples come by themselves; that none comes has to be noticed */
         due = time + HOLD_LOOK;
     } else if (walk->flight_under_way) {

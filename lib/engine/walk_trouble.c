@@ -28,6 +28,7 @@ void bf_walk_back_off(struct bf_walk *walk, enum bf_code code, const char *text,
         walk->phase = BF_PHASE_READY;
         return;
     }
+    char name[BF_SLICE_NAME];
     int64_t since = walk->reason.code == code ? walk->reason.since : 0;
     bool fresh = since == 0 && walk->attempts == 0;
     walk->attempts++;
@@ -44,7 +45,7 @@ void bf_walk_back_off(struct bf_walk *walk, enum bf_code code, const char *text,
     int64_t delay = bf_retry_delay(walk->attempts, chance(walk));
     walk->sleep_until = bf_job_now(job) + (walk->stopping && delay > STOP_RETRY ? STOP_RETRY : delay);
     if (fresh) /* one line for one trouble, not one for each try */
-        bf_job_note(job, "retry", "backing off: %s", text);
+        bf_job_note(job, "retry", "%sbacking off: %s", bf_walk_name(walk, name), text);
 }
 
 void bf_walk_end(struct bf_walk *walk, enum bf_state ending, enum bf_code code, const char *format, ...)
@@ -192,6 +193,17 @@ static bool begins_transaction(const struct bf_flight *flight)
     return false;
 }
 
+void bf_walk_take_back(struct bf_walk *walk, const struct bf_answer *answer, const char *doing)
+{
+    bf_answer_clear(&walk->trouble);
+    walk->trouble = *answer;
+    walk->trouble.message = bf_copy_string(answer->message);
+    walk->trouble.rows = walk->trouble.columns = 0;
+    walk->trouble.values = NULL;
+    snprintf(walk->trouble_doing, sizeof walk->trouble_doing, "%s", doing);
+    bf_walk_send_one(walk, BF_STATEMENT_ROLLBACK, BF_PHASE_TAKING_BACK);
+}
+
 bool bf_walk_fine(struct bf_walk *walk, const char *doing)
 {
     const struct bf_answer *answer = first_trouble(walk);
@@ -209,13 +221,7 @@ bool bf_walk_fine(struct bf_walk *walk, const char *doing)
         return false;
     }
     /* Inside a transaction: take it back whole before anything else is said. */
-    bf_answer_clear(&walk->trouble);
-    walk->trouble = *answer;
-    walk->trouble.message = bf_copy_string(answer->message);
-    walk->trouble.rows = walk->trouble.columns = 0;
-    walk->trouble.values = NULL;
-    snprintf(walk->trouble_doing, sizeof walk->trouble_doing, "%s", doing);
-    bf_walk_send_one(walk, BF_STATEMENT_ROLLBACK, BF_PHASE_TAKING_BACK);
+    bf_walk_take_back(walk, answer, doing);
     return false;
 }
 

@@ -29,7 +29,10 @@ struct bf_watcher {
     struct bf_session *session; /* NULL: none */
     bool connected, looking;
     struct bf_flight flight;
-    char asked[BF_STEPS_MAX][BF_ULID_TEXT]; /* the job of each step of WATCHED */
+    struct {
+        char job[BF_ULID_TEXT];
+        size_t slice;
+    } asked[BF_STEPS_MAX]; /* whose session each step of WATCHED is about */
     int64_t session_since; /* monotonic milliseconds: when it was begun, or given up */
     int64_t batch_at;      /* monotonic milliseconds: when a batch was last sent */
     int64_t blind_since;   /* monotonic milliseconds: a look was needed and did not come; 0: it sees */
@@ -66,10 +69,20 @@ static int64_t yield_after(const struct bf_job *job)
 }
 
 /* Nobody can have waited for longer than the batch runs. */
-static bool needs_look(const struct bf_watcher *watcher, const struct bf_job *job)
+static bool needs_look(const struct bf_watcher *watcher, const struct bf_walk *walk)
 {
-    return job->target == watcher->target && watched(&job->walk) &&
-           now(watcher) - job->walk.flight_sent >= yield_after(job) / 2;
+    return watched(walk) && now(watcher) - walk->flight_sent >= yield_after(walk->job) / 2;
+}
+
+/* The walks on the watcher's target, one after the other; NULL: begin, or there are no more. */
+static struct bf_walk *next_walk(const struct bf_watcher *watcher, const struct bf_walk *walk)
+{
+    struct bf_job *job = walk ? walk->job : watcher->engine->working;
+    size_t slice = walk ? (size_t)walk->slice + 1 : 0;
+    for (; job; job = job->next_working, slice = 0)
+        if (job->target == watcher->target && slice < bf_job_walks(job))
+            return bf_job_walk(job, slice);
+    return NULL;
 }
 
 static void yield(struct bf_walk *walk, const char *text)
@@ -108,22 +121,23 @@ static void read_waits(struct bf_watcher *watcher, const struct bf_flight *fligh
 {
     char text[BF_WHO_TEXT];
     for (size_t i = 0; i < flight->count; i++) {
-        struct bf_job *job = bf_engine_by_id(watcher->engine, watcher->asked[i]);
+        struct bf_job *job = bf_engine_by_id(watcher->engine, watcher->asked[i].job);
         const struct bf_answer *answer = &answers[i];
         if (!job || job->target != watcher->target || answer->outcome != BF_OUTCOME_OK)
             continue;
+        struct bf_walk *walk = bf_job_walk(job, watcher->asked[i].slice);
         for (size_t row = 0; row < answer->rows; row++) {
             const char *who = bf_answer_value(answer, row, 2);
             int64_t waited = bf_answer_number(answer, row, 1), limit = yield_after(job);
             if (!bf_answer_true(answer, row, 0)) {
-                snprintf(job->walk.locks.holder, sizeof job->walk.locks.holder, "%s", who ? who : "a session");
+                snprintf(walk->locks.holder, sizeof walk->locks.holder, "%s", who ? who : "a session");
             } else if (waited < limit) {
                 int64_t due = limit - waited + 1;
                 watcher->due = due < watcher->due ? due : watcher->due;
-            } else if (watched(&job->walk)) {
+            } else if (watched(walk)) {
                 snprintf(text, sizeof text, "%s waited %lld ms for our locks (limit %lld ms)", who ? who : "a session",
                          (long long)waited, (long long)limit);
-                yield(&job->walk, text);
+                yield(walk, text);
             }
         }
     }
@@ -157,13 +171,15 @@ static void look(struct bf_watcher *watcher, bool closely)
     if (!closely) {
         bf_flight_add(&watcher->flight, BF_STATEMENT_WATCH, database->dialect->common(BF_STATEMENT_WATCH));
     } else {
-        for (struct bf_job *job = watcher->engine->working; job && watcher->flight.count < BF_STEPS_MAX; job = job->next_working) {
-            if (!needs_look(watcher, job))
+        for (struct bf_walk *walk = NULL; (walk = next_walk(watcher, walk)) && watcher->flight.count < BF_STEPS_MAX;) {
+            char session[BF_SESSION_NAME];
+            if (!needs_look(watcher, walk))
                 continue;
             struct bf_step *step = bf_flight_add(&watcher->flight, BF_STATEMENT_WATCHED,
                                                  database->dialect->common(BF_STATEMENT_WATCHED));
-            bf_step_text(step, job->record.id);
-            memcpy(watcher->asked[watcher->flight.count - 1], job->record.id, BF_ULID_TEXT);
+            bf_step_text(step, bf_walk_session(walk, session));
+            watcher->asked[watcher->flight.count - 1].slice = (size_t)walk->slice;
+            memcpy(watcher->asked[watcher->flight.count - 1].job, walk->job->record.id, BF_ULID_TEXT);
         }
     }
     if (watcher->flight.count == 0)
@@ -189,18 +205,18 @@ static void connect(struct bf_watcher *watcher)
  * cannot be smaller has to be run. */
 static void play_safe(struct bf_watcher *watcher)
 {
-    for (struct bf_job *job = watcher->engine->working; job; job = job->next_working)
-        if (needs_look(watcher, job) && now(watcher) - job->walk.flight_sent >= yield_after(job) &&
-            job->walk.size.rows > job->walk.size.min)
-            yield(&job->walk, "whether somebody waits for our locks cannot be seen: batches stay shorter than limits.yield_after");
+    for (struct bf_walk *walk = NULL; (walk = next_walk(watcher, walk)) != NULL;)
+        if (needs_look(watcher, walk) && now(watcher) - walk->flight_sent >= yield_after(walk->job) &&
+            walk->size.rows > walk->size.min)
+            yield(walk, "whether somebody waits for our locks cannot be seen: batches stay shorter than limits.yield_after");
 }
 
 static void on_timer(void *argument)
 {
     struct bf_watcher *watcher = argument;
     bool needed = false;
-    for (struct bf_job *job = watcher->engine->working; job && !needed; job = job->next_working)
-        needed = needs_look(watcher, job);
+    for (struct bf_walk *walk = NULL; !needed && (walk = next_walk(watcher, walk)) != NULL;)
+        needed = needs_look(watcher, walk);
     if (needed && !watcher->blind_since)
         watcher->blind_since = now(watcher);
     if (needed && now(watcher) - watcher->blind_since >= BLIND) {
@@ -254,15 +270,15 @@ static void drop(struct bf_watcher *watcher)
     free(watcher);
 }
 
-void bf_watcher_left(struct bf_job *left)
+void bf_watcher_left(struct bf_walk *left)
 {
-    struct bf_watcher *watcher = find(left);
+    struct bf_watcher *watcher = find(left->job);
     if (!watcher)
         return;
-    for (const struct bf_job *job = left->engine->working; job; job = job->next_working)
-        if (job != left && job->target == left->target && job->walk.session)
+    for (const struct bf_walk *walk = NULL; (walk = next_walk(watcher, walk)) != NULL;)
+        if (walk != left && walk->session)
             return;
-    struct bf_watcher **at = &left->engine->watchers;
+    struct bf_watcher **at = &left->job->engine->watchers;
     while (*at != watcher)
         at = &(*at)->next;
     *at = watcher->next;

@@ -35,6 +35,7 @@ struct bf_pace {
     int64_t batch_rows_start, batch_rows_min, batch_rows_max;
     double nice; /* sleep as a multiple of the batch's own time, 0 to 100 */
     int64_t max_rows_per_second, max_log_bytes_per_second; /* BF_NO_LIMIT */
+    int64_t slices; /* parts of the key range that run side by side */
     struct bf_window windows[BF_WINDOWS_MAX];
     size_t window_count; /* 0: always */
 };

@@ -3,6 +3,7 @@
 
 #include "allocate.h"
 #include "document_reader.h"
+#include "slices.h"
 
 /* ---- how fast ---- */
 
@@ -63,6 +64,11 @@ static void read_nice(struct bf_reader *reader, const char *pointer, const json_
                           (long long)field->min, (long long)field->max);
     else
         reader->document->pace.nice = number;
+}
+
+static void read_slices(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_integer(reader, pointer, value, &reader->document->pace.slices);
 }
 
 static void read_yield_after(struct bf_reader *reader, const char *pointer, const json_t *value)
@@ -264,7 +270,9 @@ static const struct bf_field pace_fields[] = {
      .help = "The bounds within which the number of rows follows"},
     {"nice", read_nice, BF_FIELD_NUMBER, .min = 0, .max = 100, .standard = "0.5", AT(pace.nice),
      .help = "How long to sleep after a batch, as a multiple of the batch's own time"},
-    {"slices", .help = "Into how many contiguous parts the key space is cut that run side by side"},
+    {"slices", read_slices, BF_FIELD_INTEGER, .min = 1, .max = BF_SLICES_MAX, .standard = "1", AT(pace.slices),
+     .help = "Into how many contiguous parts the key range is cut that run side by side. It is cut once, when the job first "
+             "starts, and no part is smaller than the first batch; later this says how many of them may run at once"},
     {"max_rows_per_second", read_max_rows, BF_FIELD_INTEGER, .nullable = true, .min = 1, .max = RATE_MAX,
      .standard = "null", AT(pace.max_rows_per_second), .help = "A ceiling for the rows that are changed in a second"},
     {"max_log_bytes_per_second", read_max_log_bytes, BF_FIELD_SIZE, .nullable = true, .min = 1024, .max = LOG_MAX,

@@ -11,6 +11,7 @@ void bf_record_clear(struct bf_record *record)
     free(record->progress.after);
     free(record->progress.through);
     free(record->progress.position);
+    free(record->progress.slices);
     free(record->progress.ledger);
     free(record->plan);
     free(record->submitter);

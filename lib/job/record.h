@@ -32,9 +32,10 @@ struct bf_progress {
     int64_t rows_set_aside; /* that others held; still to be done */
     int64_t yields;     /* batches that were taken back because another session waited */
     int64_t resumed;    /* how often it was taken up again */
-    char *after;        /* owned; JSON arrays of key texts, NULL: open or not known */
+    char *after;        /* owned; JSON arrays of key texts, NULL: open or not known. Of a job with one slice */
     char *through;
     char *position;
+    char *slices;       /* owned; of a job with several: see slices.h; NULL: it has one */
     bool done; /* the range is committed to its end */
     char *ledger;       /* owned; see ledger.h; NULL: nothing yet */
 };

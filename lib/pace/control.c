@@ -27,13 +27,13 @@ int64_t bf_control_sleep(double nice, double pressure, const struct bf_batch *ba
 
 /* Rows whose log fits into a second, by what the last batch wrote: a batch that has to be slept off for a minute would
  * come at once and in one piece. */
-static int64_t rows_of(const struct bf_control_input *input)
+static int64_t rows_of(const struct bf_control_input *input, int64_t log_bytes_per_second)
 {
     int64_t rows = input->size->rows;
     const struct bf_batch *batch = &input->batch;
-    if (input->max_log_bytes_per_second >= BF_NO_LIMIT || batch->log_bytes <= 0 || batch->scanned <= 0)
+    if (log_bytes_per_second >= BF_NO_LIMIT || batch->log_bytes <= 0 || batch->scanned <= 0)
         return rows;
-    double fit = (double)input->max_log_bytes_per_second / ((double)batch->log_bytes / (double)batch->scanned);
+    double fit = (double)log_bytes_per_second / ((double)batch->log_bytes / (double)batch->scanned);
     if (fit < (double)rows)
         rows = (int64_t)fit;
     return rows < 1 ? 1 : rows;
@@ -52,6 +52,14 @@ static void learn(struct bf_control_memory *memory, bool over, int64_t now)
     if (memory->patience > patience_most)
         memory->patience = patience_most;
     memory->over = over;
+}
+
+/* What each of them may have of a rate. */
+static int64_t share(int64_t per_second, int slices)
+{
+    if (per_second >= BF_NO_LIMIT || slices <= 1)
+        return per_second;
+    return per_second > slices ? per_second / slices : 1;
 }
 
 struct bf_control bf_control_decide(const struct bf_control_input *input, struct bf_control_memory *memory)
@@ -79,14 +87,18 @@ struct bf_control bf_control_decide(const struct bf_control_input *input, struct
             control.cause = causes[state];
         }
     }
+    bool holds = control.cause == BF_HOLD_OVER || control.cause == BF_HOLD_STALE; /* none comes back before it is over */
     if (!input->window_open)
         control.cause = BF_HOLD_WINDOW;
-    control.rows = rows_of(input);
+    control.slices = bf_crew_size(&memory->crew, input->slices > 1 ? input->slices : 1, holds ? 1 : control.pressure,
+                                  input->now);
+    int64_t log_bytes = share(input->max_log_bytes_per_second, control.slices);
+    control.rows = rows_of(input, log_bytes);
     learn(memory, control.cause == BF_HOLD_OVER, input->now);
     /* Who is over a limit holds, and says why, instead of sleeping at first for eight times a batch that may have been long. */
     bool over = control.cause == BF_HOLD_OVER;
     double nice = input->nice > memory->patience ? input->nice : memory->patience;
-    control.sleep = bf_control_sleep(over ? 0 : nice, over ? 0 : control.pressure, &input->batch, input->max_rows_per_second,
-                                     input->max_log_bytes_per_second);
+    control.sleep = bf_control_sleep(over ? 0 : nice, over ? 0 : control.pressure, &input->batch,
+                                     share(input->max_rows_per_second, control.slices), log_bytes);
     return control;
 }

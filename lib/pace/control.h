@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crew.h"
 #include "limit.h"
 #include "pressure.h"
 #include "size.h"
@@ -25,8 +26,9 @@ struct bf_control_input {
     const struct bf_size *size;
     struct bf_batch batch;
     double nice;
-    int64_t max_rows_per_second;      /* changed; BF_NO_LIMIT */
-    int64_t max_log_bytes_per_second; /* BF_NO_LIMIT */
+    int64_t max_rows_per_second;      /* changed, by the whole job; BF_NO_LIMIT */
+    int64_t max_log_bytes_per_second; /* of the whole job; BF_NO_LIMIT */
+    int slices;                       /* that could run side by side; 0 is 1 */
     bool window_open;
 };
 
@@ -39,6 +41,7 @@ struct bf_control {
     double pressure;             /* the worst value as a share of its limit */
     int64_t rows;                /* that the next batch may scan */
     int64_t sleep;               /* microseconds from the end of the batch */
+    int slices;                  /* that may run side by side */
 };
 
 /* What a job remembers of its signals; zeroed at its beginning. */
@@ -47,6 +50,7 @@ struct bf_control_memory {
     bool over;         /* the last answer was BF_HOLD_OVER */
     double patience;   /* learnt from holds: sleep at least so many times the batch's own time */
     int64_t learnt_at; /* monotonic milliseconds */
+    struct bf_crew crew;
 };
 
 struct bf_control bf_control_decide(const struct bf_control_input *input, struct bf_control_memory *memory);

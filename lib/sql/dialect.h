@@ -37,6 +37,7 @@ struct bf_table {
     size_t key_count;
     int64_t rows_estimated; /* -1: unknown */
     int64_t bytes;          /* -1: unknown */
+    int64_t row_bytes;      /* without what is stored beside the rows; 0: unknown */
     bool partitioned;
 };
 void bf_table_free(struct bf_table *table); /* NULL is fine */
@@ -75,6 +76,8 @@ struct bf_dialect {
     const char *name;         /* "postgresql" */
     int schema_version;       /* of the control schema that this release knows */
     const char *const *schema_ddl; /* ends in NULL; run in one transaction where the engine can; safe to run again */
+
+    bool slices;              /* QUANTILES is built: a job's key range can be cut */
 
     /* Looks at the author's expressions alone, before any server sees them. */
     void (*check_expressions)(const struct bf_document *document, struct bf_complaints *complaints);

@@ -51,7 +51,11 @@ enum bf_error_class {
     X(REGISTER_JOB, register_job, "id, name, document, hash, plan, approver, state : -; does nothing when it is there") \
     X(REGISTER_CONTROL, register_control, "id, name : -; does nothing when it is there")                               \
     X(REGISTER_CHECKPOINT, register_checkpoint,                                                                        \
-      "id, slice, after or NULL, through or NULL, identity, definition, batch_rows : -; nothing when it is there")     \
+      "id, slice, after or NULL, through or NULL, identity, definition, batch_rows : -; nothing when it is there, or "   \
+      "when it is not the first slice and none is there that ends where it begins")                                    \
+    X(QUANTILES, quantiles,                                                                                            \
+      "after (NULLs: open), through, slices, rows : key columns; a row for each limit between slices, in their order, "  \
+      "from a sample; fewer where a slice would have less than so many rows")                                          \
     X(PEEK_OWNER, peek_owner, "id, slice : owner, epoch, seq, silent (seconds, by the server's clock)")                \
     X(RAISE_EPOCH, raise_epoch,                                                                                        \
       "id, slice, new owner, owner expected, epoch expected, seq expected or NULL : affected 1, or 0 when it is "       \
@@ -59,7 +63,8 @@ enum bf_error_class {
     X(READ_CHECKPOINT, read_checkpoint,                                                                                \
       "id, slice : epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "               \
       "rows_changed_counted t/f, batches, batch_rows, done t/f, identity, definition, transaction, "                  \
-      "pass_rows_changed (rows_changed when the pass began), pass_found_before (NULL in the first pass), canary t/f")                    \
+      "pass_rows_changed (rows_changed when the pass began), pass_found_before (NULL in the first pass), canary t/f, "   \
+      "slices (how many of the job there are)")                                                                        \
     X(HORIZON, horizon,                                                                                                \
       "look (a number that no look before had) : newest, oldest, text; in a transaction that has written (TOUCH). The "  \
       "numbers are the server's own, given to a transaction when it first writes: newest is the one of this very "      \
@@ -93,8 +98,8 @@ enum bf_error_class {
       "checkpoint")                                                                                                    \
     X(WATCH, watch, "- : how many sessions of the server wait for a lock; cheap")                                      \
     X(WATCHED, watched,                                                                                                \
-      "id : waits t/f (it waits for a session of that job; else that waits for it), milliseconds, who; the longest "   \
-      "first")                                                                                                         \
+      "session (the job's id, and what follows it in the session's name) : waits t/f (it waits for that session; else "  \
+      "that waits for it), milliseconds, who; the longest first")                                                      \
     X(BOUNDARY, boundary,                                                                                              \
       "low, through, n - 1 : key columns, split of (low, key), beyond t/f (key >= through), clock, log (bytes) and "   \
       "took (seconds) or absent; no row: fewer than n rows follow; shape 0 has no low")                                \
@@ -174,6 +179,7 @@ enum bf_checkpoint_column {
     BF_CHECKPOINT_PASS_ROWS_CHANGED,
     BF_CHECKPOINT_PASS_FOUND_BEFORE,
     BF_CHECKPOINT_CANARY,
+    BF_CHECKPOINT_SLICES,
     BF_CHECKPOINT_COLUMNS
 };
 

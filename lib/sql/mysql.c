@@ -8,6 +8,7 @@
 const struct bf_dialect bf_dialect_mysql = {
     .name = "mysql",
     .schema_version = BF_MYSQL_SCHEMA_VERSION,
+    .slices = true,
     .schema_ddl = bf_mysql_schema_ddl,
     .check_expressions = bf_mysql_check_expressions,
     .common = bf_mysql_common,

@@ -52,7 +52,7 @@
 #define READ_CHECKPOINT                                                                                               \
     "SELECT epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "                     \
     "rows_changed_counted, batches, batch_rows, done, identity, definition, NULL, pass_rows_changed, "                 \
-    "pass_found_before, canary "                                                                                      \
+    "pass_found_before, canary, (SELECT COUNT(*) FROM backfilld.checkpoint s WHERE s.job = ?1) AS slices "            \
     "FROM backfilld.checkpoint WHERE job = ?1 AND slice = ?#2"
 
 /* A table that may be missing can be named only in a text that is prepared when it is there. */
@@ -137,7 +137,9 @@ const char *bf_mysql_control_statement(enum bf_statement statement)
             ASK_FIRST "INSERT INTO backfilld.control (job, name) VALUES (?1, ?2) ON DUPLICATE KEY UPDATE job = job",
         [BF_STATEMENT_REGISTER_CHECKPOINT] =
             ASK_FIRST "INSERT INTO backfilld.checkpoint (job, slice, after, through, identity, definition, batch_rows, updated_at) "
-            "VALUES (?1, ?#2, ?3, ?4, ?5, ?6, ?#7, NOW(6)) ON DUPLICATE KEY UPDATE job = job",
+            "SELECT ?1, ?#2, ?3, ?4, ?5, ?6, ?#7, NOW(6) FROM (SELECT COUNT(*) AS rows_before FROM backfilld.checkpoint b "
+            "WHERE b.job = ?1 AND b.slice = ?#2 - 1 AND b.through = ?3) before_it WHERE ?#2 = 0 OR rows_before > 0 "
+            "ON DUPLICATE KEY UPDATE job = job",
         [BF_STATEMENT_PEEK_OWNER] =
             "SELECT owner, epoch, seq, TIMESTAMPDIFF(SECOND, updated_at, NOW(6)) AS silent "
             "FROM backfilld.checkpoint WHERE job = ?1 AND slice = ?#2",

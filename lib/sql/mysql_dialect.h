@@ -119,4 +119,17 @@ extern const char bf_mysql_replayed[], bf_mysql_beat[], bf_mysql_read_beat[], bf
 bool bf_mysql_read_beat_answer(const struct bf_answer *answer, struct bf_beat_seen *ret_seen);
 void bf_mysql_read_replication(const struct bf_answer *answer, struct bf_replication *ret_replication, char *words, size_t size);
 
+/* mysql_slices.c. QUANTILES is several texts: the kind of each key column, then by BF_MYSQL_PART behind it the first row,
+ * EXPLAIN of all rows, the comparison of two keys, and for each key column an EXPLAIN of (low, high] and the last row
+ * that is not over high, by that column alone. The caller frees it. */
+#define BF_MYSQL_PART "\x1f"
+enum {
+    BF_MYSQL_CUT_INTEGER = 'i', BF_MYSQL_CUT_DECIMAL = 'd', BF_MYSQL_CUT_TIME = 't', BF_MYSQL_CUT_HEX = 'h',
+    BF_MYSQL_CUT_TEXT = 's', BF_MYSQL_CUT_NONE = '-', BF_MYSQL_CUT_MAX = 256
+};
+char *bf_mysql_quantiles(const char *job, const struct bf_table *table, const char *compare);
+/* Some value from low on and under high, about in the middle, as the key's texts are; false: there is none. Where the server
+ * has another order than the bytes it may be none of these, and the next attempt (from 0 on) is another one. */
+bool bf_mysql_between(char kind, const char *low, const char *high, int attempt, char text[BF_MYSQL_CUT_MAX]);
+
 #endif

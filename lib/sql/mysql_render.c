@@ -321,6 +321,7 @@ struct bf_statements *bf_mysql_render(const char *job, const struct bf_document 
         statements->boundary[shape] = boundary(&render, shape);
         statements->split[shape] = split(&render, shape);
     }
+    statements->text[BF_STATEMENT_QUANTILES] = bf_mysql_quantiles(job, table, statements->split[1]);
     for (size_t shape = 0; shape <= n; shape++) {
         for (size_t leg = 0; leg < bf_leg_count(shape, n); leg++)
             statements->update[shape][leg] = update(&render, shape, leg);

@@ -54,7 +54,7 @@
 #define READ_CHECKPOINT                                                                                              \
     "SELECT epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "                    \
     "rows_changed_counted, batches, batch_rows, done, identity, definition, transaction, pass_rows_changed, "        \
-    "pass_found_before, canary "                                                                                     \
+    "pass_found_before, canary, (SELECT count(*) FROM backfilld.checkpoint s WHERE s.job = $1) AS slices "           \
     "FROM backfilld.checkpoint WHERE job = $1 AND slice = $2::text::int"
 
 /* A table may be missing, and a function forbidden, when these are asked for; a plain statement would then fail as a
@@ -133,7 +133,9 @@ const char *bf_postgresql_control_statement(enum bf_statement statement)
             "INSERT INTO backfilld.control (job, name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         [BF_STATEMENT_REGISTER_CHECKPOINT] =
             "INSERT INTO backfilld.checkpoint (job, slice, after, through, identity, definition, batch_rows) "
-            "VALUES ($1, $2::text::int, $3, $4, $5, $6, $7::text::bigint) ON CONFLICT DO NOTHING",
+            "SELECT $1::text, $2::text::int, $3::text, $4::text, $5::text, $6::text, $7::text::bigint "
+            "WHERE $2::text::int = 0 OR EXISTS (SELECT FROM backfilld.checkpoint b WHERE b.job = $1 "
+            "AND b.slice = $2::text::int - 1 AND b.through = $3) ON CONFLICT DO NOTHING",
         [BF_STATEMENT_PEEK_OWNER] =
             "SELECT owner, epoch, seq, extract(epoch FROM clock_timestamp() - updated_at) AS silent "
             "FROM backfilld.checkpoint WHERE job = $1 AND slice = $2::text::int",

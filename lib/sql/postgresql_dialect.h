@@ -64,6 +64,9 @@ void bf_postgresql_check(const struct bf_document *document, const struct bf_tab
 void bf_postgresql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                                struct bf_complaints *complaints);
 
+/* postgresql_slices.c: QUANTILES; the caller frees it. */
+char *bf_postgresql_quantiles(const char *job, const struct bf_table *table);
+
 /* postgresql_locks.c: rows that others hold, sessions that wait for us; the caller frees the texts. */
 char *bf_postgresql_set_aside(const char *job, const struct bf_document *document, const struct bf_table *table,
                               size_t split, size_t leg);

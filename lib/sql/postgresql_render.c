@@ -288,6 +288,7 @@ struct bf_statements *bf_postgresql_render(const char *job, const struct bf_docu
             statements->text[statement] = bf_format("/* backfilld %s */ %s", job, text);
     }
     statements->text[BF_STATEMENT_END] = end(&render);
+    statements->text[BF_STATEMENT_QUANTILES] = bf_postgresql_quantiles(job, table);
     statements->text[BF_STATEMENT_TAKE_ASIDE] = bf_postgresql_take_aside(job, table);
     statements->text[BF_STATEMENT_WAIT_ASIDE] = bf_postgresql_wait_aside(job, table);
     statements->text[BF_STATEMENT_REDO_ASIDE] = bf_postgresql_redo_aside(job, document, table);

@@ -71,7 +71,7 @@ static const char survey_size[] = TABLE ", " LEAVES
     "FROM leaves l JOIN pg_class c ON c.oid = l.oid) "
     "SELECT coalesce(sum(CASE WHEN bytes = 0 THEN 0 WHEN relpages > 0 AND reltuples >= 0 "
     "THEN reltuples / relpages * (bytes / current_setting('block_size')::int) ELSE bytes / width END), 0)::bigint, "
-    "(SELECT coalesce(sum(pg_table_size(l.oid)), 0) FROM leaves l)::bigint FROM sizes";
+    "(SELECT coalesce(sum(pg_table_size(l.oid)), 0) FROM leaves l)::bigint, coalesce(sum(bytes), 0)::bigint FROM sizes";
 
 /* Tables whose name differs in case only: the usual reason why a name is not found. */
 static const char survey_similar[] =
@@ -281,6 +281,7 @@ struct bf_table *bf_postgresql_read_survey(const struct bf_document *document, c
     table->target_identity = bf_copy_string(bf_answer_value(server, 0, 0));
     table->rows_estimated = size->outcome == BF_OUTCOME_OK ? bf_answer_number(size, 0, 0) : -1;
     table->bytes = size->outcome == BF_OUTCOME_OK ? bf_answer_number(size, 0, 1) : -1;
+    table->row_bytes = size->outcome == BF_OUTCOME_OK ? bf_answer_number(size, 0, 2) : 0;
     if (!bf_answer_true(&answers[BF_SURVEY_TABLE], 0, 10))
         bf_complain(complaints, BF_INVALID, "/table", "the role has no USAGE on the schema of %s", table->display);
     bf_survey_choose_key(document, columns, &answers[BF_SURVEY_INDEXES], table, complaints);

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.engines(*ENGINES)
 ROWS = 400
 
 
-def job_document(database, rows_a_batch, **more):
-    return document(database.table("counted"), {"n": "n + 1"}, pace=pace(rows_a_batch), **more)
+def job_document(database, rows_a_batch, slices=1, **more):
+    return document(database.table("counted"), {"n": "n + 1"}, pace={**pace(rows_a_batch), "slices": slices}, **more)
 
 
 def revive_until_done(daemon, job, strike, seconds=120):
@@ -80,7 +80,8 @@ class KillAnywhere:
         return self._chance.choice(self._strikes)(group)
 
 
-def test_killed_at_boundaries_by_chance_in_several_rounds(database, make_daemon, campaign):
+@pytest.mark.parametrize("slices", [1, 3])
+def test_killed_at_boundaries_by_chance_in_several_rounds(slices, database, make_daemon, campaign):
     kills = 0
     for seed in range(40 if campaign else 3 if database.engine == "postgresql" else 1):
         database.execute("DROP TABLE IF EXISTS counted")
@@ -89,7 +90,7 @@ def test_killed_at_boundaries_by_chance_in_several_rounds(database, make_daemon,
             daemon = make_daemon(proxy.url(database.name), **database.target)
             strike = KillAnywhere(seed, lambda d=daemon: d.pid, database)
             proxy.handler = strike
-            revive_until_done(daemon, daemon.submit(job_document(database, 20, name=f"round-{seed}")), strike)
+            revive_until_done(daemon, daemon.submit(job_document(database, 20, slices, name=f"round-{seed}")), strike)
             proxy.handler = None
         check(database, ROWS, writers)
         assert strike.kills >= 5, f"seed {seed}: only {strike.kills} kills"
@@ -97,14 +98,15 @@ def test_killed_at_boundaries_by_chance_in_several_rounds(database, make_daemon,
         assert daemon.stop() == 0
 
 
-def test_killed_a_hundred_times_at_random(database, make_daemon, campaign):
+@pytest.mark.parametrize("slices", [1, 3])
+def test_killed_a_hundred_times_at_random(slices, database, make_daemon, campaign):
     kills, rows = (1000, 200_000) if campaign else (100, 30_000) if database.engine == "postgresql" else (40, 12_000)
     chance = random.Random(20261121)
     make_table(database, rows)
     slow_batches(database, 0.01)
     daemon = make_daemon(database)
     with database.writers(rows) as writers:
-        job = daemon.submit(job_document(database, 20))
+        job = daemon.submit(job_document(database, 20, slices))
         for number in range(kills):
             # waits for life or not: also a start is a moment to die in
             if number % 3:

@@ -35,12 +35,13 @@ REPEATED = {"bytea with trailing zero bytes"}  # the formula may give one value 
 COUNT = 200
 
 
-def run_to_completion(daemon, table, set_={"n": "n + 1"}, rows=7, **more):
-    return daemon.wait(daemon.submit(document(table, set_, pace=pace(rows), **more)), "completed")
+def run_to_completion(daemon, table, set_={"n": "n + 1"}, rows=7, slices=1, **more):
+    return daemon.wait(daemon.submit(document(table, set_, pace={**pace(rows), "slices": slices}, **more)), "completed")
 
 
+@pytest.mark.parametrize("slices", [1, 3])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_key_of_this_kind_is_walked_to_its_end(kind, daemon, database):
+def test_a_key_of_this_kind_is_walked_to_its_end(kind, slices, daemon, database):
     columns, values = KINDS[kind]
     names = ", ".join(column.split()[0] for column in columns.split(", "))
     database.execute("CREATE COLLATION upper_first (provider = icu, locale = 'und-u-kf-upper')")
@@ -48,7 +49,8 @@ def test_a_key_of_this_kind_is_walked_to_its_end(kind, daemon, database):
     database.execute(f"INSERT INTO t ({names}) SELECT {values} FROM generate_series(0, {COUNT - 1}) g ON CONFLICT DO NOTHING")
     there = database.value("SELECT count(*) FROM t")
     assert there == COUNT or (kind in REPEATED and there > COUNT // 2)
-    done = run_to_completion(daemon, "public.t")
+    done = run_to_completion(daemon, "public.t", slices=slices)
+    assert len(done["progress"]["positions"]) == slices
     assert database.row("SELECT count(*), min(n), max(n) FROM t") == (there, 1, 1)
     assert done["progress"]["rows_scanned"] == there
     assert done["progress"]["batches"] >= there // 7

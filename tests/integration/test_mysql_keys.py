@@ -28,10 +28,12 @@ KEYS = {
     "timestamp": ("TIMESTAMP(3)", "TIMESTAMP('2024-10-27 00:00:00') + INTERVAL i * 900 SECOND"),
     "time": ("TIME(6)", "SEC_TO_TIME((i - 100) * 1000.000001)"),
 }
+UNCUT = {"time"}  # a job on such a key has one slice, whatever it asks for
 
 
-def run(daemon, table, rows, **more):
-    job = daemon.submit(document(table, {"n": "n + 1"}, name=f"job-{table.strip('`')[:20]}", pace=pace(7), **more))
+def run(daemon, table, rows, slices=1, **more):
+    job = daemon.submit(document(table, {"n": "n + 1"}, name=f"job-{table.strip('`')[:20]}",
+                                 pace={**pace(7), "slices": slices}, **more))
     done = daemon.wait(job, "completed")
     assert done["progress"]["rows_changed"] == rows, done["progress"]
     return done
@@ -41,16 +43,19 @@ def count(database, table):
     return dict(database.rows(f"SELECT n, COUNT(*) FROM {table} GROUP BY n"))
 
 
+@pytest.mark.parametrize("slices", [1, 3])
 @pytest.mark.parametrize("kind", KEYS)
-def test_every_row_once(kind, my_database, my_cluster, make_daemon):
+def test_every_row_once(kind, slices, my_database, my_cluster, make_daemon):
     type_, expression = KEYS[kind]
     my_database.execute("SET SESSION sql_mode = ''")
     my_database.execute("SET SESSION time_zone = '+00:00'")
     my_database.execute(f"CREATE TABLE t (id {type_.format(ci=COLLATIONS[my_cluster.flavour])} NOT NULL PRIMARY KEY, "
                         "n INTEGER NOT NULL DEFAULT 0)")
     number_rows(my_database, f"INSERT INTO t (id) SELECT {expression} FROM numbers", 200)
-    run(make_daemon(my_database, **my_database.target), "t", 200)
+    done = run(make_daemon(my_database, **my_database.target), "t", 200, slices)
     assert count(my_database, "t") == {1: 200}
+    cut = [one["position"] for one in done["progress"]["positions"]]
+    assert len(cut) == 1 if kind in UNCUT or slices == 1 else 2 <= len(cut) <= slices, cut
 
 
 @pytest.mark.parametrize("rows", [0, 1])
@@ -62,13 +67,14 @@ def test_empty_and_one_row(rows, my_database, make_daemon):
     assert count(my_database, "t") == ({1: 1} if rows else {})
 
 
-def test_composite_key_and_a_range_of_it(my_database, make_daemon):
+@pytest.mark.parametrize("slices", [1, 3])
+def test_composite_key_and_a_range_of_it(slices, my_database, make_daemon):
     my_database.execute("CREATE TABLE t (a BIGINT, b VARCHAR(20) COLLATE utf8mb4_general_ci, c VARBINARY(8), "
                         "n INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (a, b, c))")
     number_rows(my_database, "INSERT INTO t (a, b, c) SELECT i % 3, CONCAT('K', i % 11), UNHEX(LPAD(HEX(i), 8, '0')) "
                 "FROM numbers", 500)
     daemon = make_daemon(my_database, **my_database.target)
-    run(daemon, "t", 500)
+    run(daemon, "t", 500, slices)
     assert count(my_database, "t") == {1: 500}
     inside = my_database.value("SELECT COUNT(*) FROM t WHERE (a, b, c) > (0, 'k5', UNHEX('00')) "
                                "AND (a, b, c) <= (2, 'K3', UNHEX('FF'))")

@@ -105,7 +105,8 @@ class MyDatabase:
 
     def sessions(self, job) -> list:
         """Numbers of the connections that work for this job, by the locks that they hold."""
-        names = " UNION ALL ".join(f"SELECT IS_USED_LOCK('backfilld {job['id']} {i}')" for i in range(8))
+        names = " UNION ALL ".join(f"SELECT IS_USED_LOCK('backfilld {job['id']}{slice_} {i}')" for i in range(8)
+                                   for slice_ in ("", "/1", "/2", "/3"))
         return [number for number, in self.rows(names) if number]
 
     def _sessions_where(self, job, condition) -> list:

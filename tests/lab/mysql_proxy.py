@@ -1,13 +1,11 @@
 """A proxy between the daemon and MySQL or MariaDB that knows where a command begins. A batch is one command (COM_QUERY with
 many statements), which a handler may forward whole, without its COMMIT, or not at all; answers can be swallowed. Logins go
 through as they are, so the URL says ssl-mode=disabled."""
-import os
-import signal
 import socket
 import struct
 import threading
 
-from .proxy import BOUNDARIES
+from .proxy import BOUNDARIES, kill9
 from .sockets import Gone, close, read_packet
 from .wait import until
 
@@ -154,9 +152,9 @@ class KillAt:
 
     def _kill(self, command):
         command.connection.orphan = True
-        os.kill(self.pid(), signal.SIGKILL)
-        self.kills += 1
-        self.struck.set()
+        if kill9(self.pid):
+            self.kills += 1
+            self.struck.set()
 
     def _committed(self, before):
         connection = self.database.connect()

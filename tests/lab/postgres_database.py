@@ -10,7 +10,7 @@ from .proxy import KillAt, Proxy
 from .wait import until
 
 _numbers = itertools.count(1)
-OF_JOB = "application_name = 'backfilld ' || %s"
+OF_JOB = "application_name LIKE 'backfilld ' || %s || '%%'"  # each slice has a session
 
 
 class Database:

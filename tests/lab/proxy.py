@@ -314,6 +314,15 @@ class Proxy:
 BOUNDARIES = ("before BEGIN", "before COMMIT", "after COMMIT, before the answer", "after the answer")
 
 
+def kill9(pid) -> bool:
+    """False: it is dead, by the batch of another slice."""
+    try:
+        os.kill(pid(), signal.SIGKILL)
+    except (AttributeError, ProcessLookupError):
+        return False
+    return True
+
+
 class KillAt:
     """A handler that ends a process by SIGKILL at one boundary of the batches for which `chosen(number)` holds.
     `pid`: gives the process to end. Sets `struck` each time."""
@@ -335,7 +344,7 @@ class KillAt:
             connection.mute = self.boundary == "after COMMIT, before the answer"
             group.forward()
             connection.wait_answered()
-        os.kill(self.pid(), signal.SIGKILL)
-        self.kills += 1
-        self.struck.set()
+        if kill9(self.pid):
+            self.kills += 1
+            self.struck.set()
         return True

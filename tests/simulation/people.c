@@ -33,13 +33,14 @@ static void submit(struct sim *sim, struct sim_daemon *daemon)
     char json[512];
     uint64_t shape = sim->seed * 0x9e3779b97f4a7c15u;
     sim->has_where = shape >> 60 & 1;
+    sim->slices = 1 + (int)(shape >> 56 & 3);
     sim->orders_sent++;
     snprintf(json, sizeof json,
              "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":\"none\",%s%s"
-             "\"pace\":{\"batch_time\":\"20ms\",\"batch_rows\":{\"start\":%d,\"min\":1,\"max\":%d},\"nice\":%s},"
+             "\"pace\":{\"batch_time\":\"20ms\",\"batch_rows\":{\"start\":%d,\"min\":1,\"max\":%d},\"nice\":%s,\"slices\":%d},"
              "\"limits\":{\"lock_timeout\":\"300ms\",\"statement_timeout\":\"2s\"}}",
              sim->has_where ? "\"where\":\"match\"," : "", sim->has_remaining ? "\"remaining\":\"n = 0\"," : "", 1 + (int)(shape >> 40 & 3), 4 + (int)(shape >> 44 & 7),
-             shape >> 50 & 1 ? "0" : "5");
+             shape >> 50 & 1 ? "0" : "5", sim->slices);
     bf_engine_submit(daemon->engine, json, strlen(json), NULL, "somebody", false, answered, sim);
 }
 
@@ -86,8 +87,10 @@ static void drain_look(void *argument)
     int64_t taken = sim->now - daemon->drain_since;
     if (daemon->drained) {
         sim_trace(sim, "daemon %d has drained", daemon->process);
-        if (sim->calm && sim->server.checkpoint.exists && strcmp(sim->server.checkpoint.owner, daemon->owner) == 0)
-            sim_violation(sim, "the daemon has drained and still owns the checkpoint");
+        for (int slice = 0; slice < SIM_SLICES; slice++)
+            if (sim->calm && sim->server.checkpoints[slice].exists &&
+                strcmp(sim->server.checkpoints[slice].owner, daemon->owner) == 0)
+                sim_violation(sim, "the daemon has drained and still owns the checkpoint of slice %d", slice);
         sim_daemon_end(daemon);
         sim_at(sim, sim_between(sim, 1000, 500000), sim_daemon_start, daemon);
         return;

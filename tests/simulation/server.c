@@ -229,12 +229,14 @@ void sim_wake_waiters(struct sim *sim)
 static void release(struct sim_server_session *session)
 {
     struct sim_server *server = &session->sim->server;
-    if (server->checkpoint_locked_by == session)
-        server->checkpoint_locked_by = NULL;
+    for (int slice = 0; slice < SIM_SLICES; slice++)
+        if (server->checkpoint_locked_by[slice] == session)
+            server->checkpoint_locked_by[slice] = NULL;
     for (int i = 0; i < server->row_count; i++)
         if (server->rows[i].locked_by == session)
             server->rows[i].locked_by = NULL;
-    session->open = session->failed = session->writes_checkpoint = session->is_batch = false;
+    session->open = session->failed = session->is_batch = false;
+    memset(session->writes, 0, sizeof session->writes);
     session->makes_schema = session->makes_job = false;
     memset(session->changes, 0, sizeof session->changes);
     memset(session->aside, 0, sizeof session->aside);
@@ -258,14 +260,15 @@ void sim_session_commit(struct sim_server_session *session)
         server->log_count = SIM_LOG_MAX / 2;
     }
     struct sim_commit *commit = &server->log[server->log_count++];
-    commit->before = server->checkpoint;
+    memcpy(commit->before, server->checkpoints, sizeof commit->before);
     commit->control_before_schema = server->schema;
     memcpy(commit->changed, session->changes, sizeof commit->changed);
     memcpy(commit->aside, session->aside, sizeof commit->aside);
-    if (session->writes_checkpoint)
-        server->checkpoint = session->checkpoint;
-    if (server->checkpoint.epoch > server->highest_epoch)
-        server->highest_epoch = server->checkpoint.epoch;
+    for (int slice = 0; slice < SIM_SLICES; slice++)
+        if (session->writes[slice])
+            server->checkpoints[slice] = session->checkpoints[slice];
+    if (server->checkpoints[0].epoch > server->highest_epoch)
+        server->highest_epoch = server->checkpoints[0].epoch;
     server->schema = server->schema || session->makes_schema;
     server->job_there = server->job_there || session->makes_job;
     for (int i = 0; i < server->row_count; i++)

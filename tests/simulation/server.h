@@ -55,8 +55,9 @@ struct sim_server_session {
     int64_t lock_timeout, statement_timeout; /* microseconds */
     /* the transaction */
     bool open, failed;
-    bool writes_checkpoint, is_batch;
-    struct sim_checkpoint checkpoint; /* its own version */
+    bool is_batch;
+    bool writes[SIM_SLICES];
+    struct sim_checkpoint checkpoints[SIM_SLICES]; /* its own versions */
     struct sim_checkpoint read_before; /* for the sabotage read-before-raise */
     uint8_t changes[SIM_ROWS_MAX];
     int8_t aside[SIM_ROWS_MAX];       /* 1: set aside by this transaction, -1: struck off */
@@ -85,7 +86,13 @@ int64_t sim_number(const struct bf_step *step, size_t index);
 bool sim_key(const struct bf_step *step, size_t index, int64_t *ret_key);
 void sim_answer_row(struct bf_answer *answer, size_t rows, size_t columns);
 void sim_put(struct bf_answer *answer, size_t place, int64_t value);
+void sim_put_clock(struct bf_answer *answer, size_t column, int64_t now);
 bool sim_holds_rows(const struct sim_server_session *session);
+
+/* server_ranges.c */
+void sim_boundary(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);
+void sim_look(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);
+void sim_quantiles(const struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);
 
 /* Runs one step; SIM_WAIT: it waits for a lock and is tried again when one is released. */
 enum sim_result sim_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);

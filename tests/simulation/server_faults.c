@@ -71,10 +71,10 @@ void sim_server_fail_over(struct sim *sim, int lost_commits)
     struct sim_server *server = &sim->server;
     end_all(sim, BF_CLASS_LOST);
     server->started++;
-    server->lost_the_end |= lost_commits && server->checkpoint.done && !*server->checkpoint.owner;
+    server->lost_the_end |= lost_commits && server->checkpoints[0].done && !*server->checkpoints[0].owner;
     for (; lost_commits && server->log_count; lost_commits--) {
         const struct sim_commit *commit = &server->log[--server->log_count];
-        server->checkpoint = commit->before;
+        memcpy(server->checkpoints, commit->before, sizeof server->checkpoints);
         server->schema = commit->control_before_schema;
         for (int i = 0; i < server->row_count; i++) {
             server->rows[i].n -= commit->changed[i];

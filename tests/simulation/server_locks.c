@@ -3,6 +3,15 @@
 
 #include "allocate.h"
 
+int sim_slice_of(const struct sim_server *server, int row)
+{
+    int slice = 0;
+    while (slice + 1 < SIM_SLICES && server->checkpoints[slice + 1].exists &&
+           server->rows[row].key > server->checkpoints[slice + 1].after)
+        slice++;
+    return slice;
+}
+
 bool sim_holds_rows(const struct sim_server_session *session)
 {
     const struct sim_server *server = &session->sim->server;
@@ -12,9 +21,11 @@ bool sim_holds_rows(const struct sim_server_session *session)
     return false;
 }
 
-static bool is_aside(const struct sim_server_session *session, int row)
+/* Is the row on the list of the slice that the statement is about? */
+static bool is_aside(const struct sim_server_session *session, const struct bf_step *step, int row)
 {
-    return session->sim->server.rows[row].aside + session->aside[row] > 0;
+    const struct sim_server *server = &session->sim->server;
+    return server->rows[row].aside + session->aside[row] > 0 && sim_slice_of(server, row) == sim_number(step, 1);
 }
 
 static bool held_by_others(const struct sim_server_session *session, int row)
@@ -90,7 +101,7 @@ static void take(struct sim_server_session *session, const struct bf_step *step,
     if (*sim_parameter(step, 3))
         behind = sim_number(step, 3);
     for (int i = 0; i < server->row_count && rows; i++) {
-        if (server->rows[i].key <= behind || !is_aside(session, i))
+        if (server->rows[i].key <= behind || !is_aside(session, step, i))
             continue;
         rows--;
         last = i;
@@ -112,7 +123,7 @@ static enum sim_result wait_for_first(struct sim_server_session *session, const 
 {
     struct sim_server *server = &session->sim->server;
     int first = 0;
-    while (first < server->row_count && !is_aside(session, first))
+    while (first < server->row_count && !is_aside(session, step, first))
         first++;
     if (first < server->row_count) {
         if (held_by_others(session, first))
@@ -126,7 +137,7 @@ static enum sim_result wait_for_first(struct sim_server_session *session, const 
     return SIM_DONE;
 }
 
-static void redo(struct sim_server_session *session, struct bf_answer *answer)
+static void redo(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
     struct sim_server *server = &session->sim->server;
     int64_t changed = 0, struck = 0;
@@ -146,8 +157,8 @@ static void redo(struct sim_server_session *session, struct bf_answer *answer)
         session->changes[i]++;
         changed++;
     }
-    session->checkpoint.changed += changed;
-    session->checkpoint.counted = true;
+    session->checkpoints[sim_number(step, 1)].changed += changed;
+    session->checkpoints[sim_number(step, 1)].counted = true;
     sim_answer_row(answer, 1, 2);
     sim_put(answer, 0, changed);
     sim_put(answer, 1, struck);
@@ -174,7 +185,7 @@ enum sim_result sim_lock_statement(struct sim_server_session *session, const str
     case BF_STATEMENT_SET_ASIDE: set_aside(session, step, answer); break;
     case BF_STATEMENT_TAKE_ASIDE: take(session, step, answer); break;
     case BF_STATEMENT_WAIT_ASIDE: return wait_for_first(session, step, answer);
-    case BF_STATEMENT_REDO_ASIDE: redo(session, answer); break;
+    case BF_STATEMENT_REDO_ASIDE: redo(session, step, answer); break;
     case BF_STATEMENT_WATCHED: watched(session, step, answer); break;
     case BF_STATEMENT_WATCH:
         sim_answer_row(answer, 1, 1);
@@ -182,7 +193,7 @@ enum sim_result sim_lock_statement(struct sim_server_session *session, const str
         break;
     default:
         for (int i = 0; i < sim->server.row_count; i++)
-            count += is_aside(session, i);
+            count += is_aside(session, step, i);
         sim_answer_row(answer, 1, 1);
         sim_put(answer, 0, count);
         break;

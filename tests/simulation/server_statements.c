@@ -58,7 +58,7 @@ static void put_text(struct bf_answer *answer, size_t column, const char *text)
     answer->values[column] = bf_copy_string(text);
 }
 
-static void put_clock(struct bf_answer *answer, size_t column, int64_t now)
+void sim_put_clock(struct bf_answer *answer, size_t column, int64_t now)
 {
     answer->values[column] = bf_format("%lld.%06lld", (long long)(now / 1000000), (long long)(now % 1000000));
 }
@@ -77,20 +77,20 @@ int64_t sim_duration(struct sim_server_session *session, const struct bf_step *s
 }
 
 /* Takes the lock on the checkpoint's row, as an UPDATE does; its own version begins as the newest committed one. */
-static enum sim_result lock_checkpoint(struct sim_server_session *session)
+static enum sim_result lock_checkpoint(struct sim_server_session *session, int64_t slice)
 {
     struct sim_server *server = &session->sim->server;
-    if (server->checkpoint_locked_by && server->checkpoint_locked_by != session)
+    if (server->checkpoint_locked_by[slice] && server->checkpoint_locked_by[slice] != session)
         return SIM_WAIT;
-    server->checkpoint_locked_by = session;
-    if (!session->writes_checkpoint)
-        session->checkpoint = server->checkpoint;
+    server->checkpoint_locked_by[slice] = session;
+    if (!session->writes[slice])
+        session->checkpoints[slice] = server->checkpoints[slice];
     return SIM_DONE;
 }
 
-static const struct sim_checkpoint *visible(const struct sim_server_session *session)
+static const struct sim_checkpoint *visible(const struct sim_server_session *session, int64_t slice)
 {
-    return session->writes_checkpoint ? &session->checkpoint : &session->sim->server.checkpoint;
+    return session->writes[slice] ? &session->checkpoints[slice] : &session->sim->server.checkpoints[slice];
 }
 
 /* A statement outside a transaction commits itself. */
@@ -100,9 +100,9 @@ static void autocommit(struct sim_server_session *session)
         sim_session_commit(session);
 }
 
-static enum sim_result peek(const struct sim_server_session *session, struct bf_answer *answer)
+static enum sim_result peek(const struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
-    const struct sim_checkpoint *checkpoint = visible(session);
+    const struct sim_checkpoint *checkpoint = visible(session, sim_number(step, 1));
     if (!checkpoint->exists)
         return SIM_DONE;
     row(answer, 4);
@@ -113,8 +113,10 @@ static enum sim_result peek(const struct sim_server_session *session, struct bf_
     return SIM_DONE;
 }
 
-static void read_checkpoint(const struct sim_checkpoint *checkpoint, struct bf_answer *answer)
+static void read_checkpoint(const struct sim_server_session *session, const struct sim_checkpoint *checkpoint,
+                            struct bf_answer *answer)
 {
+    int slices = 0;
     if (!checkpoint->exists)
         return;
     row(answer, BF_CHECKPOINT_COLUMNS);
@@ -140,13 +142,19 @@ static void read_checkpoint(const struct sim_checkpoint *checkpoint, struct bf_a
     put_text(answer, BF_CHECKPOINT_IDENTITY, "sim");
     put_text(answer, BF_CHECKPOINT_DEFINITION, "definition");
     put(answer, BF_CHECKPOINT_TRANSACTION, checkpoint->transaction);
+    if (checkpoint->has_after)
+        put_key(answer, BF_CHECKPOINT_AFTER, checkpoint->after);
+    for (int slice = 0; slice < SIM_SLICES; slice++)
+        slices += visible(session, slice)->exists;
+    put(answer, BF_CHECKPOINT_SLICES, slices);
 }
 
 static enum sim_result raise_epoch(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
-    if (lock_checkpoint(session) == SIM_WAIT)
+    int64_t slice = sim_number(step, 1);
+    if (lock_checkpoint(session, slice) == SIM_WAIT)
         return SIM_WAIT;
-    struct sim_checkpoint *checkpoint = &session->checkpoint;
+    struct sim_checkpoint *checkpoint = &session->checkpoints[slice];
     bool silent = session->sim->now - checkpoint->updated_at > 30 * 1000000;
     const char *expected = sim_parameter(step, 3);
     if (!checkpoint->exists || (*checkpoint->owner && strcmp(checkpoint->owner, expected ? expected : "") != 0 && !silent) ||
@@ -155,17 +163,18 @@ static enum sim_result raise_epoch(struct sim_server_session *session, const str
     checkpoint->epoch++;
     snprintf(checkpoint->owner, sizeof checkpoint->owner, "%s", sim_parameter(step, 2));
     checkpoint->updated_at = session->sim->now;
-    session->writes_checkpoint = true;
+    session->writes[slice] = true;
     answer->affected = 1;
     return SIM_DONE;
 }
 
 static enum sim_result fence(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
-    if (lock_checkpoint(session) == SIM_WAIT)
+    int64_t slice = sim_number(step, 1);
+    if (lock_checkpoint(session, slice) == SIM_WAIT)
         return SIM_WAIT;
     struct sim_server *server = &session->sim->server;
-    struct sim_checkpoint *checkpoint = &session->checkpoint;
+    struct sim_checkpoint *checkpoint = &session->checkpoints[slice];
     bool ours = checkpoint->exists && checkpoint->epoch == sim_number(step, 2) && checkpoint->seq == sim_number(step, 3) &&
                 strcmp(server->goal, "run") == 0;
     if (!ours && session->sim->sabotage != SABOTAGE_FENCE_SILENT) {
@@ -184,12 +193,12 @@ static enum sim_result fence(struct sim_server_session *session, const struct bf
         checkpoint->counted = false;
         checkpoint->updated_at = session->sim->now;
         checkpoint->transaction = session->transaction;
-        session->writes_checkpoint = true;
+        session->writes[slice] = true;
     }
     if (session->sim->sabotage != SABOTAGE_WAIT_HOLDING)
         session->lock_wait = sim_number(step, 11) * 1000;
     row(answer, 1);
-    put_clock(answer, 0, session->sim->now);
+    sim_put_clock(answer, 0, session->sim->now);
     autocommit(session); /* only a sabotaged fence stands outside the transaction */
     return SIM_DONE;
 }
@@ -201,9 +210,10 @@ bool sim_row_matches(const struct sim_server *server, const struct sim_row *row)
 
 static enum sim_result flush(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
-    if (lock_checkpoint(session) == SIM_WAIT)
+    int64_t slice = sim_number(step, 1);
+    if (lock_checkpoint(session, slice) == SIM_WAIT)
         return SIM_WAIT;
-    struct sim_checkpoint *checkpoint = &session->checkpoint;
+    struct sim_checkpoint *checkpoint = &session->checkpoints[slice];
     if (checkpoint->exists && checkpoint->epoch == sim_number(step, 2) && checkpoint->seq == sim_number(step, 3)) {
         checkpoint->seq++;
         checkpoint->has_position = sim_key(step, 4, &checkpoint->position);
@@ -218,7 +228,7 @@ static enum sim_result flush(struct sim_server_session *session, const struct bf
         if (sim_parameter(step, 12)[0] == 't')
             checkpoint->owner[0] = '\0';
         checkpoint->updated_at = session->sim->now;
-        session->writes_checkpoint = true;
+        session->writes[slice] = true;
         answer->affected = 1;
     }
     autocommit(session);
@@ -227,9 +237,10 @@ static enum sim_result flush(struct sim_server_session *session, const struct bf
 
 static enum sim_result next_pass(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
-    if (lock_checkpoint(session) == SIM_WAIT)
+    int64_t slice = sim_number(step, 1);
+    if (lock_checkpoint(session, slice) == SIM_WAIT)
         return SIM_WAIT;
-    struct sim_checkpoint *checkpoint = &session->checkpoint;
+    struct sim_checkpoint *checkpoint = &session->checkpoints[slice];
     if (checkpoint->exists && checkpoint->epoch == sim_number(step, 2) && checkpoint->seq == sim_number(step, 3)) {
         checkpoint->seq++;
         checkpoint->pass++;
@@ -238,7 +249,7 @@ static enum sim_result next_pass(struct sim_server_session *session, const struc
         checkpoint->found_before = checkpoint->changed - checkpoint->pass_changed;
         checkpoint->pass_changed = checkpoint->changed;
         checkpoint->updated_at = session->sim->now;
-        session->writes_checkpoint = true;
+        session->writes[slice] = true;
         session->sim->server.late_until = session->sim->server.horizon;
         answer->affected = 1;
     }
@@ -253,8 +264,8 @@ static void horizon(struct sim_server_session *session, struct bf_answer *answer
     for (int i = 0; i < server->row_count; i++)
         if (server->rows[i].inserting && server->rows[i].inserter < oldest)
             oldest = server->rows[i].inserter;
-    if (server->horizon_pass != server->checkpoint.pass) {
-        server->horizon_pass = server->checkpoint.pass;
+    if (server->horizon_pass != server->checkpoints[0].pass) {
+        server->horizon_pass = server->checkpoints[0].pass;
         server->horizon = newest;
     }
     row(answer, 2);
@@ -262,111 +273,26 @@ static void horizon(struct sim_server_session *session, struct bf_answer *answer
     put(answer, 1, session->sim->sabotage == SABOTAGE_NO_HORIZON ? newest : oldest);
 }
 
-/* Rows of (low, high]: all or those that match, of any writer (-1) or of one. */
-static int64_t count_rows(const struct sim_server *server, int64_t low, int64_t high, bool matching, int64_t writer)
-{
-    int64_t count = 0;
-    for (int i = 0; i < server->row_count; i++) {
-        const struct sim_row *it = &server->rows[i];
-        if (it->key > low && it->key <= high && it->visible &&
-            (writer >= 0 ? it->writer == writer && it->n > 0 : !matching || sim_row_matches(server, it)))
-            count++;
-    }
-    return count;
-}
-
-/* The n-th (from 0) row behind low; a row index, -1: there is none. */
-static int nth_row(const struct sim_server *server, int64_t low, int64_t n, bool matching)
-{
-    for (int i = 0; i < server->row_count; i++)
-        if (server->rows[i].key > low && server->rows[i].visible && (!matching || sim_row_matches(server, &server->rows[i])) &&
-            n-- == 0)
-            return i;
-    return -1;
-}
-
-static void boundary(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
-{
-    const struct sim_server *server = &session->sim->server;
-    int64_t low = INT64_MIN, through = INT64_MAX;
-    bool has_low = sim_key(step, 0, &low);
-    sim_key(step, 1, &through);
-    int found = nth_row(server, low, sim_number(step, 2), false);
-    if (found < 0)
-        return;
-    row(answer, 4);
-    put(answer, 0, server->rows[found].key);
-    put(answer, 1, has_low ? 1 : 0);
-    put_text(answer, 2, server->rows[found].key >= through ? "t" : "f");
-    put_clock(answer, 3, session->sim->now);
-}
-
-static void look(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
-{
-    const struct sim_server *server = &session->sim->server;
-    size_t first = step->statement == BF_STATEMENT_RECOUNT ? 1 : 0;
-    int64_t low = INT64_MIN, high = INT64_MAX;
-    bool has_low = sim_key(step, first, &low);
-    sim_key(step, first + 1, &high);
-    int found;
-    switch (step->statement) {
-    case BF_STATEMENT_SPLIT:
-        row(answer, 2);
-        put(answer, 0, has_low ? 1 : 0);
-        put_text(answer, 1, high <= low ? "t" : "f");
-        break;
-    case BF_STATEMENT_COUNT:
-        row(answer, 1);
-        put(answer, 0, count_rows(server, low, high, false, -1));
-        break;
-    case BF_STATEMENT_PROBE: {
-        int64_t count = count_rows(server, low, high, true, -1), limit = sim_number(step, 2);
-        row(answer, 1);
-        put(answer, 0, count < limit ? count : limit);
-        break;
-    }
-    case BF_STATEMENT_CAP:
-        found = nth_row(server, low, sim_number(step, 2), true);
-        if (found < 0 || server->rows[found].key > high)
-            break;
-        row(answer, 2);
-        put(answer, 0, server->rows[found].key);
-        put(answer, 1, has_low ? 1 : 0);
-        break;
-    case BF_STATEMENT_RECOUNT:
-        row(answer, 1);
-        put(answer, 0, count_rows(server, low, high, true, sim_number(step, 0)));
-        break;
-    case BF_STATEMENT_END:
-        for (int i = server->row_count - 1; i >= 0; i--)
-            if (server->rows[i].visible) {
-                row(answer, 1);
-                put(answer, 0, server->rows[i].key);
-                break;
-            }
-        break;
-    default:
-        break;
-    }
-}
-
 static void register_checkpoint(struct sim_server_session *session, const struct bf_step *step)
 {
-    session->checkpoint = session->sim->server.checkpoint;
-    if (session->checkpoint.exists)
+    int64_t slice = sim_number(step, 1), after = 0;
+    bool has_after = sim_key(step, 2, &after);
+    const struct sim_checkpoint *before = slice ? visible(session, slice - 1) : NULL;
+    struct sim_checkpoint *checkpoint = &session->checkpoints[slice];
+    if (checkpoint->exists || (before && !(before->exists && before->has_through && before->through == after)))
         return;
-    session->checkpoint = (struct sim_checkpoint){.exists = true, .counted = true, .pass = 1,
-                                                 .found_before = -1, .updated_at = session->sim->now};
-    session->checkpoint.has_through = sim_key(step, 3, &session->checkpoint.through);
-    session->checkpoint.batch_rows = sim_number(step, 6);
-    session->writes_checkpoint = true;
+    *checkpoint = (struct sim_checkpoint){.exists = true, .counted = true, .pass = 1, .has_after = has_after, .after = after,
+                                          .found_before = -1, .updated_at = session->sim->now};
+    checkpoint->has_through = sim_key(step, 3, &checkpoint->through);
+    checkpoint->batch_rows = sim_number(step, 6);
+    session->writes[slice] = true;
 }
 
 /* Only the owner's word counts; who let go speaks for as long as nobody else has taken it up. */
 static void job_state(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
     struct sim_server *server = &session->sim->server;
-    if (server->checkpoint.epoch != sim_number(step, 2) || strcmp(server->checkpoint.owner, sim_parameter(step, 3)) != 0)
+    if (server->checkpoints[0].epoch != sim_number(step, 2) || strcmp(server->checkpoints[0].owner, sim_parameter(step, 3)) != 0)
         return;
     snprintf(server->job_state, sizeof server->job_state, "%s", sim_parameter(step, 1));
     answer->affected = 1;
@@ -394,6 +320,20 @@ static void commit(struct sim_server_session *session, struct bf_answer *answer)
     } else {
         sim_session_commit(session);
     }
+}
+
+static enum sim_result touch(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
+{
+    int64_t slice = sim_number(step, 1);
+    if (lock_checkpoint(session, slice) == SIM_WAIT)
+        return SIM_WAIT;
+    if (session->checkpoints[slice].epoch == sim_number(step, 2)) {
+        session->checkpoints[slice].updated_at = session->sim->now;
+        session->writes[slice] = true;
+        answer->affected = 1;
+    }
+    autocommit(session);
+    return SIM_DONE;
 }
 
 static void server_row(struct sim_server_session *session, struct bf_answer *answer)
@@ -430,23 +370,25 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
     case BF_STATEMENT_SCHEMA: session->makes_schema = true; break;
     case BF_STATEMENT_REGISTER_JOB: session->makes_job = true; break;
     case BF_STATEMENT_REGISTER_CHECKPOINT:
-        if (lock_checkpoint(session) == SIM_WAIT)
+        if (lock_checkpoint(session, sim_number(step, 1)) == SIM_WAIT)
             return SIM_WAIT;
         register_checkpoint(session, step);
         break;
-    case BF_STATEMENT_PEEK_OWNER: return peek(session, answer);
+    case BF_STATEMENT_QUANTILES: sim_quantiles(session, step, answer); break;
+    case BF_STATEMENT_PEEK_OWNER: return peek(session, step, answer);
     case BF_STATEMENT_RAISE_EPOCH:
         if (!session->waiting)
-            session->read_before = server->checkpoint;
+            session->read_before = server->checkpoints[sim_number(step, 1)];
         return raise_epoch(session, step, answer);
     case BF_STATEMENT_READ_CHECKPOINT: {
-        struct sim_checkpoint checkpoint = *visible(session);
+        int64_t slice = sim_number(step, 1);
+        struct sim_checkpoint checkpoint = *visible(session, slice);
         if (session->sim->sabotage == SABOTAGE_READ_BEFORE_RAISE && session->open) {
             checkpoint = session->read_before;
-            checkpoint.epoch = visible(session)->epoch;
-            checkpoint.seq = visible(session)->seq;
+            checkpoint.epoch = visible(session, slice)->epoch;
+            checkpoint.seq = visible(session, slice)->seq;
         }
-        read_checkpoint(&checkpoint, answer);
+        read_checkpoint(session, &checkpoint, answer);
         break;
     }
     case BF_STATEMENT_HORIZON: horizon(session, answer); break;
@@ -457,18 +399,10 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
         put_text(answer, 1, "job");
         break;
     case BF_STATEMENT_FENCE: return fence(session, step, answer);
-    case BF_STATEMENT_BOUNDARY: boundary(session, step, answer); break;
+    case BF_STATEMENT_BOUNDARY: sim_boundary(session, step, answer); break;
     case BF_STATEMENT_FLUSH: return flush(session, step, answer);
     case BF_STATEMENT_TOUCH:
-        if (lock_checkpoint(session) == SIM_WAIT)
-            return SIM_WAIT;
-        if (session->checkpoint.epoch == sim_number(step, 2)) {
-            session->checkpoint.updated_at = session->sim->now;
-            session->writes_checkpoint = true;
-            answer->affected = 1;
-        }
-        autocommit(session);
-        break;
+        return touch(session, step, answer);
     case BF_STATEMENT_JOB_STATE: job_state(session, step, answer); break;
     case BF_STATEMENT_END_LOST_SESSIONS: end_lost_sessions(session, answer); break;
     case BF_STATEMENT_UPDATE:
@@ -479,7 +413,7 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
     case BF_STATEMENT_REDO_ASIDE:
     case BF_STATEMENT_WATCH:
     case BF_STATEMENT_WATCHED: return sim_lock_statement(session, step, answer);
-    default: look(session, step, answer); break;
+    default: sim_look(session, step, answer); break;
     }
     return SIM_DONE;
 }

@@ -44,12 +44,12 @@ int64_t sim_between(struct sim *sim, int64_t from, int64_t to); /* both included
 bool sim_chance(struct sim *sim, int percent);
 
 /* ---- the server (server.c, server_statements.c) ---- */
-enum { SIM_ROWS_MAX = 96, SIM_LOG_MAX = 4096, SIM_SESSIONS_MAX = 256 };
+enum { SIM_SLICES = 4, SIM_ROWS_MAX = 96, SIM_LOG_MAX = 4096, SIM_SESSIONS_MAX = 256 };
 
 struct sim_checkpoint {
     bool exists;
-    int64_t epoch, seq, position, low, split, through, scanned, changed, batches, batch_rows;
-    bool has_position, has_low, has_through, counted, done;
+    int64_t epoch, seq, after, position, low, split, through, scanned, changed, batches, batch_rows;
+    bool has_after, has_position, has_low, has_through, counted, done;
     int64_t pass, pass_changed, found_before; /* found_before -1: first pass */
     char owner[BF_OWNER_TEXT];
     int64_t updated_at; /* microseconds */
@@ -71,7 +71,7 @@ struct sim_row {
 
 /* What one commit changed, to take it back when a fail-over loses it. */
 struct sim_commit {
-    struct sim_checkpoint before;
+    struct sim_checkpoint before[SIM_SLICES];
     bool control_before_schema;
     uint8_t changed[SIM_ROWS_MAX];
     int8_t aside[SIM_ROWS_MAX];
@@ -81,8 +81,8 @@ struct sim_server {
     struct sim *sim;
     struct sim_row rows[SIM_ROWS_MAX];
     int row_count;
-    struct sim_checkpoint checkpoint;
-    struct sim_server_session *checkpoint_locked_by;
+    struct sim_checkpoint checkpoints[SIM_SLICES];
+    struct sim_server_session *checkpoint_locked_by[SIM_SLICES];
     bool schema, job_there;
     char goal[8];
     char job_state[24];    /* what the target's own record says of the job */
@@ -97,7 +97,7 @@ struct sim_server {
     int64_t horizon, horizon_pass; /* the first newest transaction that was told in this pass */
     int64_t late_until;            /* the last pass has to find what was begun before this transaction */
     int64_t batch_commits;
-    int64_t highest_epoch; /* that was ever committed, whatever a fail-over took back */
+    int64_t highest_epoch; /* of the first slice that was ever committed, whatever a fail-over took back */
     int poison;            /* the row that cannot hold the value; -1: none */
     bool lost_the_end;     /* a fail-over took back what was released as done: nobody can know */
 };
@@ -151,6 +151,8 @@ void sim_replicas_forget(struct sim *sim);
 void sim_replicas_name(struct sim *sim, struct bf_target *target); /* as the configuration names them */
 void sim_replicas_free(struct sim *sim);
 
+/* In which slice's range the row is, as the committed checkpoints have it. */
+int sim_slice_of(const struct sim_server *server, int row);
 struct bf_database *sim_database(struct sim *sim); /* the port; one for the whole world */
 void sim_server_fail_over(struct sim *sim, int lost_commits);
 void sim_server_restart(struct sim *sim);
@@ -207,6 +209,7 @@ struct sim {
     bool faults;      /* still injecting? */
     bool over;        /* nobody does anything more */
     bool has_where, has_remaining;
+    int slices;       /* that the document asks for */
     int orders_sent, orders_answered; /* submissions too */
     int64_t stop_since; /* microseconds; 0: no stop is under way */
     bool rebooted;    /* owner_gone says no: another boot */

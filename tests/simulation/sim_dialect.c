@@ -94,6 +94,7 @@ static const char *const schema_ddl[] = {"schema", NULL};
 const struct bf_dialect sim_dialect = {.name = "simulation",
                                        .watch_right = "everything",
                                        .schema_version = 1,
+                                       .slices = true,
                                        .schema_ddl = schema_ddl,
                                        .check_expressions = check_expressions,
                                        .common = common,

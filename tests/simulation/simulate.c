@@ -54,6 +54,17 @@ const struct bf_job *sim_job(const struct sim_daemon *daemon)
     return daemon->engine ? bf_engine_next_job(daemon->engine, NULL) : NULL;
 }
 
+/* Together the slices are the whole range, and none begins elsewhere than where the one before it ends. */
+static void check_slices(struct sim *sim)
+{
+    const struct sim_checkpoint *checkpoints = sim->server.checkpoints;
+    for (int slice = 1; slice < SIM_SLICES; slice++)
+        if (checkpoints[slice].exists &&
+            (!checkpoints[slice - 1].exists || checkpoints[slice - 1].through != checkpoints[slice].after ||
+             checkpoints[slice - 1].pass != checkpoints[slice].pass))
+            sim_violation(sim, "slice %d does not go on where slice %d ends", slice, slice - 1);
+}
+
 /* The invariant of P1: a row is changed exactly once when the checkpoint has passed it, and not at all before. */
 static void check_rows(struct sim *sim)
 {
@@ -65,16 +76,18 @@ static void check_rows(struct sim *sim)
                 sim_violation(sim, "row %lld was changed %d times", (long long)row->key, row->n);
             continue;
         }
-        bool passed = server->checkpoint.has_position && row->key <= server->checkpoint.position;
+        const struct sim_checkpoint *checkpoint = &server->checkpoints[sim_slice_of(server, i)];
+        bool passed = checkpoint->has_position && row->key <= checkpoint->position;
         int expected = row->match && passed && !row->aside ? 1 : 0;
         if (row->n != expected || row->aside < 0 || row->aside > 1)
             sim_violation(sim, "row %lld was changed %d times, expected %d (set aside %d times, position %lld)",
-                          (long long)row->key, row->n, expected, row->aside, (long long)(server->checkpoint.has_position ? server->checkpoint.position : -1));
+                          (long long)row->key, row->n, expected, row->aside, (long long)(checkpoint->has_position ? checkpoint->position : -1));
     }
 }
 
 void sim_check_commit(struct sim *sim, bool batch, const char *application)
 {
+    check_slices(sim);
     if (sim->sabotage != SABOTAGE_FENCE_LAST || !batch)
         check_rows(sim);
     else
@@ -100,7 +113,8 @@ static void check_failed(struct sim *sim, const struct bf_record *record)
         return;
     if (record->reason.code != BF_DATA_ERROR || !through || strtoll(through + 11, NULL, 10) < poison)
         sim_violation(sim, "row %lld cannot be changed, and the job failed: %s", (long long)poison, record->reason.text);
-    if (server->checkpoint.has_position && server->checkpoint.position >= poison)
+    const struct sim_checkpoint *checkpoint = &server->checkpoints[sim_slice_of(server, server->poison)];
+    if (checkpoint->has_position && checkpoint->position >= poison)
         sim_violation(sim, "the checkpoint passed the row %lld that cannot be changed", (long long)poison);
 }
 
@@ -127,7 +141,10 @@ static void on_event(void *argument, const struct bf_record *record, const struc
         sim->stop_since = 0;
     }
     /* A boot between the raise and its way into the store leaves an epoch that nobody remembers: then a person is asked. */
-    bool forgotten = sim->rebooted && record->epoch < sim->server.checkpoint.epoch;
+    bool forgotten = sim->rebooted && record->epoch < sim->server.checkpoints[0].epoch;
+    const struct bf_job *job = sim_job(&sim->daemons[0]);
+    for (int slice = 1; job && slice < (int)bf_job_slices(job); slice++)
+        forgotten |= sim->rebooted && bf_job_slice(job, (size_t)slice)->epoch < sim->server.checkpoints[slice].epoch;
     if (to == BF_STATE_PAUSING && record->reason.code == BF_FENCED && !sim->daemons[1].disk && !forgotten)
         sim_violation(sim, "fenced without a second daemon: %s", record->reason.text);
 }
@@ -331,7 +348,7 @@ static void check_end(struct sim *sim)
             continue;
         if (!sim->daemons[1].disk && strcmp(sim->server.job_state, "completed") != 0)
             sim_violation(sim, "the job is completed, and the target's own record says %s", sim->server.job_state);
-        if (quiet(sim) && bf_job_flights(job) > record->progress.batches + OTHER_FLIGHTS)
+        if (quiet(sim) && bf_job_flights(job) > record->progress.batches + OTHER_FLIGHTS * (int64_t)bf_job_slices(job) + (sim->slices > 1))
             sim_violation(sim, "%lld round trips for %lld batches", (long long)bf_job_flights(job),
                           (long long)record->progress.batches);
         for (int r = 0; r < sim->server.row_count; r++) {

@@ -9,7 +9,7 @@ struct stored {
     char *json, *plan;
     enum bf_state state;
     struct bf_reason reason;
-    struct bf_progress progress; /* strings are not kept */
+    struct bf_progress progress; /* of its strings that of the slices is kept */
     int64_t epoch;
     bool started;
 };
@@ -44,6 +44,7 @@ static void apply(struct sim_disk *disk, struct stored *stored)
     else {
         free(disk->jobs[at].json);
         free(disk->jobs[at].plan);
+        free(disk->jobs[at].progress.slices);
     }
     disk->jobs[at] = *stored;
     *stored = (struct stored){0};
@@ -75,6 +76,7 @@ static void write_one(void *argument)
         write->done(write->argument, &error);
     free(write->stored.json);
     free(write->stored.plan);
+    free(write->stored.progress.slices);
     free(write);
 }
 
@@ -95,6 +97,7 @@ static void save(void *context, const struct bf_record *record, const struct bf_
     write->stored.progress = record->progress;
     write->stored.progress.after = write->stored.progress.through = write->stored.progress.position =
         write->stored.progress.ledger = NULL;
+    write->stored.progress.slices = bf_copy_string(record->progress.slices);
     write->stored.epoch = record->epoch;
     write->stored.started = record->started;
     if (disk->last)
@@ -122,6 +125,7 @@ static void end_writes(struct sim_disk *disk, bool crash)
             write->done(write->argument, &error);
         free(write->stored.json);
         free(write->stored.plan);
+        free(write->stored.progress.slices);
         free(write);
     }
     disk->first = disk->last = NULL;
@@ -146,6 +150,7 @@ static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument,
         struct bf_record record = {.state = stored->state, .reason = stored->reason, .progress = stored->progress,
                                    .epoch = stored->epoch, .started = stored->started,
                                    .plan = bf_copy_string(stored->plan), .created_at = 1, .started_at = 1};
+        record.progress.slices = bf_copy_string(stored->progress.slices);
         memcpy(record.id, stored->id, sizeof record.id);
         enum bf_code code =
             bf_document_parse(stored->json, strlen(stored->json), NULL, &record.document, &complaints, error);
@@ -193,6 +198,7 @@ struct sim_disk *sim_disk_copy(const struct sim_disk *disk)
         copy->jobs[i] = disk->jobs[i];
         copy->jobs[i].json = bf_copy_string(disk->jobs[i].json);
         copy->jobs[i].plan = bf_copy_string(disk->jobs[i].plan);
+        copy->jobs[i].progress.slices = bf_copy_string(disk->jobs[i].progress.slices);
     }
     return copy;
 }
@@ -205,6 +211,7 @@ void sim_disk_free(struct sim_disk *disk)
     for (int i = 0; i < disk->count; i++) {
         free(disk->jobs[i].json);
         free(disk->jobs[i].plan);
+        free(disk->jobs[i].progress.slices);
     }
     free(disk);
 }

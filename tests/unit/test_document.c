@@ -216,11 +216,11 @@ static void everything_wrong_is_said_at_once(void **state)
 {
     (void)state;
     struct bf_document *document;
-    const char *json = "{\"name\":\"-\",\"set\":{\"a/b~c\":7},\"pace\":{\"batch_rows\":{\"max\":0},\"slices\":4},"
-                       "\"wehre\":\"x\"}";
+    const char *json = "{\"name\":\"-\",\"set\":{\"a/b~c\":7},\"pace\":{\"batch_rows\":{\"max\":0},\"slices\":17},"
+                       "\"limits\":{\"bad_rows\":4},\"wehre\":\"x\"}";
     assert_int_equal(parse_bytes(json, strlen(json), NULL, &document), BF_INVALID);
     static const char *const pointers[] = {"/target", "/table", "/undo", "/name", "/set/a~1b~0c",
-                                           "/pace/batch_rows/max", "/pace/slices", "/wehre"};
+                                           "/pace/batch_rows/max", "/pace/slices", "/limits/bad_rows", "/wehre"};
     assert_int_equal(complaints.total, BF_COUNT(pointers));
     for (size_t i = 0; i < BF_COUNT(pointers); i++) {
         size_t k = 0;
@@ -229,9 +229,9 @@ static void everything_wrong_is_said_at_once(void **state)
         if (k == complaints.count)
             fail_msg("no complaint at %s", pointers[i]);
         assert_int_equal(complaints.list[k].code,
-                         strcmp(pointers[i], "/pace/slices") == 0 ? BF_UNSUPPORTED : BF_INVALID);
+                         strcmp(pointers[i], "/limits/bad_rows") == 0 ? BF_UNSUPPORTED : BF_INVALID);
     }
-    assert_non_null(strstr(error.text, "(and 7 more)"));
+    assert_non_null(strstr(error.text, "(and 8 more)"));
 }
 
 static void complaints_are_kept_up_to_a_number(void **state)
@@ -261,18 +261,12 @@ static void what_is_not_built_is_refused_by_name(void **state)
 {
     (void)state;
     static const char *const top[] = {"triggers", "alerts"};
-    static const char *const pace[] = {"slices"};
     static const char *const limits[] = {"bad_rows"};
     static const char *const values[] = {"null", "1", "\"x\"", "[]", "{}"};
     for (size_t v = 0; v < BF_COUNT(values); v++) {
         for (size_t i = 0; i < BF_COUNT(top); i++) {
             BF_AUTO_STRING char *field = bf_format("\"%s\":%s", top[i], values[v]);
             BF_AUTO_STRING char *pointer = bf_format("/%s", top[i]);
-            unsupported(field, pointer);
-        }
-        for (size_t i = 0; i < BF_COUNT(pace); i++) {
-            BF_AUTO_STRING char *field = bf_format("\"pace\":{\"%s\":%s}", pace[i], values[v]);
-            BF_AUTO_STRING char *pointer = bf_format("/pace/%s", pace[i]);
             unsupported(field, pointer);
         }
         for (size_t i = 0; i < BF_COUNT(limits); i++) {

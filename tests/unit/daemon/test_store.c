@@ -28,6 +28,7 @@ static void check_equal(const struct bf_record *got, const struct bf_record *put
     assert_string_equal(got->progress.after, put->progress.after);
     assert_string_equal(got->progress.through, put->progress.through);
     assert_string_equal(got->progress.position, put->progress.position);
+    assert_string_equal(got->progress.slices, put->progress.slices);
     assert_int_equal(got->progress.done, put->progress.done);
     assert_string_equal(got->plan, put->plan);
     assert_string_equal(got->submitter, put->submitter);
@@ -54,7 +55,8 @@ static struct bf_record full_record(void)
     record.progress = (struct bf_progress){.rows_scanned = INT64_MAX, .rows_changed = 14, .rows_estimated = 15,
                                            .batches = 16, .batch_rows = 17, .pass = 18, .resumed = 19,
                                            .after = bf_copy_string("[\"0\"]"), .through = bf_copy_string("[\"9\",\"z\"]"),
-                                           .position = bf_copy_string("[\"-5\"]"), .done = true};
+                                           .position = bf_copy_string("[\"-5\"]"), .done = true,
+                                           .slices = bf_copy_string("[{\"done\":true},{\"done\":false}]")};
     record.plan = bf_copy_string("{\"rows\":5}");
     record.submitter = bf_copy_string("ann");
     record.approver = bf_copy_string("bob");
@@ -95,6 +97,7 @@ static void every_field_comes_back(void **state)
     assert_null(got->progress.after);
     assert_null(got->progress.through);
     assert_null(got->progress.position);
+    assert_null(got->progress.slices);
     assert_null(got->plan);
     assert_null(got->submitter);
     assert_null(got->approver);

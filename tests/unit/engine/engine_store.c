@@ -38,6 +38,7 @@ static struct bf_record copy_record(const struct bf_record *record)
     made.progress.through = copy(record->progress.through);
     made.progress.position = copy(record->progress.position);
     made.progress.ledger = copy(record->progress.ledger);
+    made.progress.slices = copy(record->progress.slices);
     made.plan = copy(record->plan);
     made.submitter = copy(record->submitter);
     made.approver = copy(record->approver);

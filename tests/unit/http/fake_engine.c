@@ -346,6 +346,16 @@ void bf_job_meter(const struct bf_job *job, struct bf_meter *ret_meter)
     *ret_meter = job->meter;
 }
 
+size_t bf_job_slices(const struct bf_job *job)
+{
+    return job->slice_count ? job->slice_count : 1;
+}
+
+const struct bf_slice *bf_job_slice(const struct bf_job *job, size_t index)
+{
+    return &job->slices[index];
+}
+
 int64_t bf_job_flights(const struct bf_job *job)
 {
     return job->flights;

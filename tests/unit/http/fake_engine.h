@@ -13,6 +13,8 @@ struct bf_job {
     double rate;
     int64_t flights;
     struct bf_meter meter;
+    struct bf_slice slices[2];
+    size_t slice_count; /* 0: one, and the record says where it is */
 };
 
 enum fake_mode {

@@ -154,6 +154,23 @@ static void test_progress_shown(void **state)
     reply_clear(&reply);
 }
 
+static void test_slices(void **state)
+{
+    (void)state;
+    struct bf_job *job = &fake.jobs[0];
+    job->slice_count = 2;
+    job->slices[0] = (struct bf_slice){.through = (char[]){"[\"400\"]"}, .position = (char[]){"[\"400\"]"}, .done = true};
+    job->slices[1] = (struct bf_slice){.after = (char[]){"[\"400\"]"}, .through = (char[]){"[\"1000\"]"}};
+    struct reply reply = get("/v1/jobs/" FAKE_RUNNING);
+    json_t *positions = json_object_get(json_object_get(reply.json, "progress"), "positions");
+    assert_int_equal(json_array_size(positions), 2);
+    BF_AUTO_STRING char *text = json_dumps(positions, JSON_COMPACT);
+    assert_string_equal(text, "[{\"after\":null,\"through\":[\"400\"],\"position\":[\"400\"],\"done\":true},"
+                              "{\"after\":[\"400\"],\"through\":[\"1000\"],\"position\":null,\"done\":false}]");
+    job->slice_count = 0;
+    reply_clear(&reply);
+}
+
 static void test_plan(void **state)
 {
     (void)state;
@@ -374,6 +391,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals, begin, end),
         cmocka_unit_test_setup_teardown(test_job_shown, begin, end),
         cmocka_unit_test_setup_teardown(test_progress_shown, begin, end),
+        cmocka_unit_test_setup_teardown(test_slices, begin, end),
         cmocka_unit_test_setup_teardown(test_plan, begin, end),
         cmocka_unit_test_setup_teardown(test_list, begin, end),
         cmocka_unit_test_setup_teardown(test_events, begin, end),
