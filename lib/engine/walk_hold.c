@@ -163,6 +163,8 @@ static const char *trouble_of(const struct bf_job *job, const struct bf_monitor 
     for (size_t i = 0; i < job->record.document->query_count && signal->kind == BF_SIGNAL_QUERY; i++)
         if (strcmp(signal->name + strlen(query_prefix), job->record.document->queries[i].name) == 0)
             return job->hold->measured[i].trouble[0] ? job->hold->measured[i].trouble : monitor->queries.trouble;
+    if (signal->kind == BF_SIGNAL_LOG_RATE && monitor->log_trouble[0])
+        return monitor->log_trouble;
     return monitor->samples.trouble;
 }
 

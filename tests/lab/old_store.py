@@ -29,6 +29,8 @@ VERSIONS = {
         "slept INTEGER NOT NULL, held INTEGER NOT NULL, signals TEXT, PRIMARY KEY (job, step, at)) STRICT, WITHOUT ROWID"],
     5: ["ALTER TABLE job ADD COLUMN rows_set_aside INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE job ADD COLUMN yields INTEGER NOT NULL DEFAULT 0"],
+    6: ["CREATE TABLE ignored_replica ( target TEXT NOT NULL, replica TEXT NOT NULL, why TEXT NOT NULL, until INTEGER NOT NULL, "
+        "PRIMARY KEY (target, replica)) STRICT, WITHOUT ROWID"],
 }
 
 
