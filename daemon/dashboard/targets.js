@@ -15,12 +15,12 @@ function amount(value, unit) {
 function signalRow(signal) {
   const share = signal.limit && signal.value !== null ? Math.min(1, signal.value / signal.limit) : null;
   const level = bar(`${signal.name} against its limit`);
-  const old = signal.age_seconds !== null && signal.age_seconds > 5;
+  const old = signal.stale && signal.age_seconds !== null;
   level.set(share, share === null ? "no limit" : format.percent(share));
   const over = share !== null && share >= 1;
   level.element.classList.toggle("over", over);
   const free = signal.limit === null, number = (text) => h("td", {class: "number"}, text);
-  return h("tr", {class: over || old ? "over" : ""}, h("th", {scope: "row"}, signal.name),
+  return h("tr", {class: over || old ? "over" : ""}, h("th", {scope: "row", title: signal.text}, signal.name),
     number(amount(signal.value, signal.unit)), number(free ? "–" : amount(signal.limit, signal.unit)),
     h("td", {class: "level"}, free ? "" : level.element),
     number(signal.age_seconds === null ? "" : `${signal.age_seconds.toFixed(1)} s`));

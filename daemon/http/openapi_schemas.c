@@ -136,6 +136,7 @@ static const struct member members[] = {
     {"Signal", "value", "number?", "null: not measured"},
     {"Signal", "limit", "number?", "the strictest one of the jobs that run; null: it is only shown"},
     {"Signal", "age_seconds", "number?", NULL},
+    {"Signal", "stale", "boolean", "too old to be believed, or never measured: with a limit it holds"},
     {"Signal", "text", "string?",
      "who is behind the value; or, where it is not measured, the right that the daemon's account lacks"},
     {"Latch", "target", "string?", "the scope; null, as label: all jobs"},

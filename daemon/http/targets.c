@@ -89,6 +89,7 @@ static json_t *signals_view(const struct bf_engine *engine, const char *target)
         json_object_set_new(view, "value", number(list[i].value, known));
         json_object_set_new(view, "limit", number(list[i].limit, list[i].limit > 0));
         json_object_set_new(view, "age_seconds", number((double)list[i].sampled_at / 1000, known));
+        json_object_set_new(view, "stale", json_boolean(!known || list[i].sampled_at > list[i].every + BF_SIGNAL_STALE_AFTER));
         json_object_set_new(view, "text", signal_text(&list[i], known));
         json_array_append_new(signals, view);
     }

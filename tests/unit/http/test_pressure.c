@@ -23,6 +23,7 @@ static void test_view(void **state)
     assert_string_equal(json_string_value(json_object_get(lag, "unit")), "s");
     assert_true(real(lag, "value") == 0.25 && real(lag, "limit") == 1.5 && real(lag, "age_seconds") == 0.5);
     assert_true(json_is_null(json_object_get(queue, "value")) && json_is_null(json_object_get(queue, "age_seconds")));
+    assert_true(json_is_false(json_object_get(lag, "stale")) && json_is_true(json_object_get(queue, "stale")));
     assert_true(real(queue, "limit") == 10);
     reply_clear(&reply);
     reply = ask(&server, "GET", "/v1/jobs?state=running", "", NULL);
