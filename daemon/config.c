@@ -132,8 +132,9 @@ static const struct {
       "password.)"},
      set_password_file},
     {{"target", "replicas", "auto", true,
-      "The replicas: auto, those that stream from the primary; URLs with commas between them, which MySQL and MariaDB need, "
-      "and checks with \"on\": \"replica\"; or none, which says that nobody watches them. (Default for MySQL and MariaDB: none.)"},
+      "The replicas: auto, those that stream from the primary (MySQL and MariaDB: that it lists with an address, "
+      "report_host); URLs with commas between them, which checks with \"on\": \"replica\" need; or none, which says that "
+      "nobody watches them. (Default for MySQL and MariaDB: none.)"},
      set_replicas},
     {{"target", "max_jobs", "2", true,
       "How many jobs run at once on this target (1 to 64); the others wait in order."},
@@ -168,9 +169,6 @@ static void check_replicas(struct reader *reader)
     if (!target->primary || !target->replicas.text || strcmp(target->replicas.text, "none") == 0)
         return;
     bool mysql = bf_mysql_is_url(target->primary);
-    if (mysql && strcmp(target->replicas.text, "auto") == 0)
-        bf_faults_add(reader->faults, reader->replicas_line,
-                      "replicas: \"auto\" is not built yet for MySQL and MariaDB: name their URLs, or say \"none\"");
     for (size_t i = 0; i < target->replicas.count; i++)
         if (bf_mysql_is_url(target->replicas.urls[i]) != mysql)
             bf_faults_add(reader->faults, reader->replicas_line,

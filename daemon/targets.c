@@ -15,8 +15,9 @@ struct connected_target {
     struct bf_rules rules;
     char *name, *primary, *password_file;
     char *replicas_text; /* as written; NULL: not given */
-    struct bf_replica replicas[BF_REPLICAS_MAX];
-    char *replica_urls[BF_REPLICAS_MAX];
+    uv_loop_t *loop;
+    struct bf_replica replicas[BF_WATCHED_MAX]; /* those that are named, or that were found */
+    char *replica_urls[BF_WATCHED_MAX];
     struct connected_target *next; /* among the former ones */
 };
 
@@ -100,19 +101,44 @@ static const char *standard_of(const char *primary)
     return bf_mysql_is_url(primary) ? "none" : "auto";
 }
 
+static void add_replica(struct connected_target *target, char *name, char *url)
+{
+    size_t i = target->target.replica_count++;
+
+    target->replica_urls[i] = url;
+    target->replicas[i] = (struct bf_replica){
+        .name = name, .database = new_database(target->loop, url, target->password_file)};
+}
+
+/* A primary of MySQL or MariaDB lists it: it is reached as the primary is, by another host. */
+static const struct bf_replica *replica_at(void *context, const char *address)
+{
+    struct connected_target *target = context;
+
+    for (size_t i = 0; i < target->target.replica_count; i++)
+        if (strcmp(target->replicas[i].name, address) == 0)
+            return &target->replicas[i];
+    if (target->target.replica_count == BF_WATCHED_MAX)
+        return NULL;
+    add_replica(target, bf_copy_string(address), bf_mysql_url_at(target->primary, address));
+    return &target->replicas[target->target.replica_count - 1];
+}
+
 static void make_replicas(struct bf_targets *targets, struct connected_target *target, const struct bf_replicas *replicas)
 {
     target->replicas_text = bf_copy_string(replicas->text);
     target->target.replicas = target->replicas;
-    target->target.replica_count = replicas->count;
+    target->loop = targets->loop;
     for (size_t i = 0; i < replicas->count; i++) {
         const char *url = replicas->urls[i];
-        target->replica_urls[i] = bf_mysql_is_url(url) ? bf_mysql_replica_url(url, target->primary) : bf_copy_string(url);
-        target->replicas[i] = (struct bf_replica){
-            .name = name_of(target, url, i),
-            .database = new_database(targets->loop, target->replica_urls[i], target->password_file)};
+        add_replica(target, name_of(target, url, i),
+                    bf_mysql_is_url(url) ? bf_mysql_replica_url(url, target->primary) : bf_copy_string(url));
     }
     target->target.watch_replicas = strcmp(replicas->text ? replicas->text : standard_of(target->primary), "none") != 0;
+    if (bf_mysql_is_url(target->primary) && target->target.watch_replicas && replicas->count == 0) {
+        target->target.replica_at = replica_at;
+        target->target.replica_context = target;
+    }
 }
 
 static struct connected_target *make(struct bf_targets *targets, const struct bf_target_config *config)

@@ -23,6 +23,8 @@ bool bf_mysql_is_url(const char *url);
 bool bf_mysql_valid(const char *url, char *text, size_t size);
 /* Of a replica: it has one host, and need not name a database. `url` is one of ours. */
 bool bf_mysql_valid_replica(const char *url, char *text, size_t size);
+/* The primary's URL, with another host and port, and without a socket. The caller frees it. */
+char *bf_mysql_url_at(const char *primary, const char *address);
 /* A replica's URL, with the primary's database where it names none; both are valid. The caller frees it. */
 char *bf_mysql_replica_url(const char *url, const char *primary);
 

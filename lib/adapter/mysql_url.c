@@ -203,6 +203,26 @@ char *bf_mysql_replica_url(const char *url, const char *primary)
     return bf_format("%.*s%.*s%s", (int)(end - url), url, (int)strcspn(named, "?"), named, end);
 }
 
+char *bf_mysql_url_at(const char *primary, const char *address)
+{
+    const char *authority = strstr(primary, "://") + 3, *slash = authority + strcspn(authority, "/");
+    const char *at = memrchr(authority, '@', (size_t)(slash - authority)), *query = slash + strcspn(slash, "?");
+    struct bf_buffer buffer = {0};
+    const char *between = "?";
+    bf_buffer_append(&buffer, primary, (size_t)(at + 1 - primary));
+    bf_buffer_text(&buffer, address);
+    bf_buffer_append(&buffer, slash, (size_t)(query - slash));
+    for (const char *option = *query ? query + 1 : ""; *option; option += option[strcspn(option, "&")] != 0) {
+        size_t length = strcspn(option, "&");
+        if (strncmp(option, "socket=", 7) != 0) {
+            bf_buffer_format(&buffer, "%s%.*s", between, (int)length, option);
+            between = "&";
+        }
+        option += length;
+    }
+    return bf_buffer_take(&buffer);
+}
+
 bool bf_mysql_valid_replica(const char *text, char *fault_text, size_t size)
 {
     const char *fault;

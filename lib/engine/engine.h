@@ -37,6 +37,10 @@ struct bf_target {
     const struct bf_replica *replicas; /* to be asked, the first one first */
     size_t replica_count;
     bool watch_replicas;   /* those that stream from it are heeded, or those that are named; false: none are */
+    /* The one at "host:port", which the primary lists: it is added to `replicas`, where it stays; NULL: there are too many.
+     * NULL: replicas are named, or the primary knows how far they are. */
+    const struct bf_replica *(*replica_at)(void *context, const char *address);
+    void *replica_context;
     const struct bf_rules *rules; /* defaults and ceilings of its jobs' pace and limits; NULL: none */
 };
 

@@ -17,7 +17,6 @@ static void fly_sample(struct bf_line *line)
 {
     struct bf_monitor *monitor = line->monitor;
     const struct bf_dialect *dialect = monitor->target->database->dialect;
-    bool asks = monitor->heart.readers;
     if (monitor->heart.due) {
         bf_heart_fly(monitor, &line->flight);
         return;
@@ -26,8 +25,9 @@ static void fly_sample(struct bf_line *line)
     if (dialect->common(BF_STATEMENT_LOG_WRITTEN))
         bf_flight_add(&line->flight, BF_STATEMENT_LOG_WRITTEN, dialect->common(BF_STATEMENT_LOG_WRITTEN))->new_group = true;
     /* Behind the sample: what was written before it is what the answer to it has to cover. */
-    if (!asks && monitor->target->watch_replicas && (monitor->walsenders || monitor->replicas.count))
+    if (!monitor->heart.asks && monitor->target->watch_replicas && (monitor->walsenders || monitor->replicas.count))
         bf_flight_add(&line->flight, BF_STATEMENT_BEAT, dialect->common(BF_STATEMENT_BEAT))->new_group = true;
+    bf_hosts_ask(monitor, &line->flight);
     bf_monitor_ask_slow(line->monitor, &line->flight);
 }
 
@@ -52,7 +52,7 @@ static void take_sample(struct bf_line *line, const struct bf_answer *answers)
         snprintf(line->trouble, sizeof line->trouble, "%s", answers[0].message ? answers[0].message : "no answer");
         return;
     }
-    if (!monitor->heart.readers) /* else the heartbeat may be in trouble still */
+    if (!monitor->heart.asks) /* else the heartbeat may be in trouble still */
         line->trouble[0] = '\0';
     if (beat && beat->outcome != BF_OUTCOME_OK)
         snprintf(line->trouble, sizeof line->trouble, "the heartbeat cannot be written: %.300s",
@@ -60,6 +60,7 @@ static void take_sample(struct bf_line *line, const struct bf_answer *answers)
     monitor->taken++;
     bf_monitor_take_sample(monitor, &answers[0], log);
     bf_monitor_take_slow(monitor, line, answers);
+    bf_hosts_take(monitor, &line->flight, answers);
     bf_monitor_mark(monitor);
 }
 

@@ -49,8 +49,12 @@ struct bf_heart {
     int64_t written_at;           /* since when, monotonic milliseconds (BF_SIGNAL_NEVER: none from `first` on is), */
     double written_position;      /* and where */
     char server[80];              /* the primary, as it names itself */
-    struct bf_reader *readers;    /* NULL: the primary knows how far its replicas are, or nobody watches them */
+    bool asks;                    /* false: the primary knows how far its replicas are, or nobody watches them */
+    struct bf_reader *readers[BF_WATCHED_MAX];
     size_t reader_count;
+    int64_t hosts_due, hosts_at;  /* when the primary is asked who replicates, and when it was last; BF_SIGNAL_NEVER */
+    int unnamed;                  /* of these do not say where they can be asked */
+    char hosts_trouble[200];      /* why it could not be asked; "": it could */
 };
 
 struct bf_monitor {
@@ -104,7 +108,18 @@ void bf_heart_begin(struct bf_monitor *monitor); /* a target is watched from now
 void bf_heart_end(struct bf_monitor *monitor);
 void bf_heart_sampled(struct bf_monitor *monitor, const char *server); /* position is that of the newest sample */
 void bf_heart_fly(struct bf_monitor *monitor, struct bf_flight *flight);
+bool bf_heart_expect(struct bf_monitor *monitor, const struct bf_replica *replica); /* false: there is no more room */
+void bf_heart_forget(struct bf_monitor *monitor, int64_t before); /* who was neither expected nor seen since then */
 void bf_heart_beaten(struct bf_monitor *monitor, const struct bf_answer *answer); /* now they are asked for it */
+
+/* monitor_hosts.c: replicas that nobody named. */
+void bf_hosts_ask(struct bf_monitor *monitor, struct bf_flight *flight); /* where it is due: further steps */
+void bf_hosts_take(struct bf_monitor *monitor, const struct bf_flight *flight, const struct bf_answer *answers);
+/* How many replicas there are that say where they are, and how many more read the log (-1: not known). */
+int bf_hosts_count(const struct bf_answer *hosts, const struct bf_answer *readers, int *ret_unnamed);
+bool bf_hosts_address(const struct bf_answer *hosts, size_t row, char address[BF_REPLICA_NAME]); /* false: it says none */
+/* Are all replicas known? Else `text` says why not. */
+bool bf_hosts_known(const struct bf_monitor *monitor, char *text, size_t size);
 
 /* monitor_slow.c */
 void bf_monitor_ask_slow(struct bf_monitor *monitor, struct bf_flight *flight); /* where it is due: further steps */

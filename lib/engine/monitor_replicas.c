@@ -33,6 +33,7 @@ struct bf_reader {
     char server[80];        /* as it names itself */
     struct bf_replication replication;
     char words[BF_REPLICA_WORDS];
+    int64_t expected_at;    /* monotonic milliseconds: it was named, or listed by its primary */
 };
 
 static int64_t now_of(const struct bf_monitor *monitor)
@@ -192,7 +193,7 @@ static void begin_anew(struct bf_monitor *monitor)
     heart->written_at = BF_SIGNAL_NEVER;
     heart->written = heart->number;
     for (size_t i = 0; i < heart->reader_count; i++)
-        heart->readers[i].number = 0;
+        heart->readers[i]->number = 0;
 }
 
 void bf_heart_sampled(struct bf_monitor *monitor, const char *server)
@@ -237,8 +238,8 @@ void bf_heart_beaten(struct bf_monitor *monitor, const struct bf_answer *answer)
                  answer->message ? answer->message : "no answer");
     }
     for (size_t i = 0; i < heart->reader_count; i++) {
-        heart->readers[i].asked = 0;
-        bf_line_attend(&heart->readers[i].line);
+        heart->readers[i]->asked = 0;
+        bf_line_attend(&heart->readers[i]->line);
     }
 }
 
@@ -258,48 +259,108 @@ static void draw_writer(struct bf_monitor *monitor)
     snprintf(monitor->heart.writer, sizeof monitor->heart.writer, "%016llx", (unsigned long long)random);
 }
 
-static void make_reader(struct bf_monitor *monitor, struct bf_reader *reader, const struct bf_replica *replica)
+static struct bf_reader *new_reader(struct bf_monitor *monitor, const struct bf_replica *replica)
 {
     const struct bf_world *world = monitor->engine->world;
+    struct bf_reader *reader = BF_NEW(struct bf_reader);
     *reader = (struct bf_reader){.status_at = BF_SIGNAL_NEVER, .newest_at = now_of(monitor)};
     reader->line = (struct bf_line){.monitor = monitor, .database = replica->database, .needs_no_database = true,
                                     .application_name = "backfilld replica", .fly = fly, .landed = landed, .lost = lost};
     snprintf(reader->name, sizeof reader->name, "%s", replica->name);
     reader->timer = world->timer_new(world->context, on_timer, reader);
+    return reader;
+}
+
+static void free_reader(struct bf_reader *reader)
+{
+    bf_line_hang_up(&reader->line, NULL);
+    bf_flight_clear(&reader->line.flight);
+    reader->line.monitor->engine->world->timer_free(reader->timer);
+    free(reader);
+}
+
+static void name_them(struct bf_monitor *monitor)
+{
+    const char *names[BF_WATCHED_MAX];
+    for (size_t i = 0; i < monitor->heart.reader_count; i++)
+        names[i] = monitor->heart.readers[i]->name;
+    bf_watched_name(&monitor->replicas, names, monitor->heart.reader_count);
+}
+
+bool bf_heart_expect(struct bf_monitor *monitor, const struct bf_replica *replica)
+{
+    struct bf_heart *heart = &monitor->heart;
+    struct bf_reader *reader = NULL;
+    for (size_t i = 0; i < heart->reader_count && !reader; i++)
+        if (strncmp(heart->readers[i]->name, replica->name, sizeof reader->name - 1) == 0)
+            reader = heart->readers[i];
+    if (!reader && heart->reader_count == BF_WATCHED_MAX)
+        return false;
+    if (!reader) {
+        reader = heart->readers[heart->reader_count++] = new_reader(monitor, replica);
+        name_them(monitor);
+    }
+    reader->expected_at = now_of(monitor);
+    return true;
+}
+
+void bf_heart_forget(struct bf_monitor *monitor, int64_t before)
+{
+    struct bf_heart *heart = &monitor->heart;
+    size_t kept = 0;
+    for (size_t i = 0; i < heart->reader_count; i++) {
+        struct bf_reader *reader = heart->readers[i];
+        if (reader->expected_at >= before || watched_of(reader)->seen_at >= before)
+            heart->readers[kept++] = reader;
+        else
+            free_reader(reader);
+    }
+    heart->reader_count = kept;
+    name_them(monitor);
+}
+
+/* Those that were seen of late are expected, whether or not their primary lists them. */
+static void expect_the_seen(struct bf_monitor *monitor)
+{
+    const struct bf_target *target = monitor->target;
+    const struct bf_watched_list seen = monitor->replicas;
+    for (size_t i = 0; i < seen.count; i++) {
+        const struct bf_watched *replica = &seen.list[i];
+        const struct bf_replica *known = NULL;
+        if (replica->named && replica->seen_at > 0 && now_of(monitor) - replica->seen_at <= BF_REPLICA_EXPECTED)
+            known = target->replica_at(target->replica_context, replica->name);
+        if (known)
+            bf_heart_expect(monitor, known);
+    }
 }
 
 void bf_heart_begin(struct bf_monitor *monitor)
 {
     const struct bf_target *target = monitor->target;
-    const char *names[BF_WATCHED_MAX];
     struct bf_heart *heart = &monitor->heart;
-    if (!bf_target_asks_replicas(target)) {
+    heart->asks = bf_target_asks_replicas(target);
+    heart->hosts_due = 0;
+    heart->hosts_at = BF_SIGNAL_NEVER;
+    if (!heart->asks) {
         if (monitor->replicas.count && monitor->replicas.list[0].named)
             bf_watched_name(&monitor->replicas, NULL, 0); /* the configuration has others now */
         return;
     }
     if (!heart->writer[0])
         draw_writer(monitor);
-    heart->reader_count = target->replica_count < BF_WATCHED_MAX ? target->replica_count : BF_WATCHED_MAX;
-    heart->readers = bf_allocate(heart->reader_count * sizeof *heart->readers);
-    for (size_t i = 0; i < heart->reader_count; i++) {
-        make_reader(monitor, &heart->readers[i], &target->replicas[i]);
-        names[i] = heart->readers[i].name;
-    }
-    bf_watched_name(&monitor->replicas, names, heart->reader_count);
+    if (target->replica_at)
+        expect_the_seen(monitor);
+    for (size_t i = 0; i < target->replica_count && !target->replica_at; i++)
+        bf_heart_expect(monitor, &target->replicas[i]);
+    name_them(monitor);
 }
 
 void bf_heart_end(struct bf_monitor *monitor)
 {
     struct bf_heart *heart = &monitor->heart;
-    for (size_t i = 0; i < heart->reader_count; i++) {
-        bf_line_hang_up(&heart->readers[i].line, NULL);
-        bf_flight_clear(&heart->readers[i].line.flight);
-        monitor->engine->world->timer_free(heart->readers[i].timer);
-    }
-    free(heart->readers);
-    heart->readers = NULL;
+    for (size_t i = 0; i < heart->reader_count; i++)
+        free_reader(heart->readers[i]);
     heart->reader_count = 0;
     heart->server[0] = '\0';
-    heart->due = false;
+    heart->asks = heart->due = false;
 }

@@ -49,7 +49,7 @@ static void read_server(struct sample *sample, size_t row)
     const char *user = bf_answer_value(sample->answer, row, BF_SAMPLE_NAME);
     const char *server = bf_answer_value(sample->answer, row, BF_SAMPLE_TEXT);
     bool set_back = position < monitor->position; /* another server, or one that was started anew */
-    if (set_back && !monitor->heart.readers)
+    if (set_back && !monitor->heart.asks)
         bf_watched_forget_positions(&monitor->replicas);
     if (!set_back && monitor->position >= 0 && monitor->sampled_at != BF_SIGNAL_NEVER && sample->now > monitor->sampled_at)
         add(sample, BF_SIGNAL_LOG_RATE, "log_rate", "",
@@ -59,7 +59,7 @@ static void read_server(struct sample *sample, size_t row)
              position >= 0 || !sample->log ? "" : sample->log->message ? sample->log->message : "the server does not count it");
     monitor->sees = bf_answer_true(sample->answer, row, BF_SAMPLE_FLAG);
     snprintf(monitor->user, sizeof monitor->user, "%s", user ? user : "");
-    if (monitor->heart.readers)
+    if (monitor->heart.asks)
         bf_heart_sampled(monitor, server ? server : "");
 }
 
@@ -134,7 +134,7 @@ void bf_monitor_take_sample(struct bf_monitor *monitor, const struct bf_answer *
         monitor->replicas.count = sample.view_count = 0;
     if (!monitor->sees) /* who streams is seen, and not how far they are */
         sample.view_count = 0;
-    if (!monitor->heart.readers)
+    if (!monitor->heart.asks)
         monitor->without_place +=
             bf_watched_sample(&monitor->replicas, sample.now, monitor->position, sample.views, sample.view_count);
     monitor->sampled_at = sample.now;

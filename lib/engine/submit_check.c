@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "allocate.h"
+#include "monitor.h"
 #include "submission.h"
 
 enum { CONNECT_TIMEOUT = 4000, SURVEY_TIMEOUT = 10000 /* milliseconds */ };
@@ -14,7 +15,7 @@ static void check_place(const struct bf_target *target, const char *check, struc
     const struct bf_dialect *dialect = target->database->dialect;
     if (!dialect->common(BF_STATEMENT_REPLAYED))
         bf_complain(complaints, BF_UNSUPPORTED, pointer, "checks on a replica are not built yet for %s", dialect->name);
-    else if (target->replica_count == 0)
+    else if (target->replica_count == 0 || target->replica_at)
         bf_complain(complaints, BF_INVALID, pointer,
                     "no replica of target %s can be connected to: `replicas` in its configuration has to name their URLs",
                     target->name);
@@ -136,16 +137,10 @@ static void checked(void *argument, struct bf_session *session, struct bf_flight
         bf_submission_accept(submission);
 }
 
-/* "There are no replicas" is a measured fact that a person takes on. What cannot be measured now holds the job later. */
-static bool refuse_without_replicas(struct bf_submission *submission, const struct bf_answer *sample)
+/* Of those that stream from the primary, by its sample. True: there are some, or whether there are cannot be seen. */
+static bool take_streaming(struct bf_submission *submission, const struct bf_answer *sample)
 {
-    const struct bf_document *document = submission->document;
-    const struct bf_target *target = submission->target;
-    struct bf_complaints complaints = {0};
     size_t walsenders = 0;
-    submission->replicas = json_array();
-    for (size_t i = 0; bf_target_asks_replicas(target) && i < target->replica_count; i++, walsenders++)
-        json_array_append_new(submission->replicas, json_string(target->replicas[i].name));
     for (size_t row = 0; row < sample->rows; row++) {
         if (bf_sample_row_by_name(bf_answer_value(sample, row, BF_SAMPLE_WHAT)) != BF_SAMPLE_ROW_REPLICA)
             continue;
@@ -156,7 +151,33 @@ static bool refuse_without_replicas(struct bf_submission *submission, const stru
         if (replica && name)
             json_array_append_new(submission->replicas, json_string(name));
     }
-    if (sample->outcome != BF_OUTCOME_OK || walsenders || document->accept_no_replicas)
+    return sample->outcome != BF_OUTCOME_OK || walsenders > 0;
+}
+
+/* The same of those that the configuration names, or the primary lists. */
+static bool take_listed(struct bf_submission *submission, const struct bf_answer *hosts, const struct bf_answer *readers)
+{
+    const struct bf_target *target = submission->target;
+    char address[BF_REPLICA_NAME];
+    int unnamed;
+    for (size_t i = 0; !target->replica_at && i < target->replica_count; i++)
+        json_array_append_new(submission->replicas, json_string(target->replicas[i].name));
+    if (!target->replica_at)
+        return true;
+    for (size_t row = 0; row < hosts->rows; row++)
+        if (bf_hosts_address(hosts, row, address))
+            json_array_append_new(submission->replicas, json_string(address));
+    return bf_hosts_count(hosts, readers, &unnamed) > 0 || unnamed != 0;
+}
+
+/* "There are no replicas" is a measured fact that a person takes on. What cannot be measured now holds the job later. */
+static bool refuse_without_replicas(struct bf_submission *submission, const struct bf_answer *answers)
+{
+    struct bf_complaints complaints = {0};
+    submission->replicas = json_array();
+    bool some = bf_target_asks_replicas(submission->target) ? take_listed(submission, &answers[0], &answers[1])
+                                                            : take_streaming(submission, &answers[0]);
+    if (some || submission->document->accept_no_replicas)
         return false;
     bf_complain(&complaints, BF_NO_REPLICAS, "/accept",
                 "no replica streams from target %s: say \"accept\": [\"no_replicas\"] when that is so, or replicas = none in "
@@ -172,7 +193,7 @@ static void described(void *argument, struct bf_session *session, struct bf_flig
     struct bf_submission *submission = argument;
     const struct bf_dialect *dialect = submission->target->database->dialect;
     bool watches = submission->target->watch_replicas;
-    size_t count = flight->count - (watches ? 1 : 0); /* the sample is the last one */
+    size_t count = flight->count - (watches ? 2 : 0); /* about replicas are the last ones */
     const struct bf_answer *trouble = server_error(answers, count);
     if (lost || trouble) {
         target_down(submission, trouble && trouble->message ? trouble->message : "the connection was lost");
@@ -210,6 +231,17 @@ static void described(void *argument, struct bf_session *session, struct bf_flig
     submission->target->database->execute(session, &submission->flight, checked, submission);
 }
 
+/* Two steps, so that their answers are found. */
+static void ask_replicas(const struct bf_target *target, struct bf_flight *flight)
+{
+    const struct bf_dialect *dialect = target->database->dialect;
+    bool listed = bf_target_asks_replicas(target) && target->replica_at;
+    const enum bf_statement statements[] = {listed ? BF_STATEMENT_REPLICA_HOSTS : BF_STATEMENT_SAMPLE,
+                                            listed ? BF_STATEMENT_LOG_READERS : BF_STATEMENT_ROLLBACK};
+    for (size_t i = 0; i < BF_COUNT(statements); i++)
+        bf_flight_add(flight, statements[i], dialect->common(statements[i]))->new_group = true;
+}
+
 static void connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
 {
     struct bf_submission *submission = argument;
@@ -222,7 +254,7 @@ static void connected(void *argument, struct bf_session *session, enum bf_error_
     dialect->survey(submission->document, &submission->flight);
     submission->flight.steps[1].new_group = true;
     if (submission->target->watch_replicas)
-        bf_flight_add(&submission->flight, BF_STATEMENT_SAMPLE, dialect->common(BF_STATEMENT_SAMPLE))->new_group = true;
+        ask_replicas(submission->target, &submission->flight);
     submission->phase = DESCRIBING;
     submission->target->database->execute(session, &submission->flight, described, submission);
 }

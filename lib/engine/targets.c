@@ -23,7 +23,7 @@ const struct bf_target *bf_engine_target_by_name(const struct bf_engine *engine,
 
 bool bf_target_asks_replicas(const struct bf_target *target)
 {
-    return target->watch_replicas && target->replica_count > 0 && target->database->dialect->read_beat;
+    return target->watch_replicas && (target->replica_count > 0 || target->replica_at) && target->database->dialect->read_beat;
 }
 
 const struct bf_rules *bf_engine_rules_of(void *engine, const char *target)

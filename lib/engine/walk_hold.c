@@ -54,7 +54,9 @@ static void gather_replicas(const struct bf_job *job, const struct bf_monitor *m
                 !document->accept_no_replicas && !bf_ignored_next(job->engine, job->target->name, &ignored);
     bool hidden = monitor->walsenders && !monitor->sees;
     signal->value = none ? limit : 0;
-    signal->sampled_at = hidden || monitor->without_place ? BF_SIGNAL_NEVER : monitor->sampled_at;
+    char text[8];
+    bool known = !hidden && !monitor->without_place && bf_hosts_known(monitor, text, sizeof text);
+    signal->sampled_at = known ? monitor->sampled_at : BF_SIGNAL_NEVER;
 }
 
 static void gather(const struct bf_job *job, const struct bf_monitor *monitor, struct gathered *gathered)
@@ -192,6 +194,9 @@ static void describe_stale(const struct bf_job *job, const struct bf_signal *sig
         heard_at = replica->seen_at;
     if (replica && replica->words[0])
         trouble = replica->words;
+    char hosts[BF_ERROR_TEXT_MAX];
+    if (strcmp(signal->name, replicas_signal) == 0 && !bf_hosts_known(monitor, hosts, sizeof hosts))
+        trouble = hosts;
     if (signal->kind == BF_SIGNAL_LOG_RATE && !*trouble)
         trouble = monitor->log_trouble;
     double age = (double)(bf_job_now(job) - heard_at) / 1000;

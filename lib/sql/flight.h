@@ -123,6 +123,9 @@ enum bf_error_class {
       "- : anything; writes a record to the log, so that every replica has something to answer. Where replicas are "   \
       "asked themselves (bf_dialect.read_beat): writer, number, position, first t/f : -; the writer's heartbeat is "   \
       "that; first: those that nobody writes any more are thrown away")                                                \
+    X(REPLICA_HOSTS, replica_hosts,                                                                                    \
+      "- : replicas that are connected: anything, host ('' or NULL: it does not say where it can be asked), port")     \
+    X(LOG_READERS, log_readers, "- : sessions that read the log; NULL: our account may not see them")                 \
     X(READ_BEAT, read_beat, "on a replica; writer : see bf_dialect.read_beat")                                         \
     X(REPLICA_SERVER, replica_server,                                                                                      \
       "on a replica; - : which server it is (compared with SAMPLE's), writable t/f, commits in the primary's order t/f") \

@@ -186,6 +186,10 @@ const char *bf_mysql_common(enum bf_statement statement)
         return bf_mysql_beat;
     case BF_STATEMENT_REPLAYED:
         return bf_mysql_replayed;
+    case BF_STATEMENT_REPLICA_HOSTS:
+        return bf_mysql_replica_hosts;
+    case BF_STATEMENT_LOG_READERS:
+        return bf_mysql_log_readers;
     case BF_STATEMENT_READ_BEAT:
         return bf_mysql_read_beat;
     case BF_STATEMENT_REPLICA_SERVER:

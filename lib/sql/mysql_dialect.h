@@ -114,6 +114,7 @@ extern const char bf_mysql_sample[], bf_mysql_sample_slow[], bf_mysql_sample_flo
 
 /* mysql_replica.c */
 extern const char bf_mysql_log_end[]; /* without the comment at its head */
+extern const char bf_mysql_replica_hosts[], bf_mysql_log_readers[];
 extern const char bf_mysql_replayed[], bf_mysql_beat[], bf_mysql_read_beat[], bf_mysql_replica_server[], bf_mysql_replica_status[],
     bf_mysql_log_written[];
 bool bf_mysql_read_beat_answer(const struct bf_answer *answer, struct bf_beat_seen *ret_seen);

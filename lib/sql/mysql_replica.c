@@ -36,6 +36,12 @@ const char bf_mysql_read_beat[] = "/* backfilld */ SELECT number, position FROM 
     "(SELECT COUNT(*) FROM performance_schema.global_variables WHERE "                                                \
     "VARIABLE_NAME IN ('replica_parallel_workers', 'slave_parallel_workers') AND VARIABLE_VALUE > 1) *//*M! FALSE */"
 
+const char bf_mysql_replica_hosts[] = "/* backfilld */ SHOW /*!80022 REPLICAS *//*M! SLAVE HOSTS */";
+
+const char bf_mysql_log_readers[] =
+    "/* backfilld */ SELECT IF(" BF_MYSQL_SEES ", (SELECT COUNT(*) FROM information_schema.PROCESSLIST "
+    "WHERE COMMAND LIKE 'Binlog Dump%'), NULL) AS readers";
+
 const char bf_mysql_replica_server[] =
     "/* backfilld */ SELECT " BF_MYSQL_SERVER_IDENTITY " AS server, IF(" BF_MYSQL_WRITABLE ", 't', 'f') AS writable, "
     "IF(" OUT_OF_ORDER ", 'f', 't') AS in_order";

@@ -2,7 +2,7 @@
 promoted, what the account may not see; and how much log a batch may write."""
 import os
 import signal
-import subprocess
+import struct
 import time
 
 import pytest
@@ -14,6 +14,7 @@ from lab.wait import until
 from test_replicas import replica_of, target, wait_batches, wait_holding
 
 ROWS = 60000
+COM_BINLOG_DUMP = 18
 
 
 @pytest.fixture
@@ -206,7 +207,70 @@ def test_the_control_schema_of_the_release_before(my_database, make_daemon):
     assert my_database.value("SELECT COUNT(*) FROM backfilld.heartbeat") == 0
 
 
-def test_auto_is_refused(my_database, make_daemon):
-    daemon = make_daemon(my_database, replicas="auto", start=False)
-    refused = subprocess.run([str(daemon.program), "-c", str(daemon.configuration), "--check-config"], capture_output=True, text=True)
-    assert refused.returncode != 0 and "name their URLs" in refused.stdout + refused.stderr, refused
+def test_auto_finds_those_that_say_where_they_are(own_my_cluster, own_my_database, make_daemon):
+    """The primary lists them; one that is gone from its list is expected all the same."""
+    cluster, name = own_my_cluster, own_my_cluster.replica_name()
+    cluster.keep_replayed()
+    daemon = make_daemon(own_my_database, replicas="auto")
+    job = daemon.submit(long_job())
+    assert daemon.get(f"/v1/jobs/{job['id']}/plan").json["replicas"] == [name]
+    wait_batches(daemon, job)
+    assert replica_of(daemon, name)["state"] == "heeded" and replica_of(daemon, name)["lag_seconds"] < 1
+    cluster.pause_replay()
+    held = wait_words(daemon, job, "its SQL thread is stopped")
+    assert held["reason"]["signal"] == f"lag:{name}"
+    cluster.resume_replay()
+    until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 10, "it goes on")
+    cluster.replica.stop("immediate")
+    held = wait_holding(daemon, job, "signal_stale", 15)
+    until(lambda: not log_readers(own_my_database) and not listed(cluster), 20, "the primary lists it no more", every=0.2)
+    daemon.pause(job)
+    daemon.wait(job, "paused")
+    daemon.resume(job)
+    held = wait_holding(daemon, job, "signal_stale", 15)
+    assert held["reason"]["signal"] == f"lag:{name}", held["reason"]
+    cluster.restart_replica()
+    until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 20,
+          lambda _: f"it goes on: {daemon.job(job)['reason']}")
+    end(daemon, job)
+
+
+def listed(cluster):
+    return cluster.primary.sql("SHOW SLAVE HOSTS" if cluster.flavour == "mariadb" else "SHOW REPLICAS")
+
+
+def log_readers(database) -> int:
+    """A server notices that one is gone when it has something to tell it."""
+    database.execute("UPDATE counted SET other = other + 1 LIMIT 1")
+    return database.value("SELECT COUNT(*) FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%%'")
+
+
+def read_log(cluster):
+    """A session that reads the log and never said who it is, as a program that copies changes elsewhere does."""
+    connection = cluster.primary.connect()
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW BINARY LOGS")
+        newest = cursor.fetchall()[-1][0]
+        cursor.execute("SET @master_binlog_checksum = @@global.binlog_checksum, @source_binlog_checksum = "
+                       "@@global.binlog_checksum, @mariadb_slave_capability = 4")
+    connection._execute_command(COM_BINLOG_DUMP, struct.pack("<IHI", 4, 0, 99) + newest.encode())
+    return connection
+
+
+def test_auto_does_not_take_the_unknown_for_none(own_my_cluster, own_my_database, make_daemon):
+    """Who reads the log and does not say where it can be asked is not measured; that there is none has to be accepted."""
+    cluster = own_my_cluster
+    reader = read_log(cluster)
+    until(lambda: log_readers(own_my_database) == 2, 20, "two read the log", every=0.2)
+    daemon = make_daemon(own_my_database, replicas="auto")
+    job = daemon.submit(long_job())
+    held = wait_words(daemon, job, "1 of those who read the log of target shop do not say where they can be asked (report_host)")
+    assert held["reason"]["code"] == "signal_stale" and held["progress"]["batches"] == 0, held["reason"]
+    reader._force_close()
+    until(lambda: log_readers(own_my_database) == 1, 30, "one of them is gone", every=0.2)
+    wait_batches(daemon, job)
+    end(daemon, job)
+    cluster.replica.stop()
+    until(lambda: log_readers(own_my_database) == 0, 30, "nobody reads the log", every=0.2)
+    refused = daemon.post("/v1/jobs", long_job(name="alone"))
+    assert refused.status == 422 and refused.json["code"] == "no_replicas", refused.text

@@ -108,12 +108,29 @@ static void a_replica_takes_over_the_database(void **state)
     assert_null(strstr(fault, "secret"));
 }
 
+static void another_host_of_the_same_kind(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *primary, *address, *whole;
+    } cases[] = {
+        {"mysql://u@p/d", "r:3307", "mysql://u@r:3307/d"},
+        {"mariadb://u%40x@p,q:3307/a%20b?socket=/s&ssl-mode=required", "[::1]:3306", "mariadb://u%40x@[::1]:3306/a%20b?ssl-mode=required"},
+        {"mysql://u@localhost/d?ssl-mode=required&socket=/s&ssl-cert=/c", "r:1", "mysql://u@r:1/d?ssl-mode=required&ssl-cert=/c"},
+    };
+    for (size_t i = 0; i < BF_COUNT(cases); i++) {
+        BF_AUTO_STRING char *whole = bf_mysql_url_at(cases[i].primary, cases[i].address);
+        assert_string_equal(whole, cases[i].whole);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_in_one),
         cmocka_unit_test(least),
         cmocka_unit_test(faults),
+        cmocka_unit_test(another_host_of_the_same_kind),
         cmocka_unit_test(a_replica_takes_over_the_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,8 @@ static void every_statement(void **state)
             case BF_STATEMENT_SAMPLE_FLOW:
             case BF_STATEMENT_SAMPLE_TABLE:
             case BF_STATEMENT_BEAT:
+            case BF_STATEMENT_REPLICA_HOSTS:
+            case BF_STATEMENT_LOG_READERS:
             case BF_STATEMENT_READ_BEAT:
             case BF_STATEMENT_REPLICA_SERVER:
             case BF_STATEMENT_REPLICA_STATUS:
@@ -146,7 +148,8 @@ static void every_statement_of_mysql(void **state)
     static const enum bf_statement of_no_job[] = {BF_STATEMENT_SAMPLE, BF_STATEMENT_SAMPLE_SLOW, BF_STATEMENT_SAMPLE_FLOW,
                                                   BF_STATEMENT_BEAT, BF_STATEMENT_READ_BEAT,
                                                   BF_STATEMENT_REPLICA_SERVER, BF_STATEMENT_REPLICA_STATUS,
-                                                  BF_STATEMENT_LOG_WRITTEN, BF_STATEMENT_REPLAYED};
+                                                  BF_STATEMENT_LOG_WRITTEN, BF_STATEMENT_REPLAYED,
+                                                  BF_STATEMENT_REPLICA_HOSTS, BF_STATEMENT_LOG_READERS};
     bool common[BF_STATEMENT_KINDS] = {false};
     for (size_t i = 0; i < BF_COUNT(of_no_job); i++) {
         common[of_no_job[i]] = true;
