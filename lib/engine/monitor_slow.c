@@ -11,7 +11,7 @@ enum {
     EVERY_MOST = 60000,
     SOON = 1000,        /* a rate needs a second value */
     IDLE_TIMES = 50,    /* so many times as long as they took nothing of it is asked again */
-    TABLES_MAX = 16     /* of jobs that run */
+    TABLES_MAX = 56     /* of jobs that run; there are places for these and the others */
 };
 
 static const char dead_prefix[] = "dead_tuples:";
@@ -33,13 +33,23 @@ static void name_table(const struct bf_table *table, char name[BF_SIGNAL_NAME])
     snprintf(name, BF_SIGNAL_NAME, "%s%.*s", dead_prefix, BF_SIGNAL_NAME - 20, table->display);
 }
 
+static size_t tables_known(const struct bf_monitor *monitor)
+{
+    size_t tables = 0;
+    for (size_t i = 0; i < monitor->slow_count; i++)
+        tables += monitor->slow[i].kind == BF_SIGNAL_DEAD_TUPLES;
+    return tables;
+}
+
 /* A job has come whose table nobody looked at yet. */
 static bool has_new_table(const struct bf_monitor *monitor)
 {
     char name[BF_SIGNAL_NAME];
+    if (tables_known(monitor) >= TABLES_MAX)
+        return false;
     for (const struct bf_job *job = monitor->engine->working; job; job = job->next_working) {
         const struct bf_table *table = table_of(monitor, job);
-        if (!table || monitor->slow_count + 1 >= TABLES_MAX)
+        if (!table)
             continue;
         name_table(table, name);
         if (!bf_monitor_signal_called(monitor, name))
@@ -57,17 +67,25 @@ static bool is_asked(const struct bf_flight *flight, const char *reference)
     return false;
 }
 
-static void ask_tables(const struct bf_monitor *monitor, struct bf_flight *flight, const char *sql)
+static int tables_asked(const struct bf_flight *flight)
 {
     int tables = 0;
-    for (const struct bf_job *job = monitor->engine->working; job && tables < TABLES_MAX; job = job->next_working) {
+    for (size_t i = 0; i < flight->count; i++)
+        tables += flight->steps[i].statement == BF_STATEMENT_SAMPLE_TABLE;
+    return tables;
+}
+
+/* Those of jobs that have a limit for it, or of the others. */
+static void ask_tables(const struct bf_monitor *monitor, struct bf_flight *flight, const char *sql, bool limited)
+{
+    for (const struct bf_job *job = monitor->engine->working; job; job = job->next_working) {
         const struct bf_table *table = table_of(monitor, job);
-        if (!table || is_asked(flight, table->reference))
+        bool has_limit = bf_document_limit(job->record.document, BF_SIGNAL_DEAD_TUPLES) > 0;
+        if (!table || has_limit != limited || is_asked(flight, table->reference) || tables_asked(flight) == TABLES_MAX)
             continue;
         struct bf_step *step = bf_flight_add(flight, BF_STATEMENT_SAMPLE_TABLE, sql);
         step->new_group = true;
         bf_step_text(step, table->reference);
-        tables++;
     }
 }
 
@@ -90,8 +108,8 @@ void bf_monitor_ask_slow(struct bf_monitor *monitor, struct bf_flight *flight)
     if (monitor->may_count_archive)
         ask(flight, dialect, BF_STATEMENT_SAMPLE_ARCHIVE);
     ask(flight, dialect, BF_STATEMENT_SAMPLE_FLOW);
-    if (table)
-        ask_tables(monitor, flight, table);
+    for (int pass = 0; table && pass < 2; pass++)
+        ask_tables(monitor, flight, table, pass == 0);
 }
 
 /* ---- answers ---- */
