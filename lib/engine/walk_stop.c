@@ -5,6 +5,7 @@
 #include "internal.h"
 
 enum {
+    RAISE_GRACE = 100,   /* milliseconds: a raise that the stop needs comes at once, but where a lost session is in its way */
     PAUSE_GRACE = 500,   /* milliseconds: a pause lets the running batch end for so long, then cancels it */
     HOLD_LOOK = 1000,    /* milliseconds between looks at what a job holds for */
     CANCEL_AGAIN = 300,  /* a cancel may come between two statements: say it again */
@@ -84,6 +85,16 @@ static bool in_the_way(const struct bf_walk *walk)
     return !bf_walk_has_to_settle(walk) || (walk->phase == BF_PHASE_RAISING && !walk->lost_ended);
 }
 
+/* When what is in the way is cancelled for the first time, or the next; monotonic milliseconds. */
+static int64_t cancel_at(const struct bf_walk *walk)
+{
+    if (walk->cancelled_at)
+        return walk->cancelled_at + CANCEL_AGAIN;
+    if (walk->phase == BF_PHASE_RAISING && bf_walk_has_to_settle(walk))
+        return walk->flight_sent + RAISE_GRACE;
+    return walk->stop_since + grace(walk);
+}
+
 /* Of a check its own time, else the session's; milliseconds. */
 static int64_t time_allowed(const struct bf_walk *walk)
 {
@@ -138,7 +149,7 @@ bool bf_walk_stop_waiting(struct bf_walk *walk)
     }
     if (!in_the_way(walk))
         return false;
-    if (time - walk->stop_since >= grace(walk) && (!walk->cancelled_at || time - walk->cancelled_at >= CANCEL_AGAIN)) {
+    if (time >= cancel_at(walk)) {
         walk->cancelled_at = time;
         if (walk->on_replica)
             job->target->replicas[walk->replica_index].database->cancel(walk->replica);
@@ -191,7 +202,7 @@ void bf_walk_arm(struct bf_walk *walk)
     } else if (walk->flight_under_way) {
         due = given_up_at(walk);
         if (walk->stopping && in_the_way(walk)) {
-            int64_t cancel = walk->cancelled_at ? walk->cancelled_at + CANCEL_AGAIN : walk->stop_since + grace(walk);
+            int64_t cancel = cancel_at(walk);
             due = cancel < due ? cancel : due;
         }
     }

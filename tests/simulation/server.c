@@ -168,6 +168,8 @@ static void run_step(void *argument)
         sim_replicas_batch(session);
     if (session->cancelled) { /* a COMMIT, too, as long as it has not begun */
         sim_error(answer, BF_CLASS_CANCELLED, "canceling statement due to user request");
+        if (step->statement == BF_STATEMENT_COMMIT)
+            sim_session_roll_back(session); /* the transaction is over all the same */
     } else if (!sim_replicas_statement(session, step, answer) && sim_statement(session, step, answer) == SIM_WAIT) {
         if (!session->waiting) {
             session->waiting = true;
