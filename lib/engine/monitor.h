@@ -24,6 +24,7 @@ struct bf_line {
     bool needs_no_database;             /* see bf_session_options */
     struct bf_session *session; /* NULL: none */
     bool connected, flying;
+    int connections;            /* so far */
     struct bf_flight flight;
     int64_t since;              /* monotonic milliseconds: it connects, or flies, since then */
     void (*fly)(struct bf_line *line);                                                /* fills in the flight; may leave it empty */
@@ -45,6 +46,7 @@ struct bf_heart {
     int64_t number, first;        /* number: of the one that was sent last */
     double position;              /* of the log before it: bytes, or numbers where bytes are not known */
     bool in_bytes, due;           /* due: the next flight of the samples' session writes it */
+    int connection;               /* of the samples' session, through which the position was learnt */
     int64_t written;              /* the newest one that is known to be there, */
     int64_t written_at;           /* since when, monotonic milliseconds (BF_SIGNAL_NEVER: none from `first` on is), */
     double written_position;      /* and where */
@@ -53,7 +55,7 @@ struct bf_heart {
     struct bf_reader *readers[BF_WATCHED_MAX];
     size_t reader_count;
     int64_t hosts_due, hosts_at;  /* when the primary is asked who replicates, and when it was last; BF_SIGNAL_NEVER */
-    int unnamed;                  /* of these do not say where they can be asked */
+    int unnamed, without_place;   /* of these do not say where they can be asked, or are too many */
     char hosts_trouble[200];      /* why it could not be asked; "": it could */
 };
 
@@ -119,7 +121,7 @@ void bf_hosts_take(struct bf_monitor *monitor, const struct bf_flight *flight, c
 int bf_hosts_count(const struct bf_answer *hosts, const struct bf_answer *readers, int *ret_unnamed);
 bool bf_hosts_address(const struct bf_answer *hosts, size_t row, char address[BF_REPLICA_NAME]); /* false: it says none */
 /* Are all replicas known? Else `text` says why not. */
-bool bf_hosts_known(const struct bf_monitor *monitor, char *text, size_t size);
+bool bf_hosts_known(const struct bf_monitor *monitor, char *text, size_t size); /* the text may be cut off */
 
 /* monitor_slow.c */
 void bf_monitor_ask_slow(struct bf_monitor *monitor, struct bf_flight *flight); /* where it is due: further steps */

@@ -77,12 +77,12 @@ void bf_hosts_take(struct bf_monitor *monitor, const struct bf_flight *flight, c
     heart->hosts_trouble[0] = '\0';
     heart->hosts_at = now_of(monitor);
     heart->unnamed = unnamed;
+    heart->without_place = 0;
     for (size_t row = 0; row < hosts->rows; row++) {
-        const struct bf_replica *replica = NULL;
-        if (bf_hosts_address(hosts, row, address))
-            replica = target->replica_at(target->replica_context, address);
-        if (replica && !bf_heart_expect(monitor, replica))
-            monitor->without_place++;
+        if (!bf_hosts_address(hosts, row, address))
+            continue;
+        const struct bf_replica *replica = target->replica_at(target->replica_context, address);
+        heart->without_place += !replica || !bf_heart_expect(monitor, replica);
     }
     bf_heart_forget(monitor, heart->hosts_at - BF_REPLICA_EXPECTED);
 }
@@ -97,8 +97,10 @@ bool bf_hosts_known(const struct bf_monitor *monitor, char *text, size_t size)
                  heart->hosts_trouble);
         return false;
     }
-    if (heart->unnamed > 0)
+    if (heart->without_place > 0)
+        snprintf(text, size, "there are over %d replicas", BF_WATCHED_MAX);
+    else if (heart->unnamed > 0)
         snprintf(text, size, "%d of those who read the log of target %s do not say where they can be asked (report_host): name "
                  "the replicas' URLs in `replicas`, or say none", heart->unnamed, monitor->name);
-    return heart->unnamed == 0;
+    return heart->unnamed == 0 && heart->without_place == 0;
 }

@@ -66,6 +66,7 @@ static void on_connected(void *argument, struct bf_session *session, enum bf_err
         return;
     }
     line->connected = true;
+    line->connections++;
     bf_line_take_off(line);
 }
 

@@ -192,6 +192,7 @@ static void begin_anew(struct bf_monitor *monitor)
     heart->first = heart->number + 1;
     heart->written_at = BF_SIGNAL_NEVER;
     heart->written = heart->number;
+    heart->position = -1;
     for (size_t i = 0; i < heart->reader_count; i++)
         heart->readers[i]->number = 0;
 }
@@ -199,14 +200,18 @@ static void begin_anew(struct bf_monitor *monitor)
 void bf_heart_sampled(struct bf_monitor *monitor, const char *server)
 {
     struct bf_heart *heart = &monitor->heart;
-    bool known = monitor->position >= 0;
+    bool known = monitor->position >= 0, again = heart->connection != monitor->samples.connections;
     /* What one server wrote to its log cannot be compared with what another one did, or with what it did before it was
      * started anew. */
-    if (strcmp(heart->server, server) != 0 || known != heart->in_bytes || (known && monitor->position < heart->position))
+    if (strcmp(heart->server, server) != 0 || known != heart->in_bytes ||
+        (known && again && monitor->position < heart->position))
         begin_anew(monitor);
     snprintf(heart->server, sizeof heart->server, "%s", server);
+    heart->connection = monitor->samples.connections;
     heart->in_bytes = known;
-    heart->position = known ? monitor->position : (double)(heart->number + 1);
+    /* Rising, whatever the server counts: a sum over its sessions may fall for a moment, and FLUSH STATUS takes it back. */
+    double least = heart->position + 1, position = known ? monitor->position : (double)(heart->number + 1);
+    heart->position = position > least ? position : least;
     heart->due = true;
 }
 

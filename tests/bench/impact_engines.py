@@ -139,7 +139,7 @@ class MariaDB:
 
     @property
     def target(self) -> dict:
-        return {"primary": self._database.url, **self._database.target}
+        return {"primary": self._database.url, "replicas": self.cluster.replicas_setting(), **self._database.target}
 
     def foreground_url(self):
         return self.cluster.primary.url("bench", "root")

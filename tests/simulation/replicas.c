@@ -49,7 +49,9 @@ static void sample(struct sim *sim, struct bf_answer *answer)
     answer->columns = BF_SAMPLE_COLUMNS;
     answer->values = bf_allocate((1 + SIM_REPLICAS) * BF_SAMPLE_COLUMNS * sizeof *answer->values);
     put(answer, 0, BF_SAMPLE_WHAT, bf_copy_string("server"));
-    put(answer, 0, BF_SAMPLE_POSITION, bf_format("%lld", (long long)replicas->log));
+    /* A counter that is summed up over sessions may fall for a moment. */
+    int64_t fallen = replicas->asked && sim_chance(sim, 5) ? replicas->log / 2 : 0;
+    put(answer, 0, BF_SAMPLE_POSITION, bf_format("%lld", (long long)(replicas->log - fallen)));
     put(answer, 0, BF_SAMPLE_FLAG, bf_copy_string("t"));
     answer->rows = 1;
     for (int i = 0; i < SIM_REPLICAS; i++) {
