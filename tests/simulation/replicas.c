@@ -16,6 +16,7 @@ enum {
 };
 
 static const char *const names[SIM_REPLICAS] = {"replica-1", "replica-2"};
+static const char *const addresses[SIM_REPLICAS] = {"replica-1:1", "replica-2:1"}; /* where they are asked themselves */
 
 static bool is_monitor(const char *application)
 {
@@ -114,6 +115,30 @@ static void read_beat(struct sim *sim, struct sim_replica *replica, const struct
         }
 }
 
+/* Who is connected to it. */
+static void list_hosts(const struct sim *sim, struct bf_answer *answer)
+{
+    size_t count = 0;
+    for (int i = 0; i < SIM_REPLICAS; i++)
+        count += sim->replicas.list[i].exists && !sim->replicas.list[i].stopped;
+    sim_answer_row(answer, count, 3);
+    for (int i = 0, row = 0; i < SIM_REPLICAS; i++) {
+        if (!sim->replicas.list[i].exists || sim->replicas.list[i].stopped)
+            continue;
+        answer->values[3 * row + 1] = bf_copy_string(names[i]);
+        answer->values[3 * row++ + 2] = bf_copy_string("1");
+    }
+}
+
+static void count_readers(const struct sim *sim, struct bf_answer *answer)
+{
+    int64_t count = 0;
+    for (int i = 0; i < SIM_REPLICAS; i++)
+        count += sim->replicas.list[i].exists && !sim->replicas.list[i].stopped;
+    sim_answer_row(answer, 1, 1);
+    sim_put(answer, 0, count);
+}
+
 bool sim_replicas_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
     int index = index_of(session->application);
@@ -121,6 +146,8 @@ bool sim_replicas_statement(struct sim_server_session *session, const struct bf_
     case BF_STATEMENT_SAMPLE: sample(session->sim, answer); return true;
     case BF_STATEMENT_BEAT: beat(session->sim, step); return true;
     case BF_STATEMENT_READ_BEAT: read_beat(session->sim, &session->sim->replicas.list[index], step, answer); return true;
+    case BF_STATEMENT_REPLICA_HOSTS: list_hosts(session->sim, answer); return true;
+    case BF_STATEMENT_LOG_READERS: count_readers(session->sim, answer); return true;
     case BF_STATEMENT_REPLICA_SERVER:
         sim_answer_row(answer, 1, 3);
         answer->values[0] = bf_copy_string(session->application);
@@ -163,10 +190,19 @@ static struct bf_session *connect_replica(void *context, const struct bf_session
     return replica->sim->database.connect(replica->sim, &named, connected, argument);
 }
 
+static const struct bf_replica *replica_at(void *context, const char *address)
+{
+    struct sim *sim = context;
+    for (int i = 0; i < SIM_REPLICAS; i++)
+        if (strncmp(address, names[i], strlen(names[i])) == 0)
+            return &sim->replicas.named[i];
+    return NULL;
+}
+
 void sim_replicas_name(struct sim *sim, struct bf_target *target)
 {
     struct sim_replicas *replicas = &sim->replicas;
-    replicas->named_count = 0;
+    size_t count = 0;
     for (int i = 0; i < SIM_REPLICAS; i++) {
         struct sim_replica *replica = &replicas->list[i];
         if (!replicas->asked || !replica->exists)
@@ -175,10 +211,13 @@ void sim_replicas_name(struct sim *sim, struct bf_target *target)
         replica->database = sim->database;
         replica->database.context = replica;
         replica->database.connect = connect_replica;
-        replicas->named[replicas->named_count++] = (struct bf_replica){.name = (char *)names[i], .database = &replica->database};
+        replicas->named[i] = (struct bf_replica){.name = (char *)addresses[i], .database = &replica->database};
+        count++;
     }
     target->replicas = replicas->named;
-    target->replica_count = (size_t)replicas->named_count;
+    target->replica_count = replicas->listed ? 0 : count;
+    target->replica_at = replicas->listed ? replica_at : NULL;
+    target->replica_context = sim;
 }
 
 void sim_replicas_free(struct sim *sim)
@@ -293,6 +332,7 @@ void sim_replicas_begin(struct sim *sim, bool trouble)
     struct sim_replicas *replicas = &sim->replicas;
     replicas->watched = sim->seed % 3 == 0;
     replicas->asked = sim->seed % 6 == 0;
+    replicas->listed = sim->seed % 12 == 0;
     replicas->log = 1000000;
     if (!replicas->watched)
         return;

@@ -127,8 +127,8 @@ struct sim_beat {
 struct sim_replicas {
     bool watched;          /* the daemons heed them */
     bool asked;            /* the server does not know how far they are: they are asked themselves */
+    bool listed;           /* and nobody named them: the server lists those that are connected */
     struct bf_replica named[SIM_REPLICAS];
-    int named_count;
     struct sim_beat *beats; /* owned */
     int beat_count;
     struct sim_replica list[SIM_REPLICAS];
