@@ -247,7 +247,8 @@ struct bf_reason bf_job_reason(const struct bf_job *job)
     struct bf_reason reason = found->reason;
     char name[BF_SLICE_NAME];
     if (found->phase != BF_PHASE_HOLDING && bf_walk_name(found, name)[0])
-        snprintf(reason.text, sizeof reason.text, "%s%.*s", name, (int)(sizeof reason.text - sizeof name), found->reason.text);
+        snprintf(reason.text, sizeof reason.text, "%s%.*s", name, (int)(sizeof reason.text - sizeof name),
+                 found->reason.text);
     return reason;
 }
 

@@ -17,7 +17,6 @@ struct bf_hold {
     struct bf_control_memory memory;
     struct bf_asides asides;
     struct bf_measured measured[BF_QUERIES_MAX];
-    int running;       /* slices that may run side by side; for people */
     int64_t held_at;   /* monotonic milliseconds: it holds since then; -1: it does not */
     bool said;         /* an event told of this hold */
 };

@@ -68,7 +68,8 @@ void bf_walk_ready(struct bf_walk *walk)
         walk->phase = BF_PHASE_SLEEPING;
         return;
     }
-    if (walk->slice == 0 && !walk->checked_before && job->record.progress.batches == 0 && job->record.document->check_count[BF_CHECK_BEFORE]) {
+    if (walk->slice == 0 && !walk->checked_before && job->record.progress.batches == 0 &&
+        job->record.document->check_count[BF_CHECK_BEFORE]) {
         bf_walk_run_checks(walk, BF_CHECK_BEFORE);
         return;
     }
@@ -341,8 +342,8 @@ void bf_walk_flushed(struct bf_walk *walk)
         bf_walk_send_ask(walk);
 }
 
-/* Do the others' checkpoints say that theirs are done, up to where the next one begins? One that does not (a fail-over took
- * it back) has to go on. */
+/* Do the others' checkpoints say that theirs are done, each from where the one before it ends? One that is not done (a
+ * fail-over took that back) has to go on. False: it was decided what comes next. */
 static bool crew_verified(struct bf_walk *lead)
 {
     struct bf_job *job = lead->job;
@@ -352,9 +353,15 @@ static bool crew_verified(struct bf_walk *lead)
         struct bf_walk *walk = &job->crew[i];
         const struct bf_answer *checkpoint = &lead->answers[2 + i];
         const char *after = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_AFTER);
-        bool follows = after && reached && strcmp(after, reached) == 0;
+        if (checkpoint->rows == 1 && (!after || !reached || strcmp(after, reached) != 0)) {
+            bf_walk_end(lead, BF_STATE_FAILED, BF_CHECKPOINT_LOST,
+                        "in backfilld.checkpoint on target %s slice %d begins after %.100s and the one before it ends at %.100s: "
+                        "somebody changed them, and what lies between was done by nobody", job->target->name, walk->slice,
+                        after ? after : "the start", reached ? reached : "the end");
+            return false;
+        }
         reached = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_THROUGH);
-        if (checkpoint->rows == 1 && follows && bf_answer_true(checkpoint, 0, BF_CHECKPOINT_DONE)) {
+        if (checkpoint->rows == 1 && bf_answer_true(checkpoint, 0, BF_CHECKPOINT_DONE)) {
             walk->epoch = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH);
             walk->seq = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SEQ);
             continue;
@@ -362,6 +369,8 @@ static bool crew_verified(struct bf_walk *lead)
         bf_walk_reset_one(walk, false);
         good = false;
     }
+    if (!good)
+        lead->phase = BF_PHASE_READY;
     return good;
 }
 
@@ -380,10 +389,8 @@ void bf_walk_verified(struct bf_walk *walk)
         bf_walk_back_off(walk, BF_SERIALIZATION, "the target does not say yet that the end is written", false);
         return;
     }
-    if (!crew_verified(walk)) {
-        walk->phase = BF_PHASE_READY;
+    if (!crew_verified(walk))
         return;
-    }
     if (walk->job->record.document->remaining)
         bf_walk_pass_over(walk);
     else

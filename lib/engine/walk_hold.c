@@ -111,7 +111,6 @@ static struct bf_control ask(struct bf_walk *walk, const struct gathered *gather
                                      .window_open = window_open(job)};
     struct bf_control control = bf_control_decide(&input, &job->hold->memory);
     walk->rows_allowed = control.rows;
-    job->hold->running = control.slices;
     return control;
 }
 

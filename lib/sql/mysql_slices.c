@@ -145,7 +145,8 @@ static bool between_times(const char *low, const char *high, char *text)
     long long from = microseconds_of(low), to = microseconds_of(high), half = from + (to - from) / 2;
     if (half <= from || half < 0)
         return false;
-    long long fraction = half % 1000000, days = half / 1000000 / 86400, rest = half / 1000000 % 86400, era = days / 146097, doe = days - era * 146097;
+    long long fraction = half % 1000000, days = half / 1000000 / 86400, rest = half / 1000000 % 86400;
+    long long era = days / 146097, doe = days - era * 146097;
     long long yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365, doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     long long mp = (5 * doy + 2) / 153, month = mp < 10 ? mp + 3 : mp - 9;
     long long year = yoe + era * 400 + (month <= 2);
@@ -247,7 +248,8 @@ static bool between_hex(const char *low, const char *high, char *text)
 
 bool bf_mysql_between(char kind, const char *low, const char *high, int attempt, char text[BF_MYSQL_CUT_MAX])
 {
-    static const char printable[] = " !#$%&()*+,-./0123456789:;<=>@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_abcdefghijklmnopqrstuvwxyz{|}~";
+    static const char printable[] = " !#$%&()*+,-./0123456789:;<=>@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_"
+                                    "abcdefghijklmnopqrstuvwxyz{|}~";
     if (attempt > 0)
         return kind == BF_MYSQL_CUT_TEXT && between_letters(low, high, attempt, text);
     switch (kind) {

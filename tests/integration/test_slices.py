@@ -189,10 +189,24 @@ def test_a_checkpoint_that_is_gone_is_never_a_new_start(database, daemon):
     until(lambda: not database.sessions(job), 20, "no session of the job is left")
 
 
+def test_slices_that_do_not_follow_each_other_are_never_completed(database, daemon):
+    make_table(database, ROWS)
+    slow_batches(database, 0.02)
+    job = daemon.submit(job_in_slices(database))
+    wait_all_work(daemon, database, job, 4)
+    daemon.pause(job)
+    daemon.wait(job, "paused")
+    database.execute("UPDATE backfilld.checkpoint SET after = '[\"29990\"]' WHERE slice = 2")
+    full_speed(database)
+    daemon.resume(job)
+    failed = daemon.wait(job, "failed")
+    assert failed["reason"]["code"] == "checkpoint_lost" and "29990" in failed["reason"]["text"]
+
+
 def test_a_session_that_a_person_ends_twice(database, daemon):
     make_table(database, 10 * ROWS)
-    slow_batches(database, 0.05)
-    job = daemon.submit(job_in_slices(database, rows=20))
+    slow_batches(database, 0.3)  # nobody's session is between two batches when it is ended
+    job = daemon.submit(job_in_slices(database, rows=100))
     wait_all_work(daemon, database, job, 4)
     end_sessions(database, database.sessions(job))  # all four at once are one word
     daemon.wait_progress(job, daemon.job(job)["progress"]["batches"] + 12)

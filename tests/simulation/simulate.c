@@ -81,7 +81,8 @@ static void check_rows(struct sim *sim)
         int expected = row->match && passed && !row->aside ? 1 : 0;
         if (row->n != expected || row->aside < 0 || row->aside > 1)
             sim_violation(sim, "row %lld was changed %d times, expected %d (set aside %d times, position %lld)",
-                          (long long)row->key, row->n, expected, row->aside, (long long)(checkpoint->has_position ? checkpoint->position : -1));
+                          (long long)row->key, row->n, expected, row->aside,
+                          (long long)(checkpoint->has_position ? checkpoint->position : -1));
     }
 }
 
@@ -348,7 +349,8 @@ static void check_end(struct sim *sim)
             continue;
         if (!sim->daemons[1].disk && strcmp(sim->server.job_state, "completed") != 0)
             sim_violation(sim, "the job is completed, and the target's own record says %s", sim->server.job_state);
-        if (quiet(sim) && bf_job_flights(job) > record->progress.batches + OTHER_FLIGHTS * (int64_t)bf_job_slices(job) + (sim->slices > 1))
+        int64_t others = OTHER_FLIGHTS * (int64_t)bf_job_slices(job) + (sim->slices > 1);
+        if (quiet(sim) && bf_job_flights(job) > record->progress.batches + others)
             sim_violation(sim, "%lld round trips for %lld batches", (long long)bf_job_flights(job),
                           (long long)record->progress.batches);
         for (int r = 0; r < sim->server.row_count; r++) {
