@@ -52,6 +52,7 @@ bool bf_crew_engage(struct bf_job *job, size_t slices)
         engage(job, slices);
         for (size_t i = 0; i < job->crew_count; i++)
             bf_walk_reset_one(&job->crew[i], false);
+        job->walk.changed = true; /* a rate is shared from now on: its batches may have to be smaller */
     }
     return slices == bf_job_walks(job);
 }
