@@ -13,8 +13,8 @@ pytestmark = pytest.mark.engines(*ENGINES)
 ROWS = 4000
 
 
-def the_job(database):
-    return document(database.table("counted"), {"n": "n + 1"}, pace=pace(20))
+def the_job(database, slices=1):
+    return document(database.table("counted"), {"n": "n + 1"}, pace={**pace(20), "slices": slices})
 
 
 def copy_store(source, target):
@@ -70,13 +70,14 @@ def test_a_frozen_owner_is_fenced_when_it_comes_back(make_daemon, database):
     check(database, ROWS, writers)
 
 
-def test_two_daemons_started_at_once_on_copies_of_one_store(make_daemon, database):
+@pytest.mark.parametrize("slices", [1, 3])
+def test_two_daemons_started_at_once_on_copies_of_one_store(slices, make_daemon, database):
     """Their predecessor is dead, so each may take over at once: only one does, the other waits or is fenced."""
     make_table(database, ROWS)
     slow_batches(database, 0.02)
     first, second = make_daemon(database), make_daemon(database, start=False)
     with database.writers(ROWS) as writers:
-        job = first.submit(the_job(database))
+        job = first.submit(the_job(database, slices))
         first.wait_progress(job, 5)
         first.kill9()
         copy_store(first.state, second.state)
