@@ -143,7 +143,7 @@ void bf_mysql_take_error(struct bf_session *session, size_t index, size_t statem
         answer->error_class = BF_CLASS_LOCK;
     if (answer->error_class == BF_CLASS_NOT_PRIMARY && number == BF_MYSQL_RAISED)
         answer->message = bf_copy_string("the server is read-only now (@@global.read_only)");
-    else if (kind == BF_STATEMENT_UPDATE && statement == BF_MYSQL_WARNED && number == BF_MYSQL_RAISED)
+    else if (number == BF_MYSQL_RAISED && bf_mysql_warned(kind, statement))
         answer->message = bf_copy_string("the server warned while it changed rows (a value was cut or was not what it "
                                          "seems), and warnings count as errors; run the statement by hand in a "
                                          "transaction and SHOW WARNINGS");

@@ -1,6 +1,6 @@
 /* P6: what a walk does about locks. It waits for nobody while it holds rows, and gives way to who waits for it.
  *
- *   quick form of a batch: the plain UPDATE, that waits for a lock as good as not at all
+ *   quick form of a batch: the plain UPDATE, that waits for a lock as good as not at all, or locks its rows before (LOCK)
  *      -> a row is held by another: the same range in the sifted form, and so for some batches
  *   sifted form: rows that others hold are set aside first: written down on the target in the same transaction, done before
  *      the job is verified, a few in one transaction; the last ones are waited for one by one. Then as the quick form

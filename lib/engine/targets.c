@@ -39,15 +39,6 @@ void bf_target_check_ceilings(const struct bf_target *target, const struct bf_do
         bf_rules_check(target->rules, target->name, document, complaints);
 }
 
-/* Is the field said, by the author or by the target's defaults? Of its own default nothing is to be seen. */
-static bool says(const struct bf_document *document, const char *section, const char *field)
-{
-    json_t *root = json_loads(bf_document_current(document), 0, NULL);
-    bool found = json_object_get(json_object_get(root, section), field) != NULL;
-    json_decref(root);
-    return found;
-}
-
 void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target *target,
                           const struct bf_document *document, struct bf_complaints *complaints)
 {
@@ -65,8 +56,6 @@ void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target
         BF_AUTO_STRING char *pointer = bf_format("/signals/%zu/sql", i);
         dialect->check_query(document->queries[i].sql, pointer, complaints);
     }
-    if (!dialect->common(BF_STATEMENT_WATCH) && says(document, "limits", "yield_after"))
-        bf_complain(complaints, BF_UNSUPPORTED, "/limits/yield_after", "is not built yet for %s", dialect->name);
     for (enum bf_signal_kind kind = 0; kind < BF_SIGNAL_KIND_COUNT; kind++) {
         BF_AUTO_STRING char *pointer = bf_format("/limits/%s", bf_signal_kind_name(kind));
         if (kind != BF_SIGNAL_REPLICATION_LAG && bf_document_limit(document, kind) > 0 && !bf_signal_is_measured(target, kind))

@@ -367,6 +367,8 @@ void bf_walk_send_batch(struct bf_walk *walk)
               walk->part.batches + 1, bf_walk_lock_wait(walk, form));
     if (sifted)
         add_legs(walk, BF_STATEMENT_SET_ASIDE, walk->statements->set_aside[range->split], true);
+    else if (walk->statements->lock[range->split][0])
+        add_legs(walk, BF_STATEMENT_LOCK, walk->statements->lock[range->split], false);
     add_legs(walk, BF_STATEMENT_UPDATE,
              sifted ? walk->statements->update_rest[range->split] : walk->statements->update[range->split], sifted);
     walk->locks.form = form;

@@ -39,6 +39,8 @@ struct bf_table {
     int64_t bytes;          /* -1: unknown */
     int64_t row_bytes;      /* without what is stored beside the rows; 0: unknown */
     bool partitioned;
+    bool clustered;         /* InnoDB: the key is the primary one */
+    bool locks_first;       /* an UPDATE cannot be told not to wait for a lock (MySQL) */
 };
 void bf_table_free(struct bf_table *table); /* NULL is fine */
 
@@ -47,7 +49,9 @@ struct bf_statements {
     char *text[BF_STATEMENT_KINDS]; /* statements without a shape; NULL for SURVEY, CHECK, SCHEMA and shaped ones */
     size_t key_count;
     char *update[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX]; /* [split][leg] */
-    /* SET_ASIDE for each leg, then the UPDATE of the rest (lib/engine/locks.h). NULL: not built for the engine. */
+    /* LOCK for each leg, before the UPDATEs; NULL: the UPDATEs themselves wait for nobody. */
+    char *lock[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX];
+    /* SET_ASIDE for each leg, then the UPDATE of the rest (lib/engine/locks.h). NULL: not to be had on this table. */
     char *set_aside[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX], *update_rest[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX];
     /* [split]; BOUNDARY and SPLIT have shapes 0 (no low) and 1 (with low) only */
     char *recount[BF_KEY_COLUMNS_MAX + 1], *boundary[2], *split[2], *count[BF_KEY_COLUMNS_MAX + 1],

@@ -82,9 +82,12 @@ enum bf_error_class {
       "id, slice, epoch, seq, position, low, split, rows_scanned, rows_changed (of the batches before), batches, "     \
       "batch_rows, lock wait (milliseconds, for what follows in the transaction) : clock (seconds, by the server), "   \
       "log (bytes, or absent); no row found: an error of class FENCE")                                                 \
+    X(LOCK, lock,                                                                                                      \
+      "low, high : anything; locks what UPDATE will change, an error of class LOCK when somebody else holds some of it; " \
+      "shape by split, one per leg")                                                                                   \
     X(SET_ASIDE, set_aside,                                                                                            \
       "low, high, id, slice, seq, all t/f : affected, rows that others hold and that are written down; waits for no "  \
-      "row; all: every other row is locked, else those that somebody may lock just now; shape by split, one per leg")                                                       \
+      "row; all: every other row is locked, else those that somebody may lock just now; shape by split, one per leg")  \
     X(UPDATE, update,                                                                                                  \
       "low, high : affected; shape by split, one statement per leg; behind SET_ASIDE low, high, id, slice, seq")       \
     X(COUNT_ASIDE, count_aside, "id, slice : rows that are set aside")                                                 \
@@ -99,7 +102,7 @@ enum bf_error_class {
     X(WATCH, watch, "- : how many sessions of the server wait for a lock; cheap")                                      \
     X(WATCHED, watched,                                                                                                \
       "session (the job's id, and what follows it in the session's name) : waits t/f (it waits for that session; else "  \
-      "that waits for it), milliseconds, who; the longest first")                                                      \
+      "that waits for it), milliseconds (no less than it waits), who; the longest first")                              \
     X(BOUNDARY, boundary,                                                                                              \
       "low, through, n - 1 : key columns, split of (low, key), beyond t/f (key >= through), clock, log (bytes) and "   \
       "took (seconds) or absent; no row: fewer than n rows follow; shape 0 has no low")                                \

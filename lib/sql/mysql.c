@@ -1,8 +1,8 @@
 /* The dialect of MySQL and MariaDB. One file per concern: mysql_template.c (parameters), mysql_schema.c (control
  * schema), mysql_control.c (statements on it), mysql_key.c and mysql_render.c (statements on the table), mysql_survey.c
  * and mysql_index.c (what the table is), mysql_expression.c, mysql_check.c and mysql_trial.c (what the author wrote),
- * mysql_replica.c (heartbeat and
- * what replicas say), mysql_classify.c. */
+ * mysql_locks.c (rows that others hold, and who waits), mysql_replica.c (heartbeat and what replicas say),
+ * mysql_classify.c. */
 #include "mysql_dialect.h"
 
 const struct bf_dialect bf_dialect_mysql = {

@@ -92,13 +92,30 @@
     "ended_at = IF(?2 IN (''" FINAL_STATES "), NOW(6), NULL) WHERE id = ?1 "                                          \
     "AND EXISTS (SELECT 1 FROM backfilld.checkpoint c WHERE c.job = ?1 AND c.slice = 0 AND c.epoch = ?#3 AND c.owner = ?4)"
 
+/* Which statement of the step it is: UPDATE (mysql_render.c) and REDO_ASIDE (mysql_locks.c). */
+enum { WARNED = 1, ASKED_AGAIN = 3, REDO_WARNED = 4, REDO_ASKED_AGAIN = 9 };
+
 enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement)
 {
-    if (step == BF_STATEMENT_FENCE && statement == 2)
-        return BF_CLASS_FENCE;
-    if (step == BF_STATEMENT_UPDATE)
-        return statement == BF_MYSQL_ASKED_AGAIN ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
-    return statement == 0 ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
+    switch (step) {
+    case BF_STATEMENT_FENCE:
+        return statement == 2 ? BF_CLASS_FENCE : BF_CLASS_NOT_PRIMARY;
+    case BF_STATEMENT_UPDATE:
+        return statement == ASKED_AGAIN ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
+    case BF_STATEMENT_REDO_ASIDE:
+        return statement == REDO_ASKED_AGAIN ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
+    case BF_STATEMENT_LOCK:
+    case BF_STATEMENT_SET_ASIDE:
+        return BF_CLASS_DATA; /* of what the author wrote */
+    default:
+        return statement == 0 ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
+    }
+}
+
+bool bf_mysql_warned(enum bf_statement step, size_t statement)
+{
+    return (step == BF_STATEMENT_UPDATE && statement == WARNED) ||
+           (step == BF_STATEMENT_REDO_ASIDE && statement == REDO_WARNED);
 }
 
 /* Which transactions are under way, from a table that a server fills anew only when nobody has read it for 0.1 s: the
@@ -155,6 +172,7 @@ const char *bf_mysql_control_statement(enum bf_statement statement)
         [BF_STATEMENT_NEXT_PASS] = NEXT_PASS,
         [BF_STATEMENT_CANARY_DONE] =
             ASK_FIRST "UPDATE backfilld.checkpoint SET canary = 1, updated_at = NOW(6) WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3",
+        [BF_STATEMENT_COUNT_ASIDE] = "SELECT COUNT(*) FROM backfilld.aside WHERE job = ?1 AND slice = ?#2",
         [BF_STATEMENT_JOB_STATE] = JOB_STATE,
         [BF_STATEMENT_END_LOST_SESSIONS] = END_LOST_SESSIONS,
     };
@@ -199,6 +217,6 @@ const char *bf_mysql_common(enum bf_statement statement)
     case BF_STATEMENT_LOG_WRITTEN:
         return bf_mysql_log_written;
     default:
-        return NULL;
+        return bf_mysql_watch_statement(statement);
     }
 }

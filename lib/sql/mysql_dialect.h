@@ -5,6 +5,7 @@
  * only:
  *   ?3    parameter 3 as a literal string, or NULL         ?#3   as a bare number        ?+3   as that number plus one
  *   ?;    ends one of several statements of one step       ??    a question mark (in what the author wrote)
+ *   ?{ ?} what stands between, with its parameters, as one literal string: a text to be prepared
  * A step's answer has the count of its first statement that gives no rows, and the rows of its last one that does. A
  * QUERY is no template: it is one statement, sent as it is.
  *
@@ -25,6 +26,11 @@ void bf_mysql_literal(struct bf_buffer *buffer, const char *text);
 void bf_mysql_author(struct bf_buffer *buffer, const char *expression);
 /* The same of a predicate, with :started_at replaced. */
 void bf_mysql_author_predicate(struct bf_buffer *buffer, const char *predicate, int64_t started_at);
+/* What a template without parameters says; it is empty afterwards. The caller frees the text. */
+char *bf_mysql_plain(struct bf_buffer *template);
+/* Appends five statements and `behind`: what stands in @backfilld_keys, between two templates without parameters, is
+ * prepared and run; `behind` ("" or statements that end in ?;) comes right after that. Empties both. */
+void bf_mysql_run_with_keys(struct bf_buffer *buffer, struct bf_buffer *before, struct bf_buffer *after, const char *behind);
 
 /* mysql_key.c */
 void bf_mysql_quote(struct bf_buffer *buffer, const char *name); /* `name` with inner quotes doubled */
@@ -40,6 +46,8 @@ void bf_mysql_key_list(struct bf_buffer *buffer, const struct bf_table *table, s
 void bf_mysql_key_output(struct bf_buffer *buffer, const struct bf_table *table, const char *prefix);
 /* The same as texts of the server's making, which no type of a variable or union changes. */
 void bf_mysql_key_text(struct bf_buffer *buffer, const struct bf_table *table, const char *prefix);
+/* What makes a value of that key column of a literal between the two. */
+void bf_mysql_key_value(struct bf_buffer *before, struct bf_buffer *behind, const struct bf_table *table, size_t column);
 /* Parameter number first_parameter + column, as a value of that key column. */
 void bf_mysql_key_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
                             size_t first_parameter);
@@ -62,7 +70,7 @@ const char *bf_mysql_common(enum bf_statement statement);
 /* The statements on the control schema, without the comment at their head; NULL for those about the table. */
 const char *bf_mysql_control_statement(enum bf_statement statement);
 extern const char *const bf_mysql_schema_ddl[];
-enum { BF_MYSQL_SCHEMA_VERSION = 2 };
+enum { BF_MYSQL_SCHEMA_VERSION = 3 };
 
 /* What makes one server this one, until the row in backfilld.meta says it for all that replicate from it. Whoever asks has
  * to get the same: a job may be planned by one account before another makes that row. */
@@ -76,9 +84,10 @@ enum { BF_MYSQL_SCHEMA_VERSION = 2 };
 
 /* Raises error 1242 when it is computed: what turns "no row" into an error of the server's own (P1). */
 #define BF_MYSQL_RAISE "(SELECT 1 UNION SELECT 2)"
-enum { BF_MYSQL_RAISED = 1242, BF_MYSQL_WARNED = 1, BF_MYSQL_ASKED_AGAIN = 3 /* statements of an UPDATE */ };
+enum { BF_MYSQL_RAISED = 1242 };
 /* What the error means, by the statement of the step that raised it. */
 enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement);
+bool bf_mysql_warned(enum bf_statement step, size_t statement); /* is it that the server warned while rows were changed? */
 
 /* Newer servers have words where older ones have 0 and 1. An account with every right writes to a demoted primary all
  * the same, and what it writes there is lost: so whatever writes asks first, and a batch asks again before COMMIT. */
@@ -98,6 +107,29 @@ void bf_mysql_check_query(const char *sql, const char *pointer, struct bf_compla
 /* Why a text is not one query that only reads; NULL when it is. */
 const char *bf_mysql_query_fault(const char *query);
 char *bf_mysql_trial(const struct bf_document *document, const struct bf_table *table);
+
+/* mysql_render.c */
+void bf_mysql_set(struct bf_buffer *buffer, const struct bf_document *document);   /* the list behind SET */
+void bf_mysql_where(struct bf_buffer *buffer, const struct bf_document *document); /* AND (where) AND (remaining) */
+char *bf_mysql_without_index(const char *reference); /* the table's name alone; the caller frees it */
+/* Behind the last UPDATE of a transaction: sets down in the checkpoint how many rows it changed (%s: the job). */
+#define BF_MYSQL_STORE_CHANGED                                                                                        \
+    "?; UPDATE backfilld.checkpoint SET rows_changed = rows_changed + @backfilld_changed, rows_changed_counted = 1 "  \
+    "WHERE job = '%s' AND slice = @backfilld_slice?; "                                                                \
+    "SELECT IF(ROW_COUNT() = 1 AND " BF_MYSQL_WRITABLE ", 1, " BF_MYSQL_RAISE ")"
+
+/* mysql_locks.c */
+/* Of an UPDATE: on MariaDB it waits for no lock at all. */
+#define BF_MYSQL_NO_WAIT "/*M! SET STATEMENT innodb_lock_wait_timeout = 0 FOR */ "
+char *bf_mysql_lock(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg);
+char *bf_mysql_set_aside(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split,
+                         size_t leg);
+/* The UPDATE of the leg, but for what SET_ASIDE has set aside just now; it runs what that has prepared. */
+char *bf_mysql_update_rest(const char *job, size_t leg);
+char *bf_mysql_take_aside(const char *job, const struct bf_table *table);
+char *bf_mysql_wait_aside(const char *job, const struct bf_table *table);
+char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, const struct bf_table *table);
+const char *bf_mysql_watch_statement(enum bf_statement statement); /* NULL for all others */
 
 struct bf_statements *bf_mysql_render(const char *job, const struct bf_document *document,
                                       const struct bf_table *table);

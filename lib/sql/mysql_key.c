@@ -71,21 +71,22 @@ void bf_mysql_key_text(struct bf_buffer *buffer, const struct bf_table *table, c
     }
 }
 
-void bf_mysql_key_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
-                            size_t first_parameter)
+void bf_mysql_key_value(struct bf_buffer *before, struct bf_buffer *behind, const struct bf_table *table, size_t column)
 {
     const char *type = table->key[column].type;
-    size_t number = first_parameter + column;
 
     switch (bf_mysql_key_kind(type)) {
     case BF_MYSQL_KEY_INTEGER:
-        bf_buffer_format(buffer, "CAST(?%zu AS %s)", number, strstr(type, "unsigned") ? "UNSIGNED" : "SIGNED");
+        bf_buffer_text(before, "CAST(");
+        bf_buffer_format(behind, " AS %s)", strstr(type, "unsigned") ? "UNSIGNED" : "SIGNED");
         break;
     case BF_MYSQL_KEY_BINARY:
-        bf_buffer_format(buffer, "UNHEX(?%zu)", number);
+        bf_buffer_text(before, "UNHEX(");
+        bf_buffer_text(behind, ")");
         break;
     case BF_MYSQL_KEY_DECIMAL:
-        bf_buffer_format(buffer, "CAST(?%zu AS %.*s)", number, (int)strcspn(type, " "), type);
+        bf_buffer_text(before, "CAST(");
+        bf_buffer_format(behind, " AS %.*s)", (int)strcspn(type, " "), type);
         break;
     case BF_MYSQL_KEY_CAST:
         /* there is no CAST to TIMESTAMP; the session is in UTC, so both write the same */
@@ -93,13 +94,22 @@ void bf_mysql_key_parameter(struct bf_buffer *buffer, const struct bf_table *tab
             type = "DATETIME(6)";
         else if (!strncmp(type, "time", 4))
             type = "TIME(6)";
-        bf_buffer_format(buffer, "CAST(?%zu AS %s)", number, type);
+        bf_buffer_text(before, "CAST(");
+        bf_buffer_format(behind, " AS %s)", type);
         break;
     case BF_MYSQL_KEY_STRING: /* a literal yields to the column's collation */
     case BF_MYSQL_KEY_NONE:
-        bf_buffer_format(buffer, "?%zu", number);
         break;
     }
+}
+
+void bf_mysql_key_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
+                            size_t first_parameter)
+{
+    struct bf_buffer behind = {0};
+    bf_mysql_key_value(buffer, &behind, table, column);
+    BF_AUTO_STRING char *rest = bf_buffer_take(&behind);
+    bf_buffer_format(buffer, "?%zu%s", first_parameter + column, rest);
 }
 
 void bf_mysql_key_collated(struct bf_buffer *buffer, const struct bf_table *table, size_t column,

@@ -6,6 +6,8 @@
  * missed row. */
 #include "mysql_dialect.h"
 
+#include <string.h>
+
 #include "allocate.h"
 
 struct render {
@@ -19,9 +21,8 @@ static void begin(const struct render *render, struct bf_buffer *buffer)
     bf_buffer_format(buffer, "/* backfilld %s */ ", render->job);
 }
 
-static void where(const struct render *render, struct bf_buffer *buffer)
+void bf_mysql_where(struct bf_buffer *buffer, const struct bf_document *document)
 {
-    const struct bf_document *document = render->document;
     const char *const predicates[] = {document->where, document->remaining};
     for (size_t i = 0; i < BF_COUNT(predicates); i++) {
         if (!predicates[i])
@@ -30,6 +31,31 @@ static void where(const struct render *render, struct bf_buffer *buffer)
         bf_mysql_author_predicate(buffer, predicates[i], document->started_at);
         bf_buffer_text(buffer, ")");
     }
+}
+
+static void where(const struct render *render, struct bf_buffer *buffer)
+{
+    bf_mysql_where(buffer, render->document);
+}
+
+void bf_mysql_set(struct bf_buffer *buffer, const struct bf_document *document)
+{
+    for (size_t i = 0; i < document->set_count; i++) {
+        bf_buffer_text(buffer, i ? ", " : "");
+        bf_mysql_quote(buffer, document->set[i].name);
+        bf_buffer_text(buffer, " = (");
+        bf_mysql_author(buffer, document->set[i].value);
+        bf_buffer_text(buffer, ")");
+    }
+}
+
+char *bf_mysql_without_index(const char *reference)
+{
+    static const char force[] = " FORCE INDEX (";
+    const char *end = NULL;
+    for (const char *at = strstr(reference, force); at; at = strstr(at + 1, force))
+        end = at;
+    return end ? bf_format("%.*s", (int)(end - reference), reference) : bf_copy_string(reference);
 }
 
 /* The first key column in which low and the found key k differ. */
@@ -52,32 +78,30 @@ static void split_of(const struct render *render, struct bf_buffer *buffer, size
  * warning (a value that was cut, a text that was no number) is an error. Statements 0 to 3 of the step. */
 #define COUNT_CHANGED                                                                                                 \
     "?; SET @backfilld_changed = @backfilld_changed + ROW_COUNT() + IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")"
-#define STORE_CHANGED                                                                                                 \
-    "?; UPDATE backfilld.checkpoint SET rows_changed = rows_changed + @backfilld_changed, rows_changed_counted = 1 "  \
-    "WHERE job = '%s' AND slice = @backfilld_slice?; "                                                                \
-    "SELECT IF(ROW_COUNT() = 1 AND " BF_MYSQL_WRITABLE ", 1, " BF_MYSQL_RAISE ")"
 
 static char *update(const struct render *render, size_t split, size_t leg)
 {
     struct bf_buffer buffer = {0};
-    const struct bf_document *document = render->document;
     struct bf_mysql_range range = {render->table, split, 1, render->table->key_count + 1};
 
     begin(render, &buffer);
-    bf_buffer_format(&buffer, "UPDATE %s SET ", render->table->reference);
-    for (size_t i = 0; i < document->set_count; i++) {
-        bf_buffer_text(&buffer, i ? ", " : "");
-        bf_mysql_quote(&buffer, document->set[i].name);
-        bf_buffer_text(&buffer, " = (");
-        bf_mysql_author(&buffer, document->set[i].value);
-        bf_buffer_text(&buffer, ")");
-    }
+    bf_buffer_format(&buffer, BF_MYSQL_NO_WAIT "UPDATE %s SET ", render->table->reference);
+    bf_mysql_set(&buffer, render->document);
     bf_buffer_text(&buffer, " WHERE ");
     bf_mysql_leg(&buffer, &range, leg);
     where(render, &buffer);
+    return bf_buffer_take(&buffer);
+}
+
+/* Behind the UPDATE of a leg; frees its text. */
+static char *counted(const struct render *render, size_t split, size_t leg, char *text)
+{
+    struct bf_buffer buffer = {0};
+    bf_buffer_text(&buffer, text);
+    free(text);
     bf_buffer_text(&buffer, COUNT_CHANGED);
     if (leg + 1 == bf_leg_count(split, render->table->key_count))
-        bf_buffer_format(&buffer, STORE_CHANGED, render->job);
+        bf_buffer_format(&buffer, BF_MYSQL_STORE_CHANGED, render->job);
     return bf_buffer_take(&buffer);
 }
 
@@ -317,14 +341,24 @@ struct bf_statements *bf_mysql_render(const char *job, const struct bf_document 
             statements->text[statement] = bf_format("/* backfilld %s */ %s", job, text);
     }
     statements->text[BF_STATEMENT_END] = end(&render);
+    statements->text[BF_STATEMENT_TAKE_ASIDE] = bf_mysql_take_aside(job, table);
+    statements->text[BF_STATEMENT_WAIT_ASIDE] = bf_mysql_wait_aside(job, table);
+    statements->text[BF_STATEMENT_REDO_ASIDE] = bf_mysql_redo_aside(job, document, table);
     for (size_t shape = 0; shape < 2; shape++) {
         statements->boundary[shape] = boundary(&render, shape);
         statements->split[shape] = split(&render, shape);
     }
     statements->text[BF_STATEMENT_QUANTILES] = bf_mysql_quantiles(job, table, statements->split[1]);
     for (size_t shape = 0; shape <= n; shape++) {
-        for (size_t leg = 0; leg < bf_leg_count(shape, n); leg++)
-            statements->update[shape][leg] = update(&render, shape, leg);
+        for (size_t leg = 0; leg < bf_leg_count(shape, n); leg++) {
+            statements->update[shape][leg] = counted(&render, shape, leg, update(&render, shape, leg));
+            if (table->locks_first)
+                statements->lock[shape][leg] = bf_mysql_lock(job, document, table, shape, leg);
+            if (!table->clustered)
+                continue; /* see mysql_locks.c */
+            statements->update_rest[shape][leg] = counted(&render, shape, leg, bf_mysql_update_rest(job, leg));
+            statements->set_aside[shape][leg] = bf_mysql_set_aside(job, document, table, shape, leg);
+        }
         statements->count[shape] = count(&render, shape, 0);
         statements->probe[shape] = count(&render, shape, 2 * n + 1);
         statements->cap[shape] = cap(&render, shape);

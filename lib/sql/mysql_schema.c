@@ -1,4 +1,4 @@
-/* The control schema on the target, version 2: the database `backfilld`. DDL commits by itself here, so every statement
+/* The control schema on the target, version 3: the database `backfilld`. DDL commits by itself here, so every statement
  * may be run again and the version is written last. Changes to come are additive only. */
 #include "mysql_dialect.h"
 
@@ -70,7 +70,18 @@ const char *const bf_mysql_schema_ddl[] = {
     "INSERT INTO backfilld.meta (`key`, value) SELECT 'identity', " BF_MYSQL_SERVER_IDENTITY
     " ON DUPLICATE KEY UPDATE value = value",
 
-    "INSERT INTO backfilld.meta (`key`, value) VALUES ('schema_version', '2') "
-    "ON DUPLICATE KEY UPDATE value = IF(CAST(value AS UNSIGNED) < 2, '2', value)",
+    /* Version 3: rows that others held when their batch was run; done later, and struck off by the same transaction. A key
+     * may be longer than what an index holds, so the rows of a batch are numbered. */
+    "CREATE TABLE IF NOT EXISTS backfilld.aside ("
+    "job VARCHAR(64) NOT NULL, "
+    "slice INT NOT NULL, "
+    "seq BIGINT NOT NULL, "
+    "number BIGINT NOT NULL, "
+    "`key` MEDIUMTEXT NOT NULL, "
+    "set_aside_at DATETIME(6) NOT NULL, "
+    "PRIMARY KEY (job, slice, seq, number))" TABLE_OPTIONS,
+
+    "INSERT INTO backfilld.meta (`key`, value) VALUES ('schema_version', '3') ON DUPLICATE KEY UPDATE "
+    "value = IF(CAST(value AS UNSIGNED) < 3, '3', value)",
 
     NULL};

@@ -223,6 +223,8 @@ struct bf_table *bf_mysql_read_survey(const struct bf_document *document, const 
         return NULL;
     }
     table->reference = reference(found, index);
+    table->clustered = !strcmp(index, "PRIMARY");
+    table->locks_first = !strstr(bf_answer_value(server, 0, BF_SERVER_VERSION), "MariaDB");
     table->definition = definition(document, columns, table);
     return table;
 }

@@ -67,21 +67,43 @@ void bf_mysql_author_predicate(struct bf_buffer *buffer, const char *predicate, 
     bf_mysql_author(buffer, text);
 }
 
-size_t bf_mysql_expand(struct bf_buffer *buffer, const struct bf_step *step)
+char *bf_mysql_plain(struct bf_buffer *template)
 {
-    size_t statements = 1;
-    const char *from = step->sql;
+    BF_AUTO_STRING char *text = bf_buffer_take(template);
+    const struct bf_step step = {.statement = BF_STATEMENT_SURVEY, .sql = text};
+    struct bf_buffer buffer = {0};
+    bf_mysql_expand(&buffer, &step);
+    return bf_buffer_take(&buffer);
+}
 
-    if (step->statement == BF_STATEMENT_QUERY) {
-        bf_buffer_text(buffer, from);
-        return 1;
-    }
+void bf_mysql_run_with_keys(struct bf_buffer *buffer, struct bf_buffer *before, struct bf_buffer *after, const char *behind)
+{
+    BF_AUTO_STRING char *head = bf_mysql_plain(before), *tail = bf_mysql_plain(after);
+    bf_buffer_text(buffer, "?; SET @backfilld_sql = CONCAT(");
+    bf_mysql_literal(buffer, head);
+    bf_buffer_text(buffer, ", COALESCE(@backfilld_keys, 'FALSE'), ");
+    bf_mysql_literal(buffer, tail);
+    bf_buffer_format(buffer, ")?; PREPARE backfilld_keyed FROM @backfilld_sql?; EXECUTE backfilld_keyed?; %s"
+                     "DEALLOCATE PREPARE backfilld_keyed", behind);
+}
 
+/* Expands to the end, or to the mark that ends a quoted part; returns what stands behind that. */
+static const char *expand(struct bf_buffer *buffer, const struct bf_step *step, const char *from, size_t *statements)
+{
     for (const char *mark = strchr(from, '?'); mark; mark = strchr(from, '?')) {
         bf_buffer_append(buffer, from, (size_t)(mark - from));
         from = mark + 1;
+        if (*from == '}')
+            return from + 1;
+        if (*from == '{') {
+            struct bf_buffer quoted = {0};
+            from = expand(&quoted, step, from + 1, statements);
+            BF_AUTO_STRING char *text = bf_buffer_take(&quoted);
+            bf_mysql_literal(buffer, text);
+            continue;
+        }
         if (*from == '?' || *from == ';') {
-            statements += *from == ';';
+            *statements += *from == ';';
             bf_buffer_append(buffer, from++, 1);
             continue;
         }
@@ -91,5 +113,15 @@ size_t bf_mysql_expand(struct bf_buffer *buffer, const struct bf_step *step)
         from = end;
     }
     bf_buffer_text(buffer, from);
+    return from + strlen(from);
+}
+
+size_t bf_mysql_expand(struct bf_buffer *buffer, const struct bf_step *step)
+{
+    size_t statements = 1;
+    if (step->statement == BF_STATEMENT_QUERY)
+        bf_buffer_text(buffer, step->sql);
+    else
+        expand(buffer, step, step->sql, &statements);
     return statements;
 }

@@ -6,8 +6,6 @@
  *   SELECT count of the rows, count of those that match `remaining` still, WHERE keys */
 #include "mysql_dialect.h"
 
-#include <string.h>
-
 #include "allocate.h"
 
 enum { TRIAL_ROWS = 100, KEYS_MAX = 8 * 1024 * 1024 /* bytes */ };
@@ -28,16 +26,6 @@ static void key_literal(struct bf_buffer *buffer, const struct bf_column *column
     bf_buffer_text(buffer, quoted[kind][1]);
 }
 
-/* What a template without parameters says; the buffer is empty afterwards. */
-static char *plain(struct bf_buffer *template)
-{
-    BF_AUTO_STRING char *text = bf_buffer_take(template);
-    const struct bf_step step = {.statement = BF_STATEMENT_SURVEY, .sql = text};
-    struct bf_buffer buffer = {0};
-    bf_mysql_expand(&buffer, &step);
-    return bf_buffer_take(&buffer);
-}
-
 /* (`a` = 1 AND `b` = X'00'), of one row. */
 static void key_text(struct bf_buffer *buffer, const struct bf_table *table)
 {
@@ -47,7 +35,7 @@ static void key_text(struct bf_buffer *buffer, const struct bf_table *table)
         bf_buffer_text(&name, i ? " AND " : "");
         bf_mysql_quote(&name, table->key[i].name);
         bf_buffer_text(&name, " = ");
-        BF_AUTO_STRING char *text = plain(&name);
+        BF_AUTO_STRING char *text = bf_mysql_plain(&name);
         bf_buffer_text(buffer, ", ");
         bf_mysql_literal(buffer, text);
         bf_buffer_text(buffer, ", ");
@@ -56,69 +44,29 @@ static void key_text(struct bf_buffer *buffer, const struct bf_table *table)
     bf_buffer_text(buffer, ", ')')");
 }
 
-/* AND (where) AND (remaining): what the batches ask. */
-static void predicates(struct bf_buffer *buffer, const struct bf_document *document)
-{
-    const char *const texts[] = {document->where, document->remaining};
-    for (size_t i = 0; i < BF_COUNT(texts); i++) {
-        if (!texts[i])
-            continue;
-        bf_buffer_text(buffer, " AND (");
-        bf_mysql_author_predicate(buffer, texts[i], document->started_at);
-        bf_buffer_text(buffer, ")");
-    }
-}
-
-/* Prepares and runs a text with @backfilld_keys between its halves. */
-static void run_with_keys(struct bf_buffer *buffer, struct bf_buffer *before, struct bf_buffer *after)
-{
-    BF_AUTO_STRING char *head = plain(before), *tail = plain(after);
-    bf_buffer_text(buffer, "?; SET @backfilld_sql = CONCAT(");
-    bf_mysql_literal(buffer, head);
-    bf_buffer_text(buffer, ", COALESCE(@backfilld_keys, 'FALSE'), ");
-    bf_mysql_literal(buffer, tail);
-    bf_buffer_text(buffer, ")?; PREPARE backfilld_trial FROM @backfilld_sql?; EXECUTE backfilld_trial?; "
-                           "DEALLOCATE PREPARE backfilld_trial");
-}
-
-/* The key's index is good for a range of the key; which one finds rows by what the author asks is the server's choice. */
-static char *without_index(const char *reference)
-{
-    static const char force[] = " FORCE INDEX (";
-    const char *end = NULL;
-    for (const char *at = strstr(reference, force); at; at = strstr(at + 1, force))
-        end = at;
-    return end ? bf_format("%.*s", (int)(end - reference), reference) : bf_copy_string(reference);
-}
-
 char *bf_mysql_trial(const struct bf_document *document, const struct bf_table *table)
 {
     struct bf_buffer buffer = {0}, update = {0}, asked = {0}, look = {0}, nothing = {0};
-    BF_AUTO_STRING char *free_choice = without_index(table->reference);
+    /* the key's index is good for a range of the key; which one finds rows by what the author asks is the server's choice */
+    BF_AUTO_STRING char *free_choice = bf_mysql_without_index(table->reference);
 
     bf_buffer_format(&buffer, "/* backfilld plan */ SET SESSION group_concat_max_len = %d?; SET @backfilld_keys = "
                      "(SELECT GROUP_CONCAT(k SEPARATOR ' OR ') FROM (SELECT ", KEYS_MAX);
     key_text(&buffer, table);
     bf_buffer_format(&buffer, " AS k FROM %s WHERE TRUE", free_choice);
-    predicates(&buffer, document);
+    bf_mysql_where(&buffer, document);
     bf_buffer_format(&buffer, " LIMIT %d) picked)", TRIAL_ROWS);
 
     bf_buffer_format(&update, "/* backfilld plan */ UPDATE %s SET ", table->reference);
-    for (size_t i = 0; i < document->set_count; i++) {
-        bf_buffer_text(&update, i ? ", " : "");
-        bf_mysql_quote(&update, document->set[i].name);
-        bf_buffer_text(&update, " = (");
-        bf_mysql_author(&update, document->set[i].value);
-        bf_buffer_text(&update, ")");
-    }
+    bf_mysql_set(&update, document);
     bf_buffer_text(&update, " WHERE (");
     bf_buffer_text(&asked, ")");
-    predicates(&asked, document);
-    run_with_keys(&buffer, &update, &asked);
+    bf_mysql_where(&asked, document);
+    bf_mysql_run_with_keys(&buffer, &update, &asked, "");
 
     bf_buffer_text(&look, "/* backfilld plan */ SELECT COUNT(*), COUNT(IF((");
     bf_mysql_author_predicate(&look, document->remaining, document->started_at);
     bf_buffer_format(&look, "), 1, NULL)) FROM %s WHERE ", table->reference);
-    run_with_keys(&buffer, &look, &nothing);
+    bf_mysql_run_with_keys(&buffer, &look, &nothing, "");
     return bf_buffer_take(&buffer);
 }

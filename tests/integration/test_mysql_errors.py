@@ -9,7 +9,6 @@ import pytest
 from lab.daemon import document, pace
 from lab.mysql_database import full_speed, make_table, slow_batches
 from lab.mysql_proxy import MyProxy
-from lab.wait import until
 
 # error: (SQLSTATE, in place of what, what the job says while it tries again)
 RAISED = {
@@ -93,30 +92,6 @@ def test_a_definition_that_changed_is_looked_at_anew_once(number, sqlstate, my_d
         failed = daemon.wait(daemon.submit(counted(pace=pace(20), again=True)), "failed")
         assert failed["reason"]["code"] == "statement_failed" and str(number) in failed["reason"]["text"], failed["reason"]
     all_once(my_database, 200)
-
-
-def test_a_deadlock_takes_the_whole_batch_back(my_database, make_daemon):
-    """The other transaction did more, so the server ends ours (1213)."""
-    make_table(my_database, 200)
-    my_database.execute("CREATE TABLE heavy (id BIGINT PRIMARY KEY, n INTEGER)")
-    my_database.execute("INSERT INTO heavy SELECT id, 0 FROM counted")
-    daemon = make_daemon(my_database, **my_database.target)
-    other = my_database.connect(autocommit=False)
-    cursor = other.cursor()
-    cursor.execute("UPDATE heavy SET n = n + 1")
-    cursor.execute("UPDATE counted SET other = other + 1 WHERE id = 1190")
-    job = daemon.submit(counted(pace=pace(20), limits={"lock_timeout": "20s"}))
-    until(lambda: int(my_database.row("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")[1]) > 0, 20,
-          "the batch waits for the other")
-    cursor.execute("UPDATE counted SET other = other + 1 WHERE id = 1010")  # the batch holds it
-    reason = daemon.wait_reason(job, "lock_conflict")["reason"]["text"]
-    assert "1213" in reason, reason
-    assert my_database.value("SELECT COUNT(*) FROM counted WHERE n = 1") == 100
-    other.commit()
-    other.close()
-    daemon.wait(job, "completed")
-    all_once(my_database, 200)
-    assert my_database.value("SELECT SUM(other) FROM counted") == 2
 
 
 @pytest.mark.parametrize("rights", ["few", "all"])

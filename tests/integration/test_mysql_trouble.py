@@ -33,17 +33,19 @@ def test_a_locked_row_is_waited_for_no_longer_than_the_lock_timeout(lock_timeout
     all_once(my_database, 200)
 
 
-def test_deadlock_and_lock_wait_take_the_whole_batch_back(my_database, make_daemon):
-    """1205 rolls back the statement alone; nothing of the transaction may be left."""
+def test_a_lock_takes_the_whole_batch_back(my_database, make_daemon):
+    """1205 rolls back the statement alone; nothing of the transaction may be left. By a key that is not the primary one no
+    row is set aside, but the batch tried again."""
     make_table(my_database, 100)
-    my_database.execute("CREATE TABLE pairs (a INTEGER, b INTEGER, n INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (a, b))")
-    my_database.execute("INSERT INTO pairs (a, b) SELECT id DIV 100, id FROM counted")
+    my_database.execute("CREATE TABLE pairs (id INTEGER PRIMARY KEY, a INTEGER NOT NULL, b INTEGER NOT NULL, "
+                        "n INTEGER NOT NULL DEFAULT 0, UNIQUE (a, b))")
+    my_database.execute("INSERT INTO pairs (id, a, b) SELECT id, id DIV 100, id FROM counted")
     daemon = make_daemon(my_database, **my_database.target)
     other = my_database.connect(autocommit=False)
-    other.cursor().execute("UPDATE pairs SET n = n WHERE a = 3 AND b = 300 FOR UPDATE".replace("UPDATE pairs SET n = n", "SELECT 1 FROM pairs"))
-    job = daemon.submit(document("pairs", {"n": "n + 1"}, pace=pace(15), limits={"lock_timeout": "1s"}))
+    other.cursor().execute("SELECT 1 FROM pairs WHERE id = 300 FOR UPDATE")
+    job = daemon.submit(document("pairs", {"n": "n + 1"}, key=["a", "b"], pace=pace(15), limits={"lock_timeout": "1s"}))
     daemon.wait_reason(job, "lock_conflict")
-    # the first leg of that batch was done before the second waited: it must not be seen, nor become so
+    # the first leg of that batch was done before the second met the lock: it must not be seen, nor become so
     seen = my_database.value("SELECT COUNT(*) FROM pairs WHERE n = 1")
     assert seen == my_database.value("SELECT rows_changed FROM backfilld.checkpoint") and seen < 30
     other.rollback()
@@ -59,7 +61,7 @@ def test_pause_and_abort_within_a_second_also_while_it_waits_for_a_lock(my_datab
     for number in range(6):
         other = my_database.connect(autocommit=False)
         other.cursor().execute("UPDATE counted SET other = 1 WHERE id = 20")
-        job = daemon.submit(counted(name=f"j{number}", pace=pace(20), limits={"lock_timeout": "30s"}))
+        job = daemon.submit(counted(name=f"j{number}", where="id = 20", pace=pace(20), limits={"lock_timeout": "30s"}))
         until(lambda: daemon.job(job)["activity"] == "batching", 20, "it batches")
         threading.Event().wait(0.1 * number)
         begun = time.monotonic()

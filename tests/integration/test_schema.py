@@ -16,9 +16,10 @@ def grants(database) -> tuple:
     """What the account needs on the table, and on the control schema."""
     if database.engine == "postgresql":
         return (["GRANT SELECT, UPDATE ON counted TO poor"],
-                ["GRANT USAGE ON SCHEMA backfilld TO poor", "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA backfilld TO poor"])
+                ["GRANT USAGE ON SCHEMA backfilld TO poor", "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA backfilld "
+                 "TO poor"])
     return ([f"GRANT SELECT, UPDATE ON `{database.name}`.* TO poor@'%'"],
-            ["GRANT SELECT, INSERT, UPDATE ON backfilld.* TO poor@'%'"])
+            ["GRANT SELECT, INSERT, UPDATE, DELETE ON backfilld.* TO poor@'%'"])
 
 
 @pytest.fixture

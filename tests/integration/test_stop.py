@@ -16,8 +16,8 @@ LIMIT = 1.0  # seconds
 
 
 def patient_job(database, name="job", rows=30, locked=False):
-    """`locked`: of a single row where the engine's batches wait for none, and only what is left over does."""
-    one = {"where": "id = 10"} if locked and database.engine == "postgresql" else {}
+    """`locked`: of a single row, because batches wait for none, and only what is left over does."""
+    one = {"where": "id = 10"} if locked else {}
     return document(database.table("counted"), {"n": "n + 1"}, name=name, pace=pace(rows),
                     limits={"lock_timeout": "20s", "statement_timeout": "30s"}, **one)
 

@@ -1,6 +1,8 @@
 """One database on a MySQL or MariaDB server with a connection of root's in autocommit mode, and what the tests of all engines
 ask of it; lab.postgres_database has the same for PostgreSQL."""
+import contextlib
 import itertools
+import json
 import os
 import random
 
@@ -13,8 +15,44 @@ from .wait import until
 _numbers = itertools.count(1)
 
 
+class Person:
+    """A connection of somebody else, used as psycopg's are."""
+
+    def __init__(self, connection):
+        self.connection, self.number = connection, connection.thread_id()
+
+    def execute(self, sql, parameters=None):
+        cursor = self.connection.cursor()
+        cursor.execute(sql, parameters)
+        return cursor
+
+    def commit(self):
+        self.connection.commit()
+
+    def rollback(self):
+        self.connection.rollback()
+
+    @contextlib.contextmanager
+    def transaction(self):
+        self.connection.begin()
+        try:
+            yield
+        except BaseException:
+            self.connection.rollback()
+            raise
+        self.connection.commit()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+
 class MyDatabase:
     """The daemon comes as user backfill; this connection is root's, in autocommit mode."""
+
+    errors = pymysql.err.Error
 
     def __init__(self, cluster, name, server=None):
         self.cluster, self.name, self.engine = cluster, name, cluster.flavour
@@ -67,6 +105,20 @@ class MyDatabase:
             self._connection.close()
         self._connection = None
 
+    def person(self, name, autocommit=True) -> Person:
+        """A connection of somebody else; no server here tells its name."""
+        return Person(self.connect(autocommit=autocommit))
+
+    def called(self, person) -> str:
+        """What a reason says of it."""
+        return f"connection {person.number} of root@"
+
+    def lock_every_100th(self, person, table, key, rows, remainder) -> int:
+        """Of those that nobody else has locked; how many. `rows`: the highest key. By their keys: a scan that looks for them
+        would lock every row for a moment."""
+        keys = ", ".join(str(number) for number in range(remainder or 100, rows + 1, 100))
+        return person.execute(f"SELECT COUNT(*) FROM {table} WHERE {key} IN ({keys}) FOR UPDATE SKIP LOCKED").fetchone()[0]
+
     def drop(self):
         self.execute(f"DROP DATABASE {self.name}")
         self.close()
@@ -81,15 +133,19 @@ class MyDatabase:
         """Runs `insert`, which reads `numbers`: i from 1 to rows."""
         number_rows(self, insert, rows)
 
-    def make_counted(self, rows, name="counted"):
-        make_table(self, rows, name)
+    def analyze(self, name):
         self.execute(f"ANALYZE TABLE {name}")
 
-    def slow(self, each, per="STATEMENT", name="counted", when=None):
-        """Triggers are for rows only here; what is the time within one is the time of its statement."""
+    def make_counted(self, rows, name="counted"):
+        make_table(self, rows, name)
+        self.analyze(name)
+
+    def slow(self, each, per="STATEMENT", name="counted", when=None, user="backfill", definer="root@localhost"):
+        """Triggers are for rows only here; what is the time within one is the time of its statement. While one runs, MySQL
+        takes the session for its definer's, whom a common account may not KILL."""
         rest = "AND (@slow_at IS NULL OR @slow_at <> NOW(6))" if per == "STATEMENT" else ""
-        self.execute(f"CREATE TRIGGER slow_{name} BEFORE UPDATE ON {name} FOR EACH ROW BEGIN IF USER() LIKE 'backfill@%' AND "
-                     f"({when or 'TRUE'}) {rest} THEN SET @slow_at = NOW(6); DO SLEEP({each}); END IF; END")
+        self.execute(f"CREATE DEFINER = {definer} TRIGGER slow_{name} BEFORE UPDATE ON {name} FOR EACH ROW BEGIN IF USER() LIKE "
+                     f"'{user}@%' AND ({when or 'TRUE'}) {rest} THEN SET @slow_at = NOW(6); DO SLEEP({each}); END IF; END")
 
     def full_speed(self, name="counted"):
         self.execute(f"DROP TRIGGER slow_{name}")
@@ -126,6 +182,19 @@ class MyDatabase:
         """The list of transactions is made anew only every 0.1 s, and not while it is read more often; this is always right."""
         waiting = self.row("SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")[1]
         return int(waiting) > 0 and bool(self.active(job))
+
+    def position(self, job) -> list:
+        """Of what is committed; [] at the start."""
+        position = self.value("SELECT position FROM backfilld.checkpoint WHERE job = %s", (job["id"],))
+        return json.loads(position) if position else []
+
+    def watchers(self) -> list:
+        """Numbers of the connections that look who waits."""
+        names = " UNION ".join(f"SELECT IS_USED_LOCK('backfilld watcher {i}')" for i in range(8))
+        return [number for number, in self.rows(names) if number]
+
+    def end(self, number):
+        self.execute(f"KILL CONNECTION {number}")
 
     def end_session(self, job):
         """A person ends the job's session while it works."""

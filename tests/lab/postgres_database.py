@@ -1,6 +1,7 @@
 """One database on a PostgreSQL server with a connection in autocommit mode, and what the tests of all engines ask of it;
 lab.mysql_database has the same for MariaDB and MySQL."""
 import itertools
+import json
 import os
 
 import psycopg
@@ -15,6 +16,7 @@ OF_JOB = "application_name LIKE 'backfilld ' || %s || '%%'"  # each slice has a 
 
 class Database:
     engine = "postgresql"
+    errors = psycopg.Error
     target = {}  # keys of the daemon's section for this database, beside `primary`
 
     def __init__(self, server, name):
@@ -54,6 +56,19 @@ class Database:
         if self._connection is not None:
             self._connection.close()
 
+    def person(self, name, autocommit=True):
+        """A connection of somebody else."""
+        return self.connect(application_name=name, autocommit=autocommit)
+
+    def called(self, person) -> str:
+        """What a reason says of it."""
+        return f"process {person.info.backend_pid} "
+
+    def lock_every_100th(self, person, table, key, rows, remainder) -> int:
+        """Of those that nobody else has locked; how many. `rows`: the highest key."""
+        return person.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {key} % 100 = {remainder} FOR UPDATE SKIP "
+                              "LOCKED) l").fetchone()[0]
+
     def drop(self):
         self.close()
         with self.server.connect() as connection:
@@ -69,11 +84,14 @@ class Database:
         """Runs `insert`, which reads `numbers`: i from 1 to rows."""
         self.execute(insert.replace("FROM numbers", f"FROM generate_series(1, {rows}) numbers(i)"))
 
+    def analyze(self, name):
+        self.execute(f"VACUUM ANALYZE {name}")
+
     def make_counted(self, rows, name="counted"):
         self.execute(f"CREATE TABLE {name} (id bigint PRIMARY KEY, n integer NOT NULL DEFAULT 0, "
                      "other integer NOT NULL DEFAULT 0, payload text NOT NULL DEFAULT repeat('x', 40))")
         self.execute(f"INSERT INTO {name} (id) SELECT g * 10 FROM generate_series(1, %s) g", (rows,))
-        self.execute(f"VACUUM ANALYZE {name}")
+        self.analyze(name)
 
     def slow(self, each, per="STATEMENT", name="counted", when=None):
         self.execute("""CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -111,6 +129,19 @@ class Database:
     def waits_for_lock(self, job) -> bool:
         return self.value(f"SELECT count(*) FROM pg_stat_activity WHERE {OF_JOB} AND wait_event_type = 'Lock'",
                           (job["id"],)) > 0
+
+    def position(self, job) -> list:
+        """Of what is committed; [] at the start."""
+        position = self.value("SELECT position FROM backfilld.checkpoint WHERE job = %s", (job["id"],))
+        return json.loads(position) if position else []
+
+    def watchers(self) -> list:
+        """Numbers of the sessions that look who waits."""
+        return [pid for pid, in self.rows("SELECT pid FROM pg_stat_activity WHERE application_name = 'backfilld watcher' AND "
+                                          "datname = current_database()")]
+
+    def end(self, number):
+        self.execute("SELECT pg_terminate_backend(%s)", (number,))
 
     def end_session(self, job):
         """A person ends the job's session."""

@@ -95,6 +95,7 @@ static void every_statement(void **state)
             case BF_STATEMENT_REPLICA_STATUS:
             case BF_STATEMENT_LOG_WRITTEN:
             case BF_STATEMENT_RECOUNT:
+            case BF_STATEMENT_LOCK:
             case BF_STATEMENT_SET_ASIDE:
             case BF_STATEMENT_UPDATE:
             case BF_STATEMENT_WATCH:
@@ -114,6 +115,7 @@ static void every_statement(void **state)
                 tagged(statements->update[split][leg]);
                 tagged(statements->update_rest[split][leg]);
                 tagged(statements->set_aside[split][leg]);
+                assert_null(statements->lock[split][leg]);
             }
             tagged(statements->recount[split]);
             tagged(statements->count[split]);
@@ -149,7 +151,8 @@ static void every_statement_of_mysql(void **state)
                                                   BF_STATEMENT_BEAT, BF_STATEMENT_READ_BEAT,
                                                   BF_STATEMENT_REPLICA_SERVER, BF_STATEMENT_REPLICA_STATUS,
                                                   BF_STATEMENT_LOG_WRITTEN, BF_STATEMENT_REPLAYED,
-                                                  BF_STATEMENT_REPLICA_HOSTS, BF_STATEMENT_LOG_READERS};
+                                                  BF_STATEMENT_REPLICA_HOSTS, BF_STATEMENT_LOG_READERS,
+                                                  BF_STATEMENT_WATCH, BF_STATEMENT_WATCHED};
     bool common[BF_STATEMENT_KINDS] = {false};
     for (size_t i = 0; i < BF_COUNT(of_no_job); i++) {
         common[of_no_job[i]] = true;
@@ -160,6 +163,8 @@ static void every_statement_of_mysql(void **state)
             statement == BF_STATEMENT_FENCE || statement == BF_STATEMENT_NEXT_PASS || statement == BF_STATEMENT_TOUCH ||
             statement == BF_STATEMENT_LOG_END)
             tagged(statements->text[statement]);
+    for (enum bf_statement statement = BF_STATEMENT_COUNT_ASIDE; statement <= BF_STATEMENT_REDO_ASIDE; statement++)
+        tagged(statements->text[statement]);
     static const char asked[] = " AND (x OR y) AND (m = '?" "?' AND at <  TIMESTAMP'1970-01-01 00:00:00.000')";
     for (size_t split = 0; split <= 3; split++) {
         assert_null(statements->recount[split]);
@@ -170,6 +175,96 @@ static void every_statement_of_mysql(void **state)
         assert_non_null(strstr(statements->cap[split], asked));
     }
     bf_statements_free(statements);
+}
+
+static size_t count_of(const char *text, const char *part)
+{
+    size_t count = 0;
+    for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
+        count++;
+    return count;
+}
+
+/* The leg of two columns in which the first one varies. */
+static size_t split_leg(size_t split)
+{
+    return split == 1 ? 1 : 0;
+}
+
+/* Nothing waits for a lock while rows are held. What is set aside travels as data: never as a part of a statement. */
+static void locks_of_mysql(void **state)
+{
+    (void)state;
+    static char reference[] = "`s`.`t` FORCE INDEX (`PRIMARY`)";
+    struct bf_table table = table_of(2);
+    struct bf_document text = document();
+    table.reference = reference;
+    for (int kind = 0; kind < 4; kind++) {
+        table.clustered = kind & 1;
+        table.locks_first = kind & 2;
+        struct bf_statements *statements = bf_dialect_mysql.render("J", &text, &table);
+        for (size_t split = 0; split <= 2; split++)
+            for (size_t leg = 0; leg < bf_leg_count(split, 2); leg++) {
+                assert_non_null(strstr(statements->update[split][leg], "innodb_lock_wait_timeout = 0 FOR */ UPDATE"));
+                assert_int_equal(!!statements->lock[split][leg], table.locks_first);
+                if (table.locks_first)
+                    assert_non_null(strstr(statements->lock[split][leg], " AND (x OR y) FOR UPDATE NOWAIT"));
+                assert_int_equal(!!statements->set_aside[split][leg], table.clustered);
+                assert_int_equal(!!statements->update_rest[split][leg], table.clustered);
+                if (!table.clustered)
+                    continue;
+                assert_non_null(strstr(statements->set_aside[split][leg], " FOR UPDATE SKIP LOCKED) IS NULL"));
+                /* a timeout of zero would make the scan stop at the held rows, too */
+                bool one_by_one = !table.locks_first && (split == 2 || leg != split_leg(split));
+                assert_int_equal(!!strstr(statements->set_aside[split][leg], "innodb_lock_wait_timeout"), one_by_one);
+                assert_int_equal(!!strstr(statements->set_aside[split][leg], " AND (x OR y)?}, COALESCE(CONCAT(?{ AND `b` IN (?}"),
+                                 one_by_one);
+                assert_non_null(strstr(statements->set_aside[split][leg], "?}, COALESCE(CONCAT(?{ AND NOT (`a`, `b`) IN (?}"));
+            }
+        const char *redo = statements->text[BF_STATEMENT_REDO_ASIDE];
+        assert_int_equal(count_of(redo, "?;"), 10); /* mysql_control.c counts them */
+        assert_true(strstr(redo, "= ROW_COUNT() + IF(@@warning_count") > strstr(redo, "EXECUTE"));
+        bf_statements_free(statements);
+    }
+}
+
+/* A text to be prepared: what it holds is one literal, the parameters in it too. */
+static void quoted_by_mysql(void **state)
+{
+    (void)state;
+    struct bf_step step = {.statement = BF_STATEMENT_SURVEY, .sql = "SET @s = CONCAT(?{a = ?1 AND b = ?#2?}, 'x', ?{)?})?; EXECUTE s"};
+    struct bf_buffer buffer = {0};
+    bf_step_text(&step, "it's");
+    bf_step_number(&step, 7);
+    assert_int_equal(bf_mysql_expand(&buffer, &step), 2);
+    BF_AUTO_STRING char *sql = bf_buffer_take(&buffer);
+    assert_string_equal(sql, "SET @s = CONCAT(_utf8mb4 X'61203D205F757466386D62342058273639373432373733272"
+                             "0414E442062203D2037', 'x', ')'); EXECUTE s");
+    free(step.parameters[0]);
+    free(step.parameters[1]);
+}
+
+/* Which statement of a step an error of our own making belongs to. */
+static void raised_by_mysql(void **state)
+{
+    (void)state;
+    static const struct {
+        enum bf_statement step;
+        size_t statement;
+        enum bf_error_class error_class;
+        bool warned;
+    } cases[] = {
+        {BF_STATEMENT_FENCE, 0, BF_CLASS_NOT_PRIMARY, false}, {BF_STATEMENT_FENCE, 2, BF_CLASS_FENCE, false},
+        {BF_STATEMENT_UPDATE, 0, BF_CLASS_DATA, false},       {BF_STATEMENT_UPDATE, 1, BF_CLASS_DATA, true},
+        {BF_STATEMENT_UPDATE, 3, BF_CLASS_NOT_PRIMARY, false}, {BF_STATEMENT_LOCK, 0, BF_CLASS_DATA, false},
+        {BF_STATEMENT_SET_ASIDE, 0, BF_CLASS_DATA, false},    {BF_STATEMENT_REDO_ASIDE, 3, BF_CLASS_DATA, false},
+        {BF_STATEMENT_REDO_ASIDE, 4, BF_CLASS_DATA, true},    {BF_STATEMENT_REDO_ASIDE, 9, BF_CLASS_NOT_PRIMARY, false},
+        {BF_STATEMENT_FLUSH, 0, BF_CLASS_NOT_PRIMARY, false}, {BF_STATEMENT_WATCH, 1, BF_CLASS_DATA, false},
+    };
+    for (size_t i = 0; i < BF_COUNT(cases); i++) {
+        assert_int_equal(bf_mysql_raised(cases[i].step, cases[i].statement), cases[i].error_class);
+        assert_int_equal(bf_mysql_warned(cases[i].step, cases[i].statement), cases[i].warned);
+    }
 }
 
 /* The rows that a trial changes are named by their keys, in whatever form the server can read them again. */
@@ -199,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(legs), cmocka_unit_test(two_columns),
                                        cmocka_unit_test(every_statement),
-                                       cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(trial_of_mysql)};
+                                       cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(locks_of_mysql),
+                                       cmocka_unit_test(raised_by_mysql), cmocka_unit_test(quoted_by_mysql), cmocka_unit_test(trial_of_mysql)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,349 @@
+/* Rows that others hold, on InnoDB. A transaction of ours that waits for a lock while it holds rows makes deadlocks, and
+ * their victim is who has changed less: the application (P6). So nothing is waited for while rows are held:
+ *
+ *   quick      MariaDB: the UPDATE with a lock timeout of zero. MySQL knows none under a second: LOCK first, NOWAIT
+ *   otherwise  SET_ASIDE locks row by row what is free (SKIP LOCKED), and writes down the keys of the others in the same
+ *              transaction; then the UPDATE of the rest
+ *
+ * MySQL: the UPDATE of the range meets the held rows on its way, but in READ COMMITTED the scan of a clustered index shows the
+ * last committed version of a row that is locked, and lets go of it when the UPDATE does not want it ("semi-consistent read").
+ * Of another index no server does that, so a walk by a key that is not the primary one is made smaller instead.
+ *
+ * MariaDB asks for a lock and takes the wish back, for that read and for SKIP LOCKED; whoever looks for a deadlock in between
+ * finds one. For SKIP LOCKED that is a matter of nanoseconds; the read lasts longer, and made one victim in millions of
+ * transactions. So there the UPDATE, with a lock timeout of zero, goes to the free rows one by one: what reads a range to its
+ * end touches the row behind it. (To look at all rows first and let go of each one costs as much as to change them: measured.)
+ *
+ * A scalar subquery locks the rows, not NOT EXISTS, which the servers turn into joins that may read, and lock, the whole table.
+ *
+ * What is set aside is found again by its key, which is written down as JSON. UPDATE ... JOIN would assign columns in another
+ * way than UPDATE, so the keys go into the text of a statement; as hexadecimal digits alone, whatever they hold. */
+#include "mysql_dialect.h"
+
+#include <string.h>
+
+#include "allocate.h"
+
+enum {
+    LIST_MAX = 16 * 1024 * 1024, /* bytes of keys; a list that does not fit is an error, never a shorter list */
+    LEG_ROWS = 1000000000        /* numbers of the rows set aside by one leg */
+};
+
+/* A key as it is written down; the same text for the same key only, whatever the connection's collation. */
+static void written(struct bf_buffer *buffer, const struct bf_table *table)
+{
+    bf_buffer_text(buffer, "CAST(JSON_ARRAY(");
+    bf_mysql_key_text(buffer, table, "");
+    bf_buffer_text(buffer, ") AS CHAR) COLLATE utf8mb4_bin");
+}
+
+/* Arguments of a CONCAT that makes the text of a value of the key column, of an expression that gives it as it travels. */
+static void value_text(struct bf_buffer *buffer, const struct bf_table *table, size_t column, const char *before,
+                       const char *expression)
+{
+    struct bf_buffer head = {0}, tail = {0};
+    bf_buffer_text(&head, before);
+    bf_mysql_key_value(&head, &tail, table, column);
+    BF_AUTO_STRING char *type = bf_buffer_take(&tail);
+    BF_AUTO_STRING char *begun = bf_buffer_take(&head), *from = bf_format("%s_utf8mb4 X'", begun), *to = bf_format("'%s", type);
+    bf_mysql_literal(buffer, from);
+    bf_buffer_format(buffer, ", HEX(%s), ", expression);
+    bf_mysql_literal(buffer, to);
+}
+
+/* An expression that gives the column as it travels. The caller frees it. */
+static char *travelling(const struct bf_table *table, size_t column)
+{
+    struct bf_buffer buffer = {0};
+    bool binary = bf_mysql_key_kind(table->key[column].type) == BF_MYSQL_KEY_BINARY;
+    bf_buffer_text(&buffer, binary ? "HEX(" : "CAST(");
+    bf_mysql_quote(&buffer, table->key[column].name);
+    bf_buffer_text(&buffer, binary ? ")" : " AS CHAR)");
+    return bf_buffer_take(&buffer);
+}
+
+/* An expression that makes the text of a row, (7, X'00'), or of a predicate, (`a` = 7 AND `b` = X'00'), of the key that is
+ * written down in `key`. */
+static void point(struct bf_buffer *buffer, const struct bf_table *table, bool row)
+{
+    bf_buffer_text(buffer, "CONCAT('('");
+    for (size_t i = 0; i < table->key_count; i++) {
+        struct bf_buffer head = {0};
+        bf_buffer_text(&head, !i ? "" : row ? ", " : " AND ");
+        if (!row) {
+            bf_mysql_quote(&head, table->key[i].name);
+            bf_buffer_text(&head, " = ");
+        }
+        BF_AUTO_STRING char *before = bf_mysql_plain(&head);
+        BF_AUTO_STRING char *part = bf_format("JSON_UNQUOTE(JSON_EXTRACT(`key`, '$[%zu]'))", i);
+        bf_buffer_text(buffer, ", ");
+        value_text(buffer, table, i, before, part);
+    }
+    bf_buffer_text(buffer, ", ')')");
+}
+
+/* Is the row of the table, that is called `name`, held by somebody else? If it is not, it is locked. */
+static void is_held(struct bf_buffer *buffer, const struct bf_table *table, const char *name)
+{
+    bf_buffer_format(buffer, "(SELECT 1 FROM %s AS backfilld_free%s WHERE ", name, table->reference + strlen(name));
+    for (size_t i = 0; i < table->key_count; i++) {
+        bf_buffer_text(buffer, i ? " AND backfilld_free." : "backfilld_free.");
+        bf_mysql_quote(buffer, table->key[i].name);
+        bf_buffer_format(buffer, " = %s.", name);
+        bf_mysql_quote(buffer, table->key[i].name);
+    }
+    bf_buffer_text(buffer, " FOR UPDATE SKIP LOCKED) IS NULL");
+}
+
+#define LIST_LIMIT "SET SESSION group_concat_max_len = %d"
+#define WHOLE_LIST "SELECT IF(@@warning_count = 0, 1, " BF_MYSQL_RAISE ")"
+
+/* ---- a batch ---- */
+
+/* MySQL alone: the rows that the UPDATE of the leg is about to change. */
+char *bf_mysql_lock(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg)
+{
+    struct bf_buffer buffer = {0};
+    const struct bf_mysql_range range = {table, split, 1, table->key_count + 1};
+
+    bf_buffer_format(&buffer, "/* backfilld %s */ SELECT COUNT(*) FROM %s WHERE ", job, table->reference);
+    bf_mysql_leg(&buffer, &range, leg);
+    bf_mysql_where(&buffer, document);
+    bf_buffer_text(&buffer, " FOR UPDATE NOWAIT");
+    return bf_buffer_take(&buffer);
+}
+
+/* AND NOT (key) IN (those in @backfilld_keys), as a part of a text */
+static void but_those(struct bf_buffer *buffer, const struct bf_table *table)
+{
+    bf_buffer_text(buffer, "COALESCE(CONCAT(?{ AND NOT (");
+    bf_mysql_key_list(buffer, table, 0, "", "");
+    bf_buffer_text(buffer, ") IN (?}, @backfilld_keys, ')'), '')");
+}
+
+/* The UPDATE of the leg but for the rows whose keys are in @backfilld_keys, as backfilld_rest_<leg>. */
+static void prepare_rest(struct bf_buffer *buffer, const char *job, const struct bf_document *document,
+                         const struct bf_mysql_range *range, size_t leg)
+{
+    const struct bf_table *table = range->table;
+    size_t last = table->key_count - 1;
+    /* In a leg in which more than the last column varies each row would be a disjunct; too many make the server give up. */
+    bool one_by_one = !table->locks_first && bf_mysql_leg_prefix(range, leg) == last;
+    struct bf_buffer name = {0};
+    bf_mysql_quote(&name, table->key[last].name);
+    BF_AUTO_STRING char *column = bf_buffer_take(&name);
+
+    if (one_by_one) {
+        BF_AUTO_STRING char *text = travelling(table, last);
+        bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ SELECT GROUP_CONCAT(CONCAT(", job);
+        value_text(buffer, table, last, "", text);
+        bf_buffer_format(buffer, ")) INTO @backfilld_free FROM %s WHERE ", table->reference);
+        bf_mysql_leg(buffer, range, leg);
+        bf_mysql_where(buffer, document);
+        bf_buffer_text(buffer, "?}, ");
+        but_those(buffer, table);
+        bf_buffer_text(buffer, ")?; PREPARE backfilld_keyed FROM @backfilld_sql?; EXECUTE backfilld_keyed?; " WHOLE_LIST);
+    }
+    bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ %sUPDATE %s SET ", job,
+                     one_by_one ? BF_MYSQL_NO_WAIT : "", table->reference);
+    bf_mysql_set(buffer, document);
+    bf_buffer_text(buffer, " WHERE ");
+    bf_mysql_leg(buffer, range, leg);
+    bf_mysql_where(buffer, document);
+    bf_buffer_text(buffer, "?}, ");
+    if (one_by_one)
+        bf_buffer_format(buffer, "COALESCE(CONCAT(?{ AND %s IN (?}, @backfilld_free, ')'), ' AND FALSE')", column);
+    else
+        but_those(buffer, table);
+    bf_buffer_format(buffer, ")?; PREPARE backfilld_rest_%zu FROM @backfilld_sql", leg);
+}
+
+char *bf_mysql_set_aside(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split,
+                         size_t leg)
+{
+    struct bf_buffer buffer = {0};
+    size_t n = table->key_count;
+    const struct bf_mysql_range range = {table, split, 1, n + 1};
+    BF_AUTO_STRING char *name = bf_mysql_without_index(table->reference);
+    BF_AUTO_STRING char *own = bf_format("job = ?%zu AND slice = ?#%zu AND seq = ?#%zu AND number > %lld", 2 * n + 1, 2 * n + 2,
+                                         2 * n + 3, (long long)leg * LEG_ROWS);
+
+    bf_buffer_format(&buffer, "/* backfilld %s */ INSERT INTO backfilld.aside (job, slice, seq, number, `key`, set_aside_at) "
+                     "SELECT ?%zu, ?#%zu, ?#%zu, %lld + ROW_NUMBER() OVER (), held, NOW(6) FROM (SELECT ", job, 2 * n + 1,
+                     2 * n + 2, 2 * n + 3, (long long)leg * LEG_ROWS);
+    written(&buffer, table);
+    bf_buffer_format(&buffer, " AS held FROM %s WHERE ", table->reference);
+    bf_mysql_leg(&buffer, &range, leg);
+    bf_mysql_where(&buffer, document);
+    bf_buffer_text(&buffer, " AND ");
+    is_held(&buffer, table, name);
+    bf_buffer_format(&buffer, ") backfilld_held?; " LIST_LIMIT "?; SELECT GROUP_CONCAT(", LIST_MAX);
+    point(&buffer, table, true);
+    bf_buffer_format(&buffer, ") INTO @backfilld_keys FROM backfilld.aside WHERE %s?; " WHOLE_LIST, own);
+    prepare_rest(&buffer, job, document, &range, leg);
+    return bf_buffer_take(&buffer);
+}
+
+char *bf_mysql_update_rest(const char *job, size_t leg)
+{
+    return bf_format("/* backfilld %s */ EXECUTE backfilld_rest_%zu", job, leg);
+}
+
+/* ---- what was set aside ---- */
+
+#define OF_JOB "job = ?1 AND slice = ?#2"
+#define BEHIND "(seq > @backfilld_seq OR (seq = @backfilld_seq AND number > @backfilld_number))"
+/* Those that are looked at in this transaction; the variables outlive the statement, within the flight. */
+#define PICKED                                                                                                        \
+    OF_JOB " AND " BEHIND " AND (seq < @backfilld_last_seq OR (seq = @backfilld_last_seq AND number <= @backfilld_last))"
+#define PICK_LAST(rows)                                                                                               \
+    "?; SET @backfilld_last_seq = NULL, @backfilld_last = NULL?; "                                                    \
+    "SELECT seq, number INTO @backfilld_last_seq, @backfilld_last FROM (SELECT seq, number FROM backfilld.aside WHERE " OF_JOB \
+    " AND " BEHIND " ORDER BY seq, number LIMIT " rows ") picked ORDER BY seq DESC, number DESC LIMIT 1"
+
+/* The predicate of all that is picked, or of those of them that `which` says, and how many they are. */
+static void keys(struct bf_buffer *buffer, const struct bf_table *table, const char *which)
+{
+    bf_buffer_text(buffer, "?; SELECT GROUP_CONCAT(");
+    point(buffer, table, false);
+    bf_buffer_format(buffer, " SEPARATOR ' OR '), GROUP_CONCAT(CONCAT(seq, '.', number)), COUNT(*) INTO @backfilld_keys, "
+                     "@backfilld_taken, @backfilld_marked FROM backfilld.aside WHERE " PICKED "%s?; " WHOLE_LIST, which);
+}
+
+/* The picked rows that are there, as a list of keys in a variable. */
+static void look(struct bf_buffer *buffer, const char *job, const struct bf_table *table, const char *variable, const char *how)
+{
+    struct bf_buffer head = {0}, tail = {0};
+    bf_buffer_format(&head, "/* backfilld %s */ SELECT COALESCE(GROUP_CONCAT(", job);
+    written(&head, table);
+    bf_buffer_format(&head, " SEPARATOR ''), '') INTO %s FROM %s WHERE (", variable, table->reference);
+    bf_buffer_format(&tail, ")%s", how);
+    bf_mysql_run_with_keys(buffer, &head, &tail, "");
+}
+
+char *bf_mysql_take_aside(const char *job, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+
+    bf_buffer_format(&buffer, "/* backfilld %s */ " LIST_LIMIT ", @backfilld_seq = ?#3, @backfilld_number = "
+                     "CAST(CONCAT('0', ?4) AS SIGNED)" PICK_LAST("?#5"), job, LIST_MAX);
+    keys(&buffer, table, "");
+    look(&buffer, job, table, "@backfilld_free", " FOR UPDATE SKIP LOCKED");
+    look(&buffer, job, table, "@backfilld_there", "");
+    keys(&buffer, table, " AND (LOCATE(`key`, @backfilld_free) > 0 OR LOCATE(`key`, @backfilld_there) = 0)");
+    bf_buffer_text(&buffer, "?; SELECT @backfilld_marked, @backfilld_last_seq, @backfilld_last FROM DUAL "
+                            "WHERE @backfilld_last_seq IS NOT NULL");
+    return bf_buffer_take(&buffer);
+}
+
+/* The first one is waited for: that may take as long as the session's lock timeout, for nothing else is held. */
+char *bf_mysql_wait_aside(const char *job, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+
+    bf_buffer_format(&buffer, "/* backfilld %s */ " LIST_LIMIT ", @backfilld_seq = -1, @backfilld_number = 0" PICK_LAST("1"), job,
+                     LIST_MAX);
+    keys(&buffer, table, "");
+    look(&buffer, job, table, "@backfilld_free", " FOR UPDATE");
+    bf_buffer_text(&buffer, "?; SELECT @backfilld_marked");
+    return bf_buffer_take(&buffer);
+}
+
+/* What is taken is changed, as far as it still is to be, struck off, and counted, in this transaction. */
+char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0}, head = {0}, tail = {0};
+
+    bf_buffer_format(&buffer, "/* backfilld %s */ SET @backfilld_changed = 0", job);
+    bf_buffer_format(&head, "/* backfilld %s */ " BF_MYSQL_NO_WAIT "UPDATE %s SET ", job, table->reference);
+    bf_mysql_set(&head, document);
+    bf_buffer_text(&head, " WHERE (");
+    bf_buffer_text(&tail, ")");
+    bf_mysql_where(&tail, document);
+    bf_mysql_run_with_keys(&buffer, &head, &tail, "SET @backfilld_changed = ROW_COUNT() + IF(@@warning_count = 0, 0, "
+                                                  BF_MYSQL_RAISE ")?; ");
+    bf_buffer_format(&buffer,
+                     "?; DELETE FROM backfilld.aside WHERE " PICKED
+                     " AND FIND_IN_SET(CONCAT(seq, '.', number), @backfilld_taken) > 0?; SET @backfilld_struck = ROW_COUNT()"
+                     BF_MYSQL_STORE_CHANGED "?; SELECT @backfilld_changed, @backfilld_struck", job);
+    return bf_buffer_take(&buffer);
+}
+
+/* ---- who waits ---- */
+
+/* Without PROCESS an account sees its own connections alone; on MySQL it has to be let into performance_schema too. WHERE
+ * FALSE asks for the right and no more. Cheap: asked ten times a second while a long batch runs. */
+#define WATCH                                                                                                         \
+    "SELECT IF(" BF_MYSQL_SEES ", (SELECT VARIABLE_VALUE FROM /*M! information_schema.*//*!80000 performance_schema.*/" \
+    "global_status WHERE VARIABLE_NAME = 'Innodb_row_lock_current_waits') + "                                         \
+    "(SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for table metadata lock')"           \
+    "/*!80000 + (SELECT COUNT(*) FROM performance_schema.data_lock_waits, performance_schema.metadata_locks, "        \
+    "performance_schema.events_statements_current, performance_schema.threads WHERE FALSE) */, " BF_MYSQL_RAISE ") AS waiting"
+
+#define LOCK_OF(number) "SELECT IS_USED_LOCK(CONCAT('backfilld ', ?1, ' " number "')) AS id"
+#define US                                                                                                            \
+    "(" LOCK_OF("0") " UNION " LOCK_OF("1") " UNION " LOCK_OF("2") " UNION " LOCK_OF("3") " UNION " LOCK_OF("4")       \
+    " UNION " LOCK_OF("5") " UNION " LOCK_OF("6") " UNION " LOCK_OF("7") ")"
+
+/* MariaDB does not say what a session in that state waits for, so what it runs has to name our table; and it waits for us
+ * only if we are not in its place. */
+#define SEEN_MARIADB                                                                                                  \
+    "SELECT 1 AS waits, r.trx_mysql_thread_id AS id FROM information_schema.INNODB_LOCK_WAITS w "                     \
+    "JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id JOIN us ON us.id = b.trx_mysql_thread_id "  \
+    "JOIN information_schema.INNODB_TRX r ON r.trx_id = w.requesting_trx_id "                                         \
+    "UNION SELECT 0, b.trx_mysql_thread_id FROM information_schema.INNODB_LOCK_WAITS w "                              \
+    "JOIN information_schema.INNODB_TRX r ON r.trx_id = w.requesting_trx_id JOIN us ON us.id = r.trx_mysql_thread_id " \
+    "JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id "                                           \
+    "UNION SELECT 1, p.ID FROM information_schema.PROCESSLIST p JOIN backfilld.job j ON j.id = LEFT(?1, 26) "                   \
+    "WHERE p.STATE = 'Waiting for table metadata lock' AND LOCATE(TRIM(BOTH '`' FROM SUBSTRING_INDEX("                \
+    "JSON_UNQUOTE(JSON_EXTRACT(j.document, '$.table')), '.', -1)), p.INFO) > 0 "                                      \
+    "AND NOT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST q JOIN us ON us.id = q.ID WHERE q.STATE = p.STATE)"
+
+/* The transaction's number is that of a picture up to 0.1 s old, and the thread is not always who made the lock: either will
+ * do, for a batch that runs for so long. */
+#define SEEN_MYSQL                                                                                                    \
+    "SELECT 1 AS waits, r.PROCESSLIST_ID AS id FROM performance_schema.data_lock_waits w "                            \
+    "JOIN performance_schema.threads r ON r.THREAD_ID = w.REQUESTING_THREAD_ID "                                      \
+    "WHERE w.BLOCKING_THREAD_ID IN (SELECT THREAD_ID FROM performance_schema.threads JOIN us ON us.id = PROCESSLIST_ID) " \
+    "OR w.BLOCKING_ENGINE_TRANSACTION_ID IN (SELECT trx_id FROM information_schema.INNODB_TRX JOIN us ON us.id = "    \
+    "trx_mysql_thread_id) "                                                                                           \
+    "UNION SELECT 0, COALESCE(b.trx_mysql_thread_id, h.PROCESSLIST_ID) FROM performance_schema.data_lock_waits w "    \
+    "JOIN performance_schema.threads r ON r.THREAD_ID = w.REQUESTING_THREAD_ID JOIN us ON us.id = r.PROCESSLIST_ID "  \
+    "LEFT JOIN information_schema.INNODB_TRX b ON b.trx_id = w.BLOCKING_ENGINE_TRANSACTION_ID "                       \
+    "LEFT JOIN performance_schema.threads h ON h.THREAD_ID = w.BLOCKING_THREAD_ID "                                   \
+    "UNION SELECT 1, r.PROCESSLIST_ID FROM performance_schema.metadata_locks w "                                      \
+    "JOIN performance_schema.threads r ON r.THREAD_ID = w.OWNER_THREAD_ID "                                           \
+    "JOIN performance_schema.metadata_locks h ON h.OBJECT_TYPE = w.OBJECT_TYPE AND h.OBJECT_SCHEMA <=> w.OBJECT_SCHEMA " \
+    "AND h.OBJECT_NAME <=> w.OBJECT_NAME AND h.LOCK_STATUS = 'GRANTED' "                                              \
+    "JOIN performance_schema.threads o ON o.THREAD_ID = h.OWNER_THREAD_ID JOIN us ON us.id = o.PROCESSLIST_ID "       \
+    "WHERE w.LOCK_STATUS = 'PENDING' AND h.OBJECT_TYPE = 'TABLE'"
+
+/* For how long: the servers know it in whole seconds alone. In milliseconds they know how long its statement has run, which
+ * is no less; and nobody has waited for longer than our batch has run (watcher.c). */
+#define AGE_MARIADB "CAST(p.TIME_MS AS SIGNED)"
+#define AGE_MYSQL                                                                                                     \
+    "COALESCE((SELECT CAST(MAX(e.TIMER_WAIT) / 1000000000 AS SIGNED) FROM performance_schema.events_statements_current e " \
+    "JOIN performance_schema.threads t ON t.THREAD_ID = e.THREAD_ID WHERE t.PROCESSLIST_ID = seen.id AND "            \
+    "e.END_EVENT_ID IS NULL), 1000 * p.TIME)"
+
+#define WATCHED                                                                                                       \
+    "WITH us AS " US " SELECT seen.waits, COALESCE(/*M! " AGE_MARIADB " *//*!80000 " AGE_MYSQL " */, 0) AS milliseconds, " \
+    "IF(seen.id = 0, 'a prepared XA transaction', CONCAT('connection ', seen.id, "                                    \
+    "COALESCE(CONCAT(' of ', p.USER, '@', SUBSTRING_INDEX(p.HOST, ':', 1), ' (', p.COMMAND, ')'), ''), "              \
+    "COALESCE(CONCAT(', its transaction ', TIMESTAMPDIFF(SECOND, x.trx_started, CONVERT_TZ(NOW(), '+00:00', 'SYSTEM')), " \
+    "' s old'), ''))) AS who FROM (/*M! " SEEN_MARIADB " *//*!80000 " SEEN_MYSQL " */) seen "                         \
+    "LEFT JOIN information_schema.PROCESSLIST p ON p.ID = seen.id "                                                   \
+    "LEFT JOIN information_schema.INNODB_TRX x ON x.trx_mysql_thread_id = seen.id AND seen.id <> 0 "                  \
+    "WHERE NOT EXISTS (SELECT 1 FROM us WHERE us.id = seen.id) ORDER BY waits DESC, milliseconds DESC LIMIT 10"
+
+const char *bf_mysql_watch_statement(enum bf_statement statement)
+{
+    switch (statement) {
+    case BF_STATEMENT_WATCH:
+        return "/* backfilld */ " WATCH;
+    case BF_STATEMENT_WATCHED:
+        return "/* backfilld */ " WATCHED;
+    default:
+        return NULL;
+    }
+}
