@@ -259,6 +259,12 @@ static void committed(struct bf_walk *walk, const struct bf_batch *batch)
         bf_job_save(job, NULL);
 }
 
+/* How many rows were set aside: a number, or the count of the statement itself. */
+static int64_t aside_of(const struct bf_answer *answer)
+{
+    return answer->rows ? bf_answer_number(answer, 0, 0) : answer->affected;
+}
+
 void bf_walk_batch_answered(struct bf_walk *walk)
 {
     const struct bf_answer *fence = bf_walk_answer_to(walk, BF_STATEMENT_FENCE);
@@ -267,7 +273,7 @@ void bf_walk_batch_answered(struct bf_walk *walk)
     int64_t changed = 0, aside = 0;
     for (size_t i = 0; i < walk->answer_count; i++) { /* one for each leg */
         if (walk->flight.steps[i].statement == BF_STATEMENT_SET_ASIDE)
-            aside += walk->answers[i].affected;
+            aside += aside_of(&walk->answers[i]);
         if (walk->flight.steps[i].statement == BF_STATEMENT_UPDATE)
             changed += walk->answers[i].affected;
     }

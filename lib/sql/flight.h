@@ -86,8 +86,9 @@ enum bf_error_class {
       "low, high : anything; locks what UPDATE will change, an error of class LOCK when somebody else holds some of it; " \
       "shape by split, one per leg")                                                                                   \
     X(SET_ASIDE, set_aside,                                                                                            \
-      "low, high, id, slice, seq, all t/f : affected, rows that others hold and that are written down; waits for no "  \
-      "row; all: every other row is locked, else those that somebody may lock just now; shape by split, one per leg")  \
+      "low, high, id, slice, seq, all t/f : affected, or one number: rows that others hold and that are written down; " \
+      "waits for no row; all: every other row is locked, else those that somebody may lock just now; shape by split, "  \
+      "one per leg")                                                                                                   \
     X(UPDATE, update,                                                                                                  \
       "low, high : affected; shape by split, one statement per leg; behind SET_ASIDE low, high, id, slice, seq")       \
     X(COUNT_ASIDE, count_aside, "id, slice : rows that are set aside")                                                 \

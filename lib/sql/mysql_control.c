@@ -92,8 +92,8 @@
     "ended_at = IF(?2 IN (''" FINAL_STATES "), NOW(6), NULL) WHERE id = ?1 "                                          \
     "AND EXISTS (SELECT 1 FROM backfilld.checkpoint c WHERE c.job = ?1 AND c.slice = 0 AND c.epoch = ?#3 AND c.owner = ?4)"
 
-/* Which statement of the step it is: UPDATE (mysql_render.c) and REDO_ASIDE (mysql_locks.c). */
-enum { WARNED = 1, ASKED_AGAIN = 3, REDO_WARNED = 4, REDO_ASKED_AGAIN = 9 };
+/* Which statement of the step it is: UPDATE (mysql_render.c), REDO_ASIDE and SET_ASIDE (mysql_locks.c). */
+enum { WARNED = 1, ASKED_AGAIN = 3, REDO_WARNED = 4, REDO_ASKED_AGAIN = 9, FREE_LISTED = 2, HELD_LISTED = 7 };
 
 enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement)
 {
@@ -105,8 +105,9 @@ enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement)
     case BF_STATEMENT_REDO_ASIDE:
         return statement == REDO_ASKED_AGAIN ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
     case BF_STATEMENT_LOCK:
-    case BF_STATEMENT_SET_ASIDE:
         return BF_CLASS_DATA; /* of what the author wrote */
+    case BF_STATEMENT_SET_ASIDE: /* or the keys of so many rows are too long a list */
+        return statement == FREE_LISTED || statement == HELD_LISTED ? BF_CLASS_RESOURCES : BF_CLASS_DATA;
     default:
         return statement == 0 ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
     }

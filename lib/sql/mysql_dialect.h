@@ -121,7 +121,8 @@ char *bf_mysql_without_index(const char *reference); /* the table's name alone; 
 /* mysql_locks.c */
 /* Of an UPDATE: on MariaDB it waits for no lock at all. */
 #define BF_MYSQL_NO_WAIT "/*M! SET STATEMENT innodb_lock_wait_timeout = 0 FOR */ "
-char *bf_mysql_lock(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg);
+char *bf_mysql_lock(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split,
+                    size_t leg);
 char *bf_mysql_set_aside(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split,
                          size_t leg);
 /* The UPDATE of the leg, but for what SET_ASIDE has set aside just now; it runs what that has prepared. */

@@ -1,23 +1,22 @@
-/* Rows that others hold, on InnoDB. A transaction of ours that waits for a lock while it holds rows makes deadlocks, and
- * their victim is who has changed less: the application (P6). So nothing is waited for while rows are held:
+/* Rows that others hold, on InnoDB. A transaction of ours that waits for a lock while it holds rows makes deadlocks,
+ * and their victim is who has changed less: the application (P6). So nothing is waited for while rows are held:
  *
  *   quick      MariaDB: the UPDATE with a lock timeout of zero. MySQL knows none under a second: LOCK first, NOWAIT
- *   otherwise  SET_ASIDE locks row by row what is free (SKIP LOCKED), and writes down the keys of the others in the same
- *              transaction; then the UPDATE of the rest
+ *   otherwise  SET_ASIDE locks what is free (SKIP LOCKED) and notes its keys; the keys of what else is in the range are
+ *              written down, in the same transaction; then the UPDATE of the rest, which SET_ASIDE has prepared
  *
- * MySQL: the UPDATE of the range meets the held rows on its way, but in READ COMMITTED the scan of a clustered index shows the
- * last committed version of a row that is locked, and lets go of it when the UPDATE does not want it ("semi-consistent read").
- * Of another index no server does that, so a walk by a key that is not the primary one is made smaller instead.
+ * MySQL: the UPDATE of the range meets the held rows on its way, but in READ COMMITTED the scan of a clustered index
+ * shows the last committed version of a row that is locked, and lets go of it when the UPDATE does not want it
+ * ("semi-consistent read"). Of another index no server does that, so a walk by a key that is not the primary one is made
+ * smaller instead.
  *
- * MariaDB asks for a lock and takes the wish back, for that read and for SKIP LOCKED; whoever looks for a deadlock in between
- * finds one. For SKIP LOCKED that is a matter of nanoseconds; the read lasts longer, and made one victim in millions of
- * transactions. So there the UPDATE, with a lock timeout of zero, goes to the free rows one by one: what reads a range to its
- * end touches the row behind it. (To look at all rows first and let go of each one costs as much as to change them: measured.)
+ * MariaDB asks for a lock and takes the wish back, for that read and for SKIP LOCKED; whoever looks for a deadlock in
+ * between finds one. For SKIP LOCKED that is a matter of nanoseconds; the read lasts longer, and made one victim in
+ * millions of transactions. So there the UPDATE, with a lock timeout of zero, goes to the free rows one by one: what
+ * reads a range to its end touches the row behind it.
  *
- * A scalar subquery locks the rows, not NOT EXISTS, which the servers turn into joins that may read, and lock, the whole table.
- *
- * What is set aside is found again by its key, which is written down as JSON. UPDATE ... JOIN would assign columns in another
- * way than UPDATE, so the keys go into the text of a statement; as hexadecimal digits alone, whatever they hold. */
+ * What is set aside is found again by its key, which is written down as JSON. UPDATE ... JOIN would assign columns in
+ * another way than UPDATE, so the keys go into the text of a statement; as hexadecimal digits, whatever they hold. */
 #include "mysql_dialect.h"
 
 #include <string.h>
@@ -45,7 +44,8 @@ static void value_text(struct bf_buffer *buffer, const struct bf_table *table, s
     bf_buffer_text(&head, before);
     bf_mysql_key_value(&head, &tail, table, column);
     BF_AUTO_STRING char *type = bf_buffer_take(&tail);
-    BF_AUTO_STRING char *begun = bf_buffer_take(&head), *from = bf_format("%s_utf8mb4 X'", begun), *to = bf_format("'%s", type);
+    BF_AUTO_STRING char *begun = bf_buffer_take(&head), *from = bf_format("%s_utf8mb4 X'", begun);
+    BF_AUTO_STRING char *to = bf_format("'%s", type);
     bf_mysql_literal(buffer, from);
     bf_buffer_format(buffer, ", HEX(%s), ", expression);
     bf_mysql_literal(buffer, to);
@@ -82,17 +82,14 @@ static void point(struct bf_buffer *buffer, const struct bf_table *table, bool r
     bf_buffer_text(buffer, ", ')')");
 }
 
-/* Is the row of the table, that is called `name`, held by somebody else? If it is not, it is locked. */
-static void is_held(struct bf_buffer *buffer, const struct bf_table *table, const char *name)
+/* Arguments of a CONCAT that makes the text of the value that the row itself has. */
+static void own_value(struct bf_buffer *buffer, const struct bf_table *table, size_t column)
 {
-    bf_buffer_format(buffer, "(SELECT 1 FROM %s AS backfilld_free%s WHERE ", name, table->reference + strlen(name));
-    for (size_t i = 0; i < table->key_count; i++) {
-        bf_buffer_text(buffer, i ? " AND backfilld_free." : "backfilld_free.");
-        bf_mysql_quote(buffer, table->key[i].name);
-        bf_buffer_format(buffer, " = %s.", name);
-        bf_mysql_quote(buffer, table->key[i].name);
-    }
-    bf_buffer_text(buffer, " FOR UPDATE SKIP LOCKED) IS NULL");
+    BF_AUTO_STRING char *text = travelling(table, column);
+    if (bf_mysql_key_kind(table->key[column].type) == BF_MYSQL_KEY_INTEGER)
+        bf_buffer_text(buffer, text); /* digits are digits */
+    else
+        value_text(buffer, table, column, "", text);
 }
 
 #define LIST_LIMIT "SET SESSION group_concat_max_len = %d"
@@ -101,7 +98,8 @@ static void is_held(struct bf_buffer *buffer, const struct bf_table *table, cons
 /* ---- a batch ---- */
 
 /* MySQL alone: the rows that the UPDATE of the leg is about to change. */
-char *bf_mysql_lock(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg)
+char *bf_mysql_lock(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split,
+                    size_t leg)
 {
     struct bf_buffer buffer = {0};
     const struct bf_mysql_range range = {table, split, 1, table->key_count + 1};
@@ -113,49 +111,54 @@ char *bf_mysql_lock(const char *job, const struct bf_document *document, const s
     return bf_buffer_take(&buffer);
 }
 
-/* AND NOT (key) IN (those in @backfilld_keys), as a part of a text */
-static void but_those(struct bf_buffer *buffer, const struct bf_table *table)
+/* What varies in the leg: the last column alone, or the key. */
+static bool last_alone(const struct bf_mysql_range *range, size_t leg)
 {
-    bf_buffer_text(buffer, "COALESCE(CONCAT(?{ AND NOT (");
-    bf_mysql_key_list(buffer, table, 0, "", "");
-    bf_buffer_text(buffer, ") IN (?}, @backfilld_keys, ')'), '')");
+    return bf_mysql_leg_prefix(range, leg) + 1 == range->table->key_count;
 }
 
-/* The UPDATE of the leg but for the rows whose keys are in @backfilld_keys, as backfilld_rest_<leg>. */
+/* As a part of a text: " AND [NOT] (key) IN (what is in the variable)"; `none` when that is NULL. */
+static void those(struct bf_buffer *buffer, const struct bf_mysql_range *range, bool alone, const char *not,
+                  const char *variable, const char *none)
+{
+    bf_buffer_format(buffer, "?}, COALESCE(CONCAT(?{ AND %s(", not);
+    bf_mysql_key_list(buffer, range->table, alone ? range->table->key_count - 1 : 0, "", "");
+    bf_buffer_format(buffer, ") IN (?}, %s, ')'), '%s'), ?{", variable, none);
+}
+
+/* The keys of the free rows of the leg, which are locked, in @backfilld_free. */
+static void lock_free(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_mysql_range *range,
+                      size_t leg)
+{
+    size_t n = range->table->key_count, first = last_alone(range, leg) ? n - 1 : 0;
+    bf_buffer_text(buffer, "SELECT GROUP_CONCAT(CONCAT('('");
+    for (size_t i = first; i < n; i++) {
+        bf_buffer_text(buffer, i > first ? ", ', ', " : ", ");
+        own_value(buffer, range->table, i);
+    }
+    bf_buffer_format(buffer, ", ')')) INTO @backfilld_free FROM %s WHERE ", range->table->reference);
+    bf_mysql_leg(buffer, range, leg);
+    bf_mysql_where(buffer, document);
+    bf_buffer_text(buffer, " FOR UPDATE SKIP LOCKED?; " WHOLE_LIST);
+}
+
+/* The UPDATE of the leg but for the rows that are not free, as backfilld_rest_<leg>. In a leg in which more than the last
+ * column varies each row would be a disjunct; too many of them make the server give up. */
 static void prepare_rest(struct bf_buffer *buffer, const char *job, const struct bf_document *document,
                          const struct bf_mysql_range *range, size_t leg)
 {
-    const struct bf_table *table = range->table;
-    size_t last = table->key_count - 1;
-    /* In a leg in which more than the last column varies each row would be a disjunct; too many make the server give up. */
-    bool one_by_one = !table->locks_first && bf_mysql_leg_prefix(range, leg) == last;
-    struct bf_buffer name = {0};
-    bf_mysql_quote(&name, table->key[last].name);
-    BF_AUTO_STRING char *column = bf_buffer_take(&name);
-
-    if (one_by_one) {
-        BF_AUTO_STRING char *text = travelling(table, last);
-        bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ SELECT GROUP_CONCAT(CONCAT(", job);
-        value_text(buffer, table, last, "", text);
-        bf_buffer_format(buffer, ")) INTO @backfilld_free FROM %s WHERE ", table->reference);
-        bf_mysql_leg(buffer, range, leg);
-        bf_mysql_where(buffer, document);
-        bf_buffer_text(buffer, "?}, ");
-        but_those(buffer, table);
-        bf_buffer_text(buffer, ")?; PREPARE backfilld_keyed FROM @backfilld_sql?; EXECUTE backfilld_keyed?; " WHOLE_LIST);
-    }
+    bool one_by_one = !range->table->locks_first && last_alone(range, leg);
     bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ %sUPDATE %s SET ", job,
-                     one_by_one ? BF_MYSQL_NO_WAIT : "", table->reference);
+                     one_by_one ? BF_MYSQL_NO_WAIT : "", range->table->reference);
     bf_mysql_set(buffer, document);
     bf_buffer_text(buffer, " WHERE ");
     bf_mysql_leg(buffer, range, leg);
     bf_mysql_where(buffer, document);
-    bf_buffer_text(buffer, "?}, ");
     if (one_by_one)
-        bf_buffer_format(buffer, "COALESCE(CONCAT(?{ AND %s IN (?}, @backfilld_free, ')'), ' AND FALSE')", column);
+        those(buffer, range, true, "", "@backfilld_free", " AND FALSE");
     else
-        but_those(buffer, table);
-    bf_buffer_format(buffer, ")?; PREPARE backfilld_rest_%zu FROM @backfilld_sql", leg);
+        those(buffer, range, false, "NOT ", "@backfilld_keys", "");
+    bf_buffer_format(buffer, "?})?; PREPARE backfilld_rest_%zu FROM @backfilld_sql", leg);
 }
 
 char *bf_mysql_set_aside(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split,
@@ -164,23 +167,26 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
     struct bf_buffer buffer = {0};
     size_t n = table->key_count;
     const struct bf_mysql_range range = {table, split, 1, n + 1};
-    BF_AUTO_STRING char *name = bf_mysql_without_index(table->reference);
-    BF_AUTO_STRING char *own = bf_format("job = ?%zu AND slice = ?#%zu AND seq = ?#%zu AND number > %lld", 2 * n + 1, 2 * n + 2,
-                                         2 * n + 3, (long long)leg * LEG_ROWS);
+    long long first = (long long)leg * LEG_ROWS;
+    BF_AUTO_STRING char *own = bf_format("job = ?%zu AND slice = ?#%zu AND seq = ?#%zu AND number > %lld", 2 * n + 1,
+                                         2 * n + 2, 2 * n + 3, first);
 
-    bf_buffer_format(&buffer, "/* backfilld %s */ INSERT INTO backfilld.aside (job, slice, seq, number, `key`, set_aside_at) "
-                     "SELECT ?%zu, ?#%zu, ?#%zu, %lld + ROW_NUMBER() OVER (), held, NOW(6) FROM (SELECT ", job, 2 * n + 1,
-                     2 * n + 2, 2 * n + 3, (long long)leg * LEG_ROWS);
+    bf_buffer_format(&buffer, "/* backfilld %s */ " LIST_LIMIT "?; ", job, LIST_MAX);
+    lock_free(&buffer, document, &range, leg);
+    bf_buffer_format(&buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ INSERT INTO backfilld.aside (job, slice, "
+                     "seq, number, `key`, set_aside_at) SELECT ?%zu, ?#%zu, ?#%zu, %lld + ROW_NUMBER() OVER (), held, "
+                     "NOW(6) FROM (SELECT ", job, 2 * n + 1, 2 * n + 2, 2 * n + 3, first);
     written(&buffer, table);
     bf_buffer_format(&buffer, " AS held FROM %s WHERE ", table->reference);
     bf_mysql_leg(&buffer, &range, leg);
     bf_mysql_where(&buffer, document);
-    bf_buffer_text(&buffer, " AND ");
-    is_held(&buffer, table, name);
-    bf_buffer_format(&buffer, ") backfilld_held?; " LIST_LIMIT "?; SELECT GROUP_CONCAT(", LIST_MAX);
+    those(&buffer, &range, last_alone(&range, leg), "NOT ", "@backfilld_free", "");
+    bf_buffer_text(&buffer, ") backfilld_held?})?; PREPARE backfilld_keyed FROM @backfilld_sql?; EXECUTE backfilld_keyed?; "
+                            "SELECT GROUP_CONCAT(");
     point(&buffer, table, true);
     bf_buffer_format(&buffer, ") INTO @backfilld_keys FROM backfilld.aside WHERE %s?; " WHOLE_LIST, own);
     prepare_rest(&buffer, job, document, &range, leg);
+    bf_buffer_format(&buffer, "?; SELECT COUNT(*) FROM backfilld.aside WHERE %s", own);
     return bf_buffer_take(&buffer);
 }
 
@@ -198,8 +204,8 @@ char *bf_mysql_update_rest(const char *job, size_t leg)
     OF_JOB " AND " BEHIND " AND (seq < @backfilld_last_seq OR (seq = @backfilld_last_seq AND number <= @backfilld_last))"
 #define PICK_LAST(rows)                                                                                               \
     "?; SET @backfilld_last_seq = NULL, @backfilld_last = NULL?; "                                                    \
-    "SELECT seq, number INTO @backfilld_last_seq, @backfilld_last FROM (SELECT seq, number FROM backfilld.aside WHERE " OF_JOB \
-    " AND " BEHIND " ORDER BY seq, number LIMIT " rows ") picked ORDER BY seq DESC, number DESC LIMIT 1"
+    "SELECT seq, number INTO @backfilld_last_seq, @backfilld_last FROM (SELECT seq, number FROM backfilld.aside "     \
+    "WHERE " OF_JOB " AND " BEHIND " ORDER BY seq, number LIMIT " rows ") picked ORDER BY seq DESC, number DESC LIMIT 1"
 
 /* The predicate of all that is picked, or of those of them that `which` says, and how many they are. */
 static void keys(struct bf_buffer *buffer, const struct bf_table *table, const char *which)
@@ -211,7 +217,8 @@ static void keys(struct bf_buffer *buffer, const struct bf_table *table, const c
 }
 
 /* The picked rows that are there, as a list of keys in a variable. */
-static void look(struct bf_buffer *buffer, const char *job, const struct bf_table *table, const char *variable, const char *how)
+static void look(struct bf_buffer *buffer, const char *job, const struct bf_table *table, const char *variable,
+                 const char *how)
 {
     struct bf_buffer head = {0}, tail = {0};
     bf_buffer_format(&head, "/* backfilld %s */ SELECT COALESCE(GROUP_CONCAT(", job);
@@ -241,8 +248,8 @@ char *bf_mysql_wait_aside(const char *job, const struct bf_table *table)
 {
     struct bf_buffer buffer = {0};
 
-    bf_buffer_format(&buffer, "/* backfilld %s */ " LIST_LIMIT ", @backfilld_seq = -1, @backfilld_number = 0" PICK_LAST("1"), job,
-                     LIST_MAX);
+    bf_buffer_format(&buffer, "/* backfilld %s */ " LIST_LIMIT ", @backfilld_seq = -1, @backfilld_number = 0" PICK_LAST("1"),
+                     job, LIST_MAX);
     keys(&buffer, table, "");
     look(&buffer, job, table, "@backfilld_free", " FOR UPDATE");
     bf_buffer_text(&buffer, "?; SELECT @backfilld_marked");
@@ -278,7 +285,8 @@ char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, c
     "global_status WHERE VARIABLE_NAME = 'Innodb_row_lock_current_waits') + "                                         \
     "(SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for table metadata lock')"           \
     "/*!80000 + (SELECT COUNT(*) FROM performance_schema.data_lock_waits, performance_schema.metadata_locks, "        \
-    "performance_schema.events_statements_current, performance_schema.threads WHERE FALSE) */, " BF_MYSQL_RAISE ") AS waiting"
+    "performance_schema.events_statements_current, performance_schema.threads WHERE FALSE) */, " BF_MYSQL_RAISE        \
+    ") AS waiting"
 
 #define LOCK_OF(number) "SELECT IS_USED_LOCK(CONCAT('backfilld ', ?1, ' " number "')) AS id"
 #define US                                                                                                            \
@@ -294,7 +302,7 @@ char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, c
     "UNION SELECT 0, b.trx_mysql_thread_id FROM information_schema.INNODB_LOCK_WAITS w "                              \
     "JOIN information_schema.INNODB_TRX r ON r.trx_id = w.requesting_trx_id JOIN us ON us.id = r.trx_mysql_thread_id " \
     "JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id "                                           \
-    "UNION SELECT 1, p.ID FROM information_schema.PROCESSLIST p JOIN backfilld.job j ON j.id = LEFT(?1, 26) "                   \
+    "UNION SELECT 1, p.ID FROM information_schema.PROCESSLIST p JOIN backfilld.job j ON j.id = LEFT(?1, 26) "         \
     "WHERE p.STATE = 'Waiting for table metadata lock' AND LOCATE(TRIM(BOTH '`' FROM SUBSTRING_INDEX("                \
     "JSON_UNQUOTE(JSON_EXTRACT(j.document, '$.table')), '.', -1)), p.INFO) > 0 "                                      \
     "AND NOT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST q JOIN us ON us.id = q.ID WHERE q.STATE = p.STATE)"

@@ -49,8 +49,8 @@ def slow_batch_runs(database, daemon, job, seconds=0.12):
 
 @everywhere
 def test_a_foreground_waits_no_longer_than_yield_after(database, daemon, campaign):
-    """A batch would last 5 s; the session that needs one of its rows waits yield_after and a little, on InnoDB also as long as
-    the statement needs to be taken back, which is no longer than it has run."""
+    """A batch would last 5 s; the session that needs one of its rows waits yield_after and a little, on InnoDB also as long
+    as the statement needs to be taken back, which is no longer than it has run."""
     make_table(database, 1000)
     slow_batches(database, 0.05, per="ROW")
     job = daemon.submit(job_document(database, 100, limits={"statement_timeout": "30s"}))
@@ -296,7 +296,8 @@ def keys_are_set_aside(kind, family, database, daemon):
     columns, value = KEYS[family][kind]
     key = '"key"' if family == "postgresql" else "`key`"
     names = "a, k" if kind == "two columns" else key if "called key" in kind else "k"
-    database.execute(f"CREATE TABLE counted (n integer NOT NULL DEFAULT 0, {columns}, seq integer, job varchar(10) DEFAULT 'x')")
+    database.execute(f"CREATE TABLE counted (n integer NOT NULL DEFAULT 0, {columns}, seq integer, "
+                     "job varchar(10) DEFAULT 'x')")
     database.number_rows(f"INSERT INTO counted ({names}, seq) SELECT {value}, i FROM numbers", 100)
     held = ", ".join(str(number) for number in range(10, 101, 10))
     with database.person("report", autocommit=False) as report:
@@ -319,7 +320,7 @@ def test_keys_of_every_kind_are_set_aside_and_done(kind, database, daemon):
     keys_are_set_aside(kind, "postgresql", database, daemon)
 
 
-@pytest.mark.engines("mariadb", "mysql", because="the types of keys are others; the same test stands beside it for PostgreSQL")
+@pytest.mark.engines("mariadb", "mysql", because="the types of keys are others; the test for PostgreSQL stands beside it")
 @pytest.mark.parametrize("kind", KEYS["innodb"])
 def test_keys_of_every_kind_on_innodb(kind, database, daemon):
     keys_are_set_aside(kind, "innodb", database, daemon)

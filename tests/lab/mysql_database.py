@@ -144,8 +144,8 @@ class MyDatabase:
         """Triggers are for rows only here; what is the time within one is the time of its statement. While one runs, MySQL
         takes the session for its definer's, whom a common account may not KILL."""
         rest = "AND (@slow_at IS NULL OR @slow_at <> NOW(6))" if per == "STATEMENT" else ""
-        self.execute(f"CREATE DEFINER = {definer} TRIGGER slow_{name} BEFORE UPDATE ON {name} FOR EACH ROW BEGIN IF USER() LIKE "
-                     f"'{user}@%' AND ({when or 'TRUE'}) {rest} THEN SET @slow_at = NOW(6); DO SLEEP({each}); END IF; END")
+        self.execute(f"CREATE DEFINER = {definer} TRIGGER slow_{name} BEFORE UPDATE ON {name} FOR EACH ROW BEGIN "
+                     f"IF USER() LIKE '{user}@%' AND ({when or 'TRUE'}) {rest} THEN SET @slow_at = NOW(6); DO SLEEP({each}); END IF; END")
 
     def full_speed(self, name="counted"):
         self.execute(f"DROP TRIGGER slow_{name}")

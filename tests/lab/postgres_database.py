@@ -137,8 +137,8 @@ class Database:
 
     def watchers(self) -> list:
         """Numbers of the sessions that look who waits."""
-        return [pid for pid, in self.rows("SELECT pid FROM pg_stat_activity WHERE application_name = 'backfilld watcher' AND "
-                                          "datname = current_database()")]
+        return [pid for pid, in self.rows("SELECT pid FROM pg_stat_activity WHERE application_name = 'backfilld watcher' "
+                                          "AND datname = current_database()")]
 
     def end(self, number):
         self.execute("SELECT pg_terminate_backend(%s)", (number,))

@@ -191,7 +191,7 @@ static size_t split_leg(size_t split)
     return split == 1 ? 1 : 0;
 }
 
-/* Nothing waits for a lock while rows are held. What is set aside travels as data: never as a part of a statement. */
+/* mysql_control.c knows the statements of a step by their numbers. Nothing waits for a lock while rows are held. What is set aside travels as data: never as a part of a statement. */
 static void locks_of_mysql(void **state)
 {
     (void)state;
@@ -213,16 +213,18 @@ static void locks_of_mysql(void **state)
                 assert_int_equal(!!statements->update_rest[split][leg], table.clustered);
                 if (!table.clustered)
                     continue;
-                assert_non_null(strstr(statements->set_aside[split][leg], " FOR UPDATE SKIP LOCKED) IS NULL"));
-                /* a timeout of zero would make the scan stop at the held rows, too */
-                bool one_by_one = !table.locks_first && (split == 2 || leg != split_leg(split));
-                assert_int_equal(!!strstr(statements->set_aside[split][leg], "innodb_lock_wait_timeout"), one_by_one);
-                assert_int_equal(!!strstr(statements->set_aside[split][leg], " AND (x OR y)?}, COALESCE(CONCAT(?{ AND `b` IN (?}"),
-                                 one_by_one);
-                assert_non_null(strstr(statements->set_aside[split][leg], "?}, COALESCE(CONCAT(?{ AND NOT (`a`, `b`) IN (?}"));
+                assert_non_null(strstr(statements->set_aside[split][leg], " FOR UPDATE SKIP LOCKED?; "));
+                /* the held rows are met by a scan with any other timeout, and not at all by who goes to the free ones */
+                const char *aside = statements->set_aside[split][leg];
+                bool alone = split == 2 || leg != split_leg(split), one_by_one = alone && !table.locks_first;
+                assert_int_equal(!!strstr(aside, "innodb_lock_wait_timeout"), one_by_one);
+                assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND (`b`) IN (?}"), one_by_one);
+                assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND NOT (`b`) IN (?}"), alone);
+                assert_int_equal(!strstr(aside, " AND NOT (`a`, `b`) IN (?}, @backfilld_keys"), one_by_one);
+                assert_int_equal(count_of(aside, "?;"), 10);
             }
         const char *redo = statements->text[BF_STATEMENT_REDO_ASIDE];
-        assert_int_equal(count_of(redo, "?;"), 10); /* mysql_control.c counts them */
+        assert_int_equal(count_of(redo, "?;"), 10);
         assert_true(strstr(redo, "= ROW_COUNT() + IF(@@warning_count") > strstr(redo, "EXECUTE"));
         bf_statements_free(statements);
     }
@@ -232,7 +234,8 @@ static void locks_of_mysql(void **state)
 static void quoted_by_mysql(void **state)
 {
     (void)state;
-    struct bf_step step = {.statement = BF_STATEMENT_SURVEY, .sql = "SET @s = CONCAT(?{a = ?1 AND b = ?#2?}, 'x', ?{)?})?; EXECUTE s"};
+    struct bf_step step = {.statement = BF_STATEMENT_SURVEY,
+                           .sql = "SET @s = CONCAT(?{a = ?1 AND b = ?#2?}, 'x', ?{)?})?; EXECUTE s"};
     struct bf_buffer buffer = {0};
     bf_step_text(&step, "it's");
     bf_step_number(&step, 7);
@@ -257,7 +260,9 @@ static void raised_by_mysql(void **state)
         {BF_STATEMENT_FENCE, 0, BF_CLASS_NOT_PRIMARY, false}, {BF_STATEMENT_FENCE, 2, BF_CLASS_FENCE, false},
         {BF_STATEMENT_UPDATE, 0, BF_CLASS_DATA, false},       {BF_STATEMENT_UPDATE, 1, BF_CLASS_DATA, true},
         {BF_STATEMENT_UPDATE, 3, BF_CLASS_NOT_PRIMARY, false}, {BF_STATEMENT_LOCK, 0, BF_CLASS_DATA, false},
-        {BF_STATEMENT_SET_ASIDE, 0, BF_CLASS_DATA, false},    {BF_STATEMENT_REDO_ASIDE, 3, BF_CLASS_DATA, false},
+        {BF_STATEMENT_SET_ASIDE, 1, BF_CLASS_DATA, false},    {BF_STATEMENT_SET_ASIDE, 2, BF_CLASS_RESOURCES, false},
+        {BF_STATEMENT_SET_ASIDE, 5, BF_CLASS_DATA, false},    {BF_STATEMENT_SET_ASIDE, 7, BF_CLASS_RESOURCES, false},
+        {BF_STATEMENT_REDO_ASIDE, 3, BF_CLASS_DATA, false},
         {BF_STATEMENT_REDO_ASIDE, 4, BF_CLASS_DATA, true},    {BF_STATEMENT_REDO_ASIDE, 9, BF_CLASS_NOT_PRIMARY, false},
         {BF_STATEMENT_FLUSH, 0, BF_CLASS_NOT_PRIMARY, false}, {BF_STATEMENT_WATCH, 1, BF_CLASS_DATA, false},
     };
@@ -295,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(legs), cmocka_unit_test(two_columns),
                                        cmocka_unit_test(every_statement),
                                        cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(locks_of_mysql),
-                                       cmocka_unit_test(raised_by_mysql), cmocka_unit_test(quoted_by_mysql), cmocka_unit_test(trial_of_mysql)};
+                                       cmocka_unit_test(raised_by_mysql), cmocka_unit_test(quoted_by_mysql),
+                                       cmocka_unit_test(trial_of_mysql)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
