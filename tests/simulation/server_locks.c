@@ -69,6 +69,25 @@ static enum sim_result update(struct sim_server_session *session, const struct b
     return SIM_DONE;
 }
 
+/* All of them, or an error at once. */
+static void lock(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
+{
+    struct sim_server *server = &session->sim->server;
+    int64_t low = INT64_MIN, high = 0;
+    sim_key(step, 0, &low);
+    sim_key(step, 1, &high);
+    for (int i = 0; i < server->row_count; i++) {
+        struct sim_row *row = &server->rows[i];
+        if (row->key <= low || row->key > high || !sim_row_matches(server, row))
+            continue;
+        if (held_by_others(session, i)) {
+            sim_error(answer, BF_CLASS_LOCK, "somebody else holds a row");
+            return;
+        }
+        row->locked_by = session;
+    }
+}
+
 static void set_aside(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
     struct sim_server *server = &session->sim->server;
@@ -182,6 +201,7 @@ enum sim_result sim_lock_statement(struct sim_server_session *session, const str
     int64_t count = 0;
     switch (step->statement) {
     case BF_STATEMENT_UPDATE: return update(session, step, answer);
+    case BF_STATEMENT_LOCK: lock(session, step, answer); break;
     case BF_STATEMENT_SET_ASIDE: set_aside(session, step, answer); break;
     case BF_STATEMENT_TAKE_ASIDE: take(session, step, answer); break;
     case BF_STATEMENT_WAIT_ASIDE: return wait_for_first(session, step, answer);

@@ -343,7 +343,7 @@ static void server_row(struct sim_server_session *session, struct bf_answer *ans
     put_text(answer, 0, "sim");
     put(answer, 1, server->started);
     put_text(answer, 2, server->writable ? "t" : "f");
-    put_text(answer, 3, "simulated");
+    put_text(answer, 3, session->sim->seed % 2 ? "locks first" : "simulated");
     if (server->schema)
         put_text(answer, 4, "1");
 }
@@ -406,6 +406,7 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
     case BF_STATEMENT_JOB_STATE: job_state(session, step, answer); break;
     case BF_STATEMENT_END_LOST_SESSIONS: end_lost_sessions(session, answer); break;
     case BF_STATEMENT_UPDATE:
+    case BF_STATEMENT_LOCK:
     case BF_STATEMENT_SET_ASIDE:
     case BF_STATEMENT_COUNT_ASIDE:
     case BF_STATEMENT_TAKE_ASIDE:

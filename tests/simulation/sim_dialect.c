@@ -39,13 +39,15 @@ static void survey(const struct bf_document *document, struct bf_flight *flight)
 static struct bf_table *read_survey(const struct bf_document *document, const struct bf_answer *server,
                                     const struct bf_answer *answers, size_t count, struct bf_complaints *complaints)
 {
-    (void)server, (void)answers, (void)count, (void)complaints;
+    (void)answers, (void)count, (void)complaints;
+    const char *version = bf_answer_value(server, 0, BF_SERVER_VERSION);
     struct bf_table *table = BF_NEW(struct bf_table);
     *table = (struct bf_table){.display = bf_copy_string(document->table),
                                .reference = bf_copy_string(document->table),
                                .target_identity = bf_copy_string("sim"),
                                .definition = bf_copy_string("definition"),
                                .key_count = 1,
+                               .locks_first = version && strcmp(version, "locks first") == 0,
                                .rows_estimated = -1,
                                .bytes = -1};
     table->key[0].name = bf_copy_string("id");
@@ -77,6 +79,8 @@ static struct bf_statements *render(const char *job, const struct bf_document *d
         statements->text[i] = bf_copy_string(bf_statement_name((enum bf_statement)i));
     for (int shape = 0; shape < 2; shape++) {
         statements->update[shape][0] = bf_copy_string("update");
+        if (table->locks_first)
+            statements->lock[shape][0] = bf_copy_string("lock");
         statements->update_rest[shape][0] = bf_copy_string("update");
         statements->set_aside[shape][0] = bf_copy_string("set_aside");
     }

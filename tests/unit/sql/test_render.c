@@ -191,7 +191,7 @@ static size_t split_leg(size_t split)
     return split == 1 ? 1 : 0;
 }
 
-/* mysql_control.c knows the statements of a step by their numbers. Nothing waits for a lock while rows are held. What is set aside travels as data: never as a part of a statement. */
+/* Nothing waits for a lock while rows are held. mysql_control.c knows the statements of a step by their numbers. */
 static void locks_of_mysql(void **state)
 {
     (void)state;
