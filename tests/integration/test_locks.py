@@ -253,6 +253,7 @@ def test_killed_with_rows_set_aside(database, make_daemon, campaign):
     with Lockers(database, "counted", rows, each=0.15) as lockers:
         until(lambda: lockers.locked, 20, "rows are locked")
         job = daemon.submit(job_document(database, 100))
+        daemon.wait_progress(job, 1)
         for _ in range(kills):
             daemon.wait_up()
             threading.Event().wait(chance.uniform(0, 0.4))
