@@ -129,7 +129,7 @@ static void read_waits(struct bf_watcher *watcher, const struct bf_flight *fligh
         for (size_t row = 0; row < answer->rows; row++) {
             const char *who = bf_answer_value(answer, row, 2);
             int64_t waited = bf_answer_number(answer, row, 1), limit = yield_after(job);
-            int64_t ran = now(watcher) - job->walk.flight_sent;
+            int64_t ran = now(watcher) - walk->flight_sent;
             if (waited > ran) /* a server may know the age of a statement only */
                 waited = ran;
             if (!bf_answer_true(answer, row, 0)) {
