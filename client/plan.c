@@ -123,5 +123,9 @@ static void print_value(const char *label, const json_t *value, int depth)
 
 void bf_print_plan(const json_t *plan)
 {
-    print_members(plan, 0);
+    const char *card = json_string_value(json_object_get(plan, "card"));
+    if (card)
+        print_lines(card, 0);
+    else
+        print_members(plan, 0);
 }

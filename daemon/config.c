@@ -13,7 +13,7 @@
 /* The section that is being read. */
 enum place { OUTSIDE, DAEMON, TARGET, IGNORED };
 
-enum { SETTINGS_MAX = 16, SECTIONS_MAX = BF_TARGETS_MAX + 2 };
+enum { SETTINGS_MAX = 24, SECTIONS_MAX = BF_TARGETS_MAX + 2 };
 
 struct reader {
     struct bf_config *config;
@@ -86,6 +86,16 @@ static char *set_require_approval(struct reader *reader, const char *value)
     return bf_value_require_approval(value, &reader->target->require_approval);
 }
 
+static char *set_plan_window(struct reader *reader, const char *value)
+{
+    return bf_value_plan_window(value, &reader->target->plan_window);
+}
+
+static char *set_threshold(struct reader *reader, const char *value)
+{
+    return bf_threshold_set(&reader->target->thresholds, reader->key, value);
+}
+
 static char *set_replicas(struct reader *reader, const char *value)
 {
     reader->replicas_line = reader->line;
@@ -140,10 +150,16 @@ static const struct {
       "How many jobs run at once on this target (1 to 64); the others wait in order."},
      set_max_jobs},
     {{"target", "require_approval", "all", true,
-      "Which jobs a person must approve before they run: all or none."},
+      "Which jobs a person must approve before they run: all, those whose risk is at least yellow or red, or none."},
      set_require_approval},
+    {{"target", "plan_window", "1s", true,
+      "How long the writes of others are counted before a plan is made (10ms to 5s)."},
+     set_plan_window},
     {{"target", "two_person", NULL, false, NULL}, NULL},
     {{"target", "webhook", NULL, false, NULL}, NULL},
+    {{"target", "risk.", NULL, true,
+      "From where on something is a reason for a plan not to be GREEN: risk.THRESHOLD."},
+     set_threshold},
     {{"target", "pace.", NULL, true,
       "The pace of jobs that do not say it themselves: pace.FIELD, as in the job document."},
      set_default},
@@ -220,7 +236,8 @@ static void begin_target(struct reader *reader, int line, const char *name)
     }
     reader->target = &reader->config->targets[reader->config->target_count++];
     *reader->target = (struct bf_target_config){
-        .name = bf_copy_string(name), .max_jobs = 2, .require_approval = true, .line = line};
+        .name = bf_copy_string(name), .max_jobs = 2, .require_approval = BF_APPROVAL_ALL, .plan_window = 1000,
+        .thresholds = bf_thresholds_default, .line = line};
     reader->place = TARGET;
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "faults.h"
+#include "risk.h"
 #include "rules.h"
 
 enum {
@@ -30,7 +31,9 @@ struct bf_target_config {
     char *primary;       /* connection URL, without a password */
     char *password_file; /* NULL: ~/.pgpass, or none needed */
     int max_jobs;
-    bool require_approval;
+    enum bf_approval require_approval;
+    int64_t plan_window; /* milliseconds */
+    struct bf_thresholds thresholds; /* of risk */
     struct bf_replicas replicas;
     struct bf_rules rules; /* defaults and ceilings */
     int line;              /* of its section */

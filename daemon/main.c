@@ -18,6 +18,7 @@
 #include "log.h"
 #include "options.h"
 #include "reload.h"
+#include "risk.h"
 #include "sampler.h"
 #include "service.h"
 #include "sqlite_store.h"
@@ -379,6 +380,11 @@ int main(int argc, char **argv)
             bf_options_help(stdout);
         else
             puts("backfilld " BF_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (options.print_rules) {
+        BF_AUTO_STRING char *rules = bf_risk_rules_text();
+        fputs(rules, stdout);
         return EXIT_SUCCESS;
     }
     if (options.print_schema)

@@ -11,6 +11,7 @@ static const struct bf_option_row table[] = {
     {'s', "print-schema", "ENGINE", true,
      "print the control schema's DDL, for a DBA to run where the daemon's role may not, and exit; postgresql (the default), "
      "mariadb or mysql"},
+    {'r', "print-rules", NULL, false, "print the rules by which a plan is GREEN, YELLOW or RED, and exit"},
     {'V', "version", NULL, false, "print the version and exit"},
     {'h', "help", NULL, false, "print this and exit"},
 };
@@ -66,6 +67,9 @@ bool bf_options_parse(int argc, char **argv, struct bf_options *ret_options)
             break;
         case 's':
             options.print_schema = optarg ? optarg : "postgresql";
+            break;
+        case 'r':
+            options.print_rules = true;
             break;
         case 'V':
             options.version = true;

@@ -10,6 +10,7 @@
 struct bf_options {
     const char *config; /* path; points into argv or is the default */
     bool check_config;
+    bool print_rules;
     const char *print_schema; /* of this engine; NULL: not wanted; points into argv or is the default */
     bool version;
     bool help;

@@ -13,6 +13,7 @@
 struct connected_target {
     struct bf_target target; /* what the engine has a pointer to */
     struct bf_rules rules;
+    struct bf_thresholds thresholds;
     char *name, *primary, *password_file;
     char *replicas_text; /* as written; NULL: not given */
     uv_loop_t *loop;
@@ -151,7 +152,8 @@ static struct connected_target *make(struct bf_targets *targets, const struct bf
     target->target = (struct bf_target){
         .name = target->name,
         .database = new_database(targets->loop, target->primary, target->password_file),
-        .rules = &target->rules};
+        .rules = &target->rules,
+        .thresholds = &target->thresholds};
     make_replicas(targets, target, &config->replicas);
     return target;
 }
@@ -177,15 +179,11 @@ static const char *what_differs(const struct connected_target *target, const str
                                                                           : NULL;
 }
 
-static const char *approval(bool require)
-{
-    return require ? "all" : "none";
-}
-
 /* What may change while its jobs run; takes the rules over. Returns how many changes were said. */
 static size_t set(struct connected_target *target, struct bf_target_config *config, bool fresh)
 {
     BF_AUTO_STRING char *before = bf_rules_text(&target->rules), *now = bf_rules_text(&config->rules);
+    BF_AUTO_STRING char *risk_before = bf_thresholds_text(&target->thresholds), *risk_now = bf_thresholds_text(&config->thresholds);
     size_t changes = 0;
 
     if (!fresh && target->target.max_jobs != config->max_jobs && ++changes)
@@ -193,11 +191,15 @@ static size_t set(struct connected_target *target, struct bf_target_config *conf
                config->max_jobs);
     if (!fresh && target->target.require_approval != config->require_approval && ++changes)
         bf_log(BF_LEVEL_NOTICE, NULL, "target %s: require_approval: %s -> %s", target->name,
-               approval(target->target.require_approval), approval(config->require_approval));
+               bf_approval_name(target->target.require_approval), bf_approval_name(config->require_approval));
+    if (!fresh && strcmp(risk_before, risk_now) != 0 && ++changes)
+        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: %s -> %s", target->name, risk_before, risk_now);
     if (!fresh && strcmp(before, now) != 0 && ++changes)
         bf_log(BF_LEVEL_NOTICE, NULL, "target %s: defaults and ceilings: %s -> %s", target->name, before, now);
     target->target.max_jobs = config->max_jobs;
     target->target.require_approval = config->require_approval;
+    target->target.plan_window = config->plan_window;
+    target->thresholds = config->thresholds;
     bf_rules_clear(&target->rules);
     target->rules = config->rules;
     config->rules = (struct bf_rules){0};
@@ -260,6 +262,8 @@ size_t bf_targets_apply(struct bf_targets *targets, struct bf_config *config, st
             struct connected_target *other = make(targets, wanted);
             other->target.max_jobs = target->target.max_jobs;
             other->target.require_approval = target->target.require_approval;
+            other->target.plan_window = target->target.plan_window;
+            other->thresholds = target->thresholds;
             other->rules = target->rules; /* what it says of its jobs is compared below */
             target->rules = (struct bf_rules){0};
             retire(targets, target);

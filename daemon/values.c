@@ -253,13 +253,17 @@ char *bf_value_max_jobs(const char *value, int *ret_jobs)
     return NULL;
 }
 
-char *bf_value_require_approval(const char *value, bool *ret_require)
+char *bf_value_require_approval(const char *value, enum bf_approval *ret_approval)
 {
-    if (strcmp(value, "yellow") == 0 || strcmp(value, "red") == 0)
-        return bf_format("\"%s\" is not built yet: \"all\" (every job waits for a person) or \"none\"", value);
-    if (strcmp(value, "all") != 0 && strcmp(value, "none") != 0)
-        return bf_format("\"%s\" is not one of: all, none", value);
-    *ret_require = strcmp(value, "all") == 0;
+    if (!bf_approval_by_name(value, ret_approval))
+        return bf_format("\"%s\" is not one of: all, yellow, red, none", value);
+    return NULL;
+}
+
+char *bf_value_plan_window(const char *value, int64_t *ret_milliseconds)
+{
+    if (!bf_duration_parse(value, ret_milliseconds) || *ret_milliseconds < 10 || *ret_milliseconds > 5000)
+        return bf_format("\"%s\" is not a duration from 10ms to 5s", value);
     return NULL;
 }
 

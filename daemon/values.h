@@ -16,7 +16,8 @@ char *bf_value_target_name(const char *name);
 char *bf_value_primary(const char *value, char **ret_url);
 char *bf_value_password_file(const char *value, char **ret_path);
 char *bf_value_max_jobs(const char *value, int *ret_jobs);
-char *bf_value_require_approval(const char *value, bool *ret_require);
+char *bf_value_require_approval(const char *value, enum bf_approval *ret_approval);
+char *bf_value_plan_window(const char *value, int64_t *ret_milliseconds);
 char *bf_value_replicas(const char *value, struct bf_replicas *ret_replicas);
 
 #endif

@@ -95,7 +95,12 @@ static json_t *progress_view(const struct bf_job *job, const struct bf_record *r
     return view;
 }
 
-/* The plan's single values; lists and objects (statements, findings) are left to /plan. */
+static bool is_page(const json_t *value)
+{
+    return json_is_string(value) && strchr(json_string_value(value), '\n');
+}
+
+/* The plan's single values; lists and objects (reasons, measurements) and the card are left to /plan. */
 static json_t *plan_summary(const char *text)
 {
     json_t *plan = parsed(text), *summary = NULL, *value;
@@ -103,7 +108,7 @@ static json_t *plan_summary(const char *text)
     if (json_is_object(plan)) {
         summary = json_object();
         json_object_foreach(plan, key, value)
-            if (!json_is_object(value) && !json_is_array(value)) json_object_set(summary, key, value);
+            if (!json_is_object(value) && !json_is_array(value) && !is_page(value)) json_object_set(summary, key, value);
     }
     json_decref(plan);
     return summary ? summary : json_null();

@@ -22,21 +22,29 @@ static void submitted(void *argument, const struct bf_outcome_of_order *outcome)
     bf_http_answer_job(request, 201, outcome->job, outcome->durable);
 }
 
+/* The plan as JSON, or its card for people. False: there is no such plan. */
+static bool answer_plan(struct bf_http_request *request, const char *text)
+{
+    json_t *plan = text ? json_loads(text, 0, NULL) : NULL;
+    const char *card = json_string_value(json_object_get(plan, "card"));
+    if (!plan) return false;
+    if (card && bf_http_wants(request, "text/plain")) {
+        bf_http_answer_text(request, 200, "text/plain; charset=utf-8", bf_copy_string(card));
+        json_decref(plan);
+    } else {
+        bf_http_answer(request, 200, plan);
+    }
+    return true;
+}
+
 static void planned(void *argument, const struct bf_outcome_of_order *outcome)
 {
     struct bf_http_request *request = bf_http_wait_end(argument);
     if (!request) return;
-    const char *plan = outcome->job ? bf_job_record(outcome->job)->plan : NULL;
-    json_t *view = plan ? json_loads(plan, 0, NULL) : NULL;
-    if (outcome->code == BF_OK && view) {
-        bf_http_answer(request, 200, view);
-        return;
-    }
-    json_decref(view);
-    if (outcome->code == BF_OK)
-        bf_http_problem(request, BF_INTERNAL, "the document was accepted but its plan cannot be shown");
-    else
+    if (outcome->code != BF_OK)
         bf_http_problem_of_order(request, outcome);
+    else if (!answer_plan(request, outcome->job ? bf_job_record(outcome->job)->plan : NULL))
+        bf_http_problem(request, BF_INTERNAL, "the document was accepted but its plan cannot be shown");
 }
 
 void bf_handle_submit(struct bf_http_request *request)
@@ -155,17 +163,10 @@ void bf_handle_show_job(struct bf_http_request *request)
 
 void bf_handle_show_plan(struct bf_http_request *request)
 {
-    if (bf_http_wants(request, "text/plain")) {
-        bf_http_problem(request, BF_NOT_BUILT, "the card (text/plain) is not built yet; ask for application/json");
-        return;
-    }
     const struct bf_job *job = bf_http_job(request, false);
     if (!job) return;
     const struct bf_record *record = bf_job_record(job);
-    json_t *plan = record->plan ? json_loads(record->plan, 0, NULL) : NULL;
-    if (plan)
-        bf_http_answer(request, 200, plan);
-    else
+    if (!answer_plan(request, record->plan))
         bf_http_problem(request, BF_NOT_FOUND, "job %s is %s and has no plan yet", record->id,
                         bf_state_name(record->state));
 }

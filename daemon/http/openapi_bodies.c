@@ -84,7 +84,7 @@ static json_t *field_schema(const struct bf_field *field)
     case BF_FIELD_BOOLEAN:
         return json_pack("{s:s}", "type", "boolean");
     case BF_FIELD_LINES:
-        return list_schema(field, true, field->word ? json_pack("{s:s}", "const", field->word)
+        return list_schema(field, true, field->word ? words_schema(field->word)
                                                     : text_schema(line_pattern, field->entry_max));
     case BF_FIELD_VALUES:
         return list_schema(field, false,

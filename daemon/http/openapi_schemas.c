@@ -67,6 +67,26 @@ static const struct member members[] = {
     {"Position", "through", "[string]?", "null: not known yet"},
     {"Position", "position", "[string]?", "the last key that is done; null: none"},
     {"Position", "done", "boolean", NULL},
+    {"Plan", "risk", "string", "GREEN, YELLOW or RED: the worst of its reasons"},
+    {"Plan", "reasons", "[RiskReason]", "docs/plan.md has all of them"},
+    {"Plan", "unmeasured", "[string]", "what is mandatory and could not be measured"},
+    {"Plan", "measured", "{Fact}", "by name"},
+    {"Plan", "estimate", "Estimate", NULL},
+    {"Plan", "rehearsal", "string?", "the newest job of the same document that ran to its end on another target"},
+    {"Plan", "card", "string", "the plan as a page for people, as text/plain gives it"},
+    {"RiskReason", "code", "string", NULL},
+    {"RiskReason", "risk", "string", "YELLOW or RED"},
+    {"RiskReason", "value", "number?", "what was measured, where it is about a number"},
+    {"RiskReason", "text", "string", "one sentence for people"},
+    {"Fact", "value", "number?", "null: it is not known"},
+    {"Fact", "detail", "string?", "names, or why it is not known"},
+    {"Estimate", "seconds_low", "number?", "of work, without holds; null, as the others: it is not known"},
+    {"Estimate", "seconds_high", "number?", NULL},
+    {"Estimate", "rate", "number?", "rows scanned per second"},
+    {"Estimate", "rows_changed", "number?", NULL},
+    {"Estimate", "log_bytes", "number?", NULL},
+    {"Estimate", "journal_bytes", "number?", "of the undo journal"},
+    {"Estimate", "window_share", "number", "of the week in which it may write"},
     {"Plan", "table", "string", "with its schema, as the server knows it"},
     {"Plan", "engine", "string", NULL},
     {"Plan", "identity", "string?", "of the database that it was planned on"},
@@ -110,7 +130,7 @@ static const struct member members[] = {
     {"Target", "reachability", "string", "reachable, unreachable, or gone: not in the configuration any more"},
     {"Target", "trouble", "string?", "why it is not reachable"},
     {"Target", "max_jobs", "count?", "running at once"},
-    {"Target", "require_approval", "string?", "all or none"},
+    {"Target", "require_approval", "string?", "all, yellow, red or none: from which risk on a person must approve"},
     {"Target", "running", "count", "jobs"},
     {"Target", "queued", "count", "jobs"},
     {"Target", "latches", "[Latch]", "of pause-all, that hold all its jobs"},
@@ -277,8 +297,9 @@ void bf_openapi_add_views(json_t *schemas)
     for (size_t i = 0; i < BF_COUNT(members); i++) {
         const struct member *member = &members[i];
         add_member(object_named(schemas, member->schema), member);
-        /* A job shows the values of its plan that are no lists and no objects. */
-        if (strcmp(member->schema, "Plan") == 0 && !strchr("[{", member->type[0]))
+        /* A job shows the values of its plan that are no lists, no objects and no page. */
+        bool single = member->type[0] >= 'a' && member->type[0] <= 'z' && strcmp(member->name, "card") != 0;
+        if (strcmp(member->schema, "Plan") == 0 && single)
             add_member(object_named(schemas, "PlanSummary"), member);
     }
     json_object_set_new(schemas, "Id", json_pack("{s:s, s:s}", "type", "string", "pattern",

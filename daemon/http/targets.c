@@ -117,7 +117,7 @@ static json_t *target_view(const struct bf_engine *engine, const struct bf_probe
     json_object_set_new(view, "reachability", json_string(probed->reachable ? "reachable" : "unreachable"));
     json_object_set_new(view, "trouble", bf_json_text(probed->reachable ? NULL : probed->text));
     json_object_set_new(view, "max_jobs", json_integer(target->max_jobs));
-    json_object_set_new(view, "require_approval", json_string(target->require_approval ? "all" : "none"));
+    json_object_set_new(view, "require_approval", json_string(bf_approval_name(target->require_approval)));
     json_object_set_new(view, "watch_replicas", json_boolean(target->watch_replicas));
     add_counts(view, engine, target->name);
     add_watched(view, engine, target->name);

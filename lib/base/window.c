@@ -59,3 +59,23 @@ int64_t bf_windows_next(const struct bf_window *windows, size_t count, bf_zone_l
             return (minute + i) * 60000;
     return 0;
 }
+
+double bf_windows_share(const struct bf_window *windows, size_t count)
+{
+    enum { WEEK = 7 * BF_DAY_MINUTES };
+    bool open[WEEK] = {false};
+    int minutes = 0;
+    if (count == 0)
+        return 1;
+    for (size_t i = 0; i < count; i++) {
+        int length = windows[i].to - windows[i].from;
+        if (length <= 0)
+            length += BF_DAY_MINUTES;
+        for (int day = 0; day < 7; day++)
+            for (int minute = 0; windows[i].days & 1U << day && minute < length; minute++)
+                open[(day * BF_DAY_MINUTES + windows[i].from + minute) % WEEK] = true;
+    }
+    for (int minute = 0; minute < WEEK; minute++)
+        minutes += open[minute];
+    return (double)minutes / WEEK;
+}

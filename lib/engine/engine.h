@@ -15,6 +15,7 @@
 #include "meter.h"
 #include "record.h"
 #include "replica.h"
+#include "risk.h"
 #include "rules.h"
 #include "slices.h"
 #include "store.h"
@@ -33,7 +34,8 @@ struct bf_target {
     char *name;
     struct bf_database *database;
     int max_jobs;          /* running at once; the rest is queued in order */
-    bool require_approval; /* "all" or "none" */
+    enum bf_approval require_approval; /* from which risk on */
+    int64_t plan_window;   /* milliseconds in which the writes of others are counted for a plan */
     const struct bf_replica *replicas; /* to be asked, the first one first */
     size_t replica_count;
     bool watch_replicas;   /* those that stream from it are heeded, or those that are named; false: none are */
@@ -41,6 +43,7 @@ struct bf_target {
      * NULL: replicas are named, or the primary knows how far they are. */
     const struct bf_replica *(*replica_at)(void *context, const char *address);
     void *replica_context;
+    const struct bf_thresholds *thresholds; /* of risk; NULL: the defaults */
     const struct bf_rules *rules; /* defaults and ceilings of its jobs' pace and limits; NULL: none */
 };
 

@@ -262,6 +262,7 @@ bool bf_state_active(enum bf_state state); /* takes a place among max_jobs */
 void bf_submissions_drop(struct bf_engine *engine, bool everything);
 /* Refuses those whose target is not the configuration's any more. */
 void bf_submissions_leave(struct bf_engine *engine);
+enum bf_risk bf_plan_risk(const char *plan); /* GREEN where it does not say */
 char *bf_plan_text(const char *plan, const char *field); /* owned; NULL */
 
 #endif

@@ -148,6 +148,11 @@ static void carry_out(struct bf_job *job, struct bf_request *request)
             bf_job_answer(job, request, BF_CONFIRM, false, text);
             return;
         }
+        if (request->order == BF_ORDER_APPROVE && !request->confirm && bf_plan_risk(job->record.plan) == BF_RISK_RED) {
+            snprintf(text, sizeof text, "the plan is RED: `confirm` must be the job's name, %s", job->record.document->name);
+            bf_job_answer(job, request, BF_CONFIRM, false, text);
+            return;
+        }
         bf_job_move_stored_first(job, to, request->actor, request);
         return;
     case BF_EFFECT_MOVE: {

@@ -39,8 +39,11 @@ struct bf_submission {
     char **texts; /* of the CHECK steps */
     size_t text_count;
     bool schema_there;
+    bool replicas_hidden; /* there may be some, but who they are is not to be seen */
+    double lag; /* seconds, of the replica that is furthest behind; -1: not known */
+    struct bf_measuring *measuring; /* owned; NULL before it begins */
     struct bf_stored_job *stored; /* on its way into the store */
-    enum { CONNECTING, DESCRIBING, CHECKING } phase;
+    enum { CONNECTING, DESCRIBING, CHECKING, MEASURING, TRYING } phase;
 };
 
 /* submit.c: both end the submission and answer everybody who waits for it. */
@@ -53,8 +56,16 @@ void bf_submission_accept(struct bf_submission *submission); /* stores the job, 
 void bf_submission_check_texts(const struct bf_target *target, const struct bf_document *document,
                                struct bf_complaints *complaints);
 void bf_submission_ask(struct bf_submission *submission); /* asks the target; refuses or accepts when that is done */
+void bf_submission_target_down(struct bf_submission *submission, const char *text);
 
-/* submit_plan.c: the record of the new job, which takes over the submission's document; clear it. */
+/* submit_measure.c */
+struct bf_measuring;
+void bf_submission_measure(struct bf_submission *submission); /* what the plan needs; accepts when that is done */
+const struct bf_facts *bf_measuring_facts(const struct bf_measuring *measuring);
+void bf_measuring_free(struct bf_engine *engine, struct bf_measuring *measuring); /* behind the session; NULL is fine */
+
+/* submit_plan.c: the record of the new job with its plan, in the state to which the plan leads; takes over the
+ * submission's document; clear it. */
 void bf_submission_record(struct bf_submission *submission, struct bf_record *ret_record);
 
 /* submit_key.c: true when a request with this key was there before: `done` was called, or will be. */

@@ -35,6 +35,7 @@ static void free_submission(struct bf_submission *submission)
     if (submission->session)
         submission->target->database->close(submission->session);
     engine->world->timer_free(submission->deadline);
+    bf_measuring_free(engine, submission->measuring);
     bf_flight_clear(&submission->flight);
     for (size_t i = 0; i < submission->text_count; i++)
         free(submission->texts[i]);
@@ -152,7 +153,7 @@ void bf_submission_accept(struct bf_submission *submission)
     bf_submission_record(submission, &stored->record);
     submission->document = BF_NEW(struct bf_document); /* keeps the name reserved until the job is stored */
     submission->document->name = bf_copy_string(document->name);
-    enum bf_state to = submission->target->require_approval ? BF_STATE_AWAITING_APPROVAL : BF_STATE_QUEUED;
+    enum bf_state to = stored->record.state;
     struct bf_event events[2] = {{.at = stored->record.created_at}, {.at = stored->record.created_at}};
     for (int i = 0; i < 2; i++) {
         memcpy(events[i].job, stored->record.id, sizeof events[i].job);
@@ -164,8 +165,8 @@ void bf_submission_accept(struct bf_submission *submission)
              submission->target->name);
     snprintf(events[1].from, sizeof events[1].from, "planning");
     snprintf(events[1].to, sizeof events[1].to, "%s", bf_state_name(to));
-    snprintf(events[1].text, sizeof events[1].text, "%s", bf_move_sentence(BF_STATE_PLANNING, to));
-    stored->record.state = to;
+    snprintf(events[1].text, sizeof events[1].text, "%s%s%s", bf_move_sentence(BF_STATE_PLANNING, to),
+             stored->record.reason.text[0] ? ": " : "", stored->record.reason.text);
     engine->world->timer_stop(submission->deadline);
     engine->store->save(engine->store->context, &stored->record, events, 2, job_stored, stored);
 }

@@ -1,5 +1,6 @@
 /* What is looked at before a document becomes a job: its texts, by the dialect, then the table and the texts by the target
  * itself. Nothing is written to the target: a trial of `remaining` is taken back. */
+#include <math.h>
 #include <stdio.h>
 
 #include "allocate.h"
@@ -44,7 +45,7 @@ void bf_submission_check_texts(const struct bf_target *target, const struct bf_d
 
 /* ---- on the target ---- */
 
-static void target_down(struct bf_submission *submission, const char *text)
+void bf_submission_target_down(struct bf_submission *submission, const char *text)
 {
     char detail[BF_ERROR_TEXT_MAX];
     snprintf(detail, sizeof detail, "target %s: %.500s", submission->target->name, text);
@@ -69,7 +70,7 @@ static void tried(void *argument, struct bf_session *session, struct bf_flight *
     const struct bf_answer *trial = &answers[1];
     struct bf_complaints complaints = {0};
     if (lost) {
-        target_down(submission, "the connection was lost while `remaining` was tried");
+        bf_submission_target_down(submission, "the connection was lost while `remaining` was tried");
         return;
     }
     if (trial->outcome == BF_OUTCOME_ERROR && trial->error_class == BF_CLASS_DATA)
@@ -84,7 +85,7 @@ static void tried(void *argument, struct bf_session *session, struct bf_flight *
         bf_complaints_clear(&complaints);
         return;
     }
-    bf_submission_accept(submission);
+    bf_submission_measure(submission);
 }
 
 static void try_remaining(struct bf_submission *submission)
@@ -104,7 +105,7 @@ static void checked(void *argument, struct bf_session *session, struct bf_flight
     (void)session;
     struct bf_submission *submission = argument;
     if (lost) {
-        target_down(submission, "the connection was lost while the document was checked");
+        bf_submission_target_down(submission, "the connection was lost while the document was checked");
         return;
     }
     size_t count = flight->count;
@@ -114,7 +115,7 @@ static void checked(void *argument, struct bf_session *session, struct bf_flight
     /* What could not be asked is not known: neither that the document is wrong nor that it never ran. */
     for (size_t i = 0; i < flight->count; i++)
         if (answers[i].outcome != BF_OUTCOME_OK && (i == count || bf_error_passes(answers[i].error_class))) {
-            target_down(submission, answers[i].message ? answers[i].message : "it did not answer a check");
+            bf_submission_target_down(submission, answers[i].message ? answers[i].message : "it did not answer a check");
             return;
         }
     struct bf_complaints complaints = {0};
@@ -134,7 +135,7 @@ static void checked(void *argument, struct bf_session *session, struct bf_flight
     if (submission->document->remaining)
         try_remaining(submission);
     else
-        bf_submission_accept(submission);
+        bf_submission_measure(submission);
 }
 
 /* Of those that stream from the primary, by its sample. True: there are some, or whether there are cannot be seen. */
@@ -148,6 +149,7 @@ static bool take_streaming(struct bf_submission *submission, const struct bf_ans
         bool replica = bf_answer_real(sample, row, BF_SAMPLE_POSITION, -1) >= 0;
         const char *name = bf_answer_value(sample, row, BF_SAMPLE_NAME);
         walsenders += hidden || replica;
+        submission->lag = fmax(submission->lag, bf_answer_real(sample, row, BF_SAMPLE_SECONDS, replica ? 0 : -1));
         if (replica && name)
             json_array_append_new(submission->replicas, json_string(name));
     }
@@ -175,9 +177,11 @@ static bool refuse_without_replicas(struct bf_submission *submission, const stru
 {
     struct bf_complaints complaints = {0};
     submission->replicas = json_array();
+    submission->lag = -1;
     bool some = bf_target_asks_replicas(submission->target) ? take_listed(submission, &answers[0], &answers[1])
                                                             : take_streaming(submission, &answers[0]);
-    if (some || submission->document->accept_no_replicas)
+    submission->replicas_hidden = some && json_array_size(submission->replicas) == 0;
+    if (some || submission->document->accept[BF_ACCEPT_NO_REPLICAS])
         return false;
     bf_complain(&complaints, BF_NO_REPLICAS, "/accept",
                 "no replica streams from target %s: say \"accept\": [\"no_replicas\"] when that is so, or replicas = none in "
@@ -196,7 +200,8 @@ static void described(void *argument, struct bf_session *session, struct bf_flig
     size_t count = flight->count - (watches ? 2 : 0); /* about replicas are the last ones */
     const struct bf_answer *trouble = server_error(answers, count);
     if (lost || trouble) {
-        target_down(submission, trouble && trouble->message ? trouble->message : "the connection was lost");
+        bf_submission_target_down(submission,
+                                  trouble && trouble->message ? trouble->message : "the connection was lost");
         return;
     }
     struct bf_complaints complaints = {0};
@@ -246,7 +251,7 @@ static void connected(void *argument, struct bf_session *session, enum bf_error_
 {
     struct bf_submission *submission = argument;
     if (error_class != BF_CLASS_NONE) {
-        target_down(submission, text ? text : "it does not answer");
+        bf_submission_target_down(submission, text ? text : "it does not answer");
         return;
     }
     const struct bf_dialect *dialect = submission->target->database->dialect;
@@ -262,10 +267,11 @@ static void connected(void *argument, struct bf_session *session, enum bf_error_
 static void too_late(void *argument)
 {
     struct bf_submission *submission = argument;
-    static const char *const doing[] = {"connecting", "describing the table", "checking the expressions"};
+    static const char *const doing[] = {"connecting", "describing the table", "checking the expressions",
+                                        "measuring the table", "trying a few batches"};
     char text[128];
     snprintf(text, sizeof text, "it did not answer within %d s while %s", SURVEY_TIMEOUT / 1000, doing[submission->phase]);
-    target_down(submission, text);
+    bf_submission_target_down(submission, text);
 }
 
 void bf_submission_ask(struct bf_submission *submission)

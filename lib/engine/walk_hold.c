@@ -51,7 +51,7 @@ static void gather_replicas(const struct bf_job *job, const struct bf_monitor *m
     struct bf_signal *signal = add(gathered, BF_SIGNAL_REPLICATION_LAG, replicas_signal, "", limit);
     size_t ignored = 0; /* one that is not to be seen is known all the same */
     bool none = monitor->replicas.count == bf_watched_promoted(&monitor->replicas) &&
-                !document->accept_no_replicas && !bf_ignored_next(job->engine, job->target->name, &ignored);
+                !document->accept[BF_ACCEPT_NO_REPLICAS] && !bf_ignored_next(job->engine, job->target->name, &ignored);
     bool hidden = monitor->walsenders && !monitor->sees;
     signal->value = none ? limit : 0;
     char text[8];

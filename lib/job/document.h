@@ -22,6 +22,11 @@ enum {
     BF_NAME_MAX = 63
 };
 
+/* What can be accepted. Behind the first: what could not be measured (lib/plan/facts.h). */
+enum bf_accept { BF_ACCEPT_NO_REPLICAS, BF_ACCEPT_ROWS, BF_ACCEPT_WRITE_RATE, BF_ACCEPT_LOCK_CONTENTION, BF_ACCEPT_REPLICAS,
+                 BF_ACCEPT_COUNT };
+#define BF_ACCEPT_WORDS "no_replicas|rows|write_rate|lock_contention|replicas" /* in this order */
+
 enum bf_undo { BF_UNDO_NONE, BF_UNDO_JOURNAL, BF_UNDO_INVERSE };
 
 struct bf_pair {
@@ -95,7 +100,7 @@ struct bf_document {
     size_t label_count;
     struct bf_signal_query queries[BF_QUERIES_MAX];
     size_t query_count;
-    bool accept_no_replicas;
+    bool accept[BF_ACCEPT_COUNT]; /* measured exceptions that a person takes on */
     bool again;
     int64_t started_at;        /* not the author's: when the job began, for :started_at; unix milliseconds, 0: not yet */
     char *canonical;           /* canonical JSON: sorted keys, no white space */
@@ -120,6 +125,7 @@ enum bf_code bf_document_parse_for(const char *json, size_t length, const char *
 /* Does the answer of a check's query hold? rows: how many it gave; value: the first column of the first row, NULL: SQL
  * NULL. Numbers are compared as numbers, BF_EQUALS as text. */
 bool bf_check_holds(const struct bf_check *check, size_t rows, const char *value);
+bool bf_accept_by_name(const char *name, enum bf_accept *ret_accept); /* false: there is nothing of that name to accept */
 const char *bf_comparison_name(enum bf_comparison comparison);
 const char *bf_check_kind_name(enum bf_check_kind kind); /* "before": its name in a document */
 void bf_document_free(struct bf_document *document); /* NULL is fine */

@@ -200,8 +200,10 @@ static const struct bf_field document_fields[] = {
              "to look"},
     {"checks", bf_read_object, BF_FIELD_SECTION, .section = &bf_checks_section,
      .help = "Queries whose answers have to be as said before the first batch, after the canary, and at the end"},
-    {"accept", bf_read_accept, BF_FIELD_LINES, .min = 1, .max = 1, .entry_max = LABEL_MAX, .word = "no_replicas",
-     .help = "Measured exceptions that a person takes on: \"no_replicas\" (none streams from the target)"},
+    {"accept", bf_read_accept, BF_FIELD_LINES, .min = 1, .max = BF_ACCEPT_COUNT, .entry_max = LABEL_MAX,
+     .word = BF_ACCEPT_WORDS,
+     .help = "Measured exceptions that a person takes on: \"no_replicas\" (none streams from the target), or the name of "
+             "what could not be measured, without which a job is refused"},
     {"owner", read_owner, BF_FIELD_LINE, .min = 1, .max = OWNER_MAX, .help = "Whose job this is"},
     {"labels", read_labels, BF_FIELD_LINE_OF, .min = 1, .max = BF_LABELS_MAX, .name_max = LABEL_MAX,
      .entry_max = LABEL_MAX, .help = "Names and values to find jobs by"},

@@ -56,6 +56,17 @@ void bf_read_queries(struct bf_reader *reader, const char *pointer, const json_t
     }
 }
 
+bool bf_accept_by_name(const char *name, enum bf_accept *ret_accept)
+{
+    const char *word = BF_ACCEPT_WORDS;
+    for (enum bf_accept accept = 0; accept < BF_ACCEPT_COUNT; accept++, word += strcspn(word, "|") + 1)
+        if (strlen(name) == strcspn(word, "|") && strncmp(name, word, strlen(name)) == 0) {
+            *ret_accept = accept;
+            return true;
+        }
+    return false;
+}
+
 void bf_read_accept(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     size_t max = (size_t)reader->field->entry_max;
@@ -64,9 +75,10 @@ void bf_read_accept(struct bf_reader *reader, const char *pointer, const json_t 
     for (size_t i = 0; i < json_array_size(value); i++) {
         BF_AUTO_STRING char *at = bf_format("%s/%zu", pointer, i);
         BF_AUTO_STRING char *word = bf_read_line(reader, at, json_array_get(value, i), max);
-        if (word && strcmp(word, "no_replicas") == 0)
-            reader->document->accept_no_replicas = true;
+        enum bf_accept accept;
+        if (word && bf_accept_by_name(word, &accept))
+            reader->document->accept[accept] = true;
         else if (word)
-            bf_reader_invalid(reader, at, "there is nothing of that name to accept; there is \"no_replicas\"");
+            bf_reader_invalid(reader, at, "there is nothing of that name to accept; there are " BF_ACCEPT_WORDS);
     }
 }

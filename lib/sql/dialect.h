@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "document.h"
+#include "facts.h"
 #include "flight.h"
 
 struct bf_column {
@@ -88,7 +89,7 @@ struct bf_dialect {
 
     /* Text of the statements that are the same for every job: BEGIN, COMMIT, ROLLBACK, SERVER, FIND_DONE, and READ_CHECKPOINT
      * for who has no statements of its own; LOG_END and REPLAYED, NULL: checks on replicas are not built for this engine;
-     * WATCH and WATCHED, NULL: nobody looks who waits for us on this engine. */
+     * WRITES and MARK, for a plan; WATCH and WATCHED, NULL: nobody looks who waits for us on this engine. */
     const char *(*common)(enum bf_statement statement);
 
     /* Appends the catalogue statements (SURVEY) that describe the document's table. */
@@ -108,6 +109,12 @@ struct bf_dialect {
      * is rolled back: changed, still (how many of them match `remaining` afterwards). Owned; NULL in the table: `remaining`
      * is not built for this engine. */
     char *(*trial)(const struct bf_document *document, const struct bf_table *table);
+    /* What a plan measures. Appends MEASURE steps, each in a group of its own, so that what one cannot tell is not known,
+     * with the server's words; `ret_texts` as in `check`. Catalogues and statistics only, nothing that reads the table. */
+    void (*measure)(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
+                    char **ret_texts[], size_t *ret_count);
+    void (*read_measure)(const struct bf_document *document, const struct bf_answer *answers, size_t count,
+                         struct bf_facts *facts);
     /* One query and nothing else? Complains at `pointer`. NULL: checks are not built for this engine. */
     void (*check_query)(const char *sql, const char *pointer, struct bf_complaints *complaints);
     const char *watch_right; /* what an account is granted to see what SAMPLE asks for */
@@ -128,6 +135,10 @@ struct bf_dialect {
 
 extern const struct bf_dialect bf_dialect_postgresql;
 extern const struct bf_dialect bf_dialect_mysql; /* MariaDB too */
+
+/* measure.c: takes the rows of one answer to MEASURE. What of `names` it does not tell is not known: with its detail, with
+ * the server's error, or with none. */
+void bf_measure_read(const struct bf_answer *answer, const enum bf_fact_name *names, size_t count, struct bf_facts *facts);
 
 /* "/set/a~1b": a pointer to a column of `set`, with RFC 6901's escapes; the caller frees it. */
 char *bf_set_pointer(const char *column);

@@ -137,6 +137,12 @@ enum bf_error_class {
     X(LOG_WRITTEN, log_written,                                                                                        \
       "- : bytes that the server has written to its log, rising as long as it runs; NULL: there is none, or they are " \
       "not counted. Only where FENCE, BOUNDARY and SAMPLE do not tell")                                                \
+    X(MEASURE, measure,                                                                                                \
+      "- : before a plan: rows of a fact's name, its number or NULL, a detail or NULL; or the server's own plan of a "  \
+      "statement; bf_dialect.read_measure knows")                                                                      \
+    X(WRITES, writes, "table as written : rows that anybody wrote to it since some time or other, or NULL; why not, or NULL")\
+    X(MARK, mark, "lock wait (milliseconds, for what follows in the transaction, which may take a second) : clock, log (bytes, or " \
+      "absent)")      \
     X(JOB_STATE, job_state,                                                                                            \
       "id, state, epoch, owner : affected 1, or 0 when the checkpoint is not this owner's ('': let go) at this epoch")                                                                            \
     X(END_LOST_SESSIONS, end_lost_sessions, "id : count of our own earlier sessions of this job that were ended")

@@ -2,7 +2,7 @@
  * schema), mysql_control.c (statements on it), mysql_key.c and mysql_render.c (statements on the table), mysql_survey.c
  * and mysql_index.c (what the table is), mysql_expression.c, mysql_check.c and mysql_trial.c (what the author wrote),
  * mysql_locks.c (rows that others hold, and who waits), mysql_replica.c (heartbeat and what replicas say),
- * mysql_classify.c. */
+ * mysql_classify.c, mysql_sample.c (the server's load), mysql_measure.c (what a plan asks). */
 #include "mysql_dialect.h"
 
 const struct bf_dialect bf_dialect_mysql = {
@@ -16,6 +16,8 @@ const struct bf_dialect bf_dialect_mysql = {
     .read_survey = bf_mysql_read_survey,
     .check = bf_mysql_check,
     .read_checks = bf_mysql_read_checks,
+    .measure = bf_mysql_measure,
+    .read_measure = bf_mysql_read_measure,
     .trial = bf_mysql_trial,
     .check_query = bf_mysql_check_query,
     .watch_right = "PROCESS ON *.*",

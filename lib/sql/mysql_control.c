@@ -217,6 +217,10 @@ const char *bf_mysql_common(enum bf_statement statement)
         return bf_mysql_replica_status;
     case BF_STATEMENT_LOG_WRITTEN:
         return bf_mysql_log_written;
+    case BF_STATEMENT_WRITES:
+        return bf_mysql_writes;
+    case BF_STATEMENT_MARK:
+        return bf_mysql_mark;
     default:
         return bf_mysql_watch_statement(statement);
     }

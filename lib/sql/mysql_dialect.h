@@ -4,6 +4,7 @@
  * A text is a template, because these servers take several statements in one round trip but parameters in one statement
  * only:
  *   ?3    parameter 3 as a literal string, or NULL         ?#3   as a bare number        ?+3   as that number plus one
+ *   ?<1   the database of parameter 1, a table's name as the author wrote it, or NULL; ?>1   the table's own name
  *   ?;    ends one of several statements of one step       ??    a question mark (in what the author wrote)
  *   ?{ ?} what stands between, with its parameters, as one literal string: a text to be prepared
  * A step's answer has the count of its first statement that gives no rows, and the rows of its last one that does. A
@@ -107,6 +108,7 @@ void bf_mysql_check_query(const char *sql, const char *pointer, struct bf_compla
 /* Why a text is not one query that only reads; NULL when it is. */
 const char *bf_mysql_query_fault(const char *query);
 char *bf_mysql_trial(const struct bf_document *document, const struct bf_table *table);
+/* A table's reference without the FORCE INDEX of the key: which index is used is the server's choice. The caller frees it. */
 
 /* mysql_render.c */
 void bf_mysql_set(struct bf_buffer *buffer, const struct bf_document *document);   /* the list behind SET */
@@ -165,5 +167,12 @@ char *bf_mysql_quantiles(const char *job, const struct bf_table *table, const ch
 /* Some value from low on and under high, about in the middle, as the key's texts are; false: there is none. Where the server
  * has another order than the bytes it may be none of these, and the next attempt (from 0 on) is another one. */
 bool bf_mysql_between(char kind, const char *low, const char *high, int attempt, char text[BF_MYSQL_CUT_MAX]);
+
+/* mysql_measure.c */
+extern const char bf_mysql_writes[], bf_mysql_mark[];
+void bf_mysql_measure(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
+                      char **ret_texts[], size_t *ret_count);
+void bf_mysql_read_measure(const struct bf_document *document, const struct bf_answer *answers, size_t count,
+                           struct bf_facts *facts);
 
 #endif

@@ -47,6 +47,21 @@ static bool is_number(const char *text)
     return length > 0 && length <= 20 && strspn(digits, "0123456789") == length;
 }
 
+/* The database or the own name of a table, out of its name as the author wrote it. */
+static void part_of_name(struct bf_buffer *buffer, const char *text, bool of_schema)
+{
+    char *schema = NULL, *name = NULL;
+    bool good = bf_mysql_table_name(text, &schema, &name);
+    const char *part = of_schema ? schema : name;
+
+    if (good && part)
+        bf_mysql_literal(buffer, part);
+    else
+        bf_buffer_text(buffer, "NULL");
+    free(schema);
+    free(name);
+}
+
 static void parameter(struct bf_buffer *buffer, const struct bf_step *step, size_t number, char kind)
 {
     const char *text = number && number <= step->parameter_count ? step->parameters[number - 1] : NULL;
@@ -57,6 +72,8 @@ static void parameter(struct bf_buffer *buffer, const struct bf_step *step, size
         bf_buffer_format(buffer, "%lld", strtoll(text, NULL, 10) + 1);
     else if (kind == '#' && is_number(text))
         bf_buffer_text(buffer, text);
+    else if (kind == '<' || kind == '>')
+        part_of_name(buffer, text, kind == '<');
     else
         bf_mysql_literal(buffer, text);
 }

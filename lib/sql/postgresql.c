@@ -1,7 +1,8 @@
 /* The PostgreSQL dialect. One file per concern: postgresql_schema.c (control schema), postgresql_control.c (statements
  * on it), postgresql_range.c and postgresql_render.c (statements on the table), postgresql_survey.c, postgresql_key.c
  * (what the table is), postgresql_slices.c (how it is cut), postgresql_expression.c, postgresql_check.c (what the author
- * wrote), postgresql_classify.c, postgresql_sample.c (the server's load). */
+ * wrote), postgresql_classify.c, postgresql_sample.c (the server's load), postgresql_measure.c
+ * (what a plan asks). */
 #include "postgresql_dialect.h"
 
 #include <stdio.h>
@@ -22,6 +23,8 @@ const struct bf_dialect bf_dialect_postgresql = {
     .read_survey = bf_postgresql_read_survey,
     .check = bf_postgresql_check,
     .read_checks = bf_postgresql_read_checks,
+    .measure = bf_postgresql_measure,
+    .read_measure = bf_postgresql_read_measure,
     .trial = bf_postgresql_trial,
     .check_query = bf_postgresql_check_query,
     .watch_right = "pg_monitor",

@@ -190,6 +190,10 @@ const char *bf_postgresql_common(enum bf_statement statement)
         return bf_postgresql_sample_table;
     case BF_STATEMENT_BEAT:
         return bf_postgresql_beat;
+    case BF_STATEMENT_WRITES:
+        return bf_postgresql_writes;
+    case BF_STATEMENT_MARK:
+        return bf_postgresql_mark;
     default:
         return bf_postgresql_watch_statement(statement);
     }

@@ -67,6 +67,13 @@ void bf_postgresql_read_checks(const struct bf_document *document, const struct 
 /* postgresql_slices.c: QUANTILES; the caller frees it. */
 char *bf_postgresql_quantiles(const char *job, const struct bf_table *table);
 
+/* postgresql_measure.c */
+void bf_postgresql_measure(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
+                           char **ret_texts[], size_t *ret_count);
+void bf_postgresql_read_measure(const struct bf_document *document, const struct bf_answer *answers, size_t count,
+                                struct bf_facts *facts);
+extern const char bf_postgresql_writes[], bf_postgresql_mark[];
+
 /* postgresql_locks.c: rows that others hold, sessions that wait for us; the caller frees the texts. */
 char *bf_postgresql_set_aside(const char *job, const struct bf_document *document, const struct bf_table *table,
                               size_t split, size_t leg);

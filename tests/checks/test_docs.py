@@ -1,4 +1,5 @@
 """The documents against the code: what exists is named, what is named exists."""
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -42,6 +43,12 @@ def test_every_move_of_the_machine_is_in_the_document_and_no_other():
 def test_every_activity_is_in_the_document():
     missing = [row[1] for row in x_list("states.h", "BF_ACTIVITIES") if f"`{row[1]}`" not in section(3)]
     assert not missing
+
+
+def test_the_rules_of_risk_are_those_of_the_code():
+    build = Path(os.environ.get("BACKFILLD_BUILD", ROOT / "build"))
+    rules = subprocess.run([build / "daemon/backfilld", "--print-rules"], check=True, capture_output=True, text=True).stdout
+    assert rules in (ROOT / "docs/plan.md").read_text(), "docs/plan.md has other rules than `backfilld --print-rules`"
 
 
 def test_every_verb_of_the_client_is_in_the_document_and_no_other():

@@ -80,7 +80,9 @@ def test_one_job_from_submission_to_its_end(make_daemon, database):
     waiting = daemon.wait(made, "awaiting_approval")
     assert waiting["document"] == job and waiting["labels"] == {"campaign": "a:b"}
     assert waiting["progress"]["rows_changed"] == 0 and waiting["started_at"] is None
-    assert daemon.get("/v1/jobs/first/plan").json == plan.json
+    made_of = ("table", "key", "statement", "undo", "risk", "unmeasured")  # the rest is measured anew
+    again = daemon.get("/v1/jobs/first/plan").json
+    assert {name: again[name] for name in made_of} == {name: plan.json[name] for name in made_of}
     problem(daemon.post("/v1/jobs", job), 409, "name_in_use")
     problem(daemon.post("/v1/jobs/first/approve", {"confirm": "second"}), 422, "confirm")
 

@@ -73,7 +73,7 @@ def test_the_queue_keeps_its_order_and_max_jobs(make_daemon, database):
     jobs = []
     for name in ("first", "second", "third"):
         make_table(database, 200, name)
-        slow_batches(database, 0.05, name=name)
+        slow_batches(database, 0.2, name=name)
         jobs.append(daemon.submit(slow_job(name, f"public.{name}")))
     first, second, third = jobs
     daemon.wait(first, "running")

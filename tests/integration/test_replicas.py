@@ -254,7 +254,9 @@ def test_who_may_not_look_does_not_take_it_for_zero(own_cluster, own_database, m
     own_database.execute("CREATE ROLE backfill LOGIN; GRANT ALL ON counted TO backfill; "
                          f"GRANT CREATE ON DATABASE {own_database.name} TO backfill")
     daemon = make_daemon(own_database.url.replace("postgres@", "backfill@"), replicas="auto")
-    job = daemon.submit(long_job(rows=10))
+    refused = daemon.submit(long_job(rows=10))
+    assert refused["state"] == "refused" and "unmeasured: replicas" in refused["reason"]["text"], refused["reason"]
+    job = daemon.submit(long_job(rows=10, accept=["replicas"]))
     held = wait_holding(daemon, job, "signal_stale")
     assert "GRANT pg_monitor" in held["reason"]["text"], held["reason"]
     assert held["progress"]["batches"] == 0

@@ -85,7 +85,7 @@ class Daemon:
         for name, section in targets.items():
             # who does not test replicas does not depend on whether there are some
             lines += ["", f"[target {name}]"]
-            lines += [f"{key} = {value}" for key, value in {"replicas": "none", **section}.items() if value is not None]
+            lines += [f"{key} = {value}" for key, value in {"replicas": "none", "plan_window": "20ms", **section}.items() if value is not None]
         self.configuration.write_text("\n".join(lines) + "\n")
 
     # life and death

@@ -25,7 +25,8 @@ static void order(struct sim *sim, struct sim_daemon *daemon, enum bf_order what
     if (!job || sim->over || daemon->draining) /* HTTP is closed first */
         return;
     sim->orders_sent++;
-    bf_engine_order(daemon->engine, bf_job_record(job)->id, what, "somebody", NULL, NULL, answered, sim);
+    const char *confirm = what == BF_ORDER_APPROVE ? bf_job_record(job)->document->name : NULL;
+    bf_engine_order(daemon->engine, bf_job_record(job)->id, what, "somebody", NULL, confirm, answered, sim);
 }
 
 static void submit(struct sim *sim, struct sim_daemon *daemon)

@@ -348,6 +348,13 @@ static void server_row(struct sim_server_session *session, struct bf_answer *ans
         put_text(answer, 4, "1");
 }
 
+static void control(const struct sim_server *server, struct bf_answer *answer)
+{
+    row(answer, 2);
+    put_text(answer, 0, server->goal);
+    put_text(answer, 1, "job");
+}
+
 enum sim_result sim_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
     struct sim_server *server = &session->sim->server;
@@ -393,13 +400,18 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
     }
     case BF_STATEMENT_HORIZON: horizon(session, answer); break;
     case BF_STATEMENT_NEXT_PASS: return next_pass(session, step, answer);
-    case BF_STATEMENT_READ_CONTROL:
-        row(answer, 2);
-        put_text(answer, 0, server->goal);
-        put_text(answer, 1, "job");
-        break;
+    case BF_STATEMENT_READ_CONTROL: control(server, answer); break;
     case BF_STATEMENT_FENCE: return fence(session, step, answer);
     case BF_STATEMENT_BOUNDARY: sim_boundary(session, step, answer); break;
+    case BF_STATEMENT_WRITES:
+        row(answer, 2);
+        put(answer, 0, server->batch_commits);
+        break;
+    case BF_STATEMENT_MARK:
+        session->lock_wait = sim_number(step, 0) * 1000;
+        row(answer, 2);
+        sim_put_clock(answer, 0, session->sim->now);
+        break;
     case BF_STATEMENT_FLUSH: return flush(session, step, answer);
     case BF_STATEMENT_TOUCH:
         return touch(session, step, answer);

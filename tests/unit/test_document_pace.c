@@ -109,7 +109,7 @@ static void own_signals(void **state)
     assert_string_equal(document->queries[0].name, "queue");
     assert_string_equal(document->queries[1].sql, "SELECT 2");
     assert_true(document->queries[1].limit == 0.5);
-    assert_true(document->accept_no_replicas);
+    assert_true(document->accept[BF_ACCEPT_NO_REPLICAS]);
     bf_document_free(document);
 #define SIGNAL(fields) "\"signals\":[{\"name\":\"a\",\"sql\":\"SELECT 1\"" fields "}]"
     invalid(SIGNAL(""), "/signals/0", "`limit` is required");
@@ -119,7 +119,7 @@ static void own_signals(void **state)
     invalid("\"signals\":[{\"name\":\"A\",\"sql\":\"SELECT 1\",\"limit\":1}]", "/signals/0/name", "1 to 63");
     invalid("\"signals\":[{\"name\":\"a\",\"sql\":\"S\",\"limit\":1},{\"name\":\"a\",\"sql\":\"S\",\"limit\":1}]",
             "/signals/1/name", "already");
-    invalid("\"accept\":[\"lag\"]", "/accept/0", "\"no_replicas\"");
+    invalid("\"accept\":[\"lag\"]", "/accept/0", "no_replicas|rows|write_rate");
     invalid("\"accept\":\"no_replicas\"", "/accept", "must be a list");
     invalid("\"accept\":[]", "/accept", "must not be empty");
 }

@@ -104,15 +104,18 @@ static const struct {
     {TARGET "max_jobs = 2x\n", 3, "1 to 64"},
     {TARGET "max_jobs = -1\n", 3, "1 to 64"},
     {TARGET "max_jobs = 99999999999999999999\n", 3, "1 to 64"},
-    {TARGET "require_approval = some\n", 3, "all, none"},
+    {TARGET "require_approval = some\n", 3, "all, yellow, red, none"},
     {TARGET "password_file = pw\n", 3, "begins with"},
     {TARGET "password_file = /nonexistent/pw\n", 3, "No such file"},
     {TARGET "password_file = /\n", 3, "not a file"},
     /* known, not built */
     {"[daemon]\ntokens = /etc/backfilld/tokens\n", 2, "not built yet"},
     {"[daemon]\nkeep_undo = 7d\n", 2, "not built yet"},
-    {TARGET "require_approval = yellow\n", 3, "not built yet"},
-    {TARGET "require_approval = red\n", 3, "not built yet"},
+    {TARGET "plan_window = 6s\n", 3, "10ms to 5s"},
+    {TARGET "plan_window = 1\n", 3, "10ms to 5s"},
+    {TARGET "risk.row = 1\n", 3, "risk.small, risk.rows"},
+    {TARGET "risk.rows = 1e6\n", 3, "not a number"},
+    {TARGET "risk.duration = 8\n", 3, "8h"},
     {TARGET "replicas = yes\n", 3, "\"none\", \"auto\" or URLs: number 1"},
     {TARGET "replicas = postgresql://db2/shop, db3\n", 3, "number 1 has a blank in it (behind a comma comes another URL"},
     {TARGET "replicas = postgresql://db2/shop, postgresql://db3:x/shop\n", 3, "number 2: \"x\" is not a port"},
@@ -247,12 +250,12 @@ static void what_is_good_is_taken(void **state)
     assert_string_equal(config->targets[0].primary, "postgresql:///shop?host=/tmp/x&port=5433");
     assert_null(config->targets[0].password_file);
     assert_int_equal(config->targets[0].max_jobs, 64);
-    assert_false(config->targets[0].require_approval);
+    assert_int_equal(config->targets[0].require_approval, BF_APPROVAL_NONE);
     assert_int_equal(config->targets[0].replicas.count, 0);
     assert_string_equal(config->targets[0].replicas.text, "none");
     assert_null(config->targets[1].replicas.text);
     assert_int_equal(config->targets[1].max_jobs, 2);
-    assert_true(config->targets[1].require_approval);
+    assert_int_equal(config->targets[1].require_approval, BF_APPROVAL_ALL);
     bf_config_free(config);
 }
 

@@ -128,12 +128,14 @@ static void close_session(struct bf_session *session)
 static void answer_flight(struct bf_session *session)
 {
     struct bf_answer answers[BF_STEPS_MAX] = {{0}};
-    char *columns[BF_CHECKPOINT_COLUMNS] = {0};
+    char *columns[BF_CHECKPOINT_COLUMNS] = {0}, *no_writes = (char *)(uintptr_t)"0";
     columns[BF_CHECKPOINT_POSITION] = (char *)(uintptr_t)session->world->position;
     struct bf_flight *flight = session->flight;
     for (size_t i = 0; i < flight->count; i++)
         if (flight->steps[i].statement == BF_STATEMENT_READ_CHECKPOINT && session->world->position)
             answers[i] = (struct bf_answer){.rows = 1, .columns = BF_CHECKPOINT_COLUMNS, .values = columns};
+        else if (flight->steps[i].statement == BF_STATEMENT_WRITES)
+            answers[i] = (struct bf_answer){.rows = 1, .columns = 1, .values = &no_writes};
     session->flight = NULL;
     session->done(session->flight_argument, session, flight, answers, false);
 }

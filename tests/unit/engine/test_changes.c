@@ -136,7 +136,7 @@ static void a_clone_from_the_start(void **state)
     (void)state;
     struct test_world *world = with_job(BF_STATE_COMPLETED);
     world->server_silent = false;
-    world->targets[0].require_approval = true;
+    world->targets[0].require_approval = BF_APPROVAL_ALL;
     assert_int_equal(clone(world, "second", false, "k").code, BF_OK);
     assert_int_equal(world_state(world, "second"), BF_STATE_AWAITING_APPROVAL); /* as any job */
     const struct bf_record *record = bf_job_record(world_find(world, "second"));

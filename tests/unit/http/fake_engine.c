@@ -88,7 +88,7 @@ static const struct bf_dialect dialect = {.name = "postgresql", .common = common
 static struct bf_database database = {
     .dialect = &dialect, .connect = connect_session, .execute = execute, .close = close_session};
 static const struct bf_target targets[] = {
-    {.name = (char *)"shop", .database = &database, .max_jobs = 2, .require_approval = true},
+    {.name = (char *)"shop", .database = &database, .max_jobs = 2, .require_approval = BF_APPROVAL_ALL},
     {.name = (char *)"legacy", .database = &database, .max_jobs = 1},
 };
 
@@ -129,7 +129,7 @@ void fake_begin(void)
     running->record.progress.rows_estimated = 1000;
     running->record.progress.through = bf_copy_string("[\"1000\"]");
     running->record.progress.position = bf_copy_string("[\"500\"]");
-    running->record.plan = bf_copy_string("{\"risk\":\"yellow\",\"rows\":1000,\"findings\":[{\"text\":\"x\"}]}");
+    running->record.plan = bf_copy_string("{\"risk\":\"yellow\",\"rows\":1000,\"findings\":[{\"text\":\"x\"}],\"card\":\"MIGRATION   orders\\nRISK        YELLOW\\n\"}");
     running->record.document->label_count = 1;
     running->record.document->labels[0].name = bf_copy_string("campaign");
     running->record.document->labels[0].value = bf_copy_string("gdpr:2026");

@@ -82,6 +82,9 @@ static void every_statement(void **state)
             case BF_STATEMENT_CHECK:
             case BF_STATEMENT_SCHEMA:
             case BF_STATEMENT_QUERY:
+            case BF_STATEMENT_MEASURE:
+            case BF_STATEMENT_WRITES:
+            case BF_STATEMENT_MARK:
             case BF_STATEMENT_SAMPLE:
             case BF_STATEMENT_SAMPLE_SLOW:
             case BF_STATEMENT_SAMPLE_ARCHIVE:
@@ -158,6 +161,7 @@ static void every_statement_of_mysql(void **state)
         common[of_no_job[i]] = true;
         assert_int_equal(strncmp(bf_dialect_mysql.common(of_no_job[i]), "/* backfilld */ ", 16), 0);
     }
+    common[BF_STATEMENT_WRITES] = common[BF_STATEMENT_MARK] = true; /* of plans */
     for (enum bf_statement statement = 0; statement < BF_STATEMENT_KINDS; statement++)
         if ((bf_dialect_mysql.common(statement) && !common[statement]) || statement == BF_STATEMENT_HORIZON ||
             statement == BF_STATEMENT_FENCE || statement == BF_STATEMENT_NEXT_PASS || statement == BF_STATEMENT_TOUCH ||

@@ -1,0 +1,322 @@
+/* What a plan measures before it is made (docs/architecture.md, "The plan"):
+ *
+ *   WRITES, MEASURE ... -> a while later WRITES again -> up to three times: BOUNDARY -> BEGIN MARK UPDATE MARK ROLLBACK
+ *
+ * The tried batches are rolled back, wait for no lock, and stand one behind the other at the begin of the range. What
+ * cannot be measured is not known, and the plan says so; nothing of it ends the submission but a lost connection. */
+#include <stdio.h>
+
+#include "allocate.h"
+#include "submission.h"
+
+enum {
+    BATCHES = 3,
+    ROWS_LEAST = 8,    /* a table that does not have so many is not tried */
+    SHRINK = 8,        /* to so many parts, when the table does not have the rows */
+    PART = 50,         /* of the table at most, all batches together: what is rolled back stays behind as dead rows */
+    TRY_TIME = 1000,   /* milliseconds, all batches together: none begins later */
+    LOCK_WAIT = 2      /* milliseconds; far under any deadlock_timeout */
+};
+
+struct bf_measuring {
+    struct bf_facts facts;
+    struct bf_statements *statements;
+    char **texts; /* owned, as their count */
+    size_t text_count;
+    struct bf_timer *window;
+    double writes;
+    int64_t writes_at; /* monotonic milliseconds */
+    struct bf_key low, high;
+    int split;
+    int64_t rows; /* of the next batch */
+    int64_t trying_since; /* monotonic milliseconds */
+    double batches, scanned, changed, seconds, log_bytes, conflicts, fastest, slowest; /* the last two per row */
+    bool log_known;
+};
+
+void bf_measuring_free(struct bf_engine *engine, struct bf_measuring *measuring)
+{
+    if (!measuring)
+        return;
+    bf_facts_clear(&measuring->facts);
+    bf_statements_free(measuring->statements);
+    for (size_t i = 0; i < measuring->text_count; i++)
+        free(measuring->texts[i]);
+    free(measuring->texts);
+    if (measuring->window)
+        engine->world->timer_free(measuring->window);
+    bf_key_clear(&measuring->low);
+    bf_key_clear(&measuring->high);
+    free(measuring);
+}
+
+const struct bf_facts *bf_measuring_facts(const struct bf_measuring *measuring)
+{
+    return &measuring->facts;
+}
+
+static void execute(struct bf_submission *submission,
+                    void (*answered)(void *, struct bf_session *, struct bf_flight *, const struct bf_answer *, bool))
+{
+    submission->target->database->execute(submission->session, &submission->flight, answered, submission);
+}
+
+static bool lost_it(struct bf_submission *submission, bool lost)
+{
+    if (lost)
+        bf_submission_target_down(submission, "the connection was lost while the table was measured");
+    return lost;
+}
+
+static int64_t now(const struct bf_submission *submission)
+{
+    const struct bf_world *world = submission->engine->world;
+    return world->monotonic(world->context);
+}
+
+/* ---- batches that are rolled back ---- */
+
+static void try_next(struct bf_submission *submission);
+
+static void all_tried(struct bf_submission *submission)
+{
+    struct bf_measuring *measuring = submission->measuring;
+    struct bf_facts *facts = &measuring->facts;
+    bf_facts_set(facts, BF_FACT_TRIAL_BATCHES, measuring->batches, NULL);
+    bf_facts_set(facts, BF_FACT_TRIAL_ROWS, measuring->scanned, NULL);
+    bf_facts_set(facts, BF_FACT_TRIAL_CHANGED, measuring->changed, NULL);
+    bf_facts_set(facts, BF_FACT_TRIAL_SECONDS, measuring->seconds, NULL);
+    bf_facts_set(facts, BF_FACT_TRIAL_CONFLICTS, measuring->conflicts, NULL);
+    if (measuring->batches > 0 && measuring->fastest > 0)
+        bf_facts_set(facts, BF_FACT_TRIAL_SPREAD, 100 * measuring->slowest / measuring->fastest, NULL);
+    if (measuring->log_known)
+        bf_facts_set(facts, BF_FACT_TRIAL_LOG, measuring->log_bytes, NULL);
+    bf_submission_accept(submission);
+}
+
+static void take_batch(struct bf_measuring *measuring, const struct bf_flight *flight, const struct bf_answer *answers)
+{
+    const struct bf_answer *first = NULL, *last = NULL;
+    double changed = 0;
+    for (size_t i = 0; i < flight->count; i++) {
+        if (flight->steps[i].statement == BF_STATEMENT_UPDATE)
+            changed += (double)answers[i].affected;
+        if (flight->steps[i].statement != BF_STATEMENT_MARK)
+            continue;
+        first = first ? first : &answers[i];
+        last = &answers[i];
+    }
+    double seconds = bf_answer_real(last, 0, 0, 0) - bf_answer_real(first, 0, 0, 0);
+    double from = bf_answer_real(first, 0, 1, -1), to = bf_answer_real(last, 0, 1, -1);
+    double each = seconds / (double)measuring->rows;
+    measuring->fastest = measuring->batches == 0 || each < measuring->fastest ? each : measuring->fastest;
+    measuring->slowest = each > measuring->slowest ? each : measuring->slowest;
+    measuring->batches++;
+    measuring->scanned += (double)measuring->rows;
+    measuring->changed += changed;
+    measuring->seconds += seconds > 0 ? seconds : 0;
+    measuring->log_known = from >= 0 && to >= from;
+    measuring->log_bytes += measuring->log_known ? to - from : 0;
+}
+
+static void tried(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
+                  bool lost)
+{
+    (void)session;
+    struct bf_submission *submission = argument;
+    struct bf_measuring *measuring = submission->measuring;
+    if (lost_it(submission, lost))
+        return;
+    const struct bf_answer *trouble = NULL;
+    for (size_t i = 0; i < flight->count && !trouble; i++)
+        if (answers[i].outcome == BF_OUTCOME_ERROR)
+            trouble = &answers[i];
+    if (!trouble) {
+        take_batch(measuring, flight, answers);
+    } else if (trouble->error_class == BF_CLASS_LOCK) {
+        measuring->conflicts++;
+    } else if (bf_error_passes(trouble->error_class)) { /* it took too long: that is enough of it */
+        all_tried(submission);
+        return;
+    } else {
+        bf_facts_set(&measuring->facts, BF_FACT_TRIAL_ERRORS, 1, trouble->message);
+        all_tried(submission);
+        return;
+    }
+    bf_key_set(&measuring->low, &measuring->high);
+    if (measuring->batches + measuring->conflicts >= BATCHES || now(submission) - measuring->trying_since > TRY_TIME)
+        all_tried(submission);
+    else
+        try_next(submission);
+}
+
+static struct bf_step *add(struct bf_submission *submission, enum bf_statement statement)
+{
+    return bf_flight_add(&submission->flight, statement, submission->target->database->dialect->common(statement));
+}
+
+static void add_keys(struct bf_submission *submission, struct bf_step *step, const struct bf_key *key)
+{
+    for (size_t i = 0; i < submission->table->key_count; i++)
+        bf_step_text(step, key->text[i]);
+}
+
+static void try_batch(struct bf_submission *submission)
+{
+    struct bf_measuring *measuring = submission->measuring;
+    bf_flight_clear(&submission->flight);
+    add(submission, BF_STATEMENT_BEGIN);
+    bf_step_number(add(submission, BF_STATEMENT_MARK), LOCK_WAIT);
+    size_t legs = bf_leg_count((size_t)measuring->split, submission->table->key_count);
+    for (size_t leg = 0; leg < legs; leg++) {
+        struct bf_step *step = bf_flight_add(&submission->flight, BF_STATEMENT_UPDATE,
+                                             measuring->statements->update[measuring->split][leg]);
+        step->split = measuring->split;
+        step->leg = (int)leg;
+        add_keys(submission, step, &measuring->low);
+        add_keys(submission, step, &measuring->high);
+    }
+    bf_step_number(add(submission, BF_STATEMENT_MARK), LOCK_WAIT);
+    add(submission, BF_STATEMENT_ROLLBACK)->new_group = true;
+    execute(submission, tried);
+}
+
+static void bounded(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
+                    bool lost)
+{
+    (void)session, (void)flight;
+    struct bf_submission *submission = argument;
+    struct bf_measuring *measuring = submission->measuring;
+    size_t keys = submission->table->key_count;
+    if (lost_it(submission, lost))
+        return;
+    if (answers[0].outcome != BF_OUTCOME_OK) {
+        bf_facts_set(&measuring->facts, BF_FACT_TRIAL_ERRORS, 1, answers[0].message);
+        all_tried(submission);
+    } else if (answers[0].rows == 0) { /* it has fewer rows */
+        measuring->rows /= SHRINK;
+        if (measuring->rows < ROWS_LEAST)
+            all_tried(submission);
+        else
+            try_next(submission);
+    } else {
+        bf_key_clear(&measuring->high);
+        for (size_t i = 0; i < keys; i++)
+            measuring->high.text[i] = bf_copy_string(bf_answer_value(&answers[0], 0, i));
+        measuring->split = (int)bf_answer_number(&answers[0], 0, keys);
+        if (bf_answer_true(&answers[0], 0, keys + 1)) /* beyond the range */
+            all_tried(submission);
+        else
+            try_batch(submission);
+    }
+}
+
+static void try_next(struct bf_submission *submission)
+{
+    struct bf_measuring *measuring = submission->measuring;
+    const struct bf_document *document = submission->document;
+    struct bf_key through = {0};
+    int shape = bf_key_known(&measuring->low) ? 1 : 0;
+    for (size_t i = 0; i < document->through_count; i++)
+        through.text[i] = document->through[i];
+    bf_flight_clear(&submission->flight);
+    struct bf_step *step = bf_flight_add(&submission->flight, BF_STATEMENT_BOUNDARY, measuring->statements->boundary[shape]);
+    step->split = shape;
+    add_keys(submission, step, &measuring->low);
+    add_keys(submission, step, &through);
+    bf_step_number(step, measuring->rows - 1);
+    execute(submission, bounded);
+}
+
+/* ---- how much others write ---- */
+
+static void counted_again(void *argument, struct bf_session *session, struct bf_flight *flight,
+                          const struct bf_answer *answers, bool lost)
+{
+    (void)session, (void)flight;
+    struct bf_submission *submission = argument;
+    struct bf_measuring *measuring = submission->measuring;
+    if (lost_it(submission, lost))
+        return;
+    int64_t passed = now(submission) - measuring->writes_at;
+    double seconds = (double)(passed > 0 ? passed : 1) / 1000;
+    double written = bf_answer_real(&answers[0], 0, 0, -1) - measuring->writes;
+    if (measuring->writes < 0 || written < 0)
+        bf_facts_unknown(&measuring->facts, BF_FACT_WRITE_RATE,
+                         answers[0].outcome == BF_OUTCOME_OK ? bf_answer_value(&answers[0], 0, 1) : answers[0].message);
+    else
+        bf_facts_set(&measuring->facts, BF_FACT_WRITE_RATE, written / seconds, bf_answer_value(&answers[0], 0, 1));
+    measuring->trying_since = now(submission);
+    try_next(submission);
+}
+
+static void add_writes(struct bf_submission *submission)
+{
+    struct bf_step *step = add(submission, BF_STATEMENT_WRITES);
+    step->new_group = true;
+    bf_step_text(step, submission->document->table);
+}
+
+static void window_over(void *argument)
+{
+    struct bf_submission *submission = argument;
+    bf_flight_clear(&submission->flight);
+    add_writes(submission);
+    execute(submission, counted_again);
+}
+
+static void measured(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
+                     bool lost)
+{
+    (void)session;
+    struct bf_submission *submission = argument;
+    struct bf_measuring *measuring = submission->measuring;
+    if (lost_it(submission, lost))
+        return;
+    measuring->writes = answers[0].outcome == BF_OUTCOME_OK ? bf_answer_real(&answers[0], 0, 0, -1) : -1;
+    submission->target->database->dialect->read_measure(submission->document, answers + 1, flight->count - 1, &measuring->facts);
+    submission->phase = TRYING;
+    submission->engine->world->timer_start(measuring->window, submission->target->plan_window);
+}
+
+/* What was found out on the way here. */
+static void take_known(struct bf_submission *submission)
+{
+    struct bf_facts *facts = &submission->measuring->facts;
+    const struct bf_table *table = submission->table;
+    if (table->rows_estimated >= 0)
+        bf_facts_set(facts, BF_FACT_ROWS, (double)table->rows_estimated, NULL);
+    if (table->bytes >= 0)
+        bf_facts_set(facts, BF_FACT_TABLE_BYTES, (double)table->bytes, NULL);
+    if (!submission->target->watch_replicas)
+        bf_facts_set(facts, BF_FACT_REPLICAS, 0, "replicas = none");
+    else if (submission->replicas_hidden)
+        bf_facts_unknown(facts, BF_FACT_REPLICAS, "they are not to be seen, see `replicas` in the configuration");
+    else if (submission->replicas)
+        bf_facts_set(facts, BF_FACT_REPLICAS, (double)json_array_size(submission->replicas), NULL);
+    if (facts->of[BF_FACT_REPLICAS].known && (facts->of[BF_FACT_REPLICAS].value == 0 || submission->lag >= 0))
+        bf_facts_set(facts, BF_FACT_REPLICATION_LAG, submission->lag > 0 ? submission->lag : 0, NULL);
+}
+
+void bf_submission_measure(struct bf_submission *submission)
+{
+    const struct bf_engine *engine = submission->engine;
+    const struct bf_dialect *dialect = submission->target->database->dialect;
+    const struct bf_document *document = submission->document;
+    struct bf_measuring *measuring = submission->measuring = BF_NEW(struct bf_measuring);
+    measuring->statements = dialect->render("plan", document, submission->table);
+    measuring->window = engine->world->timer_new(engine->world->context, window_over, submission);
+    int64_t most = submission->table->rows_estimated / (PART * BATCHES);
+    measuring->rows = document->pace.batch_rows_start;
+    if (submission->table->rows_estimated >= 0 && most < measuring->rows)
+        measuring->rows = most > ROWS_LEAST ? most : ROWS_LEAST;
+    for (size_t i = 0; i < document->after_count; i++)
+        measuring->low.text[i] = bf_copy_string(document->after[i]);
+    take_known(submission);
+    bf_flight_clear(&submission->flight);
+    add_writes(submission);
+    dialect->measure(document, submission->table, &submission->flight, &measuring->texts, &measuring->text_count);
+    measuring->writes_at = now(submission);
+    submission->phase = MEASURING;
+    execute(submission, measured);
+}

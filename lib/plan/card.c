@@ -1,0 +1,200 @@
+#include "card.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "buffer.h"
+#include "duration.h"
+#include "quantity.h"
+
+enum { TITLE = 12 /* columns of the title on the left */ };
+
+/* ---- lines ---- */
+
+/* Columns of UTF-8 text, one for each character: wide enough for what stands on a card. */
+static size_t columns_of(const char *text, size_t length)
+{
+    size_t columns = 0;
+    for (size_t i = 0; i < length; i++)
+        columns += (text[i] & 0xC0) != 0x80;
+    return columns;
+}
+
+/* Bytes of the first part that fits into `room` columns, ending before a space where there is one. */
+static size_t part_of(const char *text, size_t room)
+{
+    size_t columns = 0, space = 0, at = 0;
+    for (; text[at]; at++) {
+        if ((text[at] & 0xC0) != 0x80 && columns++ == room)
+            return space ? space : at;
+        if (text[at] == ' ')
+            space = at;
+    }
+    return at;
+}
+
+static void print(struct bf_buffer *page, const char *title, const char *mark, const char *text)
+{
+    BF_AUTO_STRING char *plain = bf_copy_string(text);
+    for (char *at = plain; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7F)
+            *at = ' ';
+    const char *rest = plain;
+    size_t indent = TITLE + columns_of(mark, strlen(mark));
+    bool first = true;
+    do {
+        size_t length = part_of(rest, BF_CARD_COLUMNS - indent);
+        bf_buffer_format(page, "%-*s", (int)TITLE, first ? title : "");
+        bf_buffer_format(page, "%*s%.*s\n", (int)(indent - TITLE + strlen(mark) - columns_of(mark, strlen(mark))), first ? mark : "",
+                         (int)length, rest);
+        rest += length;
+        while (*rest == ' ')
+            rest++;
+        first = false;
+    } while (*rest);
+}
+
+static void __attribute__((format(printf, 4, 5))) line(struct bf_buffer *page, const char *title, const char *mark,
+                                                       const char *format, ...)
+{
+    va_list arguments;
+    char *text = NULL;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (length >= 0)
+        print(page, title, mark, text);
+    free(text);
+}
+
+static char *known(const struct bf_facts *facts, enum bf_fact_name name)
+{
+    const struct bf_fact *fact = &facts->of[name];
+    return fact->known ? bf_fact_format(name, fact->value) : bf_copy_string("not measured");
+}
+
+static char *seconds_text(double seconds)
+{
+    char text[BF_DURATION_TEXT];
+    return bf_copy_string(bf_duration_format((int64_t)(seconds * 1000), text));
+}
+
+/* ---- the parts of the page ---- */
+
+static void migration(struct bf_buffer *page, const struct bf_card *card)
+{
+    const struct bf_document *document = card->document;
+    line(page, "MIGRATION", "", "%s on %s (%s %s)", document->name, document->target, card->engine,
+         card->server_version ? card->server_version : "");
+    if (document->description)
+        print(page, "", "", document->description);
+    print(page, "", "", card->statement ? card->statement : "");
+    if (document->where)
+        line(page, "", "", "where %s", document->where);
+    if (document->remaining)
+        line(page, "", "", "until none matches %s", document->remaining);
+}
+
+static void risk(struct bf_buffer *page, const struct bf_card *card)
+{
+    const struct bf_judgement *judgement = card->judgement;
+    print(page, "RISK", "", bf_risk_name(judgement->risk));
+    for (int class = BF_RISK_RED; class > BF_RISK_GREEN; class--)
+        for (size_t i = 0; i < judgement->count; i++) {
+            const struct bf_risk_reason *reason = &judgement->reasons[i];
+            if ((int)reason->risk == class)
+                line(page, "", class == BF_RISK_RED ? "RED    - " : "YELLOW - ", "%s: %s", reason->code, reason->text);
+        }
+    for (size_t i = 0; i < judgement->unmeasured_count; i++)
+        line(page, "", "", "REFUSED without a measurement of %s", bf_fact_text(judgement->unmeasured[i]));
+}
+
+static void size(struct bf_buffer *page, const struct bf_card *card)
+{
+    BF_AUTO_STRING char *rows = known(card->facts, BF_FACT_ROWS), *bytes = known(card->facts, BF_FACT_TABLE_BYTES);
+    BF_AUTO_STRING char *matching = known(card->facts, BF_FACT_MATCHING), *writes = known(card->facts, BF_FACT_WRITE_RATE);
+    BF_AUTO_STRING char *replicas = known(card->facts, BF_FACT_REPLICAS), *lag = known(card->facts, BF_FACT_REPLICATION_LAG);
+    line(page, "TABLE SIZE", "", "%s: %s rows, %s; rows to change: %s", card->table, rows, bytes, matching);
+    line(page, "WRITE QPS", "", "%s by others; replicas: %s, the furthest behind by: %s", writes, replicas, lag);
+}
+
+static void phases(struct bf_buffer *page, const struct bf_card *card)
+{
+    const struct bf_document *document = card->document;
+    const struct bf_estimate *estimate = card->estimate;
+    const struct bf_pace *pace = &document->pace;
+    char batch_time[BF_DURATION_TEXT];
+    print(page, "PHASES", "1. ", "expand: nothing to do, the columns are there");
+    line(page, "", "2. ", "migrate: batches of %lld to %lld rows, aimed at %s, nice %g", (long long)pace->batch_rows_min,
+         (long long)pace->batch_rows_max, bf_duration_format(pace->batch_time, batch_time), pace->nice);
+    if (estimate->known) {
+        BF_AUTO_STRING char *low = seconds_text(estimate->low), *high = seconds_text(estimate->high);
+        BF_AUTO_STRING char *rate = bf_quantity_count(estimate->rate);
+        line(page, "", "   ", "%s to %s of work (%s rows/s)%s", low, high, rate,
+             estimate->open < 1 ? ", in its windows only" : "; holds come on top");
+    } else {
+        print(page, "", "   ", "how long it takes is not known: nothing could be tried");
+    }
+    BF_AUTO_STRING char *log = estimate->log_bytes >= 0 ? bf_quantity_bytes(estimate->log_bytes) : bf_copy_string("not measured");
+    BF_AUTO_STRING char *dead = estimate->changed >= 0 ? bf_quantity_count(estimate->changed) : bf_copy_string("not known how many");
+    line(page, "", "   ", "writes %s of log and leaves %s old row versions", log, dead);
+    print(page, "", "3. ", document->remaining ? "verify: passes until no row remains, then the checks behind it"
+                                               : "verify: the checks behind it; late rows are not looked for");
+    print(page, "", "4. ", "contract: not before this job is completed and its way back is not needed any more");
+}
+
+static void way_back(struct bf_buffer *page, const struct bf_card *card)
+{
+    char keep[BF_DURATION_TEXT];
+    switch (card->document->undo) {
+    case BF_UNDO_NONE: print(page, "ROLLBACK", "", "none: the point of no return is the first batch"); return;
+    case BF_UNDO_INVERSE:
+        print(page, "ROLLBACK", "", "by the author's inverse; it does not see what others wrote meanwhile");
+        return;
+    case BF_UNDO_JOURNAL: break;
+    }
+    BF_AUTO_STRING char *bytes = card->estimate->journal_bytes >= 0 ? bf_quantity_bytes(card->estimate->journal_bytes)
+                                                                    : bf_copy_string("of a size that is not known");
+    line(page, "ROLLBACK", "", "backfillctl rollback %s; journal (%s) kept %s after the end: that is the point of no return",
+         card->document->name, bytes, bf_duration_format(card->keep_undo, keep));
+}
+
+static void runbook(struct bf_buffer *page, const struct bf_card *card)
+{
+    const struct bf_document *document = card->document;
+    line(page, "RUNBOOK", "1. ", "pre-check: %zu checks before the start; backfillctl targets", document->check_count[BF_CHECK_BEFORE]);
+    line(page, "", "2. ", "start: backfillctl approve %s%s%s; backfillctl watch %s", document->name,
+         card->judgement->risk == BF_RISK_RED ? " --confirm " : "", card->judgement->risk == BF_RISK_RED ? document->name : "",
+         document->name);
+    if (document->canary_rows)
+        line(page, "", "3. ", "canary: %lld rows, then %zu checks, then a person says go on", (long long)document->canary_rows,
+             document->check_count[BF_CHECK_CANARY]);
+    else
+        print(page, "", "3. ", "canary: none");
+    line(page, "", "4. ", "stop: backfillctl pause %s; with SQL: UPDATE backfilld.control SET goal = 'pause'", document->name);
+    line(page, "", "5. ", "post-verify: %zu checks after the end", document->check_count[BF_CHECK_AFTER]);
+}
+
+static void handoff(struct bf_buffer *page, const struct bf_card *card)
+{
+    print(page, "REHEARSAL", "", card->rehearsal ? card->rehearsal : "none on record");
+    line(page, "OWNER", "", "%s; %s", card->document->owner ? card->document->owner : "nobody is named",
+         card->document->pace.window_count ? "works in its windows only" : "may work at any time");
+    line(page, "HANDOFF", "", "backfillctl show %s says what it does and why; backfillctl events %s what it did", card->document->name,
+         card->document->name);
+}
+
+char *bf_card_text(const struct bf_card *card)
+{
+    struct bf_buffer page = {0};
+    migration(&page, card);
+    risk(&page, card);
+    size(&page, card);
+    phases(&page, card);
+    way_back(&page, card);
+    runbook(&page, card);
+    handoff(&page, card);
+    return bf_buffer_take(&page);
+}

@@ -1,0 +1,27 @@
+/* The plan as a page for people: what an experienced database administrator would write before touching production. Pure. */
+#ifndef BF_PLAN_CARD_H
+#define BF_PLAN_CARD_H
+
+#include "document.h"
+#include "estimate.h"
+#include "facts.h"
+#include "risk.h"
+
+enum { BF_CARD_COLUMNS = 100 };
+
+struct bf_card {
+    const struct bf_document *document;
+    const struct bf_facts *facts;
+    const struct bf_estimate *estimate;
+    const struct bf_judgement *judgement;
+    const char *table, *engine, *server_version; /* table: as the server spells it */
+    const char *statement;                       /* of one batch */
+    const char *rehearsal; /* NULL: there was none; else where it ran, how fast, and whether it was taken back */
+    int64_t keep_undo;     /* milliseconds that the way back is kept after the end */
+};
+
+/* At most BF_CARD_COLUMNS columns of text, every line ended. Texts of the author's are shown as they are, without control
+ * characters. Owned by the caller. */
+char *bf_card_text(const struct bf_card *card);
+
+#endif

@@ -1,0 +1,54 @@
+#include "estimate.h"
+
+#include <math.h>
+
+enum {
+    LAST_PASS_TIMES = 8,   /* a pass that changes nothing reads that many times faster than one that writes */
+    JOURNAL_ROW_BYTES = 60 /* key, pass, header and both images of one narrow column; a further column costs half as much */
+};
+static const double BEGIN_AND_END = 0.5; /* seconds: connecting, registering, verifying */
+
+static double share_of(const struct bf_facts *facts, double rows)
+{
+    const struct bf_fact *exact = &facts->of[BF_FACT_MATCHING_EXACT], *guessed = &facts->of[BF_FACT_MATCHING];
+    double matching = exact->known ? exact->value : guessed->known ? guessed->value : -1;
+    const struct bf_fact *tried = &facts->of[BF_FACT_TRIAL_ROWS], *changed = &facts->of[BF_FACT_TRIAL_CHANGED];
+    if (matching >= 0 && rows > 0)
+        return fmin(1, matching / rows);
+    return tried->known && changed->known && tried->value > 0 ? changed->value / tried->value : -1;
+}
+
+static double lower(double rate, int64_t cap)
+{
+    return cap != BF_NO_LIMIT && (double)cap < rate ? (double)cap : rate;
+}
+
+struct bf_estimate bf_estimate(const struct bf_document *document, const struct bf_facts *facts)
+{
+    struct bf_estimate estimate = {.open = 1, .changed = -1, .log_bytes = -1, .journal_bytes = -1};
+    const struct bf_fact *rows = &facts->of[BF_FACT_ROWS], *tried = &facts->of[BF_FACT_TRIAL_ROWS];
+    const struct bf_fact *seconds = &facts->of[BF_FACT_TRIAL_SECONDS], *log = &facts->of[BF_FACT_TRIAL_LOG];
+    if (document->undo != BF_UNDO_JOURNAL)
+        estimate.journal_bytes = 0;
+    if (!rows->known)
+        return estimate;
+    double share = share_of(facts, rows->value);
+    if (share >= 0)
+        estimate.changed = share * rows->value;
+    if (document->undo == BF_UNDO_JOURNAL && estimate.changed >= 0)
+        estimate.journal_bytes = estimate.changed * (JOURNAL_ROW_BYTES + (double)(document->set_count - 1) * JOURNAL_ROW_BYTES / 2);
+    if (!tried->known || !seconds->known || tried->value <= 0 || seconds->value <= 0)
+        return estimate;
+    double log_per_row = log->known ? log->value / tried->value : -1;
+    if (log_per_row >= 0)
+        estimate.log_bytes = log_per_row * rows->value;
+    estimate.rate = lower(tried->value / seconds->value / (1 + document->pace.nice), document->pace.max_rows_per_second);
+    if (log_per_row > 0 && document->pace.max_log_bytes_per_second != BF_NO_LIMIT)
+        estimate.rate = fmin(estimate.rate, (double)document->pace.max_log_bytes_per_second / log_per_row);
+    double taken = BEGIN_AND_END + rows->value / estimate.rate * (document->remaining ? 1 + 1.0 / LAST_PASS_TIMES : 1);
+    estimate.open = bf_windows_share(document->pace.windows, document->pace.window_count);
+    estimate.known = true;
+    estimate.low = taken / sqrt(BF_ESTIMATE_SPREAD);
+    estimate.high = taken * sqrt(BF_ESTIMATE_SPREAD);
+    return estimate;
+}
