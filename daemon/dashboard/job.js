@@ -75,17 +75,27 @@ function ledger() {
   };
 }
 
+function riskList(reasons) {
+  const order = ["RED", "YELLOW"];
+  const sorted = [...reasons].sort((one, other) => order.indexOf(one.risk) - order.indexOf(other.risk));
+  return sorted.length > 0 && h("ul", {class: "risks", "aria-label": "Reasons of the risk"}, sorted.map((reason) =>
+    h("li", {}, h("span", {class: `risk ${String(reason.risk).toLowerCase()}`}, reason.risk), ` ${reason.text}`)));
+}
+
 function planSection(job) {
   const place = h("div", {}, h("p", {class: "quiet"}, "Reading the plan…"));
   const section = h("section", {"aria-label": "Plan"}, h("h2", {}, "Plan"), place);
   get(jobPath(job.id, "/plan")).then((plan) => {
     const isSingle = (value) => typeof value !== "object" || value === null;
-    const single = Object.entries(plan).filter(([name, value]) => isSingle(value) && name !== "statement");
+    const apart = ["statement", "card", "risk"];
+    const single = Object.entries(plan).filter(([name, value]) => isSingle(value) && !apart.includes(name));
     const text = (value) => (typeof value === "number" ? format.number(value) : String(value));
     const shown = (name, value) => (name === "bytes" ? `${format.number(value / 1048576)} MiB` : text(value));
-    replace(place, facts([["key", (plan.key ?? []).map((column) => `${column.column} ${column.type}`).join(", ")],
+    replace(place, plan.risk && h("p", {}, "Risk: ", h("span", {class: `risk ${plan.risk.toLowerCase()}`}, plan.risk)),
+      riskList(plan.reasons ?? []), facts([["key", (plan.key ?? []).map((column) => `${column.column} ${column.type}`).join(", ")],
       ...single.map(([name, value]) => [format.words(name), value === null ? "" : shown(name, value)])]),
-    plan.statement && h("pre", {}, plan.statement));
+    plan.statement && h("pre", {}, plan.statement),
+    plan.card && h("details", {}, h("summary", {}, "The card"), h("pre", {class: "card"}, plan.card)));
   }, (error) => replace(place, h("p", {class: "quiet"}, error.message)));
   return section;
 }

@@ -52,7 +52,7 @@ def test_a_job_from_its_submission_to_its_end(page, make_daemon, database):
     page.wait("h1", "first")
     page.press("Approve first")
     page.wait("dialog", "first will change rows of orders on shop")
-    page.type("looked at it", KEYS.ENTER)
+    page.type("first", KEYS.TAB, "looked at it", KEYS.ENTER)  # the plan is RED
     page.wait(".title .state", "running")
     began = done(page)
     until(lambda: done(page) > began, 20, "the bar moves")
@@ -145,17 +145,15 @@ def test_texts_of_users_stay_texts(page, make_daemon, database):
 
 
 def test_a_red_plan_takes_the_typed_name(page, make_daemon, database):
-    """The risk is put into the daemon's answers here, for no plan has one yet; the order that follows is real."""
+    """"undo": "none" is RED. The plan says why, and has a card for people."""
     table(database, rows=100)
     daemon = make_daemon(database, require_approval="all")
     job = daemon.submit(document("orders", {"n": "1"}, name="first"))
     daemon.wait(job, "awaiting_approval")
-    with page.before_scripts("""
-            const parse = Response.prototype.text;
-            Response.prototype.text = async function () {
-              return (await parse.call(this)).replaceAll('"plan":{', '"plan":{"risk":"RED",');
-            };"""):
-        page.open(daemon, "#/jobs/first")
+    page.open(daemon, "#/jobs/first")
+    page.wait("section[aria-label=Plan] .risk.red", "RED")
+    page.wait("section[aria-label=Plan] .risks", "there is no way back")
+    assert page.find("section[aria-label=Plan] summary")[0].text == "The card"
     page.press("Approve first")
     page.wait("dialog", "This plan is RED")
     yes = page.find("dialog button[type=submit]")[0]
