@@ -161,6 +161,13 @@ static void add_keys(struct bf_submission *submission, struct bf_step *step, con
         bf_step_text(step, key->text[i]);
 }
 
+/* A text that is sent has to stay as long as the session. */
+static const char *keep(struct bf_measuring *measuring, char *sql)
+{
+    measuring->texts = bf_reallocate(measuring->texts, (measuring->text_count + 1) * sizeof *measuring->texts);
+    return measuring->texts[measuring->text_count++] = sql;
+}
+
 static void try_batch(struct bf_submission *submission)
 {
     struct bf_measuring *measuring = submission->measuring;
@@ -168,9 +175,10 @@ static void try_batch(struct bf_submission *submission)
     add(submission, BF_STATEMENT_BEGIN);
     bf_step_number(add(submission, BF_STATEMENT_MARK), LOCK_WAIT);
     size_t legs = bf_leg_count((size_t)measuring->split, submission->table->key_count);
+    const struct bf_dialect *dialect = submission->target->database->dialect;
     for (size_t leg = 0; leg < legs; leg++) {
-        struct bf_step *step = bf_flight_add(&submission->flight, BF_STATEMENT_UPDATE,
-                                             measuring->statements->update[measuring->split][leg]);
+        char *sql = dialect->tried(submission->document, submission->table, (size_t)measuring->split, leg);
+        struct bf_step *step = bf_flight_add(&submission->flight, BF_STATEMENT_UPDATE, keep(measuring, sql));
         step->split = measuring->split;
         step->leg = (int)leg;
         add_keys(submission, step, &measuring->low);

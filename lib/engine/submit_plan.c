@@ -158,20 +158,19 @@ static char *make_plan(const struct bf_submission *submission, const struct bf_j
     json_t *key = json_array();
     for (size_t i = 0; i < table->key_count; i++)
         json_array_append_new(key, json_pack("{ss,ss}", "column", table->key[i].name, "type", table->key[i].type));
-    struct bf_statements *statements = dialect->render("plan", submission->document, table);
+    BF_AUTO_STRING char *statement = dialect->tried(submission->document, table, 1, 0);
     struct bf_card card = {.document = submission->document, .facts = facts, .estimate = estimate, .judgement = judgement,
                            .table = table->display, .engine = dialect->name, .server_version = submission->server_version,
-                           .statement = statements->update[1][0], .rehearsal = rehearsal, .keep_undo = KEEP_UNDO};
+                           .statement = statement, .rehearsal = rehearsal, .keep_undo = KEEP_UNDO};
     BF_AUTO_STRING char *page = bf_card_text(&card);
     json_t *plan = json_pack(
         "{ss,ss,ss,so,so,so,so,so,sb,ss,so,sO*,so,so,so,so,so,ss}", "risk", bf_risk_name(judgement->risk), "table", table->display,
         "engine", dialect->name, "identity", text_or_null(table->target_identity), "server_version",
         text_or_null(submission->server_version), "key", key, "rows_estimated", number_or_null(table->rows_estimated), "bytes",
         number_or_null(table->bytes), "partitioned", table->partitioned, "undo", "none", "statement",
-        text_or_null(statements->update[1][0]), "replicas", submission->replicas, "reasons", reasons_view(judgement), "unmeasured",
+        text_or_null(statement), "replicas", submission->replicas, "reasons", reasons_view(judgement), "unmeasured",
         unmeasured_view(judgement), "measured", facts_view(facts), "estimate", estimate_view(estimate), "rehearsal",
         text_or_null(rehearsal), "card", page);
-    bf_statements_free(statements);
     char *text = json_dumps(plan, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(plan);
     return text;

@@ -113,6 +113,8 @@ struct bf_dialect {
      * with the server's words; `ret_texts` as in `check`. Catalogues and statistics only, nothing that reads the table. */
     void (*measure)(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
                     char **ret_texts[], size_t *ret_count);
+    /* The change of one leg alone, without what a batch sets down beside it: for a plan to try, and to show. Owned. */
+    char *(*tried)(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg);
     void (*read_measure)(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                          struct bf_facts *facts);
     /* One query and nothing else? Complains at `pointer`. NULL: checks are not built for this engine. */

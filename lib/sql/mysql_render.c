@@ -93,6 +93,11 @@ static char *update(const struct render *render, size_t split, size_t leg)
     return bf_buffer_take(&buffer);
 }
 
+char *bf_mysql_tried(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg)
+{
+    return update(&(struct render){.job = "plan", .document = document, .table = table}, split, leg);
+}
+
 /* Behind the UPDATE of a leg; frees its text. */
 static char *counted(const struct render *render, size_t split, size_t leg, char *text)
 {

@@ -67,6 +67,8 @@ void bf_postgresql_read_checks(const struct bf_document *document, const struct 
 /* postgresql_slices.c: QUANTILES; the caller frees it. */
 char *bf_postgresql_quantiles(const char *job, const struct bf_table *table);
 
+char *bf_postgresql_tried(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg);
+
 /* postgresql_measure.c */
 void bf_postgresql_measure(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
                            char **ret_texts[], size_t *ret_count);

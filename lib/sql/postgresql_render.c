@@ -96,6 +96,11 @@ static char *update(const struct render *render, size_t split, size_t leg)
     return bf_buffer_take(&buffer);
 }
 
+char *bf_postgresql_tried(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg)
+{
+    return update(&(struct render){.job = "plan", .document = document, .table = table}, split, leg);
+}
+
 static char *boundary(const struct render *render, size_t shape)
 {
     struct bf_buffer buffer = {0};

@@ -8,6 +8,7 @@ import pytest
 
 from lab.counted import make_table
 from lab.daemon import document, pace
+from lab.engines import ENGINES
 from lab.wait import until
 
 PLAN = "/v1/jobs?dry_run=true"
@@ -71,6 +72,24 @@ def test_a_plan_leaves_nothing_behind(planned, database):
     plan = planned()
     assert plan["measured"]["trial_batches"]["value"] == 3 and plan["measured"]["trial_changed"]["value"] > 0
     assert picture() == before and not database.has_schema()
+
+
+@pytest.mark.engines(*ENGINES)
+def test_batches_are_tried_and_taken_back(daemon, database):
+    """Three places behind each other, each rolled back, with what they cost; and what the catalogue says of the column."""
+    make_table(database, 9000)
+    database.execute("CREATE INDEX by_n ON counted (n)")
+    before = database.rows("SELECT id, n FROM counted ORDER BY id")
+    plan = daemon.post(PLAN, document(database.table("counted"), {"n": "n + 1"}, where="n >= 0")).json
+    assert database.rows("SELECT id, n FROM counted ORDER BY id") == before and not database.has_schema()
+    measured = {name: fact["value"] for name, fact in plan["measured"].items()}
+    assert measured["trial_batches"] == 3 and measured["trial_changed"] == measured["trial_rows"] > 0, plan["measured"]
+    assert measured["trial_seconds"] > 0 and measured["trial_log_bytes"] > 0 and measured["boundary_by_key"] == 1
+    assert 4500 <= measured["rows"] <= 18000 and measured["lock_contention"] == 0 and plan["unmeasured"] == []
+    assert "by_n" in codes(plan)["indexed_column"]["text"]
+    low, high = plan["estimate"]["seconds_low"], plan["estimate"]["seconds_high"]
+    assert 0 < low < high <= 2.51 * low
+    assert "checkpoint" not in plan["statement"]
 
 
 def test_the_writes_of_others_are_counted(make_daemon, database, planned):

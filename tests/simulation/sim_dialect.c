@@ -97,6 +97,12 @@ static void measure(const struct bf_document *document, const struct bf_table *t
     bf_flight_add(flight, BF_STATEMENT_MEASURE, "measure")->new_group = true;
 }
 
+static char *tried(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg)
+{
+    (void)document, (void)table, (void)split, (void)leg;
+    return bf_copy_string("update");
+}
+
 static void read_measure(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                          struct bf_facts *facts)
 {
@@ -127,6 +133,7 @@ const struct bf_dialect sim_dialect = {.name = "simulation",
                                        .check = check,
                                        .read_checks = read_checks,
                                        .measure = measure,
+                                       .tried = tried,
                                        .read_measure = read_measure,
                                        .trial = trial,
                                        .read_beat = read_beat,
