@@ -101,7 +101,7 @@ def test_killed_at_boundaries_by_chance_in_several_rounds(slices, database, make
 @pytest.mark.parametrize("slices", [1, 3])
 def test_killed_a_hundred_times_at_random(slices, database, make_daemon, campaign):
     kills, rows = (1000, 200_000) if campaign else (100, 30_000) if database.engine == "postgresql" else (40, 12_000)
-    chance = random.Random(20261121)
+    chance, rows = random.Random(20261121), rows * slices
     make_table(database, rows)
     slow_batches(database, 0.01)
     daemon = make_daemon(database)
