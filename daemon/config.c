@@ -158,7 +158,7 @@ static const struct {
     {{"target", "two_person", NULL, false, NULL}, NULL},
     {{"target", "webhook", NULL, false, NULL}, NULL},
     {{"target", "risk.", NULL, true,
-      "From where on something is a reason for a plan not to be GREEN: risk.THRESHOLD."},
+      "From where on something is a reason for a plan not to be GREEN: risk.FIELD."},
      set_threshold},
     {{"target", "pace.", NULL, true,
       "The pace of jobs that do not say it themselves: pace.FIELD, as in the job document."},

@@ -79,7 +79,7 @@ def test_settings_of_the_daemon(pages):
     settings = re.findall(r"^;?([a-z_.]+) = (.*)$", (ROOT / "config/backfilld.ini").read_text(), re.M)
     assert len(settings) >= 8
     for key, value in settings:
-        group = re.match(r"(pace|limits|ceiling)\.", key)
+        group = re.match(r"(pace|limits|ceiling|risk)\.", key)
         assert has_entry(page, f"{group[0]}FIELD" if group else key), key
     for heading in ("[daemon]", "[target NAME]", "NOT BUILT YET"):
         assert re.search(rf"^{re.escape(heading)}$", page, re.M)

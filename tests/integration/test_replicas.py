@@ -268,26 +268,27 @@ def test_who_may_not_look_does_not_take_it_for_zero(own_cluster, own_database, m
     daemon.wait(job, "aborted")
 
 
-def test_an_ignored_replica_stays_ignored_over_a_restart(own_cluster, own_database, paused_daemon):
+def test_an_ignored_replica_stays_ignored_over_a_restart(own_cluster, own_database, make_daemon):
     """Also when it is not to be seen any more: then it is not taken for "there are none"."""
-    daemon = paused_daemon
+    make_table(own_database, 200000)
+    daemon = make_daemon(own_database, replicas="auto")
     job = daemon.submit(long_job())
     wait_batches(daemon, job)
     own_cluster.replica.stop("immediate")
     held = wait_holding(daemon, job, "signal_stale", 15)
     assert daemon.post("/v1/targets/shop/replicas/replica/ignore", {"for": "1h", "reason": "it is being rebuilt"}).status == 200
     until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 5, "it goes on without the replica")
-    ignored_until = replica_of(daemon)["until"]
+    ignored_until = replica_of(daemon, "replica")["until"]
     own_database.execute("SELECT pg_drop_replication_slot('replica')")  # nothing is left of it
     daemon.restart()
     wait_batches(daemon, job)
-    view = replica_of(daemon)
+    view = replica_of(daemon, "replica")
     assert (view["state"], view["until"], view["lag_seconds"]) == ("ignored", ignored_until, None), view
     assert "it is being rebuilt" in view["reason"]
     answer = daemon.post("/v1/targets/shop/replicas/replica/heed", {"reason": "it will not come back"})
     assert answer.status == 200, answer.text
     held = wait_holding(daemon, job, "no_replicas")
-    assert replica_of(daemon) is None
+    assert replica_of(daemon, "replica") is None
     daemon.restart()
     held = wait_holding(daemon, job, "no_replicas")
     assert held["reason"]["text"].startswith("no replica streams from target shop")
