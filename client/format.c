@@ -7,21 +7,12 @@
 #include "allocate.h"
 #include "buffer.h"
 #include "duration.h"
+#include "quantity.h"
 #include "text.h"
 
 char *bf_format_number(int64_t number)
 {
-    if (number < 0)
-        return bf_copy_string("?");
-    char digits[24];
-    size_t length = (size_t)snprintf(digits, sizeof digits, "%lld", (long long)number);
-    struct bf_buffer grouped = {0};
-    for (size_t i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            bf_buffer_text(&grouped, ",");
-        bf_buffer_append(&grouped, digits + i, 1);
-    }
-    return bf_buffer_take(&grouped);
+    return number < 0 ? bf_copy_string("?") : bf_quantity_count((double)number);
 }
 
 char *bf_format_percent(double fraction)

@@ -18,8 +18,12 @@ enum {
     LOCK_WAIT = 2      /* milliseconds; far under any deadlock_timeout */
 };
 
+typedef void measuring_answered(struct bf_submission *submission, const struct bf_flight *flight,
+                                const struct bf_answer *answers);
+
 struct bf_measuring {
     struct bf_facts facts;
+    measuring_answered *answered; /* what the flight under way is answered to */
     struct bf_statements *statements;
     char **texts; /* owned, as their count */
     size_t text_count;
@@ -31,7 +35,7 @@ struct bf_measuring {
     int64_t rows; /* of the next batch */
     int64_t trying_since; /* monotonic milliseconds */
     double batches, scanned, changed, seconds, log_bytes, conflicts, fastest, slowest; /* the last two per row */
-    bool log_known;
+    bool log_unknown; /* of one of them */
 };
 
 void bf_measuring_free(struct bf_engine *engine, struct bf_measuring *measuring)
@@ -55,17 +59,21 @@ const struct bf_facts *bf_measuring_facts(const struct bf_measuring *measuring)
     return &measuring->facts;
 }
 
-static void execute(struct bf_submission *submission,
-                    void (*answered)(void *, struct bf_session *, struct bf_flight *, const struct bf_answer *, bool))
+static void landed(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
+                   bool lost)
 {
-    submission->target->database->execute(submission->session, &submission->flight, answered, submission);
-}
-
-static bool lost_it(struct bf_submission *submission, bool lost)
-{
+    (void)session;
+    struct bf_submission *submission = argument;
     if (lost)
         bf_submission_target_down(submission, "the connection was lost while the table was measured");
-    return lost;
+    else
+        submission->measuring->answered(submission, flight, answers);
+}
+
+static void execute(struct bf_submission *submission, measuring_answered *answered)
+{
+    submission->measuring->answered = answered;
+    submission->target->database->execute(submission->session, &submission->flight, landed, submission);
 }
 
 static int64_t now(const struct bf_submission *submission)
@@ -89,7 +97,7 @@ static void all_tried(struct bf_submission *submission)
     bf_facts_set(facts, BF_FACT_TRIAL_CONFLICTS, measuring->conflicts, NULL);
     if (measuring->batches > 0 && measuring->fastest > 0)
         bf_facts_set(facts, BF_FACT_TRIAL_SPREAD, 100 * measuring->slowest / measuring->fastest, NULL);
-    if (measuring->log_known)
+    if (measuring->batches > 0 && !measuring->log_unknown)
         bf_facts_set(facts, BF_FACT_TRIAL_LOG, measuring->log_bytes, NULL);
     bf_submission_accept(submission);
 }
@@ -115,18 +123,13 @@ static void take_batch(struct bf_measuring *measuring, const struct bf_flight *f
     measuring->scanned += (double)measuring->rows;
     measuring->changed += changed;
     measuring->seconds += seconds > 0 ? seconds : 0;
-    measuring->log_known = from >= 0 && to >= from;
-    measuring->log_bytes += measuring->log_known ? to - from : 0;
+    measuring->log_unknown = measuring->log_unknown || from < 0 || to < from;
+    measuring->log_bytes += to - from;
 }
 
-static void tried(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
-                  bool lost)
+static void tried(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)
 {
-    (void)session;
-    struct bf_submission *submission = argument;
     struct bf_measuring *measuring = submission->measuring;
-    if (lost_it(submission, lost))
-        return;
     const struct bf_answer *trouble = NULL;
     for (size_t i = 0; i < flight->count && !trouble; i++)
         if (answers[i].outcome == BF_OUTCOME_ERROR)
@@ -189,15 +192,11 @@ static void try_batch(struct bf_submission *submission)
     execute(submission, tried);
 }
 
-static void bounded(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
-                    bool lost)
+static void bounded(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)
 {
-    (void)session, (void)flight;
-    struct bf_submission *submission = argument;
+    (void)flight;
     struct bf_measuring *measuring = submission->measuring;
     size_t keys = submission->table->key_count;
-    if (lost_it(submission, lost))
-        return;
     if (answers[0].outcome != BF_OUTCOME_OK) {
         bf_facts_set(&measuring->facts, BF_FACT_TRIAL_ERRORS, 1, answers[0].message);
         all_tried(submission);
@@ -238,14 +237,10 @@ static void try_next(struct bf_submission *submission)
 
 /* ---- how much others write ---- */
 
-static void counted_again(void *argument, struct bf_session *session, struct bf_flight *flight,
-                          const struct bf_answer *answers, bool lost)
+static void counted_again(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)
 {
-    (void)session, (void)flight;
-    struct bf_submission *submission = argument;
+    (void)flight;
     struct bf_measuring *measuring = submission->measuring;
-    if (lost_it(submission, lost))
-        return;
     int64_t passed = now(submission) - measuring->writes_at;
     double seconds = (double)(passed > 0 ? passed : 1) / 1000;
     double written = bf_answer_real(&answers[0], 0, 0, -1) - measuring->writes;
@@ -273,14 +268,9 @@ static void window_over(void *argument)
     execute(submission, counted_again);
 }
 
-static void measured(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
-                     bool lost)
+static void measured(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)
 {
-    (void)session;
-    struct bf_submission *submission = argument;
     struct bf_measuring *measuring = submission->measuring;
-    if (lost_it(submission, lost))
-        return;
     measuring->writes = answers[0].outcome == BF_OUTCOME_OK ? bf_answer_real(&answers[0], 0, 0, -1) : -1;
     submission->target->database->dialect->read_measure(submission->document, answers + 1, flight->count - 1, &measuring->facts);
     submission->phase = TRYING;

@@ -2,7 +2,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "allocate.h"
 #include "buffer.h"
@@ -41,58 +40,19 @@ static json_t *real_or_null(bool known, double value)
     return known ? json_real(value) : json_null();
 }
 
-/* ---- what the author wrote ---- */
+/* ---- the plan ---- */
 
-/* Does the predicate ask for the time, for chance, or for a sequence? Words in quotes are none. */
-static bool is_volatile(const char *predicate)
-{
-    static const char *const words[] = {"now",    "current_timestamp", "current_date", "current_time", "localtime", "localtimestamp",
-                                        "sysdate", "curdate",          "curtime",      "utc_timestamp", "unix_timestamp", "random",
-                                        "rand",    "uuid",             "gen_random_uuid", "clock_timestamp", "statement_timestamp",
-                                        "transaction_timestamp", "timeofday", "nextval"};
-    for (const char *at = predicate; at && *at;) {
-        size_t length = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$");
-        if (*at == '\'' || *at == '"' || *at == '`') {
-            const char *end = strchr(at + 1, *at);
-            at = end ? end + 1 : at + strlen(at);
-            continue;
-        }
-        bool ours = at > predicate && at[-1] == ':'; /* :started_at is the same for the whole job */
-        for (size_t i = 0; i < BF_COUNT(words) && !ours; i++)
-            if (length == strlen(words[i]) && strncasecmp(at, words[i], length) == 0)
-                return true;
-        at += length ? length : 1;
-    }
-    return false;
-}
-
-/* The document without what says where it runs. */
-static json_t *anywhere(const struct bf_document *document)
-{
-    json_t *root = json_loads(document->canonical, 0, NULL);
-    static const char *const places[] = {"target", "accept", "again", "owner", "labels", "description"};
-    for (size_t i = 0; i < BF_COUNT(places); i++)
-        json_object_del(root, places[i]);
-    return root;
-}
-
-/* The newest job that ran the same document to its end on another target; NULL: there is none. */
+/* The newest job that did the same to its end on another target; NULL: there is none. */
 static const struct bf_job *rehearsal_of(const struct bf_submission *submission)
 {
-    const struct bf_job *found = NULL;
-    json_t *ours = anywhere(submission->document);
-    for (const struct bf_job *job = submission->engine->newest; job && !found; job = job->older) {
-        const struct bf_document *document = job->record.document;
-        if ((job->record.state != BF_STATE_COMPLETED && job->record.state != BF_STATE_ROLLED_BACK) ||
-            strcmp(document->target, submission->document->target) == 0 || document->set_count != submission->document->set_count)
-            continue;
-        json_t *theirs = anywhere(document);
-        if (json_equal(ours, theirs))
-            found = job;
-        json_decref(theirs);
+    const struct bf_document *ours = submission->document;
+    for (const struct bf_job *job = submission->engine->newest; job; job = job->older) {
+        const struct bf_document *theirs = job->record.document;
+        bool ended = job->record.state == BF_STATE_COMPLETED || job->record.state == BF_STATE_ROLLED_BACK;
+        if (ended && strcmp(theirs->target, ours->target) != 0 && bf_document_same_work(theirs, ours))
+            return job;
     }
-    json_decref(ours);
-    return found;
+    return NULL;
 }
 
 static char *rehearsal_text(const struct bf_job *job)
@@ -105,8 +65,6 @@ static char *rehearsal_text(const struct bf_job *job)
                      (long long)record->progress.rows_scanned, seconds > 0 ? seconds : 0,
                      record->state == BF_STATE_ROLLED_BACK ? "taken back" : "not taken back");
 }
-
-/* ---- the plan ---- */
 
 static json_t *reasons_view(const struct bf_judgement *judgement)
 {
@@ -203,7 +161,8 @@ static void decide(struct bf_submission *submission, struct bf_record *record)
     bf_judge(&(struct bf_risk_case){.document = document, .facts = facts, .estimate = &estimate,
                                     .thresholds = own ? own : &bf_thresholds_default,
                                     .lag_limit = (double)document->limits.replication_lag / 1000, .rehearsed = rehearsal != NULL,
-                                    .volatile_predicate = is_volatile(document->where) || is_volatile(document->remaining)},
+                                    .volatile_predicate = bf_predicate_is_volatile(document->where) ||
+                                                          bf_predicate_is_volatile(document->remaining)},
              &judgement);
     BF_AUTO_STRING char *told = rehearsal_text(rehearsal), *missing = refusal(submission, &judgement);
     record->plan = make_plan(submission, &judgement, &estimate, told);

@@ -128,6 +128,8 @@ bool bf_check_holds(const struct bf_check *check, size_t rows, const char *value
 bool bf_accept_by_name(const char *name, enum bf_accept *ret_accept); /* false: there is nothing of that name to accept */
 const char *bf_comparison_name(enum bf_comparison comparison);
 const char *bf_check_kind_name(enum bf_check_kind kind); /* "before": its name in a document */
+/* Do both ask for the same changes of a table of the same name, wherever and at whatever pace? */
+bool bf_document_same_work(const struct bf_document *a, const struct bf_document *b);
 void bf_document_free(struct bf_document *document); /* NULL is fine */
 /* The canonical text of any JSON; owned. NULL: BF_NOT_JSON. */
 char *bf_document_canonical(const char *json, size_t length, struct bf_error *error);

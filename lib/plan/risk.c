@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "allocate.h"
 #include "buffer.h"
@@ -29,7 +30,8 @@ static const struct {
 char *bf_threshold_set(struct bf_thresholds *thresholds, const char *name, const char *value)
 {
     for (size_t i = 0; i < BF_COUNT(thresholds_table); i++) {
-        double *threshold = (double *)(void *)((char *)thresholds + thresholds_table[i].offset);
+        void *threshold = (char *)thresholds + thresholds_table[i].offset;
+        double number;
         int64_t milliseconds;
         char *end;
         if (strcmp(thresholds_table[i].name, name) != 0)
@@ -37,13 +39,13 @@ char *bf_threshold_set(struct bf_thresholds *thresholds, const char *name, const
         if (thresholds_table[i].unit == BF_UNIT_SECONDS) {
             if (!bf_duration_parse(value, &milliseconds))
                 return bf_format("\"%s\" is not a duration; write it like \"8h\"", value);
-            *threshold = (double)milliseconds / 1000;
-            return NULL;
+            number = (double)milliseconds / 1000;
+        } else {
+            number = strtod(value, &end);
+            if (end == value || *end || !(number >= 0 && number <= 1e15) || value[strspn(value, "0123456789.")])
+                return bf_format("\"%s\" is not a number from 0 to 10^15", value);
         }
-        double number = strtod(value, &end);
-        if (end == value || *end || !(number >= 0 && number <= 1e15) || value[strspn(value, "0123456789.")])
-            return bf_format("\"%s\" is not a number from 0 on", value);
-        *threshold = number;
+        memcpy(threshold, &number, sizeof number);
         return NULL;
     }
     struct bf_buffer names = {0};
@@ -56,9 +58,11 @@ char *bf_threshold_set(struct bf_thresholds *thresholds, const char *name, const
 char *bf_thresholds_text(const struct bf_thresholds *thresholds)
 {
     struct bf_buffer text = {0};
-    for (size_t i = 0; i < BF_COUNT(thresholds_table); i++)
-        bf_buffer_format(&text, "%s%s = %g", i ? ", " : "", thresholds_table[i].name,
-                         *(const double *)(const void *)((const char *)thresholds + thresholds_table[i].offset));
+    for (size_t i = 0; i < BF_COUNT(thresholds_table); i++) {
+        double number;
+        memcpy(&number, (const char *)thresholds + thresholds_table[i].offset, sizeof number);
+        bf_buffer_format(&text, "%s%s = %g", i ? ", " : "", thresholds_table[i].name, number);
+    }
     return bf_buffer_take(&text);
 }
 
@@ -100,6 +104,31 @@ bool bf_approval_needed(enum bf_approval approval, enum bf_risk risk)
     return (int)approval + (int)risk >= (int)BF_APPROVAL_ALL && approval != BF_APPROVAL_NONE;
 }
 
+/* ---- what the author wrote ---- */
+
+bool bf_predicate_is_volatile(const char *predicate)
+{
+    static const char *const words[] = {
+        "clock_timestamp", "curdate",         "current_date", "current_time", "current_timestamp",   "curtime",
+        "gen_random_uuid", "localtime",       "localtimestamp", "nextval",    "now",                 "rand",
+        "random",          "statement_timestamp", "sysdate",  "timeofday",    "transaction_timestamp", "unix_timestamp",
+        "utc_timestamp",   "uuid"};
+    for (const char *at = predicate; at && *at;) {
+        size_t length = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$");
+        if (*at == '\'' || *at == '"' || *at == '`') {
+            const char *end = strchr(at + 1, *at);
+            at = end ? end + 1 : at + strlen(at);
+            continue;
+        }
+        bool ours = at > predicate && at[-1] == ':'; /* :started_at is the same for the whole job */
+        for (size_t i = 0; i < BF_COUNT(words) && !ours; i++)
+            if (length == strlen(words[i]) && strncasecmp(at, words[i], length) == 0)
+                return true;
+        at += length ? length : 1;
+    }
+    return false;
+}
+
 /* ---- what a rule asks ---- */
 
 static bool no_undo(const struct bf_risk_case *of)
@@ -134,24 +163,9 @@ static bool large_table(const struct bf_risk_case *of)
     return bf_fact_over(of->facts, BF_FACT_ROWS, of->thresholds->rows);
 }
 
-static bool high_write_rate(const struct bf_risk_case *of)
-{
-    return bf_fact_over(of->facts, BF_FACT_WRITE_RATE, of->thresholds->write_rate);
-}
-
 static bool takes_long(const struct bf_risk_case *of)
 {
     return of->estimate->known && of->estimate->high > of->thresholds->duration;
-}
-
-static bool old_transaction(const struct bf_risk_case *of)
-{
-    return bf_fact_over(of->facts, BF_FACT_OLDEST_TRANSACTION, of->thresholds->oldest_transaction);
-}
-
-static bool near_wraparound(const struct bf_risk_case *of)
-{
-    return bf_fact_over(of->facts, BF_FACT_FREEZE_AGE, of->thresholds->freeze_age);
 }
 
 static bool boundary_reads_the_table(const struct bf_risk_case *of)
@@ -199,62 +213,83 @@ static bool no_canary(const struct bf_risk_case *of)
 
 /* ---- the table ---- */
 
-/* A rule holds when `holds` says so; without one, when its fact is over zero. The sentence takes the fact's value and its
- * detail, in this order, as far as it asks for them ("%v", "%d"). */
+/* A rule holds when `holds` says so; without one, when its fact is over a threshold, or over zero where there is none. The
+ * sentence takes the fact's value and its detail, as far as it asks for them ("%v", "%d"). */
 struct rule {
     const char *code;
     enum bf_risk risk;
     bool (*holds)(const struct bf_risk_case *of);
     enum bf_fact_name fact; /* BF_FACT_COUNT: there is no number */
+    size_t threshold; /* OVER(one of struct bf_thresholds), or ANY */
     const char *says;
 };
 
+#define OVER(member) (offsetof(struct bf_thresholds, member) + 1)
+#define ANY 0
 #define NO_NUMBER BF_FACT_COUNT
 
 static const struct rule rules[] = {
-    {"no_undo", BF_RISK_RED, no_undo, NO_NUMBER, "there is no way back: the document says \"undo\": \"none\""},
-    {"rollback_not_proven", BF_RISK_RED, rollback_not_proven, BF_FACT_PROVEN,
+    {"no_undo", BF_RISK_RED, no_undo, NO_NUMBER, ANY, "there is no way back: the document says \"undo\": \"none\""},
+    {"rollback_not_proven", BF_RISK_RED, rollback_not_proven, BF_FACT_PROVEN, ANY,
      "rows of the trial did not come back as they were: %d"},
-    {"foreign_key_column", BF_RISK_RED, NULL, BF_FACT_FOREIGN_KEYS, "`set` changes a column of a foreign key: %d"},
-    {"unique_key_column", BF_RISK_RED, NULL, BF_FACT_UNIQUE_INDEXES, "`set` changes a column of a unique key: %d"},
-    {"replica_lagging", BF_RISK_RED, replica_lagging, BF_FACT_REPLICATION_LAG,
+    {"foreign_key_column", BF_RISK_RED, NULL, BF_FACT_FOREIGN_KEYS, ANY, "`set` changes a column of a foreign key: %d"},
+    {"unique_key_column", BF_RISK_RED, NULL, BF_FACT_UNIQUE_INDEXES, ANY, "`set` changes a column of a unique key: %d"},
+    {"replica_lagging", BF_RISK_RED, replica_lagging, BF_FACT_REPLICATION_LAG, ANY,
      "a replica is already %v behind, more than the job's limit: %d"},
-    {"journal_disk", BF_RISK_RED, journal_too_large, BF_FACT_DISK_FREE, "the undo journal would take too much of the %v of free disk"},
-    {"publication_for_all_tables", BF_RISK_RED, NULL, BF_FACT_ALL_TABLES,
+    {"journal_disk", BF_RISK_RED, journal_too_large, BF_FACT_DISK_FREE, ANY,
+     "the undo journal would take too much of the %v of free disk"},
+    {"publication_for_all_tables", BF_RISK_RED, NULL, BF_FACT_ALL_TABLES, ANY,
      "a publication FOR ALL TABLES would send our own tables to its subscribers: %d"},
-    {"multi_writer", BF_RISK_RED, NULL, BF_FACT_MULTI_WRITER, "the server is part of a cluster that writes on several nodes: %d"},
-    {"other_tool", BF_RISK_RED, NULL, BF_FACT_OTHER_TOOLS, "another tool is at work on the table: %d"},
-    {"full_scans", BF_RISK_RED, boundary_reads_the_table, BF_FACT_KEY_USED, "the end of a batch is not found through the key's index: %d"},
-    {"trial_failed", BF_RISK_RED, NULL, BF_FACT_TRIAL_ERRORS, "the server refused a batch of the trial: %d"},
-    {"indexed_column", BF_RISK_YELLOW, NULL, BF_FACT_INDEXES, "`set` changes a column of an index, which every row writes anew: %d"},
-    {"triggers", BF_RISK_YELLOW, NULL, BF_FACT_TRIGGERS, "an update fires triggers: %d"},
-    {"on_update_timestamp", BF_RISK_YELLOW, NULL, BF_FACT_ON_UPDATE, "an update sets these columns to the time by itself: %d"},
-    {"large_table", BF_RISK_YELLOW, large_table, BF_FACT_ROWS, "the table has %v rows"},
-    {"high_write_rate", BF_RISK_YELLOW, high_write_rate, BF_FACT_WRITE_RATE, "others write %v of this table"},
-    {"lock_contention", BF_RISK_YELLOW, NULL, BF_FACT_LOCK_WAITS, "sessions wait for locks of the table right now: %v"},
-    {"trial_conflicts", BF_RISK_YELLOW, NULL, BF_FACT_TRIAL_CONFLICTS, "batches of the trial met rows that others had locked: %v"},
-    {"long_run", BF_RISK_YELLOW, takes_long, NO_NUMBER, "it may take longer than a shift"},
-    {"volatile_predicate", BF_RISK_YELLOW, volatile_predicate, NO_NUMBER,
+    {"multi_writer", BF_RISK_RED, NULL, BF_FACT_MULTI_WRITER, ANY,
+     "the server is part of a cluster that writes on several nodes: %d"},
+    {"other_tool", BF_RISK_RED, NULL, BF_FACT_OTHER_TOOLS, ANY, "another tool is at work on the table: %d"},
+    {"full_scans", BF_RISK_RED, boundary_reads_the_table, BF_FACT_KEY_USED, ANY,
+     "the end of a batch is not found through the key's index: %d"},
+    {"trial_failed", BF_RISK_RED, NULL, BF_FACT_TRIAL_ERRORS, ANY, "the server refused a batch of the trial: %d"},
+    {"indexed_column", BF_RISK_YELLOW, NULL, BF_FACT_INDEXES, ANY,
+     "`set` changes a column of an index, which every row writes anew: %d"},
+    {"triggers", BF_RISK_YELLOW, NULL, BF_FACT_TRIGGERS, ANY, "an update fires triggers: %d"},
+    {"on_update_timestamp", BF_RISK_YELLOW, NULL, BF_FACT_ON_UPDATE, ANY,
+     "an update sets these columns to the time by itself: %d"},
+    {"large_table", BF_RISK_YELLOW, NULL, BF_FACT_ROWS, OVER(rows), "the table has %v rows"},
+    {"high_write_rate", BF_RISK_YELLOW, NULL, BF_FACT_WRITE_RATE, OVER(write_rate), "others write %v of this table"},
+    {"lock_contention", BF_RISK_YELLOW, NULL, BF_FACT_LOCK_WAITS, ANY, "sessions wait for locks of the table right now: %v"},
+    {"trial_conflicts", BF_RISK_YELLOW, NULL, BF_FACT_TRIAL_CONFLICTS, ANY,
+     "batches of the trial met rows that others had locked: %v"},
+    {"long_run", BF_RISK_YELLOW, takes_long, NO_NUMBER, ANY, "it may take longer than a shift"},
+    {"volatile_predicate", BF_RISK_YELLOW, volatile_predicate, NO_NUMBER, ANY,
      "a predicate asks for the time or for chance, so it means another set of rows in every batch"},
-    {"late_rows", BF_RISK_YELLOW, late_rows, NO_NUMBER, "rows that come late are not looked for: there is no `remaining`"},
-    {"new_rows_uncovered", BF_RISK_YELLOW, new_rows_uncovered, BF_FACT_UNCOVERED,
+    {"late_rows", BF_RISK_YELLOW, late_rows, NO_NUMBER, ANY,
+     "rows that come late are not looked for: there is no `remaining`"},
+    {"new_rows_uncovered", BF_RISK_YELLOW, new_rows_uncovered, BF_FACT_UNCOVERED, ANY,
      "new rows get no value by default for: %d"},
-    {"inverse_by_author", BF_RISK_YELLOW, inverse_by_author, NO_NUMBER,
+    {"inverse_by_author", BF_RISK_YELLOW, inverse_by_author, NO_NUMBER, ANY,
      "the way back is the author's own statement, which does not see what others wrote meanwhile"},
-    {"not_rehearsed", BF_RISK_YELLOW, not_rehearsed, NO_NUMBER, "the same document has not run to its end on another target"},
-    {"no_backup_check", BF_RISK_YELLOW, no_backup_check, NO_NUMBER, "no check before the start says that there is a backup"},
-    {"no_canary", BF_RISK_YELLOW, no_canary, NO_NUMBER, "a large table without a canary"},
-    {"old_transaction", BF_RISK_YELLOW, old_transaction, BF_FACT_OLDEST_TRANSACTION, "a transaction has been open for %v: %d"},
-    {"autovacuum_off", BF_RISK_YELLOW, NULL, BF_FACT_VACUUM_OFF, "autovacuum does not clean the table: dead rows will stay"},
-    {"near_wraparound", BF_RISK_YELLOW, near_wraparound, BF_FACT_FREEZE_AGE,
+    {"not_rehearsed", BF_RISK_YELLOW, not_rehearsed, NO_NUMBER, ANY,
+     "the same document has not run to its end on another target"},
+    {"no_backup_check", BF_RISK_YELLOW, no_backup_check, NO_NUMBER, ANY,
+     "no check before the start says that there is a backup"},
+    {"no_canary", BF_RISK_YELLOW, no_canary, NO_NUMBER, ANY, "a large table without a canary"},
+    {"old_transaction", BF_RISK_YELLOW, NULL, BF_FACT_OLDEST_TRANSACTION, OVER(oldest_transaction),
+     "a transaction has been open for %v: %d"},
+    {"autovacuum_off", BF_RISK_YELLOW, NULL, BF_FACT_VACUUM_OFF, ANY,
+     "autovacuum does not clean the table: dead rows will stay"},
+    {"near_wraparound", BF_RISK_YELLOW, NULL, BF_FACT_FREEZE_AGE, OVER(freeze_age),
      "the table is at %v of autovacuum_freeze_max_age: a vacuum against wraparound may come in the midst of it"},
-    {"statement_binlog", BF_RISK_YELLOW, NULL, BF_FACT_STATEMENT_LOG, "the binary log holds statements: replicas repeat the work"},
-    {"logical_slots", BF_RISK_YELLOW, NULL, BF_FACT_LOGICAL_SLOTS, "logical replication slots decode every changed row: %d"},
+    {"statement_binlog", BF_RISK_YELLOW, NULL, BF_FACT_STATEMENT_LOG, ANY,
+     "the binary log holds statements: replicas repeat the work"},
+    {"logical_slots", BF_RISK_YELLOW, NULL, BF_FACT_LOGICAL_SLOTS, ANY,
+     "logical replication slots decode every changed row: %d"},
 };
 
 static bool holds(const struct rule *rule, const struct bf_risk_case *of)
 {
-    return rule->holds ? rule->holds(of) : bf_fact_over(of->facts, rule->fact, 0);
+    double limit = 0;
+    if (rule->holds)
+        return rule->holds(of);
+    if (rule->threshold)
+        memcpy(&limit, (const char *)of->thresholds + rule->threshold - 1, sizeof limit);
+    return bf_fact_over(of->facts, rule->fact, limit);
 }
 
 static char *sentence(const struct rule *rule, const struct bf_fact *fact)

@@ -41,8 +41,11 @@ struct bf_thresholds {
 extern const struct bf_thresholds bf_thresholds_default;
 /* `name` as in "risk.rows", the value as people write it ("10000000", "8h"). NULL, or what is wrong, which the caller frees. */
 char *bf_threshold_set(struct bf_thresholds *thresholds, const char *name, const char *value);
-/* "risk.rows = 1e+07, ..."; the caller frees it. */
+/* "risk.small = 100000, risk.rows = 1e+07, ..."; the caller frees it. */
 char *bf_thresholds_text(const struct bf_thresholds *thresholds);
+
+/* Does it ask for the time, for chance, or for a sequence? Words in quotes are none, nor is :started_at. NULL: no. */
+bool bf_predicate_is_volatile(const char *predicate);
 
 /* All that a judgement looks at. */
 struct bf_risk_case {
@@ -63,7 +66,7 @@ struct bf_risk_reason {
     char *text;         /* owned; a sentence */
 };
 
-enum { BF_RISK_REASONS_MAX = 64 };
+enum { BF_RISK_REASONS_MAX = 96 /* more than there are rules and facts */ };
 
 struct bf_judgement {
     enum bf_risk risk;  /* the worst of the reasons */

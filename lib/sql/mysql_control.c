@@ -221,7 +221,11 @@ const char *bf_mysql_common(enum bf_statement statement)
         return bf_mysql_writes;
     case BF_STATEMENT_MARK:
         return bf_mysql_mark;
+    case BF_STATEMENT_WATCH:
+        return bf_mysql_watch;
+    case BF_STATEMENT_WATCHED:
+        return bf_mysql_watched;
     default:
-        return bf_mysql_watch_statement(statement);
+        return NULL;
     }
 }

@@ -133,7 +133,7 @@ char *bf_mysql_update_rest(const char *job, size_t leg);
 char *bf_mysql_take_aside(const char *job, const struct bf_table *table);
 char *bf_mysql_wait_aside(const char *job, const struct bf_table *table);
 char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, const struct bf_table *table);
-const char *bf_mysql_watch_statement(enum bf_statement statement); /* NULL for all others */
+extern const char bf_mysql_watch[], bf_mysql_watched[];
 
 struct bf_statements *bf_mysql_render(const char *job, const struct bf_document *document,
                                       const struct bf_table *table);

@@ -344,14 +344,4 @@ char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, c
     "LEFT JOIN information_schema.INNODB_TRX x ON x.trx_mysql_thread_id = seen.id AND seen.id <> 0 "                  \
     "WHERE NOT EXISTS (SELECT 1 FROM us WHERE us.id = seen.id) ORDER BY waits DESC, milliseconds DESC LIMIT 10"
 
-const char *bf_mysql_watch_statement(enum bf_statement statement)
-{
-    switch (statement) {
-    case BF_STATEMENT_WATCH:
-        return "/* backfilld */ " WATCH;
-    case BF_STATEMENT_WATCHED:
-        return "/* backfilld */ " WATCHED;
-    default:
-        return NULL;
-    }
-}
+const char bf_mysql_watch[] = "/* backfilld */ " WATCH, bf_mysql_watched[] = "/* backfilld */ " WATCHED;

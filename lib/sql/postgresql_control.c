@@ -194,7 +194,11 @@ const char *bf_postgresql_common(enum bf_statement statement)
         return bf_postgresql_writes;
     case BF_STATEMENT_MARK:
         return bf_postgresql_mark;
+    case BF_STATEMENT_WATCH:
+        return bf_postgresql_watch;
+    case BF_STATEMENT_WATCHED:
+        return bf_postgresql_watched;
     default:
-        return bf_postgresql_watch_statement(statement);
+        return NULL;
     }
 }

@@ -83,6 +83,6 @@ char *bf_postgresql_update_rest(const char *update, const struct bf_table *table
 char *bf_postgresql_take_aside(const char *job, const struct bf_table *table);
 char *bf_postgresql_wait_aside(const char *job, const struct bf_table *table);
 char *bf_postgresql_redo_aside(const char *job, const struct bf_document *document, const struct bf_table *table);
-const char *bf_postgresql_watch_statement(enum bf_statement statement); /* WATCH, WATCHED; else NULL */
+extern const char bf_postgresql_watch[], bf_postgresql_watched[];
 
 #endif

@@ -172,14 +172,4 @@ char *bf_postgresql_redo_aside(const char *job, const struct bf_document *docume
     "::bigint || ' s old' END, '') END AS who "                                                                       \
     "FROM seen s LEFT JOIN pg_stat_activity a ON a.pid = s.pid ORDER BY s.waits DESC, s.since NULLS LAST LIMIT 10"
 
-const char *bf_postgresql_watch_statement(enum bf_statement statement)
-{
-    switch (statement) {
-    case BF_STATEMENT_WATCH:
-        return "/* backfilld */ " WATCH;
-    case BF_STATEMENT_WATCHED:
-        return "/* backfilld */ " WATCHED;
-    default:
-        return NULL;
-    }
-}
+const char bf_postgresql_watch[] = "/* backfilld */ " WATCH, bf_postgresql_watched[] = "/* backfilld */ " WATCHED;

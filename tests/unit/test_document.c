@@ -7,6 +7,34 @@
 
 /* ---- what is taken ---- */
 
+static void the_same_work_is_the_same_wherever_it_runs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields;
+        bool same;
+    } others[] = {
+        {"\"target\":\"staging\",\"owner\":\"b\",\"pace\":{\"nice\":2},\"key\":[\"id\"]", true},
+        {"\"target\":\"staging\"", false},
+        {"\"target\":\"staging\",\"key\":[\"uid\"]", false},
+        {"\"target\":\"staging\",\"key\":[\"id\"],\"where\":\"n > 3\"", false},
+        {"\"target\":\"staging\",\"key\":[\"id\"],\"range\":{\"after\":[\"7\"]}", false},
+        {"\"target\":\"staging\",\"key\":[\"id\"],\"remaining\":\"n IS NULL\"", false},
+    };
+    struct bf_document *one =
+        parse_good("{\"name\":\"a\",\"target\":\"shop\",\"table\":\"orders\",\"set\":{\"n\":\"1\"},"
+                   "\"undo\":\"none\",\"key\":[\"id\"]}");
+    for (size_t i = 0; i < BF_COUNT(others); i++) {
+        BF_AUTO_STRING char *text =
+            bf_format("{\"name\":\"a\",\"table\":\"orders\",\"set\":{\"n\":\"1\"},\"undo\":\"none\",%s}", others[i].fields);
+        struct bf_document *other = parse_good(text);
+        if (bf_document_same_work(one, other) != others[i].same)
+            fail_msg("%s is taken for the opposite", others[i].fields);
+        bf_document_free(other);
+    }
+    bf_document_free(one);
+}
+
 static void the_smallest_document_gets_every_default(void **state)
 {
     (void)state;
@@ -333,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_smallest_document_gets_every_default),
         cmocka_unit_test(everything_that_is_built_is_read),
+        cmocka_unit_test(the_same_work_is_the_same_wherever_it_runs),
         cmocka_unit_test(equal_documents_are_one_text),
         cmocka_unit_test(canonical_text_keeps_again),
         cmocka_unit_test(a_target_from_outside_stands_in),

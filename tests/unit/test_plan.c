@@ -258,6 +258,31 @@ static void test_estimate(void **state)
     bf_facts_clear(&harmless.facts);
 }
 
+static void test_volatile_predicates(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *predicate;
+        bool is_volatile;
+    } predicates[] = {
+        {NULL, false},
+        {"", false},
+        {"n IS NULL AND note = 'now()'", false},
+        {"known > 3 OR now_or_never = 1 OR rand5 = 2", false},
+        {"\"now\" > 3 AND `random` = 1", false},
+        {"created < :started_at", false},
+        {"created < :now", false},
+        {"created < now()", true},
+        {"a = 'it''s' AND NOW() > created", true},
+        {"day=CURRENT_DATE", true},
+        {"random()<0.5", true},
+        {"note = 'open", false},
+    };
+    for (size_t i = 0; i < BF_COUNT(predicates); i++)
+        if (bf_predicate_is_volatile(predicates[i].predicate) != predicates[i].is_volatile)
+            fail_msg("\"%s\" is taken for the opposite", predicates[i].predicate);
+}
+
 static void test_windows_are_a_share_of_the_week(void **state)
 {
     (void)state;
@@ -325,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_a_small_table_with_journal_is_green),
         cmocka_unit_test(test_mandatory_measurements),
         cmocka_unit_test(test_estimate),
+        cmocka_unit_test(test_volatile_predicates),
         cmocka_unit_test(test_windows_are_a_share_of_the_week),
         cmocka_unit_test(test_quantities),
         cmocka_unit_test(test_card),
