@@ -11,6 +11,20 @@
 
 enum { SECTIONS_MAX = 32 };
 
+/* "pause", "abort" or "rollback", from what has "|" between them. */
+static char *words_of(const char *words)
+{
+    char *text = bf_copy_string("");
+    for (const char *at = words; *at; at += strcspn(at, "|") + (at[strcspn(at, "|")] == '|')) {
+        int length = (int)strcspn(at, "|");
+        const char *between = at == words ? "" : at[length] ? ", " : " or ";
+        char *longer = bf_format("%s%s\"%.*s\"", text, between, length, at);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
 /* What a field holds, in words. */
 static char *kind_of(const struct bf_field *field)
 {
@@ -23,13 +37,12 @@ static char *kind_of(const struct bf_field *field)
         return bf_format("a line of up to %lld bytes", max);
     case BF_FIELD_LINE_OR_INTEGER:
         return bf_format("a line of up to %lld bytes, or a whole number", max);
+    case BF_FIELD_LINE_OR_NUMBER:
+        return bf_format("a line of up to %lld bytes, or a number", max);
     case BF_FIELD_TEXT:
         return bf_format("a text of up to %lld bytes", max);
-    case BF_FIELD_WORD: {
-        const char *second = strchr(field->word, '|');
-        return second ? bf_format("\"%.*s\" or \"%s\"", (int)(second - field->word), field->word, second + 1)
-                      : bf_format("\"%s\"", field->word);
-    }
+    case BF_FIELD_WORD:
+        return words_of(field->word);
     case BF_FIELD_DURATION:
         return bf_format("a duration from %s to %s", bf_duration_format(field->min, low),
                          bf_duration_format(field->max, high));

@@ -68,6 +68,8 @@ static json_t *field_schema(const struct bf_field *field)
         return text_schema(line_pattern, field->max);
     case BF_FIELD_LINE_OR_INTEGER:
         return json_pack("{s:[o, {s:s}]}", "anyOf", text_schema(line_pattern, field->max), "type", "integer");
+    case BF_FIELD_LINE_OR_NUMBER:
+        return json_pack("{s:[o, {s:s}]}", "anyOf", text_schema(line_pattern, field->max), "type", "number");
     case BF_FIELD_TEXT:
         return text_schema(text_pattern, field->max);
     case BF_FIELD_WORD:

@@ -8,12 +8,16 @@
 #include "sqlite_samples.h"
 
 /* Every column of a job, once: the statements, the binding and the reading are made from this list, in this order.
- * X(column, kind, field): kinds are TEXT (a char array), STRING (an owned char *), NUMBER and FLAG of the record, or an
+ * X(column, kind, field): kinds are TEXT (a char array), STRING (an owned char *), NUMBER, REAL and FLAG of the record, or an
  * ENUM with its two functions. The first ones come before these: id, name, target and the documents. */
 #define FIELDS(X)                                             \
     X(reason_text, TEXT, reason.text)                         \
     X(reason_since, NUMBER, reason.since)                     \
     X(reason_until, NUMBER, reason.until)                     \
+    X(reason_signal, TEXT, reason.signal)                     \
+    X(reason_measured, FLAG, reason.measured)                 \
+    X(reason_value, REAL, reason.value)                       \
+    X(reason_limit, REAL, reason.limit)                       \
     X(rows_scanned, NUMBER, progress.rows_scanned)            \
     X(rows_changed, NUMBER, progress.rows_changed)            \
     X(rows_estimated, NUMBER, progress.rows_estimated)        \
@@ -54,6 +58,7 @@ void bf_saved_job_copy(struct bf_saved_job *saved, const struct bf_record *recor
 #define COPY_STRING(field) saved->record.field = bf_copy_string(record->field);
 #define COPY_NUMBER(field)
 #define COPY_FLAG(field)
+#define COPY_REAL(field)
 #define COPY_TEXT(field)
 #define X(column, kind, field) COPY_##kind(field)
     FIELDS(X)
@@ -177,6 +182,7 @@ bool bf_rows_save(struct bf_rows *rows, const struct bf_saved_job *saved)
 #define BIND_STRING(field) bind_text(statement, ++place, record->field);
 #define BIND_TEXT(field) bind_text(statement, ++place, record->field);
 #define BIND_NUMBER(field) sqlite3_bind_int64(statement, ++place, record->field);
+#define BIND_REAL(field) sqlite3_bind_double(statement, ++place, record->field);
 #define BIND_FLAG(field) sqlite3_bind_int64(statement, ++place, record->field);
 #define X(column, kind, field) BIND_##kind(field)
     FIELDS(X)
@@ -329,6 +335,7 @@ static enum bf_code read_record(sqlite3_stmt *statement, struct bf_record *recor
 #define READ_STRING(field) record->field = read_string(statement, ++place);
 #define READ_TEXT(field) snprintf(record->field, sizeof record->field, "%s", column_text(statement, ++place));
 #define READ_NUMBER(field) record->field = sqlite3_column_int64(statement, ++place);
+#define READ_REAL(field) record->field = sqlite3_column_double(statement, ++place);
 #define READ_FLAG(field) record->field = sqlite3_column_int64(statement, ++place) != 0;
 #define X(column, kind, field) READ_##kind(field)
     FIELDS(X)

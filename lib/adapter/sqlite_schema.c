@@ -55,6 +55,15 @@ static const char *const steps[] = {
     " PRIMARY KEY (target, replica)) STRICT, WITHOUT ROWID;",
     /* 7 */
     "ALTER TABLE job ADD COLUMN slices TEXT;",
+    /* 8 */
+    "ALTER TABLE job ADD COLUMN reason_signal TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE job ADD COLUMN reason_measured INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN reason_value REAL;"
+    "ALTER TABLE job ADD COLUMN reason_limit REAL;"
+    "CREATE TABLE alert ("
+    " fingerprint TEXT NOT NULL, starts_at TEXT NOT NULL, seen_at INTEGER NOT NULL,"
+    " PRIMARY KEY (fingerprint, starts_at)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE webhook (target TEXT PRIMARY KEY NOT NULL, event INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 const struct bf_schema_steps bf_store_steps = {.sql = steps, .count = BF_COUNT(steps)};

@@ -6,7 +6,7 @@
 
 #include "allocate.h"
 #include "ignored_list.h"
-#include "monitor.h"
+#include "triggers.h"
 
 static void on_ticker(void *argument);
 
@@ -190,6 +190,8 @@ static void on_loaded(void *argument, struct bf_record *record)
         bf_walk_reset(job, job->record.started);
         bf_job_show_target(job);
         bf_engine_mark(job);
+    } else if (bf_triggers_settle(job)) {
+        bf_engine_mark(job);
     }
 }
 
@@ -237,6 +239,7 @@ static void free_request(struct bf_request *request)
     free(request->confirm);
     free(request->change);
     free(request->if_match);
+    free(request->because);
     free(request);
 }
 
@@ -273,6 +276,7 @@ void bf_engine_remove(struct bf_job *job)
     else
         engine->newest = job->older;
     take_out(job);
+    bf_triggers_free(job);
     bf_monitor_forget(job);
     bf_walk_drop(job);
     free_job(job);
@@ -285,6 +289,8 @@ void bf_engine_free(struct bf_engine *engine)
     bf_clones_drop(engine);
     bf_watchers_drop(engine);
     bf_submissions_drop(engine, true);
+    for (struct bf_job *job = engine->oldest; job; job = job->newer)
+        bf_triggers_free(job);
     bf_monitors_drop(engine);
     for (struct bf_save *save = engine->saves; save; save = save->next) {
         save->engine = NULL;

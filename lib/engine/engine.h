@@ -18,6 +18,7 @@
 #include "risk.h"
 #include "rules.h"
 #include "slices.h"
+#include "source.h"
 #include "store.h"
 #include "world.h"
 
@@ -62,6 +63,7 @@ void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target
 struct bf_engine_options {
     const struct bf_world *world;
     const struct bf_store *store;
+    const struct bf_sources *sources; /* that triggers may ask; NULL: none */
     struct bf_target *targets; /* to begin with; stay the caller's, outlive the engine */
     size_t target_count;
     int64_t keep_jobs; /* milliseconds after its end until a job is forgotten; 0: never */

@@ -20,7 +20,7 @@ enum {
 
 /* Why an order is there. What ends a pause by itself is looked at again when its turn comes: a person may have said
  * something else meanwhile. */
-enum bf_cause { BF_BY_PERSON, BF_BY_TIMER, BF_BY_RESUME_ALL };
+enum bf_cause { BF_BY_PERSON, BF_BY_TIMER, BF_BY_RESUME_ALL, BF_BY_TRIGGER };
 
 /* An order on its way: it waits in the job's queue for the tick, then for the store. */
 struct bf_request {
@@ -28,6 +28,7 @@ struct bf_request {
     enum bf_order order;
     enum bf_cause cause;
     char *actor, *reason, *confirm; /* owned; the latter two may be NULL */
+    struct bf_reason *because;      /* owned; of what nobody ordered: the whole reason; NULL: it is made */
     int64_t pause_for;              /* PAUSE: milliseconds; 0: until somebody resumes it */
     char *change, *if_match;        /* TUNE: JSON, and the header's value or NULL; owned */
     bool already;                   /* the state was so before */
@@ -69,6 +70,7 @@ struct bf_job {
     } samples[BF_RATE_SAMPLES];
     size_t sample_count, sample_next;
     struct bf_metering *metering; /* owned; NULL: it has not worked yet */
+    struct bf_guard *guard;       /* owned; its triggers; NULL: it has none, or they never watched */
 };
 
 struct bf_submission;
@@ -104,6 +106,7 @@ struct bf_engine {
     struct bf_timer *store_timer; /* tries again to store what could not be stored */
     char *store_trouble;          /* owned; why the last write failed; NULL: it did not */
     struct bf_monitor *monitors;
+    struct bf_guard *guards;      /* of jobs whose triggers are on */
     struct bf_timer *release_timer;   /* the next pause with an end is over */
     struct bf_timer *retention_timer; /* hourly */
     struct bf_held_latch *latches;
@@ -211,6 +214,10 @@ void bf_engine_enqueue(struct bf_engine *engine, const char *job_id, struct bf_r
 void bf_job_answer(struct bf_job *job, struct bf_request *request, enum bf_code code, bool already, const char *text);
 /* For us: nobody waits for the answer. */
 void bf_job_order(struct bf_job *job, enum bf_order order, enum bf_cause cause, const char *actor, const char *reason);
+
+/* The same with a reason of its own. */
+void bf_job_order_because(struct bf_job *job, enum bf_order order, enum bf_cause cause, const char *actor,
+                          const struct bf_reason *reason);
 
 /* tune.c */
 void bf_job_tune(struct bf_job *job, struct bf_request *request);

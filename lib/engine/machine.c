@@ -7,7 +7,7 @@
 
 #include "allocate.h"
 #include "internal.h"
-#include "monitor.h"
+#include "triggers.h"
 
 int64_t bf_job_now(const struct bf_job *job)
 {
@@ -299,4 +299,5 @@ void bf_job_tick(struct bf_job *job)
 {
     tick(job);
     bf_meter_look(job);
+    bf_triggers_look(job);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "triggers.h"
 
 static int64_t now_of(const struct bf_monitor *monitor)
 {
@@ -86,7 +87,7 @@ static bool is_needed(const struct bf_monitor *monitor)
     for (const struct bf_job *job = monitor->engine->working; job; job = job->next_working)
         if (bf_monitor_serves(monitor, job))
             return true;
-    return false;
+    return bf_triggers_need(monitor);
 }
 
 static void rest(struct bf_monitor *monitor)
@@ -95,8 +96,10 @@ static void rest(struct bf_monitor *monitor)
         return;
     bf_line_hang_up(&monitor->samples, NULL);
     bf_line_hang_up(&monitor->queries, NULL);
+    bf_line_hang_up(&monitor->triggers, NULL);
     bf_heart_end(monitor);
     monitor->asked = NULL;
+    monitor->trigger = NULL;
     monitor->engine->world->timer_stop(monitor->timer);
     monitor->target = NULL;
     monitor->sampled_at = BF_SIGNAL_NEVER;
@@ -130,6 +133,7 @@ static void on_timer(void *argument)
         bf_line_attend(&monitor->queries);
     else if (!monitor->queries.flying)
         bf_line_hang_up(&monitor->queries, NULL);
+    bf_triggers_attend(monitor);
     arm(monitor);
 }
 
@@ -145,8 +149,8 @@ void bf_monitor_need(struct bf_job *job)
     monitor->target = target;
     monitor->taken = 0;
     monitor->started_at = now_of(monitor);
-    monitor->samples.trouble[0] = monitor->queries.trouble[0] = '\0';
-    monitor->samples.database = monitor->queries.database = target->database;
+    monitor->samples.trouble[0] = monitor->queries.trouble[0] = monitor->triggers.trouble[0] = '\0';
+    monitor->samples.database = monitor->queries.database = monitor->triggers.database = target->database;
     bf_heart_begin(monitor);
     bf_line_attend(&monitor->samples);
     if (bf_monitor_has_queries(monitor))
@@ -190,6 +194,8 @@ struct bf_monitor *bf_monitor_of(struct bf_engine *engine, const char *target)
                                         .landed = sample_landed};
     monitor->queries = (struct bf_line){.monitor = monitor, .application_name = "backfilld signals",
                                         .fly = bf_monitor_fly_queries, .landed = bf_monitor_take_queries};
+    monitor->triggers = (struct bf_line){.monitor = monitor, .application_name = "backfilld triggers", .fly = bf_triggers_fly,
+                                         .landed = bf_triggers_landed, .lost = bf_triggers_lost};
     monitor->next = engine->monitors;
     engine->monitors = monitor;
     return monitor;
@@ -203,6 +209,7 @@ void bf_monitors_drop(struct bf_engine *engine)
         engine->world->timer_free(monitor->timer);
         bf_flight_clear(&monitor->samples.flight);
         bf_flight_clear(&monitor->queries.flight);
+        bf_flight_clear(&monitor->triggers.flight);
         free(monitor->name);
         free(monitor);
     }

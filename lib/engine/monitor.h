@@ -65,7 +65,7 @@ struct bf_monitor {
     char *name;                     /* of the target; owned */
     const struct bf_target *target; /* NULL: it rests */
     struct bf_timer *timer;
-    struct bf_line samples, queries;
+    struct bf_line samples, queries, triggers;
     int64_t started_at;             /* monotonic milliseconds: since then it watches */
     int taken;                      /* samples since then */
 
@@ -87,6 +87,8 @@ struct bf_monitor {
     double paused;                  /* seconds for which the cluster had stopped writes at `paused_at`, in all */
     int64_t paused_at;              /* monotonic milliseconds; BF_SIGNAL_NEVER */
     char query_limit[BF_LIMIT_TIME_TEXT];
+    struct bf_watched_trigger *trigger; /* whose query the triggers' flight carries; NULL: none */
+    char trigger_limit[BF_LIMIT_TIME_TEXT];
     struct bf_job *asked;           /* whose signals the queries' flight asks for; NULL: none */
 };
 

@@ -5,7 +5,7 @@
 
 #include "allocate.h"
 #include "duration.h"
-#include "internal.h"
+#include "triggers.h"
 
 /* X(order, state, effect, to). What is not listed is a conflict (409): a weaker order never undoes a stronger one. */
 #define BF_ORDER_EFFECTS(X)                                        \
@@ -73,6 +73,8 @@ void bf_job_answer(struct bf_job *job, struct bf_request *request, enum bf_code 
 static struct bf_reason reason_of(const struct bf_job *job, const struct bf_request *request, enum bf_order order)
 {
     char text[384], until[BF_TIME_TEXT];
+    if (request->because)
+        return *request->because;
     const struct bf_world *world = job->engine->world;
     int64_t end = request->pause_for ? world->unix_time(world->context) + request->pause_for : 0;
     snprintf(text, sizeof text, "%s by %.60s%s%s%s%.150s", order == BF_ORDER_PAUSE ? "paused" : "aborted", request->actor,
@@ -89,7 +91,13 @@ static void pause_again(struct bf_job *job, struct bf_request *request)
 {
     const struct bf_reason *reason = &job->record.reason;
     char text[256];
-    if (reason->code != BF_OPERATOR && reason->code != BF_PAUSE_ALL) {
+    if (request->because) {
+        bf_job_answer(job, request, BF_OK, true, "");
+        return;
+    }
+    /* A trigger that settles would go further by itself: a person's word takes the job out of that, too. */
+    bool settles = bf_triggers_settle(job) && !request->pause_for;
+    if (reason->code != BF_OPERATOR && reason->code != BF_PAUSE_ALL && !settles) {
         snprintf(text, sizeof text, "job %s is %s because of %s, which does not end by itself: `for` does not apply",
                  job->record.document->name, bf_state_name(job->record.state), bf_code_name(reason->code));
         if (request->pause_for)
@@ -128,6 +136,10 @@ static void carry_out(struct bf_job *job, struct bf_request *request)
     char text[256];
     enum bf_state to = job->record.state;
     const char *state = bf_state_name(job->record.state);
+    if (request->cause == BF_BY_TRIGGER && !bf_triggers_may_order(job, request)) {
+        bf_job_answer(job, request, BF_WRONG_STATE, false, "");
+        return;
+    }
     switch (bf_order_effect(request->order, job->record.state, &to)) {
     case BF_EFFECT_CONFLICT:
         snprintf(text, sizeof text, "job %s is %s: %s does not apply", job->record.document->name, state,
@@ -217,6 +229,16 @@ void bf_job_order(struct bf_job *job, enum bf_order order, enum bf_cause cause, 
     struct bf_request *request = BF_NEW(struct bf_request);
     *request = (struct bf_request){
         .order = order, .cause = cause, .actor = bf_copy_string(actor), .reason = bf_copy_string(reason)};
+    append(job, request);
+}
+
+void bf_job_order_because(struct bf_job *job, enum bf_order order, enum bf_cause cause, const char *actor,
+                          const struct bf_reason *reason)
+{
+    struct bf_request *request = BF_NEW(struct bf_request);
+    *request = (struct bf_request){
+        .order = order, .cause = cause, .actor = bf_copy_string(actor), .because = BF_NEW(struct bf_reason)};
+    *request->because = *reason;
     append(job, request);
 }
 

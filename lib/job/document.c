@@ -154,6 +154,13 @@ void bf_document_free(struct bf_document *document)
         free(document->queries[i].name);
         free(document->queries[i].sql);
     }
+    for (size_t i = 0; i < document->trigger_count; i++) {
+        free(document->triggers[i].name);
+        free(document->triggers[i].signal);
+        free(document->triggers[i].sql);
+        free(document->triggers[i].source);
+        free(document->triggers[i].query);
+    }
     free(document->owner);
     free(document->description);
     free_pairs(document->labels, document->label_count);

@@ -9,6 +9,7 @@
 #include "complaints.h"
 #include "identifier.h"
 #include "limit.h"
+#include "state.h"
 #include "window.h"
 
 enum {
@@ -18,6 +19,8 @@ enum {
     BF_LABELS_MAX = 32,
     BF_CHECKS_MAX = 20, /* of each kind */
     BF_QUERIES_MAX = 10, /* signals of the author's */
+    BF_TRIGGERS_MAX = 20,
+    BF_TRIGGER_NAME_MAX = 40,
     BF_EXPRESSION_MAX = 16384, /* bytes of one SQL expression */
     BF_NAME_MAX = 63
 };
@@ -79,6 +82,22 @@ struct bf_check {
     bool on_replica;
 };
 
+/* A condition that stops the job by itself. */
+#define BF_STOP_WORDS "pause|abort|rollback"
+struct bf_document_trigger {
+    char *name;
+    char *signal, *sql, *source; /* what is looked at: one of them, the others NULL */
+    char *query;                 /* what a source is asked; may be NULL */
+    bool limited;                /* there is a limit */
+    bool below;                  /* true below it; else above it */
+    bool relative;               /* `limit` is how many times the baseline it is */
+    double limit;
+    int64_t baseline, every;     /* milliseconds */
+    int64_t hold, settle;        /* `for` and `settle`, milliseconds; 0: none */
+    enum bf_order then;          /* PAUSE, ABORT or ROLLBACK */
+};
+bool bf_trigger_is_own(const char *signal); /* of the job itself, not of its target */
+
 struct bf_document {
     char *name, *target, *table; /* table: as written, resolved by the server */
     char *key[BF_KEY_COLUMNS_MAX];
@@ -100,6 +119,8 @@ struct bf_document {
     size_t label_count;
     struct bf_signal_query queries[BF_QUERIES_MAX];
     size_t query_count;
+    struct bf_document_trigger triggers[BF_TRIGGERS_MAX];
+    size_t trigger_count;
     bool accept[BF_ACCEPT_COUNT]; /* measured exceptions that a person takes on */
     bool again;
     int64_t started_at;        /* not the author's: when the job began, for :started_at; unix milliseconds, 0: not yet */

@@ -193,7 +193,8 @@ static const struct bf_field document_fields[] = {
     {"limits", bf_read_object, BF_FIELD_SECTION, .section = &bf_limits_section, .help = "What the job may cost others"},
     {"signals", bf_read_queries, BF_FIELD_SECTIONS, .min = 1, .max = BF_QUERIES_MAX, .section = &bf_query_section,
      .help = "Measured pressures of the author's own: each a query and the value from which on nothing is written"},
-    {"triggers", .help = "Conditions that pause, abort or roll back the job by themselves"},
+    {"triggers", bf_read_triggers, BF_FIELD_SECTIONS, .min = 1, .max = BF_TRIGGERS_MAX, .section = &bf_trigger_section,
+     .help = "Conditions that pause, abort or roll back the job by themselves"},
     {"alerts", .help = "What an alert of others may do to the job"},
     {"canary", bf_read_object, BF_FIELD_SECTION, .section = &canary_section,
      .help = "How many rows to change first. Then the canary checks have to hold; without any the job pauses for a person "
@@ -215,7 +216,7 @@ static const struct bf_field document_fields[] = {
 static const struct bf_section document_section = SECTION("", document_fields);
 static const struct bf_section *const sections[] = {&document_section,   &range_section,     &bf_pace_section,
                                                     &bf_batch_rows_section, &bf_window_section, &bf_limits_section,
-                                                    &canary_section,     &bf_query_section};
+                                                    &canary_section,     &bf_query_section,  &bf_trigger_section};
 
 const struct bf_section *bf_document_section(size_t index)
 {

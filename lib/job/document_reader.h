@@ -19,6 +19,7 @@ struct bf_reader {
     struct bf_check *check;    /* that is being read */
     struct bf_window *window;  /* the same */
     struct bf_signal_query *query;    /* the same */
+    struct bf_document_trigger *trigger; /* the same */
 };
 
 /* Says BF_INVALID at the pointer. */
@@ -62,6 +63,10 @@ extern const struct bf_section bf_pace_section, bf_batch_rows_section, bf_window
     bf_query_section;
 void bf_read_queries(struct bf_reader *reader, const char *pointer, const json_t *value);
 void bf_read_accept(struct bf_reader *reader, const char *pointer, const json_t *value);
+
+/* In document_triggers.c. */
+extern const struct bf_section bf_trigger_section;
+void bf_read_triggers(struct bf_reader *reader, const char *pointer, const json_t *value);
 
 /* In document_checks.c: the section /checks, and those two sections by number (NULL past them). */
 extern const struct bf_section bf_checks_section;

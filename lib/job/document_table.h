@@ -18,6 +18,7 @@ enum bf_field_kind {
     BF_FIELD_LINE,      /* a text of up to `max` bytes without control characters, not blank */
     BF_FIELD_TEXT,      /* a text of up to `max` bytes, not blank */
     BF_FIELD_LINE_OR_INTEGER, /* a line, or a whole number */
+    BF_FIELD_LINE_OR_NUMBER,  /* a line, or any number */
     BF_FIELD_WORD,      /* one of the texts in `word`, which has "|" between them */
     BF_FIELD_DURATION,  /* "250ms": `min` to `max` milliseconds */
     BF_FIELD_INTEGER,   /* `min` to `max` */

@@ -31,6 +31,7 @@ VERSIONS = {
         "ALTER TABLE job ADD COLUMN yields INTEGER NOT NULL DEFAULT 0"],
     6: ["CREATE TABLE ignored_replica ( target TEXT NOT NULL, replica TEXT NOT NULL, why TEXT NOT NULL, until INTEGER NOT NULL, "
         "PRIMARY KEY (target, replica)) STRICT, WITHOUT ROWID"],
+    7: ["ALTER TABLE job ADD COLUMN slices TEXT"],
 }
 
 

@@ -288,7 +288,7 @@ static void complaints_are_kept_up_to_a_number(void **state)
 static void what_is_not_built_is_refused_by_name(void **state)
 {
     (void)state;
-    static const char *const top[] = {"triggers", "alerts"};
+    static const char *const top[] = {"alerts"};
     static const char *const limits[] = {"bad_rows"};
     static const char *const values[] = {"null", "1", "\"x\"", "[]", "{}"};
     for (size_t v = 0; v < BF_COUNT(values); v++) {

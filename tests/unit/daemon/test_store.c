@@ -18,6 +18,10 @@ static void check_equal(const struct bf_record *got, const struct bf_record *put
     assert_string_equal(got->reason.text, put->reason.text);
     assert_int_equal(got->reason.since, put->reason.since);
     assert_int_equal(got->reason.until, put->reason.until);
+    assert_string_equal(got->reason.signal, put->reason.signal);
+    assert_int_equal(got->reason.measured, put->reason.measured);
+    assert_float_equal(got->reason.value, put->reason.value, 0);
+    assert_float_equal(got->reason.limit, put->reason.limit, 0);
     assert_int_equal(got->progress.rows_scanned, put->progress.rows_scanned);
     assert_int_equal(got->progress.rows_changed, put->progress.rows_changed);
     assert_int_equal(got->progress.rows_estimated, put->progress.rows_estimated);
@@ -51,7 +55,8 @@ static struct bf_record full_record(void)
 
     record.state = BF_STATE_RUNNING;
     record.direction = BF_DIRECTION_BACK;
-    record.reason = (struct bf_reason){.code = BF_LOCK_CONFLICT, .text = "\xc3\xa4 'quoted' \"text\"", .since = 11, .until = 12};
+    record.reason = (struct bf_reason){.code = BF_LOCK_CONFLICT, .text = "\xc3\xa4 'quoted' \"text\"", .since = 11, .until = 12,
+                                       .signal = "trigger:errors", .measured = true, .value = 0.034, .limit = 0.01};
     record.progress = (struct bf_progress){.rows_scanned = INT64_MAX, .rows_changed = 14, .rows_estimated = 15,
                                            .batches = 16, .batch_rows = 17, .pass = 18, .resumed = 19,
                                            .after = bf_copy_string("[\"0\"]"), .through = bf_copy_string("[\"9\",\"z\"]"),

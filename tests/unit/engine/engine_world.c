@@ -184,7 +184,8 @@ void world_start(struct test_world *world)
 {
     struct bf_error error;
     world->engine = bf_engine_new(&(struct bf_engine_options){.world = &world->world, .store = &world->store,
-                                                              .targets = world->targets, .target_count = TARGETS});
+                                                              .targets = world->targets, .target_count = TARGETS,
+                                                              .sources = world->sources});
     assert_int_equal(bf_engine_start(world->engine, &error), BF_OK);
 }
 

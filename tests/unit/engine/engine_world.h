@@ -25,6 +25,7 @@ struct test_world {
     struct bf_store store;
     struct bf_database database;
     struct bf_target targets[TARGETS]; /* shop, legacy */
+    const struct bf_sources *sources;  /* NULL: none */
     struct bf_engine *engine;
     int64_t monotonic, unix_time;      /* milliseconds */
     unsigned char chance;
