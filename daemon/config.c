@@ -1,6 +1,5 @@
 #include "config.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,15 +10,17 @@
 #include "values.h"
 
 /* The section that is being read. */
-enum place { OUTSIDE, DAEMON, TARGET, IGNORED };
+enum place { OUTSIDE, DAEMON, TARGET, SOURCE, IGNORED };
 
-enum { SETTINGS_MAX = 24, SECTIONS_MAX = BF_TARGETS_MAX + 2 };
+enum { SETTINGS_MAX = 24, SECTIONS_MAX = BF_TARGETS_MAX + BF_SOURCES_MAX + 2 };
 
 struct reader {
     struct bf_config *config;
     struct bf_faults *faults;
     enum place place;
     struct bf_target_config *target; /* of the section, in TARGET */
+    struct bf_source_settings *source; /* of the section, in SOURCE */
+    int source_line, url_line;       /* of that section, and of its url; 0: none, or at fault */
     int replicas_line;               /* of the section's replicas; 0: none */
     bool primary_given;              /* also when its value was at fault: one fault is enough */
     int line;                        /* of what is being applied */
@@ -112,6 +113,27 @@ static char *set_ceiling(struct reader *reader, const char *value)
     return bf_rules_add_ceiling(&reader->target->rules, reader->key + strlen("ceiling."), value, reader->line);
 }
 
+static char *set_source_url(struct reader *reader, const char *value)
+{
+    reader->url_line = reader->line;
+    return bf_value_source_url(value, &reader->source->url);
+}
+
+static char *set_source_type(struct reader *reader, const char *value)
+{
+    return bf_value_source_type(value, &reader->source->type);
+}
+
+static char *set_token_file(struct reader *reader, const char *value)
+{
+    return bf_value_password_file(value, &reader->source->token_file);
+}
+
+static char *set_source_timeout(struct reader *reader, const char *value)
+{
+    return bf_value_source_timeout(value, &reader->source->timeout);
+}
+
 /* Without `set` the setting is known and not built yet. */
 static const struct {
     struct bf_setting setting;
@@ -169,6 +191,18 @@ static const struct {
     {{"target", "ceiling.", NULL, true,
       "What no job may pass: ceiling.FIELD of pace or limits. (No default: the bounds of the job document.)"},
      set_ceiling},
+    {{"source", "url", NULL, true,
+      "Where it is: of a Prometheus the begin of its API, else the whole address. http or https, never link-local; redirects "
+      "are not followed. (There is no default.)"},
+     set_source_url},
+    {{"source", "type", "prometheus", true,
+      "What it is: prometheus (instant queries), json (a number in what it answers) or status (the status of its answer)."},
+     set_source_type},
+    {{"source", "token_file", NULL, true,
+      "A file with a token alone, read at each question and sent as Authorization: Bearer; mode 0600. (No default.)"},
+     set_token_file},
+    {{"source", "timeout", "3s", true, "What has not answered by then has failed (100ms to 30s)."},
+     set_source_timeout},
 };
 _Static_assert(BF_COUNT(settings) <= SETTINGS_MAX, "set_at has a place for every setting");
 
@@ -202,8 +236,15 @@ static void end_section(struct reader *reader)
         bf_faults_add(reader->faults, reader->target->line, "[target %s] has no \"primary\"", reader->target->name);
     if (reader->place == TARGET)
         check_replicas(reader);
+    if (reader->place == SOURCE && !reader->url_line)
+        bf_faults_add(reader->faults, reader->source_line, "[source %s] has no \"url\"", reader->source->name);
+    if (reader->place == SOURCE && reader->source->type == BF_SOURCE_PROMETHEUS && reader->source->url &&
+        strchr(reader->source->url, '?'))
+        bf_faults_add(reader->faults, reader->url_line, "url: of a Prometheus holds no query (?): the trigger's is put behind it");
     reader->place = IGNORED;
     reader->target = NULL;
+    reader->source = NULL;
+    reader->url_line = 0;
     reader->primary_given = false;
     reader->replicas_line = 0;
     memset(reader->set_at, 0, sizeof reader->set_at);
@@ -226,7 +267,7 @@ static bool is_second(struct reader *reader, int line, const char *name)
 
 static void begin_target(struct reader *reader, int line, const char *name)
 {
-    BF_AUTO_STRING char *fault = bf_value_target_name(name);
+    BF_AUTO_STRING char *fault = bf_value_section_name("target", name);
 
     if (!fault && reader->config->target_count == BF_TARGETS_MAX)
         fault = bf_format("there are too many targets (limit %d)", BF_TARGETS_MAX);
@@ -241,6 +282,22 @@ static void begin_target(struct reader *reader, int line, const char *name)
     reader->place = TARGET;
 }
 
+static void begin_source(struct reader *reader, int line, const char *name)
+{
+    BF_AUTO_STRING char *fault = bf_value_section_name("source", name);
+
+    if (!fault && reader->config->source_count == BF_SOURCES_MAX)
+        fault = bf_format("there are too many sources (limit %d)", BF_SOURCES_MAX);
+    if (fault) {
+        bf_faults_add(reader->faults, line, "%s", fault);
+        return;
+    }
+    reader->source = &reader->config->sources[reader->config->source_count++];
+    *reader->source = (struct bf_source_settings){.name = bf_copy_string(name), .timeout = 3000};
+    reader->source_line = line;
+    reader->place = SOURCE;
+}
+
 static void on_section(void *argument, int line, const char *name)
 {
     struct reader *reader = argument;
@@ -253,9 +310,9 @@ static void on_section(void *argument, int line, const char *name)
     else if (strcmp(name, "target") == 0 || strncmp(name, "target ", 7) == 0)
         begin_target(reader, line, name[6] ? name + 7 + strspn(name + 7, " \t") : "");
     else if (strcmp(name, "source") == 0 || strncmp(name, "source ", 7) == 0)
-        bf_faults_add(reader->faults, line, "[%s]: sources for triggers are not built yet", name);
+        begin_source(reader, line, name[6] ? name + 7 + strspn(name + 7, " \t") : "");
     else
-        bf_faults_add(reader->faults, line, "[%s] is not known; there are [daemon] and [target NAME]", name);
+        bf_faults_add(reader->faults, line, "[%s] is not known; there are [daemon], [target NAME] and [source NAME]", name);
 }
 
 /* It stands for every key that begins so. */
@@ -325,12 +382,12 @@ static size_t find_setting(const char *section, const char *key)
 static void on_value(void *argument, int line, const char *key, const char *value)
 {
     struct reader *reader = argument;
-    const char *section = reader->place == DAEMON ? "daemon" : "target";
+    const char *section = reader->place == DAEMON ? "daemon" : reader->place == SOURCE ? "source" : "target";
 
     reader->line = line;
     if (reader->place == OUTSIDE)
         bf_faults_add(reader->faults, line, "\"%s\" stands before the first section", key);
-    if (reader->place != DAEMON && reader->place != TARGET)
+    if (reader->place == OUTSIDE || reader->place == IGNORED)
         return; /* the section's own fault is said */
     if (!*key) {
         bf_faults_add(reader->faults, line, "a key is missing in front of \"=\"");
@@ -387,47 +444,4 @@ bool bf_config_parse(const char *text, size_t length, struct bf_config **ret_con
     }
     *ret_config = reader.config;
     return true;
-}
-
-bool bf_config_load(const char *path, struct bf_config **ret_config, struct bf_faults *faults)
-{
-    FILE *file = fopen(path, "re");
-
-    if (!file) {
-        bf_faults_add(faults, 0, "cannot be read: %s", strerror(errno));
-        return false;
-    }
-    BF_AUTO_STRING char *text = bf_allocate(BF_CONFIG_FILE_MAX + 1);
-    size_t length = fread(text, 1, BF_CONFIG_FILE_MAX + 1, file);
-    if (ferror(file))
-        bf_faults_add(faults, 0, "cannot be read: %s", strerror(errno));
-    else if (length > BF_CONFIG_FILE_MAX)
-        bf_faults_add(faults, 0, "is too large (limit 1 MiB)");
-    fclose(file);
-    return faults->total == 0 && bf_config_parse(text, length, ret_config, faults);
-}
-
-void bf_config_free(struct bf_config *config)
-{
-    if (!config)
-        return;
-    free(config->listen);
-    free(config->state);
-    free(config->jobs);
-    for (size_t i = 0; i < config->target_count; i++) {
-        free(config->targets[i].name);
-        free(config->targets[i].primary);
-        free(config->targets[i].password_file);
-        bf_replicas_clear(&config->targets[i].replicas);
-        bf_rules_clear(&config->targets[i].rules);
-    }
-    free(config);
-}
-
-void bf_replicas_clear(struct bf_replicas *replicas)
-{
-    for (size_t i = 0; i < replicas->count; i++)
-        free(replicas->urls[i]);
-    free(replicas->text);
-    *replicas = (struct bf_replicas){0};
 }

@@ -8,12 +8,14 @@
 #include <stdint.h>
 
 #include "faults.h"
+#include "http_sources.h"
 #include "risk.h"
 #include "rules.h"
 
 enum {
     BF_CONFIG_FILE_MAX = 1024 * 1024, /* bytes */
     BF_TARGETS_MAX = 64,
+    BF_SOURCES_MAX = 32,
     BF_TARGET_JOBS_MAX = 64,
     BF_REPLICAS_MAX = 16
 };
@@ -46,6 +48,8 @@ struct bf_config {
     int64_t keep_jobs; /* milliseconds */
     struct bf_target_config targets[BF_TARGETS_MAX];
     size_t target_count;
+    struct bf_source_settings sources[BF_SOURCES_MAX];
+    size_t source_count;
 };
 
 /* True: no fault, *ret_config is the caller's. False: `faults` says why. `faults` must be zeroed before the call and be
@@ -56,7 +60,7 @@ void bf_config_free(struct bf_config *config); /* NULL is fine */
 
 /* Every setting there is; backfilld.ini(5) is made from these rows. */
 struct bf_setting {
-    const char *section;  /* "daemon" or "target" */
+    const char *section;  /* "daemon", "target" or "source" */
     const char *key;      /* one that ends in "." stands for all that begin so */
     const char *standard; /* the default as it stands in the sample; NULL where there is none */
     bool built;

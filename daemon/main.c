@@ -10,6 +10,7 @@
 
 #include "allocate.h"
 #include "config.h"
+#include "curl_client.h"
 #include "dialect.h"
 #include "duration.h"
 #include "engine.h"
@@ -41,6 +42,8 @@ struct daemon {
     bool reloading, reload_again;
     struct bf_world *world;
     struct bf_store *store;
+    struct bf_curl *curl;
+    struct bf_sources *sources;
     struct bf_targets *targets;
     struct bf_engine *engine;
     struct bf_job_files *job_files;
@@ -135,6 +138,40 @@ static void say_needs_restart(const char *key, const char *before, const char *n
                key, before, now);
 }
 
+static bool same_source(const struct bf_source_settings *one, const struct bf_source_settings *other)
+{
+    const char *token = one->token_file ? one->token_file : "", *other_token = other->token_file ? other->token_file : "";
+
+    return strcmp(one->name, other->name) == 0 && strcmp(one->url, other->url) == 0 && strcmp(token, other_token) == 0 &&
+           one->type == other->type && one->timeout == other->timeout;
+}
+
+/* How many of `list` are not in `others` as they are; each is said. */
+static size_t say_sources(const struct bf_config *list, const struct bf_config *others, const char *what)
+{
+    size_t changes = 0;
+
+    for (size_t i = 0; i < list->source_count; i++) {
+        size_t k = 0;
+        while (k < others->source_count && !same_source(&list->sources[i], &others->sources[k]))
+            k++;
+        if (k < others->source_count)
+            continue;
+        changes++;
+        bf_log(BF_LEVEL_NOTICE, NULL, "source %s: %s", list->sources[i].name, what);
+    }
+    return changes;
+}
+
+static size_t take_over_sources(struct daemon *daemon, const struct bf_config *config)
+{
+    size_t changes = say_sources(daemon->config, config, "not configured so any more") +
+                     say_sources(config, daemon->config, "configured");
+
+    bf_http_sources_set(daemon->sources, config->sources, config->source_count);
+    return changes;
+}
+
 static void take_over(struct daemon *daemon, struct bf_config *config)
 {
     size_t reconnected;
@@ -151,6 +188,7 @@ static void take_over(struct daemon *daemon, struct bf_config *config)
                bf_duration_format(config->keep_jobs, other));
         bf_engine_set_keep_jobs(daemon->engine, config->keep_jobs);
     }
+    changes += take_over_sources(daemon, config);
     if (reconnected > 0)
         bf_http_targets_changed(daemon->http);
     bf_targets_sweep(daemon->targets, daemon->engine);
@@ -243,8 +281,12 @@ static enum bf_code start(struct daemon *daemon, struct bf_error *error)
     if (code != BF_OK)
         return code;
     daemon->world = bf_uv_world_new(&daemon->loop);
+    daemon->curl = bf_curl_new(&daemon->loop);
+    daemon->sources = bf_http_sources_new(daemon->curl);
+    bf_http_sources_set(daemon->sources, daemon->config->sources, daemon->config->source_count);
     daemon->engine = bf_engine_new(&(struct bf_engine_options){.world = daemon->world,
                                                                .store = daemon->store,
+                                                               .sources = daemon->sources,
                                                                .keep_jobs = daemon->config->keep_jobs,
                                                                .event = on_event,
                                                                .store_trouble = on_store_trouble,
@@ -301,6 +343,8 @@ static void clean_up(struct daemon *daemon)
     bf_sampler_free(daemon->sampler);
     if (daemon->engine)
         bf_engine_free(daemon->engine);
+    bf_http_sources_free(daemon->sources);
+    bf_curl_free(daemon->curl);
     bf_sqlite_store_close(daemon->store);
     bf_targets_free(daemon->targets);
     close_handles(daemon);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "allocate.h"
+#include "curl_client.h"
 #include "duration.h"
 #include "mysql_database.h"
 
@@ -116,15 +117,46 @@ char *bf_value_keep_jobs(const char *value, int64_t *ret_milliseconds)
     return NULL;
 }
 
-char *bf_value_target_name(const char *name)
+char *bf_value_section_name(const char *kind, const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t length = strlen(name);
 
     if (length == 0)
-        return bf_copy_string("a target needs a name: [target NAME]");
+        return bf_format("a %s needs a name: [%s NAME]", kind, kind);
     if (length > 63 || strspn(name, allowed) != length || strchr("._-", name[0]))
-        return bf_copy_string("a target's name has 1 to 63 of a-z 0-9 . _ - and begins with a letter or a digit");
+        return bf_format("a %s's name has 1 to 63 of a-z 0-9 . _ - and begins with a letter or a digit", kind);
+    return NULL;
+}
+
+char *bf_value_source_url(const char *value, char **ret_url)
+{
+    char *fault = bf_curl_url_fault(value);
+
+    if (!fault)
+        *ret_url = bf_copy_string(value);
+    return fault;
+}
+
+char *bf_value_source_type(const char *value, enum bf_source_type *ret_type)
+{
+    static const char *const names[] = {"prometheus", "json", "status"};
+
+    for (size_t i = 0; i < BF_COUNT(names); i++)
+        if (strcmp(value, names[i]) == 0) {
+            *ret_type = (enum bf_source_type)i;
+            return NULL;
+        }
+    return bf_copy_string("must be one of " BF_SOURCE_TYPES);
+}
+
+char *bf_value_source_timeout(const char *value, int64_t *ret_milliseconds)
+{
+    int64_t milliseconds;
+
+    if (!bf_duration_parse(value, &milliseconds) || milliseconds < 100 || milliseconds > 30000)
+        return bf_format("\"%s\" is not a duration from 100ms to 30s", value);
+    *ret_milliseconds = milliseconds;
     return NULL;
 }
 

@@ -12,7 +12,10 @@ char *bf_value_listen(const char *value);
 char *bf_value_state(const char *value, char **ret_path);
 char *bf_value_jobs(const char *value, char **ret_path);
 char *bf_value_keep_jobs(const char *value, int64_t *ret_milliseconds);
-char *bf_value_target_name(const char *name);
+char *bf_value_section_name(const char *kind, const char *name); /* kind: "target", "source" */
+char *bf_value_source_url(const char *value, char **ret_url);
+char *bf_value_source_type(const char *value, enum bf_source_type *ret_type);
+char *bf_value_source_timeout(const char *value, int64_t *ret_milliseconds);
 char *bf_value_primary(const char *value, char **ret_url);
 char *bf_value_password_file(const char *value, char **ret_path);
 char *bf_value_max_jobs(const char *value, int *ret_jobs);

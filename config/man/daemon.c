@@ -59,6 +59,11 @@ static void print_target(void)
     print_settings("target");
 }
 
+static void print_source(void)
+{
+    print_settings("source");
+}
+
 static void print_not_built(void)
 {
     const struct bf_setting *setting;
@@ -80,6 +85,7 @@ int main(int count, char **words)
         {"options", print_options},
         {"daemon", print_daemon},
         {"target", print_target},
+        {"source", print_source},
         {"not-built", print_not_built},
     };
     return count == 2 ? bf_manual_print(words[1], parts, BF_COUNT(parts)) : EXIT_FAILURE;

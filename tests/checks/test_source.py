@@ -34,7 +34,7 @@ FLOORS = {
     "lib/pace": ({"lib/base"}, set()),
     "lib/port": ({"lib/base", "lib/job", "lib/plan", "lib/sql"}, set()),
     "lib/engine": ({"lib/base", "lib/job", "lib/plan", "lib/sql", "lib/pace", "lib/port"}, {"jansson"}),
-    "lib/adapter": ({"lib/base", "lib/job", "lib/plan", "lib/sql", "lib/port"}, {"jansson", "uv", "libpq", "sqlite"}),
+    "lib/adapter": ({"lib/base", "lib/job", "lib/plan", "lib/sql", "lib/port"}, {"jansson", "uv", "libpq", "sqlite", "curl"}),
     "daemon": (None, {"jansson", "uv", "microhttpd", "ini", "sqlite", "libpq"}),
     "client": ({"lib/base"}, {"jansson", "curl"}),
     "config/man": ({"lib/base", "lib/job", "daemon", "client"}, set()),

@@ -96,15 +96,15 @@ def database(engine, clusters):
 
 @pytest.fixture
 def make_daemon(build, tmp_path_factory, request):
-    """make_daemon(database or URL, listen=..., settings={...}, start=True, **keys of the target shop)"""
+    """make_daemon(database or URL, listen=..., settings={...}, start=True, sources={...}, **keys of the target shop)"""
     made = []
     base = tmp_path_factory.mktemp(re.sub(r"\W+", "_", request.node.name)[:30])
 
-    def make(target, listen="tcp", settings=None, start=True, targets=None, **keys) -> Daemon:
+    def make(target, listen="tcp", settings=None, start=True, targets=None, sources=None, **keys) -> Daemon:
         url = target if isinstance(target, str) else target.url
         keys = {**getattr(target, "target", {}), **keys}
         sections = {"shop": {"primary": url, "require_approval": "none", **keys}, **(targets or {})}
-        daemon = Daemon(build, base / f"d{len(made)}", sections, listen, settings)
+        daemon = Daemon(build, base / f"d{len(made)}", sections, listen, settings, sources)
         made.append(daemon)
         return daemon.start() if start else daemon
     yield make

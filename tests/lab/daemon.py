@@ -58,9 +58,9 @@ def pace(rows=None, batch_time="250ms", nice=0) -> dict:
 
 
 class Daemon:
-    """`targets`: name to {key: value} of its section. `listen`: "tcp", "unix", or what stands in the configuration."""
+    """`targets` and `sources`: name to {key: value} of its section. `listen`: "tcp", "unix", or what stands in the configuration."""
 
-    def __init__(self, build: Path, directory: Path, targets: dict, listen="tcp", settings=None):
+    def __init__(self, build: Path, directory: Path, targets: dict, listen="tcp", settings=None, sources=None):
         self.program = Path(build) / "daemon" / "backfilld"
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -77,6 +77,7 @@ class Daemon:
         self.run_as = None  # a user, when this one is root
         self.environment = {}  # more than this process has
         self._expected_end = True
+        self.sources = sources or {}
         self.configure(targets, settings)
 
     def configure(self, targets: dict, settings=None):
@@ -86,6 +87,8 @@ class Daemon:
             # who does not test replicas does not depend on whether there are some
             lines += ["", f"[target {name}]"]
             lines += [f"{key} = {value}" for key, value in {"replicas": "none", "plan_window": "20ms", **section}.items() if value is not None]
+        for name, section in self.sources.items():
+            lines += ["", f"[source {name}]", *(f"{key} = {value}" for key, value in section.items())]
         self.configuration.write_text("\n".join(lines) + "\n")
 
     # life and death

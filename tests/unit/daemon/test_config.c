@@ -147,7 +147,6 @@ static const struct {
     {TARGET "limits.statement_timeout = 1m\nceiling.statement_timeout = 30s\n", 3, "on line 4"},
     {TARGET "pace.batch_rows.min = 100\nceiling.batch_rows.max = 50\n", 4, "min <= start <= max"},
     {TARGET "ceiling.statement_timeout = 100ms\n", 3, "every batch would be taken back"},
-    {"[source prometheus]\nurl = http://prom:9090\n", 1, "not built yet"},
 };
 
 static void each_fault_has_its_line(void **state)
