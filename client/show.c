@@ -4,9 +4,11 @@
 
 #include "allocate.h"
 #include "client.h"
+#include "duration.h"
 #include "format.h"
 #include "judge.h"
 #include "ledger.h"
+#include "plan.h"
 #include "text.h"
 #include "view.h"
 
@@ -108,6 +110,42 @@ static void print_job(const struct bf_view *view, const json_t *progress, bool c
     bf_print_field("id", view->id, COLUMNS);
 }
 
+/* How long it was to take, and how long it took. */
+static void print_estimate(const json_t *plan)
+{
+    char one[BF_DURATION_TEXT], other[BF_DURATION_TEXT];
+    const json_t *estimate = json_object_get(plan, "estimate"), *took = json_object_get(plan, "took");
+    const json_t *low = json_object_get(estimate, "seconds_low"), *high = json_object_get(estimate, "seconds_high");
+    const json_t *held = json_object_get(took, "as_estimated"), *seconds = json_object_get(took, "seconds");
+    if (json_is_number(low) && json_is_number(high)) {
+        char *range BF_AUTO_STRING =
+            bf_format("%s to %s of work", bf_duration_format((int64_t)(json_number_value(low) * 1000), one),
+                      bf_duration_format((int64_t)(json_number_value(high) * 1000), other));
+        bf_print_field("estimate", range, COLUMNS);
+    }
+    if (json_is_number(seconds)) {
+        const char *judged = json_is_true(held) ? ", as estimated" : json_is_false(held) ? ", not as estimated" : "";
+        char *line BF_AUTO_STRING =
+            bf_format("%s of work%s", bf_duration_format((int64_t)(json_number_value(seconds) * 1000), one), judged);
+        bf_print_field("took", line, COLUMNS);
+    }
+}
+
+/* The card is a wide page: where a person has to decide on it, and where it is asked for. */
+static void show_plan(struct bf_client *client, const char *state)
+{
+    struct bf_reply reply;
+    bf_http_ask(client->http, BF_ROUTE_PLAN, client->words[0], NULL, NULL, SHOW_TIMEOUT, &reply);
+    if (bf_reply_good(&reply)) {
+        print_estimate(reply.json);
+        if (bf_given(client, BF_OPTION_CARD) || strcmp(state, "awaiting_approval") == 0) {
+            printf("\n");
+            bf_print_plan(reply.json);
+        }
+    }
+    bf_reply_clear(&reply);
+}
+
 enum bf_exit bf_run_show(struct bf_client *client)
 {
     struct bf_reply reply;
@@ -121,6 +159,7 @@ enum bf_exit bf_run_show(struct bf_client *client)
     } else {
         bf_view_read(&view, reply.json);
         print_job(&view, json_object_get(reply.json, "progress"), client->colour);
+        show_plan(client, view.state);
     }
     bf_view_clear(&view);
     bf_reply_clear(&reply);

@@ -25,7 +25,9 @@ const struct bf_verb bf_verbs[] = {
     {"list", "", 0, 0,
      BF_BIT(STATE) | BF_BIT(TARGET) | BF_BIT(LABEL) | BF_BIT(NAME) | BF_BIT(LIMIT) | BF_BIT(ALL),
      "list jobs, newest first", NULL, BF_ROUTE_LIST, bf_run_list},
-    {"show", "JOB", 1, 1, 0, "show one job", "JOB is a job's id, or a name: the newest job of that name.", BF_ROUTE_SHOW,
+    {"show", "JOB", 1, 1, BF_BIT(CARD), "show one job",
+     "JOB is a job's id, or a name: the newest job of that name. The card, a wide page, is also there while the job\n"
+     "waits for approval.", BF_ROUTE_SHOW,
      bf_run_show},
     {"watch", "[JOB...]", 0, BF_MANY, 0, "follow jobs until each has ended, is paused or waits for approval",
      "Without JOB: every job that is not at its end. Ctrl-C ends the watching, the jobs go on.\n"

@@ -36,6 +36,7 @@ struct bf_client;
     X(REASON, "reason", 'r', "TEXT", "why; shown with the job and kept in its events")                       \
     X(WAIT, "wait", 0, NULL, "wait until the order is in effect")                                            \
     X(FOLLOW, "follow", 'f', NULL, "go on printing new events until the job has ended")                      \
+    X(CARD, "card", 0, NULL, "with the card of its plan")                     \
     X(DRY_RUN, "dry-run", 0, NULL, "only show what would be done")
 
 enum bf_option {

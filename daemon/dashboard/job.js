@@ -87,12 +87,17 @@ function planSection(job) {
   const section = h("section", {"aria-label": "Plan"}, h("h2", {}, "Plan"), place);
   get(jobPath(job.id, "/plan")).then((plan) => {
     const isSingle = (value) => typeof value !== "object" || value === null;
-    const apart = ["statement", "card", "risk"];
+    const apart = ["statement", "card", "risk", "took"];
     const single = Object.entries(plan).filter(([name, value]) => isSingle(value) && !apart.includes(name));
     const text = (value) => (typeof value === "number" ? format.number(value) : String(value));
+    const {estimate, took} = plan;
+    const range = estimate?.seconds_low != null &&
+      `${format.duration(estimate.seconds_low)} to ${format.duration(estimate.seconds_high)} of work`;
+    const verdict = {true: ", as estimated", false: ", not as estimated"}[took?.as_estimated] ?? "";
     const shown = (name, value) => (name === "bytes" ? `${format.number(value / 1048576)} MiB` : text(value));
     replace(place, plan.risk && h("p", {}, "Risk: ", h("span", {class: `risk ${plan.risk.toLowerCase()}`}, plan.risk)),
       riskList(plan.reasons ?? []), facts([["key", (plan.key ?? []).map((column) => `${column.column} ${column.type}`).join(", ")],
+      ["estimate", range || ""], ["took", took ? `${format.duration(took.seconds)} of work${verdict}` : ""],
       ...single.map(([name, value]) => [format.words(name), value === null ? "" : shown(name, value)])]),
     plan.statement && h("pre", {}, plan.statement),
     plan.card && h("details", {}, h("summary", {}, "The card"), h("pre", {class: "card"}, plan.card)));

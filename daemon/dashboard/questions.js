@@ -79,6 +79,7 @@ export function giveOrder(order, job) {
       const body = {};
       if (said) body[word] = said;
       if (red) body.confirm = job.name;
+      if (order === "approve" && job.plan?.hash) body.plan = job.plan.hash; // of what the reader saw
       put(await post(jobPath(job.id, `/${order}`), body));
     },
   });

@@ -169,6 +169,7 @@ json_t *bf_job_view(const struct bf_job *job)
     json_object_set_new(view, "description", bf_json_text(document->description));
     json_object_set_new(view, "submitted_by", bf_json_text(record->submitter));
     json_object_set_new(view, "approved_by", bf_json_text(record->approver));
+    json_object_set_new(view, "approved_plan", bf_json_text(record->approved_plan));
     json_object_set_new(view, "created_at", bf_json_time(record->created_at));
     json_object_set_new(view, "updated_at", bf_json_time(record->updated_at));
     json_object_set_new(view, "started_at", bf_json_time(record->started_at));

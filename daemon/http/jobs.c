@@ -23,8 +23,9 @@ static void submitted(void *argument, const struct bf_outcome_of_order *outcome)
 }
 
 /* The plan as JSON, or its card for people. False: there is no such plan. */
-static bool answer_plan(struct bf_http_request *request, const char *text)
+static bool answer_plan(struct bf_http_request *request, const struct bf_job *job)
 {
+    char *text BF_AUTO_STRING = job ? bf_job_plan(job) : NULL;
     json_t *plan = text ? json_loads(text, 0, NULL) : NULL;
     const char *card = json_string_value(json_object_get(plan, "card"));
     if (!plan) return false;
@@ -43,7 +44,7 @@ static void planned(void *argument, const struct bf_outcome_of_order *outcome)
     if (!request) return;
     if (outcome->code != BF_OK)
         bf_http_problem_of_order(request, outcome);
-    else if (!answer_plan(request, outcome->job ? bf_job_record(outcome->job)->plan : NULL))
+    else if (!answer_plan(request, outcome->job))
         bf_http_problem(request, BF_INTERNAL, "the document was accepted but its plan cannot be shown");
 }
 
@@ -166,7 +167,7 @@ void bf_handle_show_plan(struct bf_http_request *request)
     const struct bf_job *job = bf_http_job(request, false);
     if (!job) return;
     const struct bf_record *record = bf_job_record(job);
-    if (!answer_plan(request, record->plan))
+    if (!answer_plan(request, job))
         bf_http_problem(request, BF_NOT_FOUND, "job %s is %s and has no plan yet", record->id,
                         bf_state_name(record->state));
 }

@@ -43,9 +43,11 @@ static void give(struct bf_http_request *request, enum bf_order order)
         const char *words = text_of(body, order == BF_ORDER_APPROVE ? "comment" : "reason");
         if (text_of(body, "for") && bf_duration_parse(text_of(body, "for"), &pause_for))
             bf_engine_pause_for(engine, id, pause_for, BF_HTTP_ACTOR, words, ordered, bf_http_wait_begin(request));
+        else if (order == BF_ORDER_APPROVE)
+            bf_engine_approve(engine, id, BF_HTTP_ACTOR, words, text_of(body, "confirm"), text_of(body, "plan"), ordered,
+                              bf_http_wait_begin(request));
         else
-            bf_engine_order(engine, id, order, BF_HTTP_ACTOR, words, text_of(body, "confirm"), ordered,
-                            bf_http_wait_begin(request));
+            bf_engine_order(engine, id, order, BF_HTTP_ACTOR, words, NULL, ordered, bf_http_wait_begin(request));
     }
     json_decref(body);
 }

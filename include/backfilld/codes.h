@@ -53,6 +53,8 @@
     X(CHECKPOINT_LOST, checkpoint_lost, 0, "The checkpoint is gone from the target")       \
     X(TARGET_CHANGED, target_changed, 0, "The target is another database")                 \
     X(TARGET_GONE, target_gone, 0, "The target is not configured any more")                \
+    X(MEASURING, measuring, 0, "The table is measured for the plan")                       \
+    X(APPROVAL_LOST, approval_lost, 0, "What was approved is not what it is now")          \
     X(UNMEASURED, unmeasured, 0, "What has to be measured was not")                        \
     X(TABLE_CHANGED, table_changed, 0, "The table's definition changed")                   \
     X(PROXY_BETWEEN_US, proxy_between_us, 0, "A connection pooler stands between")         \

@@ -43,7 +43,10 @@
     X(version, NUMBER, version)                               \
     X(idempotency_key, STRING, idempotency_key)               \
     X(ledger, STRING, progress.ledger)                        \
-    X(slices, STRING, progress.slices)
+    X(slices, STRING, progress.slices)                        \
+    X(approved_plan, STRING, approved_plan)                   \
+    X(approved_risk, STRING, approved_risk)                   \
+    X(approved_bounds, STRING, approved_bounds)
 
 #define COLUMN(column, kind, field) ", " #column
 #define PLACE(column, kind, field) ", ?"

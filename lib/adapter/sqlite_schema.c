@@ -64,6 +64,10 @@ static const char *const steps[] = {
     " fingerprint TEXT NOT NULL, starts_at TEXT NOT NULL, seen_at INTEGER NOT NULL,"
     " PRIMARY KEY (fingerprint, starts_at)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE webhook (target TEXT PRIMARY KEY NOT NULL, event INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+    /* 9 */
+    "ALTER TABLE job ADD COLUMN approved_plan TEXT;"
+    "ALTER TABLE job ADD COLUMN approved_risk TEXT;"
+    "ALTER TABLE job ADD COLUMN approved_bounds TEXT;",
 };
 
 const struct bf_schema_steps bf_store_steps = {.sql = steps, .count = BF_COUNT(steps)};

@@ -6,6 +6,7 @@
 
 #include "allocate.h"
 #include "ignored_list.h"
+#include "plan_text.h"
 #include "triggers.h"
 
 static void on_ticker(void *argument);
@@ -237,6 +238,7 @@ static void free_request(struct bf_request *request)
     free(request->actor);
     free(request->reason);
     free(request->confirm);
+    free(request->plan);
     free(request->change);
     free(request->if_match);
     free(request->because);

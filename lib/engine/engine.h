@@ -112,6 +112,10 @@ void bf_engine_submit_once(struct bf_engine *engine, const char *json, size_t le
 void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order order, const char *actor,
                      const char *reason, const char *confirm, bf_ordered *done, void *argument);
 
+/* `plan`: the hash of the plan that was looked at, another one is BF_PRECONDITION_FAILED; `confirm`: the job's name, for a RED
+ * one; NULL as `comment`: not said. */
+void bf_engine_approve(struct bf_engine *engine, const char *job_id, const char *actor, const char *comment, const char *confirm,
+                       const char *plan, bf_ordered *done, void *argument);
 /* pause_for: milliseconds, then the job resumes by itself; the next order for it takes that back. */
 void bf_engine_pause_for(struct bf_engine *engine, const char *job_id, int64_t pause_for, const char *actor,
                          const char *reason, bf_ordered *done, void *argument);
@@ -182,6 +186,8 @@ enum bf_code bf_engine_ignore_replica(struct bf_engine *engine, const char *targ
 enum bf_code bf_engine_heed_replica(struct bf_engine *engine, const char *target, const char *replica, const char *actor,
                                     const char *reason, struct bf_error *error);
 
+/* The plan as JSON, with its card for people, and what it took where it is over. Owned; NULL: there is none yet. */
+char *bf_job_plan(const struct bf_job *job);
 /* What can be seen of a job; valid until the loop runs again. */
 const struct bf_record *bf_job_record(const struct bf_job *job);
 enum bf_activity bf_job_activity(const struct bf_job *job);

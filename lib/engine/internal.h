@@ -22,12 +22,14 @@ enum {
  * something else meanwhile. */
 enum bf_cause { BF_BY_PERSON, BF_BY_TIMER, BF_BY_RESUME_ALL, BF_BY_TRIGGER };
 
+struct bf_submission;
+
 /* An order on its way: it waits in the job's queue for the tick, then for the store. */
 struct bf_request {
     struct bf_request *next;
     enum bf_order order;
     enum bf_cause cause;
-    char *actor, *reason, *confirm; /* owned; the latter two may be NULL */
+    char *actor, *reason, *confirm, *plan; /* owned; all but the first may be NULL */
     struct bf_reason *because;      /* owned; of what nobody ordered: the whole reason; NULL: it is made */
     int64_t pause_for;              /* PAUSE: milliseconds; 0: until somebody resumes it */
     char *change, *if_match;        /* TUNE: JSON, and the header's value or NULL; owned */
@@ -48,6 +50,8 @@ struct bf_job {
     struct bf_record record;
     char *table;                    /* owned; which table it works on, for "one running job per table" */
     char *identity;                 /* owned; of the database it was planned on; NULL: not known */
+    struct bf_submission *planner;  /* that measures for it; NULL: none does */
+    int64_t measured_at;            /* monotonic milliseconds: its risk is known to be what was approved; 0: not so */
     struct bf_request *requests;    /* waiting for the tick, oldest first */
     bool moving;                    /* a move that is stored first is under way: orders wait for it */
     bool unsaved;                   /* the store does not have the newest record */
@@ -73,7 +77,6 @@ struct bf_job {
     struct bf_guard *guard;       /* owned; its triggers; NULL: it has none, or they never watched */
 };
 
-struct bf_submission;
 struct bf_monitor;
 struct bf_ignored_replica;
 struct bf_clone;
@@ -264,12 +267,19 @@ void bf_meter_free(struct bf_job *job);
 void bf_engine_schedule(struct bf_engine *engine);
 bool bf_state_active(enum bf_state state); /* takes a place among max_jobs */
 
-/* submit.c, submit_plan.c */
+/* submit.c */
 /* Refuses what is being checked; `everything`: also what is on its way into the store. */
 void bf_submissions_drop(struct bf_engine *engine, bool everything);
 /* Refuses those whose target is not the configuration's any more. */
 void bf_submissions_leave(struct bf_engine *engine);
-enum bf_risk bf_plan_risk(const char *plan); /* GREEN where it does not say */
-char *bf_plan_text(const char *plan, const char *field); /* owned; NULL */
+
+/* planning.c */
+void bf_planning_take_up(struct bf_job *job);   /* it is in `planning`: goes on, unless that is under way */
+/* It is approved, or needs no approval, and waits for its start: has it to be measured once more before? */
+bool bf_planning_unconfirmed(const struct bf_job *job);
+void bf_planning_confirm(struct bf_job *job);
+void bf_planning_drop(struct bf_submission *planner); /* nothing more is measured; who waits hears how the job is */
+/* A job's approval does not count any more: it is planned anew, and asks. */
+void bf_planning_anew(struct bf_job *job, const char *actor, const char *why);
 
 #endif

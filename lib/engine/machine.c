@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "bounds.h"
 #include "internal.h"
+#include "plan_text.h"
 #include "triggers.h"
 
 int64_t bf_job_now(const struct bf_job *job)
@@ -32,6 +34,8 @@ static void announce(struct bf_job *job, const struct bf_event *event)
 static void apply(struct bf_job *job, enum bf_state from, enum bf_state to)
 {
     job->record.state = to;
+    if (job->planner)
+        bf_planning_drop(job->planner);
     bf_engine_place(job);
     for (size_t i = 0; i < bf_job_walks(job); i++)
         bf_job_walk(job, i)->reason = (struct bf_reason){0};
@@ -54,6 +58,20 @@ static void answer_stored(struct bf_save *save, const struct bf_error *error)
     }
     bf_request_answer(save->request, &outcome);
     save->request = NULL;
+}
+
+static bool approves(const struct bf_request *request)
+{
+    return request && request->order == BF_ORDER_APPROVE;
+}
+
+/* What the person saw is what counts, until the job starts. What the record had before stays whose it was. */
+static void set_approval(struct bf_record *record, const char *actor)
+{
+    record->approver = bf_copy_string(actor);
+    record->approved_plan = bf_plan_text(record->plan, "hash");
+    record->approved_risk = bf_plan_text(record->plan, "risk");
+    record->approved_bounds = bf_bounds_make(record->document);
 }
 
 /* A person's word that this daemon shall work on the job, whoever held it before. */
@@ -85,9 +103,10 @@ static void on_saved(void *argument, const struct bf_error *error)
                 job->record.version++;
                 job->record.updated_at = save->event.at;
                 job->record.ended_at = 0; /* what starts has no end */
-                if (save->request && save->request->order == BF_ORDER_APPROVE) {
-                    free(job->record.approver);
-                    job->record.approver = bf_copy_string(save->request->actor);
+                if (approves(save->request)) {
+                    bf_record_forget_approval(&job->record);
+                    set_approval(&job->record, save->request->actor);
+                    job->measured_at = 0; /* what it approved was some time ago */
                 }
                 if (takes_over(save->request))
                     job->record.epoch = 0;
@@ -212,8 +231,8 @@ void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *
         bf_crew_forget_epochs(job);
     struct bf_save *save = new_save(job, request);
     struct bf_record copy = job->record; /* borrowed strings; the store copies what it needs */
-    if (request && request->order == BF_ORDER_APPROVE)
-        copy.approver = request->actor;
+    if (approves(request))
+        set_approval(&copy, request->actor);
     if (takes_over(request))
         copy.epoch = 0;
     struct bf_reason why = {0};
@@ -225,6 +244,8 @@ void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *
     save->to = to;
     job->moving = true;
     bf_save_write(save, &copy, on_saved);
+    if (approves(request))
+        bf_record_forget_approval(&copy);
 }
 
 /* ---- the tick ---- */

@@ -5,6 +5,7 @@
 
 #include "allocate.h"
 #include "duration.h"
+#include "plan_text.h"
 #include "triggers.h"
 
 /* X(order, state, effect, to). What is not listed is a conflict (409): a weaker order never undoes a stronger one. */
@@ -131,6 +132,31 @@ static bool held_back(struct bf_job *job, struct bf_request *request)
     return true;
 }
 
+/* An approval is of what was seen: another plan by now, or a RED one without the job's name, is none. True when answered. */
+static bool not_approved(struct bf_job *job, struct bf_request *request)
+{
+    char text[320];
+    enum bf_risk risk;
+    const char *name = job->record.document->name;
+    BF_AUTO_STRING char *hash = request->plan ? bf_plan_text(job->record.plan, "hash") : NULL;
+    if (request->confirm && strcmp(request->confirm, name) != 0) {
+        snprintf(text, sizeof text, "`confirm` must be the job's name, %s", name);
+        bf_job_answer(job, request, BF_CONFIRM, false, text);
+    } else if (request->order != BF_ORDER_APPROVE) {
+        return false;
+    } else if (request->plan && (!hash || strcmp(request->plan, hash) != 0)) {
+        snprintf(text, sizeof text, "job %s has another plan by now, %.64s: look at it, and approve that one", name,
+                 hash ? hash : "which has no hash");
+        bf_job_answer(job, request, BF_PRECONDITION_FAILED, false, text);
+    } else if (!request->confirm && bf_plan_risk(job->record.plan, &risk) && risk == BF_RISK_RED) {
+        snprintf(text, sizeof text, "the plan is RED: `confirm` must be the job's name, %s", name);
+        bf_job_answer(job, request, BF_CONFIRM, false, text);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void carry_out(struct bf_job *job, struct bf_request *request)
 {
     char text[256];
@@ -153,18 +179,8 @@ static void carry_out(struct bf_job *job, struct bf_request *request)
             bf_job_answer(job, request, BF_OK, true, "");
         return;
     case BF_EFFECT_MOVE_STORED_FIRST:
-        if (held_back(job, request))
+        if (held_back(job, request) || not_approved(job, request))
             return;
-        if (request->confirm && strcmp(request->confirm, job->record.document->name) != 0) {
-            snprintf(text, sizeof text, "`confirm` must be the job's name, %s", job->record.document->name);
-            bf_job_answer(job, request, BF_CONFIRM, false, text);
-            return;
-        }
-        if (request->order == BF_ORDER_APPROVE && !request->confirm && bf_plan_risk(job->record.plan) == BF_RISK_RED) {
-            snprintf(text, sizeof text, "the plan is RED: `confirm` must be the job's name, %s", job->record.document->name);
-            bf_job_answer(job, request, BF_CONFIRM, false, text);
-            return;
-        }
         bf_job_move_stored_first(job, to, request->actor, request);
         return;
     case BF_EFFECT_MOVE: {
@@ -250,6 +266,19 @@ void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order
                                           .actor = bf_copy_string(actor),
                                           .reason = bf_copy_string(reason),
                                           .confirm = bf_copy_string(confirm),
+                                          .done = done,
+                                          .argument = argument});
+}
+
+void bf_engine_approve(struct bf_engine *engine, const char *job_id, const char *actor, const char *comment, const char *confirm,
+                       const char *plan, bf_ordered *done, void *argument)
+{
+    bf_engine_enqueue(engine, job_id,
+                      (struct bf_request){.order = BF_ORDER_APPROVE,
+                                          .actor = bf_copy_string(actor),
+                                          .reason = bf_copy_string(comment),
+                                          .confirm = bf_copy_string(confirm),
+                                          .plan = bf_copy_string(plan),
                                           .done = done,
                                           .argument = argument});
 }

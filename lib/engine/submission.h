@@ -1,4 +1,5 @@
-/* A document on its way to become a job. */
+/* A document on its way to become a job, and a job on its way to its plan. A new document is refused, or stored as a job in
+ * `planning`; from there on its measurement belongs to the job and ends with it. */
 #ifndef BF_ENGINE_SUBMISSION_H
 #define BF_ENGINE_SUBMISSION_H
 
@@ -18,16 +19,36 @@ struct bf_follower {
     void *argument;
 };
 
+/* What is measured for. */
+enum bf_aim {
+    BF_AIM_JOB,     /* the plan of a job, once the document is one */
+    BF_AIM_DRY_RUN, /* the plan is shown and forgotten */
+    BF_AIM_CONFIRM  /* a job whose turn has come: is its risk what it was when it was approved? */
+};
+
+enum bf_submission_phase {
+    BF_SUBMISSION_CONNECTING,
+    BF_SUBMISSION_DESCRIBING,
+    BF_SUBMISSION_CHECKING,
+    BF_SUBMISSION_STORING,
+    BF_SUBMISSION_MEASURING,
+    BF_SUBMISSION_TRYING,
+    BF_SUBMISSION_RESTING, /* the target did not answer: asked again */
+    BF_SUBMISSION_DECIDED  /* its job moves on */
+};
+
 struct bf_submission {
     struct bf_submission *previous, *next;
     struct bf_engine *engine;
-    struct bf_document *document; /* owned */
+    enum bf_aim aim;
+    struct bf_job *job; /* that is planned; NULL: it is not stored, or a dry run */
+    struct bf_document *document; /* owned until it is a record's */
+    bool document_lent;
     const struct bf_target *target; /* NULL: it is on its way into the store, and the target is gone */
     char *actor; /* owned */
     char *key, *canonical; /* owned; of a request with an Idempotency-Key, else NULL */
     struct bf_follower *followers;
-    bool dry_run;
-    bf_ordered *done;
+    bf_ordered *done; /* NULL: nobody waits (any more) */
     void *argument;
     struct bf_session *session;
     struct bf_flight flight;
@@ -43,13 +64,27 @@ struct bf_submission {
     double lag; /* seconds, of the replica that is furthest behind; -1: not known */
     struct bf_measuring *measuring; /* owned; NULL before it begins */
     struct bf_stored_job *stored; /* on its way into the store */
-    enum { CONNECTING, DESCRIBING, CHECKING, MEASURING, TRYING } phase;
+    enum bf_submission_phase phase;
 };
 
-/* submit.c: both end the submission and answer everybody who waits for it. */
+/* submit.c */
+struct bf_submission *bf_submission_new(struct bf_engine *engine, enum bf_aim aim, struct bf_document *document,
+                                        const struct bf_target *target);
+void bf_submission_free(struct bf_submission *submission); /* nobody may wait for it */
+void bf_submission_forget(struct bf_submission *submission); /* what was asked of the target, and the session */
+void bf_submission_tell(struct bf_submission *submission, const struct bf_outcome_of_order *outcome); /* all who wait */
+/* Ends a submission that is no job yet, and answers everybody who waits for it; a job's goes on as planning.c says. */
 void bf_submission_refuse(struct bf_submission *submission, enum bf_code code, const struct bf_complaints *complaints,
                           const char *text);
-void bf_submission_accept(struct bf_submission *submission); /* stores the job, or shows it where it is a dry run */
+/* Document and target agree: stores the job, then, or where it is there or a dry run, measures. */
+void bf_submission_agreed(struct bf_submission *submission);
+
+/* planning.c */
+void bf_submission_measured(struct bf_submission *submission); /* everything: shows the plan, or moves the job on */
+void bf_planning_failed(struct bf_submission *submission, enum bf_code code, const struct bf_complaints *complaints,
+                        const char *text);
+void bf_submission_enter(struct bf_submission *submission, enum bf_submission_phase phase); /* the job shows it */
+const char *bf_submission_doing(enum bf_submission_phase phase); /* "measuring the table" */
 
 /* submit_check.c */
 /* What the target's dialect says of the author's texts, before any server sees them. */
@@ -60,13 +95,22 @@ void bf_submission_target_down(struct bf_submission *submission, const char *tex
 
 /* submit_measure.c */
 struct bf_measuring;
-void bf_submission_measure(struct bf_submission *submission); /* what the plan needs; accepts when that is done */
+void bf_submission_measure(struct bf_submission *submission); /* what the plan needs; bf_submission_measured when that is done */
 const struct bf_facts *bf_measuring_facts(const struct bf_measuring *measuring);
 void bf_measuring_free(struct bf_engine *engine, struct bf_measuring *measuring); /* behind the session; NULL is fine */
 
-/* submit_plan.c: the record of the new job with its plan, in the state to which the plan leads; takes over the
- * submission's document; clear it. */
-void bf_submission_record(struct bf_submission *submission, struct bf_record *ret_record);
+/* submit_plan.c */
+struct bf_verdict {
+    struct bf_estimate estimate;
+    struct bf_judgement judgement;
+    char *rehearsal; /* owned; where the same work was done before; NULL: nowhere */
+    char *missing;   /* owned; mandatory measurements that are missing and that nobody took on; NULL: none */
+};
+void bf_submission_judge(const struct bf_submission *submission, struct bf_verdict *ret_verdict); /* of what was measured */
+void bf_verdict_clear(struct bf_verdict *verdict);
+char *bf_submission_plan(const struct bf_submission *submission, const struct bf_verdict *verdict); /* as stored; owned */
+/* The record of a new job, in `planning`; clear it. The document is its from now on, and lent to the submission. */
+void bf_submission_record(struct bf_submission *submission, struct bf_record *record);
 
 /* submit_key.c: true when a request with this key was there before: `done` was called, or will be. */
 bool bf_key_used(struct bf_engine *engine, const char *key, const char *actor, const struct bf_document *document,

@@ -1,5 +1,5 @@
-/* Submissions: a document is checked here, then on the target (submit_check.c), and becomes a durable job only when both
- * agree. */
+/* Submissions: a document is checked here, then on the target (submit_check.c), and becomes a durable job when both agree;
+ * who sent it hears of it when the job has its plan (planning.c). */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,12 +16,47 @@ const char *bf_engine_name_user(const struct bf_engine *engine, const char *name
             return job->record.id;
     }
     for (const struct bf_submission *other = engine->submissions; other; other = other->next)
-        if (!other->dry_run && strcmp(other->document->name, name) == 0)
+        if (other->aim == BF_AIM_JOB && !other->job && strcmp(other->document->name, name) == 0)
             return "a submission that is being checked";
     return NULL;
 }
 
-static void free_submission(struct bf_submission *submission)
+struct bf_submission *bf_submission_new(struct bf_engine *engine, enum bf_aim aim, struct bf_document *document,
+                                        const struct bf_target *target)
+{
+    struct bf_submission *submission = BF_NEW(struct bf_submission);
+    *submission = (struct bf_submission){.engine = engine, .aim = aim, .document = document, .target = target};
+    submission->next = engine->submissions;
+    if (engine->submissions)
+        engine->submissions->previous = submission;
+    engine->submissions = submission;
+    return submission;
+}
+
+void bf_submission_forget(struct bf_submission *submission)
+{
+    if (submission->session)
+        submission->target->database->close(submission->session);
+    submission->session = NULL;
+    bf_measuring_free(submission->engine, submission->measuring);
+    submission->measuring = NULL;
+    bf_flight_clear(&submission->flight);
+    for (size_t i = 0; i < submission->text_count; i++)
+        free(submission->texts[i]);
+    free(submission->texts);
+    submission->texts = NULL;
+    submission->text_count = 0;
+    bf_table_free(submission->table);
+    submission->table = NULL;
+    free(submission->server_version);
+    submission->server_version = NULL;
+    json_decref(submission->replicas);
+    submission->replicas = NULL;
+    free(submission->trial);
+    submission->trial = NULL;
+}
+
+void bf_submission_free(struct bf_submission *submission)
 {
     struct bf_engine *engine = submission->engine;
     if (submission->previous)
@@ -32,33 +67,26 @@ static void free_submission(struct bf_submission *submission)
         submission->next->previous = submission->previous;
     if (submission->stored)
         submission->stored->submission = NULL;
-    if (submission->session)
-        submission->target->database->close(submission->session);
+    if (submission->job && submission->job->planner == submission)
+        submission->job->planner = NULL;
+    bf_submission_forget(submission);
     engine->world->timer_free(submission->deadline);
-    bf_measuring_free(engine, submission->measuring);
-    bf_flight_clear(&submission->flight);
-    for (size_t i = 0; i < submission->text_count; i++)
-        free(submission->texts[i]);
-    free(submission->texts);
-    bf_table_free(submission->table);
-    bf_document_free(submission->document);
-    free(submission->server_version);
-    json_decref(submission->replicas);
-    free(submission->trial);
+    if (!submission->document_lent)
+        bf_document_free(submission->document);
     free(submission->actor);
     free(submission->key);
     free(submission->canonical);
     free(submission);
 }
 
-/* Ends the submission and answers everybody who waits for it. */
-static void answer(struct bf_submission *submission, const struct bf_outcome_of_order *outcome)
+void bf_submission_tell(struct bf_submission *submission, const struct bf_outcome_of_order *outcome)
 {
     bf_ordered *done = submission->done;
-    void *argument = submission->argument;
     struct bf_follower *follower = submission->followers;
-    free_submission(submission);
-    done(argument, outcome);
+    submission->done = NULL;
+    submission->followers = NULL;
+    if (done)
+        done(submission->argument, outcome);
     while (follower) {
         struct bf_follower *next = follower->next;
         follower->done(follower->argument, outcome);
@@ -71,14 +99,23 @@ void bf_submission_refuse(struct bf_submission *submission, enum bf_code code, c
                           const char *text)
 {
     struct bf_outcome_of_order outcome = {.code = code, .durable = true, .complaints = complaints, .text = text};
-    answer(submission, &outcome);
+    if (submission->job) {
+        bf_planning_failed(submission, code, complaints, text);
+        return;
+    }
+    bf_submission_tell(submission, &outcome);
+    bf_submission_free(submission);
 }
 
 void bf_submissions_drop(struct bf_engine *engine, bool everything)
 {
     for (struct bf_submission *submission = engine->submissions, *next; submission; submission = next) {
         next = submission->next;
-        if (!submission->stored || everything)
+        if ((submission->stored || submission->phase == BF_SUBMISSION_DECIDED) && !everything)
+            continue;
+        if (submission->job)
+            bf_planning_drop(submission);
+        else
             bf_submission_refuse(submission, BF_STOPPING, NULL, "the daemon is stopping; submit again when it is back");
     }
 }
@@ -89,15 +126,15 @@ void bf_submissions_leave(struct bf_engine *engine)
         next = submission->next;
         if (!submission->target || submission->target == bf_engine_target_by_name(engine, submission->target->name))
             continue;
-        if (!submission->stored) {
+        if (submission->phase == BF_SUBMISSION_STORING || submission->phase == BF_SUBMISSION_DECIDED) {
+            bf_submission_forget(submission);
+            submission->target = NULL;
+        } else if (submission->job) {
+            bf_planning_drop(submission);
+        } else {
             bf_submission_refuse(submission, BF_TARGET_DOWN, NULL,
-                   "the target's configuration changed while the document was checked; submit it again");
-            continue;
+                                 "the target's configuration changed while the document was checked; submit it again");
         }
-        if (submission->session)
-            submission->target->database->close(submission->session);
-        submission->session = NULL;
-        submission->target = NULL;
     }
 }
 
@@ -115,60 +152,50 @@ static void job_stored(void *argument, const struct bf_error *error)
         free(stored);
         if (submission) {
             submission->stored = NULL;
+            submission->document = NULL;
             bf_submission_refuse(submission, BF_STORE_FAILED, NULL, error->text);
         }
         return;
     }
     struct bf_engine *engine = submission->engine;
-    struct bf_job *job = bf_engine_add(engine, &stored->record);
+    struct bf_job *job = submission->job = bf_engine_add(engine, &stored->record);
     submission->stored = NULL;
     free(stored);
-    struct bf_event event;
-    bf_job_event(job, &event, "state", submission->actor, bf_move_sentence(BF_STATE_PLANNING, job->record.state));
-    snprintf(event.from, sizeof event.from, "planning");
-    snprintf(event.to, sizeof event.to, "%s", bf_state_name(job->record.state));
-    if (engine->options.event)
-        engine->options.event(engine->options.argument, &job->record, &event);
-    engine->schedule = true;
-    bf_engine_wake(engine);
-    struct bf_outcome_of_order outcome = {.code = BF_OK, .durable = true, .job = job, .text = ""};
-    answer(submission, &outcome);
-}
-
-void bf_submission_accept(struct bf_submission *submission)
-{
-    struct bf_engine *engine = submission->engine;
-    if (submission->dry_run) {
-        struct bf_job passing = {.engine = engine, .target = submission->target};
-        bf_submission_record(submission, &passing.record);
-        struct bf_outcome_of_order outcome = {.code = BF_OK, .durable = true, .job = &passing, .text = ""};
-        answer(submission, &outcome);
-        bf_record_clear(&passing.record);
+    job->planner = submission;
+    if (engine->draining || !submission->target) { /* planned when the daemon, or the target, is there again */
+        engine->schedule = true;
+        bf_engine_wake(engine);
+        bf_planning_drop(submission);
         return;
     }
+    bf_submission_measure(submission);
+}
+
+static void store(struct bf_submission *submission)
+{
+    const struct bf_engine *engine = submission->engine;
     struct bf_stored_job *stored = BF_NEW(struct bf_stored_job);
     stored->submission = submission;
     submission->stored = stored;
-    struct bf_document *document = submission->document;
     bf_submission_record(submission, &stored->record);
-    submission->document = BF_NEW(struct bf_document); /* keeps the name reserved until the job is stored */
-    submission->document->name = bf_copy_string(document->name);
-    enum bf_state to = stored->record.state;
-    struct bf_event events[2] = {{.at = stored->record.created_at}, {.at = stored->record.created_at}};
-    for (int i = 0; i < 2; i++) {
-        memcpy(events[i].job, stored->record.id, sizeof events[i].job);
-        snprintf(events[i].type, sizeof events[i].type, "state");
-        snprintf(events[i].actor, sizeof events[i].actor, "%.*s", (int)sizeof events[i].actor - 1, submission->actor);
-    }
-    snprintf(events[0].to, sizeof events[0].to, "planning");
-    snprintf(events[0].text, sizeof events[0].text, "submitted for table %s on target %s", submission->table->display,
+    struct bf_event event = {.at = stored->record.created_at};
+    memcpy(event.job, stored->record.id, sizeof event.job);
+    snprintf(event.type, sizeof event.type, "state");
+    snprintf(event.actor, sizeof event.actor, "%.*s", (int)sizeof event.actor - 1, submission->actor);
+    snprintf(event.to, sizeof event.to, "planning");
+    snprintf(event.text, sizeof event.text, "submitted for table %s on target %s", submission->table->display,
              submission->target->name);
-    snprintf(events[1].from, sizeof events[1].from, "planning");
-    snprintf(events[1].to, sizeof events[1].to, "%s", bf_state_name(to));
-    snprintf(events[1].text, sizeof events[1].text, "%s%s%s", bf_move_sentence(BF_STATE_PLANNING, to),
-             stored->record.reason.text[0] ? ": " : "", stored->record.reason.text);
     engine->world->timer_stop(submission->deadline);
-    engine->store->save(engine->store->context, &stored->record, events, 2, job_stored, stored);
+    submission->phase = BF_SUBMISSION_STORING;
+    engine->store->save(engine->store->context, &stored->record, &event, 1, job_stored, stored);
+}
+
+void bf_submission_agreed(struct bf_submission *submission)
+{
+    if (submission->job || submission->aim == BF_AIM_DRY_RUN)
+        bf_submission_measure(submission);
+    else
+        store(submission);
 }
 
 static void refuse_at_once(bf_ordered *done, void *argument, enum bf_code code, const struct bf_complaints *complaints,
@@ -181,20 +208,12 @@ static void refuse_at_once(bf_ordered *done, void *argument, enum bf_code code, 
 static void begin(struct bf_engine *engine, struct bf_document *document, const struct bf_target *target,
                   const char *actor, const char *key, bool dry_run, bf_ordered *done, void *argument)
 {
-    struct bf_submission *submission = BF_NEW(struct bf_submission);
-    *submission = (struct bf_submission){.engine = engine,
-                                         .document = document,
-                                         .target = target,
-                                         .actor = bf_copy_string(actor),
-                                         .key = bf_copy_string(key),
-                                         .canonical = key ? bf_copy_string(document->canonical) : NULL,
-                                         .dry_run = dry_run,
-                                         .done = done,
-                                         .argument = argument};
-    submission->next = engine->submissions;
-    if (engine->submissions)
-        engine->submissions->previous = submission;
-    engine->submissions = submission;
+    struct bf_submission *submission = bf_submission_new(engine, dry_run ? BF_AIM_DRY_RUN : BF_AIM_JOB, document, target);
+    submission->actor = bf_copy_string(actor);
+    submission->key = bf_copy_string(key);
+    submission->canonical = key ? bf_copy_string(document->canonical) : NULL;
+    submission->done = done;
+    submission->argument = argument;
     bf_submission_ask(submission);
 }
 

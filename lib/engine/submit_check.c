@@ -85,7 +85,7 @@ static void tried(void *argument, struct bf_session *session, struct bf_flight *
         bf_complaints_clear(&complaints);
         return;
     }
-    bf_submission_measure(submission);
+    bf_submission_agreed(submission);
 }
 
 static void try_remaining(struct bf_submission *submission)
@@ -125,17 +125,17 @@ static void checked(void *argument, struct bf_session *session, struct bf_flight
         bf_complaints_clear(&complaints);
         return;
     }
-    if (found && found->rows && !submission->document->again) {
+    if (found && found->rows && !submission->document->again && submission->aim != BF_AIM_CONFIRM) {
         char text[512];
         snprintf(text, sizeof text, "job %s (%s, %s) already changed rows with this very document; say \"again\": true to run "
                  "it once more", bf_answer_value(found, 0, 0), bf_answer_value(found, 0, 1), bf_answer_value(found, 0, 2));
         bf_submission_refuse(submission, BF_ALREADY_DONE, NULL, text);
         return;
     }
-    if (submission->document->remaining)
+    if (submission->document->remaining && submission->aim != BF_AIM_CONFIRM)
         try_remaining(submission);
     else
-        bf_submission_measure(submission);
+        bf_submission_agreed(submission);
 }
 
 /* Of those that stream from the primary, by its sample. True: there are some, or whether there are cannot be seen. */
@@ -232,7 +232,7 @@ static void described(void *argument, struct bf_session *session, struct bf_flig
         step->new_group = true;
         bf_step_text(step, submission->document->hash);
     }
-    submission->phase = CHECKING;
+    bf_submission_enter(submission, BF_SUBMISSION_CHECKING);
     submission->target->database->execute(session, &submission->flight, checked, submission);
 }
 
@@ -260,17 +260,20 @@ static void connected(void *argument, struct bf_session *session, enum bf_error_
     submission->flight.steps[1].new_group = true;
     if (submission->target->watch_replicas)
         ask_replicas(submission->target, &submission->flight);
-    submission->phase = DESCRIBING;
+    bf_submission_enter(submission, BF_SUBMISSION_DESCRIBING);
     submission->target->database->execute(session, &submission->flight, described, submission);
 }
 
 static void too_late(void *argument)
 {
     struct bf_submission *submission = argument;
-    static const char *const doing[] = {"connecting", "describing the table", "checking the expressions",
-                                        "measuring the table", "trying a few batches"};
     char text[128];
-    snprintf(text, sizeof text, "it did not answer within %d s while %s", SURVEY_TIMEOUT / 1000, doing[submission->phase]);
+    if (submission->phase == BF_SUBMISSION_RESTING) {
+        bf_submission_ask(submission);
+        return;
+    }
+    snprintf(text, sizeof text, "it did not answer within %d s while %s", SURVEY_TIMEOUT / 1000,
+             bf_submission_doing(submission->phase));
     bf_submission_target_down(submission, text);
 }
 
@@ -278,8 +281,10 @@ void bf_submission_ask(struct bf_submission *submission)
 {
     const struct bf_world *world = submission->engine->world;
     const struct bf_database *database = submission->target->database;
-    submission->deadline = world->timer_new(world->context, too_late, submission);
+    if (!submission->deadline)
+        submission->deadline = world->timer_new(world->context, too_late, submission);
     world->timer_start(submission->deadline, SURVEY_TIMEOUT);
+    bf_submission_enter(submission, BF_SUBMISSION_CONNECTING);
     struct bf_session_options options = {.application_name = "backfilld plan",
                                          .lock_timeout = 1000,
                                          .statement_timeout = 5000,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "allocate.h"
+#include "plan_text.h"
 #include "submission.h"
 
 enum {
@@ -15,7 +16,8 @@ enum {
     SHRINK = 8,        /* to so many parts, when the table does not have the rows */
     PART = 50,         /* of the table at most, all batches together: what is rolled back stays behind as dead rows */
     TRY_TIME = 1000,   /* milliseconds, all batches together: none begins later */
-    LOCK_WAIT = 2      /* milliseconds; far under any deadlock_timeout */
+    LOCK_WAIT = 2,     /* milliseconds; far under any deadlock_timeout */
+    MEASURE_TIMEOUT = 10000 /* milliseconds, all of it */
 };
 
 typedef void measuring_answered(struct bf_submission *submission, const struct bf_flight *flight,
@@ -99,7 +101,7 @@ static void all_tried(struct bf_submission *submission)
         bf_facts_set(facts, BF_FACT_TRIAL_SPREAD, 100 * measuring->slowest / measuring->fastest, NULL);
     if (measuring->batches > 0 && !measuring->log_unknown)
         bf_facts_set(facts, BF_FACT_TRIAL_LOG, measuring->log_bytes, NULL);
-    bf_submission_accept(submission);
+    bf_submission_measured(submission);
 }
 
 static void take_batch(struct bf_measuring *measuring, const struct bf_flight *flight, const struct bf_answer *answers)
@@ -249,6 +251,10 @@ static void counted_again(struct bf_submission *submission, const struct bf_flig
                          answers[0].outcome == BF_OUTCOME_OK ? bf_answer_value(&answers[0], 0, 1) : answers[0].message);
     else
         bf_facts_set(&measuring->facts, BF_FACT_WRITE_RATE, written / seconds, bf_answer_value(&answers[0], 0, 1));
+    if (submission->aim == BF_AIM_CONFIRM) { /* what was tried before counts: nothing is changed a second time */
+        bf_submission_measured(submission);
+        return;
+    }
     measuring->trying_since = now(submission);
     try_next(submission);
 }
@@ -273,7 +279,7 @@ static void measured(struct bf_submission *submission, const struct bf_flight *f
     struct bf_measuring *measuring = submission->measuring;
     measuring->writes = answers[0].outcome == BF_OUTCOME_OK ? bf_answer_real(&answers[0], 0, 0, -1) : -1;
     submission->target->database->dialect->read_measure(submission->document, answers + 1, flight->count - 1, &measuring->facts);
-    submission->phase = TRYING;
+    bf_submission_enter(submission, BF_SUBMISSION_TRYING);
     submission->engine->world->timer_start(measuring->window, submission->target->plan_window);
 }
 
@@ -310,11 +316,14 @@ void bf_submission_measure(struct bf_submission *submission)
         measuring->rows = most > ROWS_LEAST ? most : ROWS_LEAST;
     for (size_t i = 0; i < document->after_count; i++)
         measuring->low.text[i] = bf_copy_string(document->after[i]);
+    if (submission->aim == BF_AIM_CONFIRM)
+        bf_plan_read_facts(submission->job->record.plan, &measuring->facts);
     take_known(submission);
+    engine->world->timer_start(submission->deadline, MEASURE_TIMEOUT);
     bf_flight_clear(&submission->flight);
     add_writes(submission);
     dialect->measure(document, submission->table, &submission->flight, &measuring->texts, &measuring->text_count);
     measuring->writes_at = now(submission);
-    submission->phase = MEASURING;
+    bf_submission_enter(submission, BF_SUBMISSION_MEASURING);
     execute(submission, measured);
 }

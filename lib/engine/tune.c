@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "bounds.h"
 #include "internal.h"
 
 /* The sleep behind the last batch, as long as it now would be. */
@@ -13,9 +14,30 @@ static void sleep_anew(struct bf_walk *walk)
         walk->sleep_until = walk->batch_ended + bf_walk_sleep(walk);
 }
 
+/* Past what was approved. Before the start it is planned anew, and asks. A job that has begun is never asked for again: whoever
+ * reaches the daemon may approve (docs/interface.md, section 4), so that the change is an approver's word; it is recorded
+ * as that. */
+static void past_approval(struct bf_job *job, const char *actor, const char *passed)
+{
+    struct bf_record *record = &job->record;
+    BF_AUTO_STRING char *why = bf_format("%s is past what %s approved", passed, record->approver);
+    if (record->started_at == 0) {
+        if (record->state == BF_STATE_QUEUED)
+            bf_planning_anew(job, actor, why);
+        job->measured_at = 0; /* looked at when its turn comes */
+        return;
+    }
+    free(record->approved_bounds);
+    record->approved_bounds = bf_bounds_make(record->document);
+    free(record->approver);
+    record->approver = bf_copy_string(actor);
+    bf_job_record_event(job, "tune", actor, why, NULL);
+}
+
 static void take(struct bf_job *job, struct bf_request *request, struct bf_document *changed, const char *difference)
 {
     struct bf_record *record = &job->record;
+    BF_AUTO_STRING char *actor = bf_copy_string(request->actor);
     bf_document_take(record->document, changed);
     record->version++;
     record->updated_at = job->engine->world->unix_time(job->engine->world->context);
@@ -27,7 +49,10 @@ static void take(struct bf_job *job, struct bf_request *request, struct bf_docum
     else
         for (size_t i = 0; i < bf_job_walks(job); i++)
             sleep_anew(bf_job_walk(job, i));
-    bf_job_record_event(job, "tune", request->actor, difference, request);
+    bf_job_record_event(job, "tune", actor, difference, request);
+    BF_AUTO_STRING char *passed = record->approver ? bf_bounds_passed(record->approved_bounds, record->document) : NULL;
+    if (passed)
+        past_approval(job, actor, passed);
     bf_engine_mark(job);
 }
 

@@ -60,4 +60,8 @@ struct bf_section {
 /* Every object of the document, the document itself first; NULL past the end. */
 const struct bf_section *bf_document_section(size_t index);
 
+/* The value of a field that has its `place`: milliseconds, rows, a ratio; BF_NO_LIMIT. */
+struct bf_document;
+double bf_field_value(const struct bf_field *field, const struct bf_document *document);
+
 #endif

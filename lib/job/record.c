@@ -5,6 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+void bf_record_forget_approval(struct bf_record *record)
+{
+    char **const texts[] = {&record->approver, &record->approved_plan, &record->approved_risk, &record->approved_bounds};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        free(*texts[i]);
+        *texts[i] = NULL;
+    }
+}
+
 void bf_record_clear(struct bf_record *record)
 {
     bf_document_free(record->document);
@@ -15,7 +24,7 @@ void bf_record_clear(struct bf_record *record)
     free(record->progress.ledger);
     free(record->plan);
     free(record->submitter);
-    free(record->approver);
+    bf_record_forget_approval(record);
     free(record->idempotency_key);
     *record = (struct bf_record){0};
 }

@@ -50,6 +50,9 @@ struct bf_record {
     char *plan;      /* owned JSON text of the plan; NULL before there is one */
     char *submitter; /* owned; NULL where identities are not configured */
     char *approver;  /* owned; NULL: not approved by a person */
+    /* What was approved: the hash of document and plan, the class of its risk, and pace and limits as bf_bounds_make wrote
+     * them. Owned; NULL: nothing was approved by a person. */
+    char *approved_plan, *approved_risk, *approved_bounds;
     int64_t created_at, updated_at, started_at, ended_at; /* unix milliseconds; 0: not yet */
     int64_t epoch;   /* the last epoch this daemon raised; 0: none */
     bool started;    /* the checkpoint row exists on the target: from now on a missing one is checkpoint_lost */
@@ -70,6 +73,7 @@ struct bf_event {
 };
 
 void bf_record_clear(struct bf_record *record); /* frees what it owns */
+void bf_record_forget_approval(struct bf_record *record); /* by whom, and of what */
 
 enum { BF_ETAG_TEXT = 48, BF_IDEMPOTENCY_KEY_MAX = 255 /* bytes */ };
 /* The entity tag (RFC 9110, 8.8.3) of what people can change about the job, quotes included. */

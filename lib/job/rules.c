@@ -34,7 +34,7 @@ static char *pointer_of(const char *name)
     return pointer;
 }
 
-static double read_place(const struct bf_field *field, const struct bf_document *document)
+double bf_field_value(const struct bf_field *field, const struct bf_document *document)
 {
     const char *place = (const char *)document + field->place;
     double number;
@@ -95,7 +95,7 @@ static char *read_rule(const char *name, const char *value, struct bf_rule *ret_
             fault = bf_copy_string("is not a number that a target can say for its jobs");
     }
     if (!fault)
-        *ret_rule = (struct bf_rule){.field = field, .pointer = pointer, .value = read_place(field, &document)};
+        *ret_rule = (struct bf_rule){.field = field, .pointer = pointer, .value = bf_field_value(field, &document)};
     else
         free(pointer);
     bf_complaints_clear(&complaints);
@@ -161,7 +161,7 @@ void bf_rules_apply(const struct bf_rules *rules, struct bf_document *document)
     for (size_t i = 0; i < rules->default_count; i++)
         write_place(rules->defaults[i].field, document, rules->defaults[i].value);
     for (size_t i = 0; i < rules->ceiling_count; i++)
-        if (read_place(rules->ceilings[i].field, document) > rules->ceilings[i].value)
+        if (bf_field_value(rules->ceilings[i].field, document) > rules->ceilings[i].value)
             write_place(rules->ceilings[i].field, document, rules->ceilings[i].value);
     bf_pace_give_way(&document->pace, find_rule(rules->defaults, rules->default_count, "/pace/batch_rows/start") != NULL,
                      find_rule(rules->defaults, rules->default_count, "/pace/batch_rows/min") != NULL);
@@ -232,7 +232,7 @@ void bf_rules_check(const struct bf_rules *rules, const char *target, const stru
     char one[BF_DURATION_TEXT], other[BF_DURATION_TEXT];
     for (size_t i = 0; i < rules->ceiling_count; i++) {
         const struct bf_rule *ceiling = &rules->ceilings[i];
-        double value = read_place(ceiling->field, document);
+        double value = bf_field_value(ceiling->field, document);
         if (value > ceiling->value)
             bf_complain(complaints, BF_INVALID, ceiling->pointer, "%s is over the ceiling of target %s, %s",
                         show(ceiling->field, value, one), target, show(ceiling->field, ceiling->value, other));

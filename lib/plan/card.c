@@ -97,6 +97,13 @@ static void migration(struct bf_buffer *page, const struct bf_card *card)
         line(page, "", "", "until none matches %s", document->remaining);
 }
 
+static void approval(struct bf_buffer *page, const struct bf_card *card)
+{
+    if (card->hash)
+        line(page, "PLAN", "", "%s%s%s", card->hash, card->approver ? "; approved by " : "",
+             card->approver ? card->approver : "");
+}
+
 static void risk(struct bf_buffer *page, const struct bf_card *card)
 {
     const struct bf_judgement *judgement = card->judgement;
@@ -186,15 +193,33 @@ static void handoff(struct bf_buffer *page, const struct bf_card *card)
          card->document->name);
 }
 
+/* The estimate beside what came of it, so that the next one is read with the right eyes. */
+static void outcome(struct bf_buffer *page, const struct bf_card *card)
+{
+    const struct bf_took *took = card->took;
+    if (!took)
+        return;
+    BF_AUTO_STRING char *work = seconds_text(took->work), *whole = seconds_text(took->whole);
+    BF_AUTO_STRING char *scanned = bf_quantity_count(took->scanned), *changed = bf_quantity_count(took->changed);
+    line(page, "TOOK", "", "%s of work, %s from start to end; %s rows scanned, %s changed", work, whole, scanned, changed);
+    if (!card->estimate->known)
+        return;
+    BF_AUTO_STRING char *low = seconds_text(card->estimate->low), *high = seconds_text(card->estimate->high);
+    line(page, "", "", "estimated %s to %s%s", low, high,
+         !took->compared ? "; it did not come to its end" : took->held ? ", which held" : ", which did not hold");
+}
+
 char *bf_card_text(const struct bf_card *card)
 {
     struct bf_buffer page = {0};
     migration(&page, card);
+    approval(&page, card);
     risk(&page, card);
     size(&page, card);
     phases(&page, card);
     way_back(&page, card);
     runbook(&page, card);
     handoff(&page, card);
+    outcome(&page, card);
     return bf_buffer_take(&page);
 }

@@ -9,6 +9,13 @@
 
 enum { BF_CARD_COLUMNS = 100 };
 
+/* How long the job took in the end. */
+struct bf_took {
+    double work, whole;       /* seconds: in which it worked; from its start to its end */
+    double scanned, changed;  /* rows */
+    bool compared, held;      /* it came to its end, and the estimate held */
+};
+
 struct bf_card {
     const struct bf_document *document;
     const struct bf_facts *facts;
@@ -18,6 +25,9 @@ struct bf_card {
     const char *statement;                       /* of one batch */
     const char *rehearsal; /* NULL: there was none; else where it ran, how fast, and whether it was taken back */
     int64_t keep_undo;     /* milliseconds that the way back is kept after the end */
+    const char *hash;      /* of document and plan; NULL: it has none */
+    const char *approver;  /* NULL: nobody approved it */
+    const struct bf_took *took; /* NULL: it is not over */
 };
 
 /* At most BF_CARD_COLUMNS columns of text, every line ended. Texts of the author's are shown as they are, without control

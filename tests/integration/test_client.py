@@ -218,7 +218,7 @@ def test_token_is_sent_and_never_shown(ctl, fake, tmp_path):
 def test_no_proxy_gets_orders_or_token(ctl, fake):
     fake.show("completed")
     ctl("show", "orders", code=0, environment={"http_proxy": "http://127.0.0.1:1", "ALL_PROXY": "http://127.0.0.1:1"})
-    assert len(fake.requests) == 1
+    assert [request["path"] for request in fake.requests] == ["/v1/jobs/orders", "/v1/jobs/orders/plan"]
 
 
 def test_a_redirection_is_not_followed(ctl, fake):

@@ -32,6 +32,13 @@ VERSIONS = {
     6: ["CREATE TABLE ignored_replica ( target TEXT NOT NULL, replica TEXT NOT NULL, why TEXT NOT NULL, until INTEGER NOT NULL, "
         "PRIMARY KEY (target, replica)) STRICT, WITHOUT ROWID"],
     7: ["ALTER TABLE job ADD COLUMN slices TEXT"],
+    8: ["ALTER TABLE job ADD COLUMN reason_signal TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE job ADD COLUMN reason_measured INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE job ADD COLUMN reason_value REAL",
+        "ALTER TABLE job ADD COLUMN reason_limit REAL",
+        "CREATE TABLE alert ( fingerprint TEXT NOT NULL, starts_at TEXT NOT NULL, seen_at INTEGER NOT NULL, PRIMARY KEY "
+        "(fingerprint, starts_at)) STRICT, WITHOUT ROWID",
+        "CREATE TABLE webhook (target TEXT PRIMARY KEY NOT NULL, event INTEGER NOT NULL) STRICT, WITHOUT ROWID"],
 }
 
 

@@ -10,7 +10,7 @@ struct stored {
     enum bf_state state;
     struct bf_reason reason;
     struct bf_progress progress; /* of its strings that of the slices is kept */
-    int64_t epoch;
+    int64_t epoch, started_at;
     bool started;
 };
 
@@ -100,6 +100,7 @@ static void save(void *context, const struct bf_record *record, const struct bf_
     write->stored.progress.slices = bf_copy_string(record->progress.slices);
     write->stored.epoch = record->epoch;
     write->stored.started = record->started;
+    write->stored.started_at = record->started_at;
     if (disk->last)
         disk->last->next = write;
     else
@@ -149,7 +150,7 @@ static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument,
         struct bf_complaints complaints = {0};
         struct bf_record record = {.state = stored->state, .reason = stored->reason, .progress = stored->progress,
                                    .epoch = stored->epoch, .started = stored->started,
-                                   .plan = bf_copy_string(stored->plan), .created_at = 1, .started_at = 1};
+                                   .plan = bf_copy_string(stored->plan), .created_at = 1, .started_at = stored->started_at};
         record.progress.slices = bf_copy_string(stored->progress.slices);
         memcpy(record.id, stored->id, sizeof record.id);
         enum bf_code code =

@@ -42,6 +42,9 @@ static struct bf_record copy_record(const struct bf_record *record)
     made.plan = copy(record->plan);
     made.submitter = copy(record->submitter);
     made.approver = copy(record->approver);
+    made.approved_plan = copy(record->approved_plan);
+    made.approved_risk = copy(record->approved_risk);
+    made.approved_bounds = copy(record->approved_bounds);
     made.idempotency_key = copy(record->idempotency_key);
     return made;
 }

@@ -177,6 +177,7 @@ static void forget_asked(void)
     bf_free_string(&fake.body);
     bf_free_string(&fake.words);
     bf_free_string(&fake.confirm);
+    bf_free_string(&fake.plan);
     bf_free_string(&fake.actor);
     bf_free_string(&fake.found);
     bf_free_string(&fake.key);
@@ -217,6 +218,18 @@ void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order
     fake.words = bf_copy_string(reason);
     fake.confirm = bf_copy_string(confirm);
     enqueue((struct waiting){.ordered = done, .argument = argument});
+}
+
+void bf_engine_approve(struct bf_engine *engine, const char *job_id, const char *actor, const char *comment, const char *confirm,
+                       const char *plan, bf_ordered *done, void *argument)
+{
+    bf_engine_order(engine, job_id, BF_ORDER_APPROVE, actor, comment, confirm, done, argument);
+    fake.plan = bf_copy_string(plan);
+}
+
+char *bf_job_plan(const struct bf_job *job)
+{
+    return bf_copy_string(job->record.plan);
 }
 
 void bf_engine_submit_once(struct bf_engine *engine, const char *json, size_t length, const char *actor, const char *key,

@@ -41,7 +41,7 @@ struct fake {
     size_t log_count;
     /* what was asked last; texts are copies */
     int calls;
-    char *body, *words, *confirm, *actor, *found, *key, *if_match, *name;
+    char *body, *words, *confirm, *plan, *actor, *found, *key, *if_match, *name;
     int64_t pause_for;
     bool from_position, resumed;
     struct bf_latch scope;      /* of pause-all and resume-all */

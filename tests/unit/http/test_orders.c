@@ -44,6 +44,21 @@ static void test_given(void **state)
     }
 }
 
+static void test_what_was_looked_at_is_approved(void **state)
+{
+    (void)state;
+    struct reply reply = give("approve", "{\"plan\": \"3f2a\"}");
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(fake.plan, "3f2a");
+    reply_clear(&reply);
+    fake.outcome.code = BF_PRECONDITION_FAILED;
+    fake.outcome.text = "job orders has another plan by now";
+    reply = give("approve", "{\"plan\": \"3f2b\"}");
+    assert_int_equal(reply.status, 412);
+    assert_string_equal(reply_text(&reply, "code"), "precondition_failed");
+    reply_clear(&reply);
+}
+
 static void test_already_and_not_durable(void **state)
 {
     (void)state;
@@ -142,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_given, begin, end),
+        cmocka_unit_test_setup_teardown(test_what_was_looked_at_is_approved, begin, end),
         cmocka_unit_test_setup_teardown(test_already_and_not_durable, begin, end),
         cmocka_unit_test_setup_teardown(test_conflicts, begin, end),
         cmocka_unit_test_setup_teardown(test_refused_bodies, begin, end),

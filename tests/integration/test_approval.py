@@ -1,0 +1,187 @@
+"""A job between its submission and its start: it is there while it is planned, what is approved is the plan that was looked
+at, and right before the start only a worse risk asks again."""
+import sqlite3
+import threading
+
+import pytest
+
+from lab.counted import make_table
+from lab.daemon import document, pace
+from lab.engines import ENGINES
+from lab.wait import until
+
+
+def fill(database, name="job", **more):
+    return document(database.table("counted"), {"n": "n + 1"}, name=name, pace=more.pop("pace", pace(100)), **more)
+
+
+def submit_later(daemon, job):
+    """Sends the document, and does not wait for its plan; gives the answer when called."""
+    answers = []
+
+    def send():
+        try:
+            answers.append(daemon.post("/v1/jobs", job))
+        except ConnectionError as error:  # the daemon was killed
+            answers.append(error)
+    sender = threading.Thread(target=send)
+    sender.start()
+
+    def answer():
+        sender.join(20)
+        assert answers, "the submission is not answered"
+        return answers[0]
+    return answer
+
+
+def in_planning(daemon, name="job"):
+    until(lambda: daemon.get(f"/v1/jobs/{name}").status == 200, 10, "the job is there before its plan is")
+    job = daemon.job(name)
+    assert job["state"] == "planning" and job["plan"] is None, job
+    return job
+
+
+@pytest.mark.engines(*ENGINES)
+def test_a_job_is_there_while_it_is_planned(make_daemon, database):
+    """Its progress is shown, it can be aborted; whoever sent it hears how it is."""
+    make_table(database, 500)
+    daemon = make_daemon(database, plan_window="1500ms", require_approval="all")
+    answer = submit_later(daemon, fill(database))
+    job = in_planning(daemon)
+    until(lambda: "writes of others" in daemon.job(job)["reason"]["text"], 5, "it shows what is measured")
+    assert daemon.job(job)["reason"]["code"] == "measuring"
+    assert daemon.get(f"/v1/jobs/{job['id']}/plan").status == 404
+    assert daemon.post(f"/v1/jobs/{job['id']}/approve", {"confirm": "job"}).status == 409
+    assert daemon.post("/v1/jobs", fill(database)).json["code"] == "name_in_use"
+    assert daemon.abort(job)["state"] == "aborted"
+    sent = answer()
+    assert sent.status == 201 and sent.json["id"] == job["id"] and sent.json["state"] == "aborted"
+    moves = [(event["from"], event["to"]) for event in daemon.events(job) if event["type"] == "state"]
+    assert moves == [(None, "planning"), ("planning", "aborted")]
+    assert not database.has_schema()
+
+
+def test_a_restart_in_planning_plans_again(make_daemon, database):
+    make_table(database, 500)
+    daemon = make_daemon(database, plan_window="1500ms", require_approval="all")
+    answer = submit_later(daemon, fill(database))
+    job = in_planning(daemon)
+    daemon.kill9()
+    assert isinstance(answer(), ConnectionError)
+    daemon.start()
+    waiting = daemon.wait(job, "awaiting_approval")
+    assert waiting["plan"]["risk"] == "RED" and len(waiting["plan"]["hash"]) == 64
+    assert len([event for event in daemon.events(job) if event["to"] == "planning"]) == 1
+
+
+@pytest.mark.engines(*ENGINES)
+def test_an_approval_is_of_the_plan_that_was_looked_at(make_daemon, database):
+    make_table(database, 500)
+    daemon = make_daemon(database, require_approval="all")
+    job = daemon.submit(fill(database))
+    shown = daemon.get("/v1/jobs/job/plan").json["hash"]
+    assert shown == job["plan"]["hash"] and job["approved_plan"] is None
+    card = daemon.get("/v1/jobs/job/plan", headers={"Accept": "text/plain"}).text
+    assert f"\nPLAN        {shown}\n" in card
+    other = daemon.post("/v1/jobs/job/approve", {"confirm": "job", "plan": "0" * 64})
+    assert other.status == 412 and other.json["code"] == "precondition_failed" and shown in other.json["detail"]
+    assert daemon.job(job)["state"] == "awaiting_approval"
+    assert daemon.post("/v1/jobs/job/approve", {"confirm": "job", "plan": shown}).status == 200
+    done = daemon.wait(job, "completed")
+    assert done["approved_plan"] == shown and done["approved_by"] == "operator"
+
+
+def approved_for(daemon, job, risk):
+    """The store of a daemon that is down, as if the plan had been of this class when the job was approved."""
+    with sqlite3.connect(daemon.state) as store:
+        store.execute("UPDATE job SET approved_risk = ? WHERE id = ?", (risk, job["id"]))
+    store.close()
+
+
+@pytest.mark.engines(*ENGINES)
+def test_only_a_worse_risk_asks_again_before_the_start(make_daemon, database):
+    """What was approved as YELLOW and is RED when its turn comes; and once that is approved, and begun, nobody asks."""
+    make_table(database, 3000)
+    daemon = make_daemon(database, require_approval="all")
+    job = daemon.submit(fill(database, pace=pace(10, nice=20)))
+    first = job["plan"]["hash"]
+    daemon.post("/v1/pause-all")
+    daemon.approve(job, confirm="job")
+    assert daemon.job(job)["state"] == "queued"
+    daemon.stop()
+    approved_for(daemon, job, "YELLOW")
+    daemon.start()
+    daemon.post("/v1/resume-all")
+    asked = daemon.wait(job, "awaiting_approval")
+    assert asked["reason"]["code"] == "approval_lost"
+    assert "the risk was YELLOW and is RED now: no_undo" in asked["reason"]["text"]
+    assert asked["approved_by"] is None and asked["plan"]["hash"] != first and asked["started_at"] is None
+    moves = [(event["from"], event["to"]) for event in daemon.events(job) if event["type"] == "state"]
+    assert moves[-3:] == [("awaiting_approval", "queued"), ("queued", "planning"), ("planning", "awaiting_approval")]
+    assert not database.has_schema()
+    daemon.approve(job, confirm="job")
+    daemon.wait_progress(job, 1)
+    daemon.pause(job)
+    daemon.wait(job, "paused")
+    daemon.stop()
+    approved_for(daemon, job, "GREEN")
+    daemon.start()
+    daemon.resume(job)
+    daemon.wait(job, "running")
+    daemon.abort(job)
+    daemon.wait(job, "aborted")
+
+
+def test_what_cannot_be_measured_any_more_is_refused(make_daemon, database):
+    """Measured for the plan, approved, and not to be had when its turn comes."""
+    make_table(database, 500)
+    name = database.value("SELECT current_database()")
+    daemon = make_daemon(database, require_approval="all")
+    job = daemon.submit(fill(database))
+    daemon.post("/v1/pause-all")
+    daemon.approve(job, confirm="job")
+    database.execute(f"ALTER DATABASE {name} SET track_counts = off")
+    daemon.post("/v1/resume-all")
+    refused = daemon.wait(job, "refused")
+    assert refused["reason"]["code"] == "unmeasured" and "track_counts is off" in refused["reason"]["text"]
+    assert not database.has_schema()
+
+
+def test_a_change_past_what_was_approved_asks_again(make_daemon, database):
+    make_table(database, 3000)
+    daemon = make_daemon(database, require_approval="all")
+    job = daemon.submit(fill(database, pace=pace(10, nice=20)))
+    daemon.post("/v1/pause-all")
+    daemon.approve(job, confirm="job")
+
+    def tune(**fields):
+        answer = daemon.request("PATCH", "/v1/jobs/job", {"pace": fields})
+        assert answer.status == 200, answer.text
+        return answer.json
+    assert tune(nice=50)["state"] == "queued" and tune(nice=20)["state"] == "queued"
+    tune(nice=19)
+    asked = daemon.wait(job, "awaiting_approval")
+    assert asked["reason"]["text"] == "pace.nice is past what operator approved" and asked["approved_by"] is None
+    daemon.approve(job, confirm="job")
+    daemon.post("/v1/resume-all")
+    daemon.wait_progress(job, 1)
+    assert tune(nice=10)["state"] == "running"  # a job that has begun is not asked for again, and it is said
+    texts = [event["text"] for event in daemon.events(job) if event["type"] == "tune"]
+    assert texts[-1] == "pace.nice is past what operator approved", texts
+    daemon.abort(job)
+    daemon.wait(job, "aborted")
+
+
+def test_what_it_took_stands_beside_the_estimate(daemon, client, database):
+    make_table(database, 4000)
+    job = daemon.submit(fill(database, pace=pace(1000)))
+    daemon.wait(job, "completed")
+    plan = daemon.get("/v1/jobs/job/plan").json
+    took, estimate = plan["took"], plan["estimate"]
+    assert took["rows_scanned"] == 4000 and took["rows_changed"] == 4000 and 0 < took["seconds"] <= took["seconds_in_all"] + 0.5
+    assert took["as_estimated"] == (estimate["seconds_low"] <= took["seconds"] <= estimate["seconds_high"])
+    card = daemon.get("/v1/jobs/job/plan", headers={"Accept": "text/plain"}).text
+    assert "\nTOOK        " in card and "4,000 rows scanned" in card and all(len(line) <= 100 for line in card.splitlines())
+    shown = client("show", "job", code=0).stdout
+    assert "\nestimate  " in shown and "\ntook      " in shown and "MIGRATION" not in shown
+    assert "\nMIGRATION   job on shop" in client("show", "job", "--card", code=0).stdout
