@@ -212,11 +212,17 @@ def test_a_publication_for_all_tables_is_found_before_anything_is_made(daemon, d
 
 def test_a_publication_that_comes_after_the_submission_is_found_too(make_daemon, database):
     make_table(database, 100)
-    daemon = make_daemon(database, require_approval="all")
+    daemon = make_daemon(database, require_approval="all", targets={"unasked": {"primary": database.url, "require_approval": "none"}})
     job = daemon.submit(the_job())
+    unasked = {**the_job(), "name": "unasked", "target": "unasked"}
+    daemon.post("/v1/pause-all")
+    daemon.submit(unasked)
     database.execute("CREATE PUBLICATION everything FOR ALL TABLES")
-    daemon.approve(job)
-    failed = daemon.wait(job, "failed")
+    daemon.post("/v1/resume-all")
+    daemon.approve(job, confirm="job")
+    refused = daemon.wait(job, "refused")  # measured once more before the start
+    assert refused["reason"]["code"] == "invalid" and "FOR ALL TABLES" in refused["reason"]["text"], refused["reason"]
+    failed = daemon.wait("unasked", "failed")  # where nobody approves nothing is measured again, and the job finds it itself
     assert failed["reason"]["code"] == "schema_missing" and "FOR ALL TABLES" in failed["reason"]["text"], failed["reason"]
     assert database.value("SELECT to_regnamespace('backfilld') IS NULL")
 
