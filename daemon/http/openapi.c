@@ -48,6 +48,7 @@ static const struct success {
     {BF_ROUTE_CLONE, "201", "Job", "the new job; Location is its path"},
     {BF_ROUTE_PAUSE_ALL, "200", "Latched", "the jobs that are held, and what is on now"},
     {BF_ROUTE_RESUME_ALL, "200", "Latched", "the jobs that go on, and what is still on"},
+    {BF_ROUTE_TAKE_ALERTS, "200", "Alerted", "what came of each"},
     {BF_ROUTE_IGNORE_REPLICA, "200", "Target", "the target"},
     {BF_ROUTE_HEED_REPLICA, "200", "Target", "the target"},
     {BF_ROUTE_JOB_EVENTS, "200", "EventPage", "events"},
@@ -72,6 +73,7 @@ static const struct body {
     {BF_ROUTE_SUBMIT, "JobDocument", true}, {BF_ROUTE_APPROVE, "Approve", false}, {BF_ROUTE_PAUSE, "Pause", false},
     {BF_ROUTE_RESUME, "Resume", false},     {BF_ROUTE_ABORT, "Abort", false},     {BF_ROUTE_TUNE, "Change", true},
     {BF_ROUTE_CLONE, "Clone", true},        {BF_ROUTE_PAUSE_ALL, "Scope", false}, {BF_ROUTE_RESUME_ALL, "Scope", false},
+    {BF_ROUTE_TAKE_ALERTS, "Alerts", true},
     {BF_ROUTE_IGNORE_REPLICA, "Ignore", false}, {BF_ROUTE_HEED_REPLICA, "Heed", false},
 };
 

@@ -6,6 +6,7 @@
 #include "allocate.h"
 #include "document_table.h"
 #include "duration.h"
+#include "mark.h"
 #include "server.h"
 
 static const char line_pattern[] = "^[^\\x00-\\x1f\\x7f]*[^\\x00-\\x20\\x7f][^\\x00-\\x1f\\x7f]*$";
@@ -202,6 +203,19 @@ static json_t *body_schema(enum bf_route_name route)
     return schema;
 }
 
+/* Of Alertmanager's, as far as it is looked at; it sends more. */
+static json_t *alerts_schema(void)
+{
+    json_t *texts = json_pack("{s:s, s:{s:s}}", "type", "object", "additionalProperties", "type", "string");
+    json_t *alert = json_pack("{s:s, s:[s, s, s], s:{s:{s:s, s:i}, s:{s:s, s:i, s:i}, s:{s:s, s:i, s:i}, s:o, s:O}}", "type", "object",
+                              "required", "status", "fingerprint", "startsAt", "properties", "status", "type", "string",
+                              "minLength", 1, "fingerprint", "type", "string", "minLength", 1, "maxLength", BF_MARK_NAME - 1,
+                              "startsAt", "type", "string", "minLength", 1, "maxLength", BF_MARK_MORE - 1, "labels", texts,
+                              "annotations", texts);
+    return json_pack("{s:s, s:[s, s], s:{s:{s:s}, s:{s:s, s:o}}}", "type", "object", "required", "version", "alerts",
+                     "properties", "version", "const", "4", "alerts", "type", "array", "items", alert);
+}
+
 void bf_openapi_add_bodies(json_t *schemas)
 {
     static const struct {
@@ -210,6 +224,7 @@ void bf_openapi_add_bodies(json_t *schemas)
     } bodies[] = {{"Approve", BF_ROUTE_APPROVE}, {"Pause", BF_ROUTE_PAUSE}, {"Resume", BF_ROUTE_RESUME},
                   {"Abort", BF_ROUTE_ABORT},     {"Change", BF_ROUTE_TUNE}, {"Clone", BF_ROUTE_CLONE},
                   {"Scope", BF_ROUTE_PAUSE_ALL}, {"Ignore", BF_ROUTE_IGNORE_REPLICA}, {"Heed", BF_ROUTE_HEED_REPLICA}};
+    json_object_set_new(schemas, "Alerts", alerts_schema());
     json_object_set_new(schemas, "JobDocument", section_schema(bf_document_section(0)));
     for (size_t i = 0; i < BF_COUNT(bodies); i++)
         json_object_set_new(schemas, bodies[i].name, body_schema(bodies[i].route));

@@ -47,7 +47,7 @@
       "heeding a replica again")                                                                                \
     X(PAUSE_ALL, POST, "/v1/pause-all", OPERATOR, pause_all, "pause every job, and keep all from starting")     \
     X(RESUME_ALL, POST, "/v1/resume-all", OPERATOR, resume_all, "resume what pause-all had paused")             \
-    X(TAKE_ALERTS, POST, "/v1/alerts", ALERTS, not_built, "Alertmanager's webhook")                             \
+    X(TAKE_ALERTS, POST, "/v1/alerts", ALERTS, take_alerts, "Alertmanager's webhook")                           \
     X(METRICS, GET, "/metrics", ANYONE, metrics, "metrics for Prometheus")                                      \
     X(HEALTHZ, GET, "/healthz", ANYONE, healthz, "is the daemon alive")                                         \
     X(READYZ, GET, "/readyz", ANYONE, readyz, "can the daemon do its work")                                     \

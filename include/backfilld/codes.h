@@ -79,6 +79,7 @@
     X(NO_REPLICAS, no_replicas, 422, "No replica streams from the target")                 \
     X(TRIGGER, trigger, 0, "A trigger of the document's fired")                            \
     X(TRIGGER_FAILED, trigger_failed, 0, "A trigger cannot be evaluated")                  \
+    X(ALERT, alert, 0, "An alert of others fired")                                        \
     X(WINDOW, window, 0, "Outside of the job's windows")                                   \
     X(PLAN_REGRESSION, plan_regression, 0, "The server changed its plan")                  \
     X(DATA_ERROR, data_error, 0, "A row could not be changed")                             \

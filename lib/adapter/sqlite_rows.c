@@ -108,6 +108,9 @@ enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct b
         {&rows->latch_off, "DELETE FROM latch WHERE kind = ? AND name = ? AND value = ?"},
         {&rows->ignore, "INSERT OR REPLACE INTO ignored_replica (target, replica, why, until) VALUES (?, ?, ?, ?)"},
         {&rows->heed, "DELETE FROM ignored_replica WHERE target = ? AND replica = ?"},
+        {&rows->mark_alert, "INSERT OR REPLACE INTO alert (fingerprint, starts_at, seen_at) VALUES (?, ?, ?)"},
+        {&rows->trim_alerts, "DELETE FROM alert WHERE seen_at < ?"},
+        {&rows->mark_webhook, "INSERT OR REPLACE INTO webhook (target, event) VALUES (?, ?)"},
         {&rows->forget_job, "DELETE FROM job WHERE id = ?"},
         {&rows->forget_events, "DELETE FROM event WHERE job = ?"},
         {&rows->add_sample, BF_SAMPLE_ADD},
@@ -142,6 +145,9 @@ void bf_rows_clear(struct bf_rows *rows)
     sqlite3_finalize(rows->latch_off);
     sqlite3_finalize(rows->ignore);
     sqlite3_finalize(rows->heed);
+    sqlite3_finalize(rows->mark_alert);
+    sqlite3_finalize(rows->trim_alerts);
+    sqlite3_finalize(rows->mark_webhook);
     sqlite3_finalize(rows->forget_job);
     sqlite3_finalize(rows->forget_events);
     sqlite3_finalize(rows->add_sample);

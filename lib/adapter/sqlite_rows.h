@@ -22,7 +22,7 @@ void bf_saved_job_clear(struct bf_saved_job *saved);
 struct bf_rows {
     sqlite3 *connection;
     sqlite3_stmt *save, *append, *first_of_all, *first_of_job, *last_of_all, *last_of_job;
-    sqlite3_stmt *latch_on, *latch_off, *ignore, *heed, *forget_job, *forget_events;
+    sqlite3_stmt *latch_on, *latch_off, *ignore, *heed, *mark_alert, *trim_alerts, *mark_webhook, *forget_job, *forget_events;
     sqlite3_stmt *add_sample, *trim_samples, *first_samples, *last_samples, *forget_samples;
 };
 
@@ -50,6 +50,10 @@ bool bf_rows_samples(struct bf_rows *rows, const char *job, int step, int64_t si
 bool bf_rows_ignored(struct bf_rows *rows, const struct bf_ignored *ignored);
 enum bf_code bf_rows_load_ignored(struct bf_rows *rows, bf_store_loaded_ignored *loaded, void *argument,
                                   struct bf_error *error);
+
+/* sqlite_marks.c */
+bool bf_rows_mark(struct bf_rows *rows, const struct bf_mark *mark);
+enum bf_code bf_rows_load_marks(struct bf_rows *rows, bf_store_loaded_mark *loaded, void *argument, struct bf_error *error);
 
 /* Every job, oldest first. */
 enum bf_code bf_rows_load(struct bf_rows *rows, bf_store_loaded *loaded, void *argument, struct bf_error *error);

@@ -10,7 +10,7 @@
 #include "sqlite_rows.h"
 #include "sqlite_schema.h"
 
-enum kind { WRITE, WRITE_LATCH, WRITE_IGNORED, WRITE_SAMPLES, FORGET, READ, READ_SAMPLES };
+enum kind { WRITE, WRITE_LATCH, WRITE_IGNORED, WRITE_MARK, WRITE_SAMPLES, FORGET, READ, READ_SAMPLES };
 
 /* One call, in the order of the calls. */
 struct item {
@@ -26,6 +26,8 @@ struct item {
     bool on;
     /* WRITE_IGNORED */
     struct bf_ignored ignored;
+    /* WRITE_MARK */
+    struct bf_mark mark;
     /* FORGET, READ, and those of samples */
     char *job;
     /* WRITE_SAMPLES, READ_SAMPLES */
@@ -117,6 +119,8 @@ static bool write_item(struct store *store, const struct item *item)
         return bf_rows_forget(&store->rows, item->job);
     if (item->kind == WRITE_IGNORED)
         return bf_rows_ignored(&store->rows, &item->ignored);
+    if (item->kind == WRITE_MARK)
+        return bf_rows_mark(&store->rows, &item->mark);
     if (item->kind == WRITE_SAMPLES)
         return bf_rows_add_samples(&store->rows, item->job, item->step, item->samples, item->count, item->keep);
     bool written = item->kind == WRITE_LATCH ? bf_rows_latch(&store->rows, &item->latch, item->on)
@@ -308,6 +312,15 @@ static void save_ignored(void *context, const struct bf_ignored *ignored, bf_sto
     write_later(context, item, NULL, 0, stored, argument);
 }
 
+static void save_mark(void *context, const struct bf_mark *mark, bf_stored *stored, void *argument)
+{
+    struct item *item = BF_NEW(struct item);
+
+    item->kind = WRITE_MARK;
+    item->mark = *mark;
+    write_later(context, item, NULL, 0, stored, argument);
+}
+
 static void forget(void *context, const char *job, bf_stored *stored, void *argument)
 {
     struct item *item = BF_NEW(struct item);
@@ -368,38 +381,22 @@ static void read_samples(void *context, const char *job, int step, int64_t since
     begin_work(store);
 }
 
-static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument, struct bf_error *error)
-{
-    struct store *store = context;
-    BF_AUTO_STRING char *prefix = bf_format("state store %s", store->path);
-
-    uv_mutex_lock(&store->mutex);
-    enum bf_code code = bf_rows_load(&store->rows, loaded, argument, error);
-    uv_mutex_unlock(&store->mutex);
-    return code == BF_OK ? BF_OK : bf_prefix(error, prefix);
-}
-
-static enum bf_code load_latches(void *context, bf_store_loaded_latch *loaded, void *argument, struct bf_error *error)
-{
-    struct store *store = context;
-    BF_AUTO_STRING char *prefix = bf_format("state store %s", store->path);
-
-    uv_mutex_lock(&store->mutex);
-    enum bf_code code = bf_rows_load_latches(&store->rows, loaded, argument, error);
-    uv_mutex_unlock(&store->mutex);
-    return code == BF_OK ? BF_OK : bf_prefix(error, prefix);
-}
-
-static enum bf_code load_ignored(void *context, bf_store_loaded_ignored *loaded, void *argument, struct bf_error *error)
-{
-    struct store *store = context;
-    BF_AUTO_STRING char *prefix = bf_format("state store %s", store->path);
-
-    uv_mutex_lock(&store->mutex);
-    enum bf_code code = bf_rows_load_ignored(&store->rows, loaded, argument, error);
-    uv_mutex_unlock(&store->mutex);
-    return code == BF_OK ? BF_OK : bf_prefix(error, prefix);
-}
+#define LOADER(name, type, read)                                                                            \
+    static enum bf_code name(void *context, type *loaded, void *argument, struct bf_error *error)            \
+    {                                                                                                        \
+        struct store *store = context;                                                                       \
+        BF_AUTO_STRING char *prefix = bf_format("state store %s", store->path);                              \
+                                                                                                             \
+        uv_mutex_lock(&store->mutex);                                                                        \
+        enum bf_code code = read(&store->rows, loaded, argument, error);                                     \
+        uv_mutex_unlock(&store->mutex);                                                                      \
+        return code == BF_OK ? BF_OK : bf_prefix(error, prefix);                                             \
+    }
+LOADER(load, bf_store_loaded, bf_rows_load)
+LOADER(load_latches, bf_store_loaded_latch, bf_rows_load_latches)
+LOADER(load_ignored, bf_store_loaded_ignored, bf_rows_load_ignored)
+LOADER(load_marks, bf_store_loaded_mark, bf_rows_load_marks)
+#undef LOADER
 
 enum bf_code bf_sqlite_store_open(uv_loop_t *loop, const char *path, struct bf_store **ret_store,
                                   struct bf_error *error)
@@ -426,6 +423,8 @@ enum bf_code bf_sqlite_store_open(uv_loop_t *loop, const char *path, struct bf_s
                                      .save_latch = save_latch,
                                      .load_ignored = load_ignored,
                                      .save_ignored = save_ignored,
+                                     .load_marks = load_marks,
+                                     .save_mark = save_mark,
                                      .forget = forget,
                                      .read_events = read_events,
                                      .save_samples = save_samples,

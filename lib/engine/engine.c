@@ -209,6 +209,8 @@ enum bf_code bf_engine_start(struct bf_engine *engine, struct bf_error *error)
     if (code == BF_OK)
         code = engine->store->load_ignored(engine->store->context, bf_ignored_loaded, engine, error);
     if (code == BF_OK)
+        code = engine->store->load_marks(engine->store->context, bf_alerts_loaded, engine, error);
+    if (code == BF_OK)
         code = engine->store->load(engine->store->context, on_loaded, engine, error);
     if (code != BF_OK)
         return code;
@@ -311,6 +313,7 @@ void bf_engine_free(struct bf_engine *engine)
     }
     for (struct bf_call *call = engine->calls; call; call = call->next)
         call->engine = NULL;
+    bf_alerts_drop(engine);
     bf_latches_free(engine);
     free(engine->ignored);
     free(engine->released_by);

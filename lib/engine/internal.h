@@ -20,7 +20,7 @@ enum {
 
 /* Why an order is there. What ends a pause by itself is looked at again when its turn comes: a person may have said
  * something else meanwhile. */
-enum bf_cause { BF_BY_PERSON, BF_BY_TIMER, BF_BY_RESUME_ALL, BF_BY_TRIGGER };
+enum bf_cause { BF_BY_PERSON, BF_BY_TIMER, BF_BY_RESUME_ALL, BF_BY_TRIGGER, BF_BY_ALERT };
 
 struct bf_submission;
 
@@ -117,6 +117,9 @@ struct bf_engine {
     struct bf_late_latch *late_latches; /* owned, oldest first */
     struct bf_ignored_replica *ignored; /* owned list (ignored_list.h); what is over stays until the next start */
     size_t ignored_count;
+    struct bf_mark *seen; /* owned list: alerts that were acted on */
+    size_t seen_count;
+    struct bf_alert_round *alert_rounds; /* that wait for their orders */
     char *released_by; /* who said resume-all last; owned */
     bool schedule;                /* somebody may have a turn now */
     struct bf_submission *submissions;
@@ -251,6 +254,10 @@ bool bf_job_may_release(const struct bf_job *job, enum bf_cause cause);
 const struct bf_latch *bf_job_latched(const struct bf_job *job, char *text, size_t size);
 void bf_latches_save(struct bf_engine *engine); /* those that could not be stored, and their events */
 void bf_latches_free(struct bf_engine *engine);
+
+/* alerts.c */
+void bf_alerts_loaded(void *engine, const struct bf_mark *mark); /* a bf_store_loaded_mark */
+void bf_alerts_drop(struct bf_engine *engine);
 
 /* clone.c */
 void bf_clones_drop(struct bf_engine *engine);

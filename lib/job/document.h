@@ -121,6 +121,8 @@ struct bf_document {
     size_t query_count;
     struct bf_document_trigger triggers[BF_TRIGGERS_MAX];
     size_t trigger_count;
+    bool takes_alerts;     /* alerts of others may stop the job, by `alerts` at most */
+    enum bf_order alerts;  /* PAUSE, ABORT or ROLLBACK */
     bool accept[BF_ACCEPT_COUNT]; /* measured exceptions that a person takes on */
     bool again;
     int64_t started_at;        /* not the author's: when the job began, for :started_at; unix milliseconds, 0: not yet */

@@ -195,7 +195,9 @@ static const struct bf_field document_fields[] = {
      .help = "Measured pressures of the author's own: each a query and the value from which on nothing is written"},
     {"triggers", bf_read_triggers, BF_FIELD_SECTIONS, .min = 1, .max = BF_TRIGGERS_MAX, .section = &bf_trigger_section,
      .help = "Conditions that pause, abort or roll back the job by themselves"},
-    {"alerts", .help = "What an alert of others may do to the job"},
+    {"alerts", bf_read_alerts, BF_FIELD_WORD, .word = BF_STOP_WORDS,
+     .help = "The most that an alert of Alertmanager's may do whose label `backfill` names the job (POST /v1/alerts). Without "
+             "it: nothing"},
     {"canary", bf_read_object, BF_FIELD_SECTION, .section = &canary_section,
      .help = "How many rows to change first. Then the canary checks have to hold; without any the job pauses for a person "
              "to look"},

@@ -1,4 +1,4 @@
-/* The document's triggers. What a trigger may ask for (signals, sources) the
+/* The document's triggers, and what alerts of others may do to the job. What a trigger may ask for (signals, sources) the
  * engine and the target know; here is what its fields say about one another. */
 #include <math.h>
 #include <string.h>
@@ -115,6 +115,14 @@ static void read_then(struct bf_reader *reader, const char *pointer, const json_
     int then = read_stop(reader, pointer, value);
     if (then >= 0)
         reader->trigger->then = (enum bf_order)then;
+}
+
+void bf_read_alerts(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    int most = read_stop(reader, pointer, value);
+    reader->document->takes_alerts = most >= 0;
+    if (most >= 0)
+        reader->document->alerts = (enum bf_order)most;
 }
 
 enum { SIGNAL_MAX = 120, SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };

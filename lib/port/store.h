@@ -7,6 +7,7 @@
 
 #include "ignored.h"
 #include "latch.h"
+#include "mark.h"
 #include "record.h"
 #include "result.h"
 #include "sample.h"
@@ -19,6 +20,9 @@ typedef void bf_store_loaded(void *argument, struct bf_record *record);
 /* Called once per latch; the callee takes over what it owns. */
 typedef void bf_store_loaded_latch(void *argument, struct bf_latch *latch);
 typedef void bf_store_loaded_ignored(void *argument, const struct bf_ignored *ignored); /* valid during the call */
+typedef void bf_store_loaded_mark(void *argument, const struct bf_mark *mark); /* valid during the call */
+enum { BF_ALERTS_DAYS = 90 };
+#define BF_ALERTS_KEPT (BF_ALERTS_DAYS * INT64_C(86400000)) /* milliseconds since an alert was seen last */
 /* after = 0: the newest `limit` events; else the first `limit` whose id is higher, so that a reader who goes on from the
  * last id misses none. In rising order; valid during the call. */
 typedef void bf_store_events(void *argument, const struct bf_event *events, size_t count,
@@ -43,6 +47,10 @@ struct bf_store {
     /* The replica is ignored until then from now on; until 0: it is heeded, and nothing is kept. Copied before the call
      * returns. `stored` may be NULL. */
     void (*save_ignored)(void *context, const struct bf_ignored *ignored, bf_stored *stored, void *argument);
+    enum bf_code (*load_marks)(void *context, bf_store_loaded_mark *loaded, void *argument, struct bf_error *error);
+    /* In place of the one of that kind and name (and `more`); alerts that are older by BF_ALERTS_KEPT go. Copied before the
+     * call returns. `stored` may be NULL. */
+    void (*save_mark)(void *context, const struct bf_mark *mark, bf_stored *stored, void *argument);
     /* The job is gone, and its events and samples with it. `stored` may be NULL. */
     void (*forget)(void *context, const char *job, bf_stored *stored, void *argument);
     /* job NULL: of all jobs. */

@@ -176,6 +176,12 @@ static enum bf_code load_ignored(void *context, bf_store_loaded_ignored *loaded,
     return BF_OK;
 }
 
+static enum bf_code load_marks(void *context, bf_store_loaded_mark *loaded, void *argument, struct bf_error *error)
+{
+    (void)context, (void)loaded, (void)argument, (void)error;
+    return BF_OK;
+}
+
 static enum bf_code load_latches(void *context, bf_store_loaded_latch *loaded, void *argument, struct bf_error *error)
 {
     (void)context, (void)loaded, (void)argument, (void)error;
@@ -187,7 +193,7 @@ struct sim_disk *sim_disk_new(struct sim *sim)
     struct sim_disk *disk = BF_NEW(struct sim_disk);
     disk->sim = sim;
     disk->store = (struct bf_store){.context = disk, .load = load, .save = save, .load_latches = load_latches,
-                                    .load_ignored = load_ignored, .read_events = read_events};
+                                    .load_ignored = load_ignored, .load_marks = load_marks, .read_events = read_events};
     return disk;
 }
 

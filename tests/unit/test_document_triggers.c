@@ -80,12 +80,27 @@ static void rolling_back_waits_for_the_way_back(void **state)
                      "rolling back is not built yet");
 }
 
+static void alerts_of_others(void **state)
+{
+    (void)state;
+    struct bf_document *document = document_of("\"alerts\":\"abort\"");
+    assert_true(document->takes_alerts && document->alerts == BF_ORDER_ABORT);
+    bf_document_free(document);
+    document = document_of("\"again\":true");
+    assert_false(document->takes_alerts);
+    bf_document_free(document);
+    invalid("\"alerts\":\"stop\"", "/alerts", "\"pause\", \"abort\" or \"rollback\"");
+    invalid("\"alerts\":[\"pause\"]", "/alerts", "must be");
+    assert_complaint("{" SMALLEST ",\"alerts\":\"rollback\"}", BF_UNSUPPORTED, "/alerts", "rolling back is not built yet");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form),
         cmocka_unit_test(each_looks_at_one_thing_with_one_limit),
         cmocka_unit_test(what_would_mean_nothing_is_refused),
+        cmocka_unit_test(alerts_of_others),
         cmocka_unit_test(rolling_back_waits_for_the_way_back),
     };
     return cmocka_run_group_tests_name("document_triggers", tests, NULL, clean_up);

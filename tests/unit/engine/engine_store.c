@@ -9,10 +9,11 @@
 
 struct write {
     struct write *next;
-    enum { SAVE, LATCH_ON, LATCH_OFF, IGNORED, FORGET } kind;
+    enum { SAVE, LATCH_ON, LATCH_OFF, IGNORED, MARK, FORGET } kind;
     struct bf_record record;
     struct bf_latch latch;
     struct bf_ignored ignored;
+    struct bf_mark mark;
     char id[BF_ULID_TEXT];
     struct bf_event events[4];
     size_t count;
@@ -100,6 +101,23 @@ static enum bf_code load_ignored(void *context, bf_store_loaded_ignored *loaded,
     return BF_OK;
 }
 
+static void save_mark(void *context, const struct bf_mark *mark, bf_stored *stored, void *argument)
+{
+    struct write *write = BF_NEW(struct write);
+    write->kind = MARK;
+    write->mark = *mark;
+    append(context, write, NULL, 0, stored, argument);
+}
+
+static enum bf_code load_marks(void *context, bf_store_loaded_mark *loaded, void *argument, struct bf_error *error)
+{
+    const struct test_world *world = context;
+    (void)error;
+    for (int i = 0; i < world->mark_count; i++)
+        loaded(argument, &world->marks[i]);
+    return BF_OK;
+}
+
 static void forget(void *context, const char *job, bf_stored *stored, void *argument)
 {
     struct write *write = BF_NEW(struct write);
@@ -169,6 +187,10 @@ static void carry_out(struct test_world *world, struct write *write)
     case IGNORED:
         put_ignored(world, &write->ignored);
         break;
+    case MARK:
+        assert_true((size_t)world->mark_count < BF_COUNT(world->marks));
+        world->marks[world->mark_count++] = write->mark;
+        break;
     case FORGET:
         at = place_of(world, write->id);
         if (at) {
@@ -231,5 +253,5 @@ void world_open_store(struct test_world *world)
 {
     world->store = (struct bf_store){.context = world, .load = load, .save = save, .load_latches = load_latches,
                                      .save_latch = save_latch, .load_ignored = load_ignored, .save_ignored = save_ignored,
-                                     .forget = forget};
+                                     .forget = forget, .load_marks = load_marks, .save_mark = save_mark};
 }

@@ -44,6 +44,8 @@ struct test_world {
     int latch_count;
     struct bf_ignored ignored[8];
     int ignored_count;
+    struct bf_mark marks[8]; /* as they were saved, one behind the other */
+    int mark_count;
     struct bf_event events[EVENTS_MAX]; /* stored */
     int event_count;
 };

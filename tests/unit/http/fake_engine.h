@@ -69,6 +69,9 @@ void fake_end(void);
 #define FAKE_QUEUED "01JD5Z0000000000000000000B"
 #define FAKE_COMPLETED "01JD5Z0000000000000000000A"
 
+/* The alerts of the last request, a line each: fingerprint, startsAt, firing or resolved, and its texts. */
+extern char fake_alerts[1024];
+
 /* The last order about a replica: "ignore NAME MILLISECONDS REASON". */
 extern char fake_replica_order[128];
 

@@ -35,6 +35,7 @@ static const char *body_for(const char *method, const char *path)
 {
     if (strcmp(method, "GET") == 0) return NULL;
     if (strcmp(method, "PATCH") == 0) return "{\"pace\": {}}";
+    if (strcmp(path, "/v1/alerts") == 0) return "{\"version\": \"4\", \"alerts\": []}";
     return strstr(path, "/clone") ? "{\"name\": \"second\"}" : "{}";
 }
 
