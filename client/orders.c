@@ -111,3 +111,8 @@ enum bf_exit bf_run_abort(struct bf_client *client)
 {
     return order(client, "aborted", "paused");
 }
+
+enum bf_exit bf_run_rollback(struct bf_client *client)
+{
+    return order(client, "rolled_back", NULL);
+}

@@ -62,7 +62,7 @@ const struct bf_verb bf_verbs[] = {
     {"events", "JOB", 1, 1, BF_BIT(FOLLOW) | BF_BIT(LIMIT), "what happened to a job, oldest first", NULL,
      BF_ROUTE_JOB_EVENTS, bf_run_events},
     {"targets", "", 0, 0, 0, "the databases that the daemon knows", NULL, BF_ROUTE_TARGETS, bf_run_targets},
-    {"rollback", "JOB", 1, 1, BF_BIT(DRY_RUN) | ORDER, "restore what a job changed", NULL, BF_ROUTE_ROLLBACK, NULL},
+    {"rollback", "JOB", 1, 1, BF_BIT(DRY_RUN) | ORDER, "restore what a job changed", NULL, BF_ROUTE_ROLLBACK, bf_run_rollback},
     {"conflicts", "JOB", 1, 1, BF_BIT(LIMIT), "rows that a rollback left alone", NULL, BF_ROUTE_CONFLICTS, NULL},
     {"bad-rows", "JOB", 1, 1, BF_BIT(LIMIT), "rows in quarantine", NULL, BF_ROUTE_BAD_ROWS, NULL},
     {"forget", "JOB", 1, 1, BF_BIT(CONFIRM), "drop a job's way back early", NULL, BF_ROUTE_FORGET, NULL},

@@ -44,6 +44,8 @@ static const struct success {
     {BF_ROUTE_RESUME, "200", "Job", "it was so already"},
     {BF_ROUTE_ABORT, "202", "Job", "the order takes effect"},
     {BF_ROUTE_ABORT, "200", "Job", "it was so already"},
+    {BF_ROUTE_ROLLBACK, "202", "Job", "the order takes effect"},
+    {BF_ROUTE_ROLLBACK, "200", "Job", "it was so already"},
     {BF_ROUTE_TUNE, "200", "Job", "the job; the change counts from its next batch on"},
     {BF_ROUTE_CLONE, "201", "Job", "the new job; Location is its path"},
     {BF_ROUTE_PAUSE_ALL, "200", "Latched", "the jobs that are held, and what is on now"},
@@ -72,6 +74,7 @@ static const struct body {
 } bodies[] = {
     {BF_ROUTE_SUBMIT, "JobDocument", true}, {BF_ROUTE_APPROVE, "Approve", false}, {BF_ROUTE_PAUSE, "Pause", false},
     {BF_ROUTE_RESUME, "Resume", false},     {BF_ROUTE_ABORT, "Abort", false},     {BF_ROUTE_TUNE, "Change", true},
+    {BF_ROUTE_ROLLBACK, "Rollback", false},
     {BF_ROUTE_CLONE, "Clone", true},        {BF_ROUTE_PAUSE_ALL, "Scope", false}, {BF_ROUTE_RESUME_ALL, "Scope", false},
     {BF_ROUTE_TAKE_ALERTS, "Alerts", true},
     {BF_ROUTE_IGNORE_REPLICA, "Ignore", false}, {BF_ROUTE_HEED_REPLICA, "Heed", false},

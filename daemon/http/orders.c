@@ -1,4 +1,4 @@
-/* Orders to one job: approve, pause, resume, abort, the change of pace and limits, and the clone. */
+/* Orders to one job: approve, pause, resume, abort, rollback, the change of pace and limits, and the clone. */
 #include "server.h"
 
 #include <string.h>
@@ -70,6 +70,11 @@ void bf_handle_resume(struct bf_http_request *request)
 void bf_handle_abort(struct bf_http_request *request)
 {
     give(request, BF_ORDER_ABORT);
+}
+
+void bf_handle_rollback(struct bf_http_request *request)
+{
+    give(request, BF_ORDER_ROLLBACK);
 }
 
 void bf_handle_tune(struct bf_http_request *request)

@@ -29,7 +29,7 @@
     X(PAUSE, POST, "/v1/jobs/{job}/pause", OPERATOR, pause, "pause a job")                                      \
     X(RESUME, POST, "/v1/jobs/{job}/resume", OPERATOR, resume, "resume a job")                                  \
     X(ABORT, POST, "/v1/jobs/{job}/abort", OPERATOR, abort, "abort a job")                                      \
-    X(ROLLBACK, POST, "/v1/jobs/{job}/rollback", APPROVER, not_built, "rolling a job back")                     \
+    X(ROLLBACK, POST, "/v1/jobs/{job}/rollback", APPROVER, rollback, "roll a job back; ?dry_run=true says what it would do") \
     X(CLONE, POST, "/v1/jobs/{job}/clone", OPERATOR, clone, "submit a copy of a job")                           \
     X(JOB_EVENTS, GET, "/v1/jobs/{job}/events", VIEWER, job_events, "what happened to a job")                   \
     X(EVENTS, GET, "/v1/events", VIEWER, all_events, "what happened to all jobs")                               \

@@ -46,7 +46,14 @@
     X(slices, STRING, progress.slices)                        \
     X(approved_plan, STRING, approved_plan)                   \
     X(approved_risk, STRING, approved_risk)                   \
-    X(approved_bounds, STRING, approved_bounds)
+    X(approved_bounds, STRING, approved_bounds)                 \
+    X(back_wanted, FLAG, back.wanted)                         \
+    X(undo_dropped, FLAG, back.dropped)                       \
+    X(undo_rows, NUMBER, back.rows)                           \
+    X(undo_bytes, NUMBER, back.bytes)                         \
+    X(back_seen, NUMBER, back.seen)                           \
+    X(back_conflicts, NUMBER, back.conflicts)                 \
+    X(back_batches, NUMBER, back.batches)
 
 #define COLUMN(column, kind, field) ", " #column
 #define PLACE(column, kind, field) ", ?"

@@ -68,6 +68,14 @@ static const char *const steps[] = {
     "ALTER TABLE job ADD COLUMN approved_plan TEXT;"
     "ALTER TABLE job ADD COLUMN approved_risk TEXT;"
     "ALTER TABLE job ADD COLUMN approved_bounds TEXT;",
+    /* 10 */
+    "ALTER TABLE job ADD COLUMN back_wanted INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN undo_dropped INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN undo_rows INTEGER NOT NULL DEFAULT -1;"
+    "ALTER TABLE job ADD COLUMN undo_bytes INTEGER NOT NULL DEFAULT -1;"
+    "ALTER TABLE job ADD COLUMN back_seen INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN back_conflicts INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN back_batches INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct bf_schema_steps bf_store_steps = {.sql = steps, .count = BF_COUNT(steps)};

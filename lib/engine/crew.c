@@ -34,6 +34,10 @@ void bf_crew_load(struct bf_job *job)
 {
     struct bf_slice slices[BF_SLICES_MAX];
     const struct bf_progress *progress = &job->record.progress;
+    if (job->record.direction == BF_DIRECTION_BACK) {
+        bf_back_prepare(job);
+        return;
+    }
     size_t count = bf_slices_read(progress->slices, slices);
     if (count > 1)
         engage(job, count);
@@ -75,7 +79,7 @@ void bf_crew_forget_epochs(struct bf_job *job)
 
 int64_t *bf_walk_known_epoch(struct bf_walk *walk)
 {
-    return walk->slice == 0 ? &walk->job->record.epoch : &walk->part.epoch;
+    return bf_walk_leads(walk) ? &walk->job->record.epoch : &walk->part.epoch;
 }
 
 /* ---- how far they are ---- */
@@ -149,7 +153,7 @@ int64_t bf_crew_sum_found(const struct bf_job *job, int64_t *ret_before)
 /* Does it have a range to walk, or would it have one? */
 static bool unfinished(const struct bf_walk *walk)
 {
-    return walk->slice == 0 ? walk->phase != BF_PHASE_WAITING_SLICES
+    return bf_walk_leads(walk) ? walk->phase != BF_PHASE_WAITING_SLICES
                             : walk->phase != BF_PHASE_OVER || walk->ending != BF_STATE_COMPLETED;
 }
 
@@ -263,7 +267,7 @@ const char *bf_walk_name(const struct bf_walk *walk, char text[BF_SLICE_NAME])
 
 const char *bf_walk_session(const struct bf_walk *walk, char text[BF_SESSION_NAME])
 {
-    if (walk->slice == 0)
+    if (bf_walk_leads(walk))
         snprintf(text, BF_SESSION_NAME, "%s", walk->job->record.id);
     else
         snprintf(text, BF_SESSION_NAME, "%s/%d", walk->job->record.id, walk->slice);

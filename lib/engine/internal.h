@@ -20,7 +20,7 @@ enum {
 
 /* Why an order is there. What ends a pause by itself is looked at again when its turn comes: a person may have said
  * something else meanwhile. */
-enum bf_cause { BF_BY_PERSON, BF_BY_TIMER, BF_BY_RESUME_ALL, BF_BY_TRIGGER, BF_BY_ALERT };
+enum bf_cause { BF_BY_PERSON, BF_BY_TIMER, BF_BY_RESUME_ALL, BF_BY_TRIGGER, BF_BY_ALERT, BF_BY_ROLLBACK /* that had to wait for the job to stop */ };
 
 struct bf_submission;
 
@@ -64,6 +64,7 @@ struct bf_job {
     size_t crew_count;
     int64_t ended_at;               /* monotonic milliseconds: when somebody ended a session of the job; 0: never */
     int ended_slice;
+    char wanted_by[64];             /* who ordered the rollback that waits for the job to stop; "": an earlier life knew */
     struct bf_hold *hold;           /* owned; NULL before its first run */
     struct bf_ledger ledger;        /* what of it is durable: record.progress.ledger */
     const char *doing;              /* of the ledger's activity since `doing_at`; NULL: the walk rests */
@@ -210,6 +211,7 @@ enum bf_order_effect {
     BF_EFFECT_ALREADY,
     BF_EFFECT_MOVE,
     BF_EFFECT_MOVE_STORED_FIRST,
+    BF_EFFECT_WANT,  /* a rollback of a job that stops already */
     BF_EFFECT_CHANGE /* pace and limits */
 };
 enum bf_order_effect bf_order_effect(enum bf_order order, enum bf_state state, enum bf_state *ret_to);
@@ -235,6 +237,8 @@ void bf_hold_prepare(struct bf_job *job);   /* its memory is there from now on *
 /* Before a batch: true when the job holds, or the slice has to rest; its phase and reason say so. */
 bool bf_walk_hold(struct bf_walk *walk);
 bool bf_walk_held(struct bf_walk *walk);      /* in phase HOLDING: true when it goes on */
+/* The same for the way back, which never holds: true when it sleeps first. */
+bool bf_walk_slow_down(struct bf_walk *walk);
 int64_t bf_walk_sleep(struct bf_walk *walk);  /* milliseconds behind the last batch */
 /* The answer to a boundary of so many rows: true when it was so slow that the job was paused. */
 bool bf_walk_plan_regressed(struct bf_walk *walk, const struct bf_answer *boundary, int64_t rows);

@@ -77,7 +77,15 @@ static void set_approval(struct bf_record *record, const char *actor)
 /* A person's word that this daemon shall work on the job, whoever held it before. */
 static bool takes_over(const struct bf_request *request)
 {
-    return request && request->order == BF_ORDER_RESUME && request->cause == BF_BY_PERSON;
+    return request && ((request->order == BF_ORDER_RESUME && request->cause == BF_BY_PERSON) ||
+                       request->order == BF_ORDER_ROLLBACK);
+}
+
+/* From here on the job goes back, and never forward again. */
+static void turn(struct bf_record *record)
+{
+    record->direction = BF_DIRECTION_BACK;
+    record->back.wanted = false;
 }
 
 static void on_saved(void *argument, const struct bf_error *error)
@@ -110,6 +118,8 @@ static void on_saved(void *argument, const struct bf_error *error)
                 }
                 if (takes_over(save->request))
                     job->record.epoch = 0;
+                if (save->request && save->request->order == BF_ORDER_ROLLBACK)
+                    turn(&job->record);
                 announce(job, &save->event);
                 apply(job, job->record.state, save->to);
             } else {
@@ -235,6 +245,8 @@ void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *
         set_approval(&copy, request->actor);
     if (takes_over(request))
         copy.epoch = 0;
+    if (request && request->order == BF_ORDER_ROLLBACK)
+        turn(&copy);
     struct bf_reason why = {0};
     if (request && request->reason)
         snprintf(why.text, sizeof why.text, "%s", request->reason);
@@ -266,6 +278,12 @@ static void walk_is_over(struct bf_job *job)
     case BF_STATE_VERIFYING:
         if (walk->ending == BF_STATE_COMPLETED || walk->ending == BF_STATE_FAILED)
             bf_job_move(job, walk->ending, reason, "daemon", NULL);
+        else
+            bf_job_save(job, NULL); /* drained: the next start takes it up */
+        break;
+    case BF_STATE_ROLLING_BACK:
+        if (walk->ending == BF_STATE_COMPLETED || walk->ending == BF_STATE_FAILED)
+            bf_job_move(job, walk->ending == BF_STATE_COMPLETED ? BF_STATE_ROLLED_BACK : BF_STATE_FAILED, reason, "daemon", NULL);
         else
             bf_job_save(job, NULL); /* drained: the next start takes it up */
         break;

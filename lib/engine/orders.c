@@ -36,6 +36,17 @@
     X(ABORT, PAUSED, MOVE, ABORTING)                               \
     X(ABORT, ABORTING, ALREADY, ABORTING)                          \
     X(ABORT, ABORTED, ALREADY, ABORTED)                            \
+    X(ROLLBACK, QUEUED, MOVE, ABORTED)                             \
+    X(ROLLBACK, RUNNING, MOVE, ABORTING)                           \
+    X(ROLLBACK, VERIFYING, MOVE, ABORTING)                         \
+    X(ROLLBACK, PAUSING, MOVE, ABORTING)                           \
+    X(ROLLBACK, PAUSED, MOVE, ABORTING)                            \
+    X(ROLLBACK, ABORTING, WANT, ABORTING)                          \
+    X(ROLLBACK, ABORTED, MOVE_STORED_FIRST, QUEUED)                \
+    X(ROLLBACK, FAILED, MOVE_STORED_FIRST, QUEUED)                 \
+    X(ROLLBACK, COMPLETED, MOVE_STORED_FIRST, QUEUED)              \
+    X(ROLLBACK, ROLLING_BACK, ALREADY, ROLLING_BACK)               \
+    X(ROLLBACK, ROLLED_BACK, ALREADY, ROLLED_BACK)                 \
     X(TUNE, QUEUED, CHANGE, QUEUED)                                \
     X(TUNE, RUNNING, CHANGE, RUNNING)                              \
     X(TUNE, VERIFYING, CHANGE, VERIFYING)                          \
@@ -78,7 +89,9 @@ static struct bf_reason reason_of(const struct bf_job *job, const struct bf_requ
         return *request->because;
     const struct bf_world *world = job->engine->world;
     int64_t end = request->pause_for ? world->unix_time(world->context) + request->pause_for : 0;
-    snprintf(text, sizeof text, "%s by %.60s%s%s%s%.150s", order == BF_ORDER_PAUSE ? "paused" : "aborted", request->actor,
+    static const char *const done[] = {
+        [BF_ORDER_PAUSE] = "paused", [BF_ORDER_ABORT] = "aborted", [BF_ORDER_ROLLBACK] = "a rollback was ordered"};
+    snprintf(text, sizeof text, "%s by %.60s%s%s%s%.150s", done[order], request->actor,
              end ? " until " : "", end ? bf_time_format(end, until) : "", request->reason ? ": " : "",
              request->reason ? request->reason : "");
     struct bf_reason reason = bf_reason_make(job, BF_OPERATOR, text);
@@ -157,11 +170,54 @@ static bool not_approved(struct bf_job *job, struct bf_request *request)
     return true;
 }
 
+/* Of a rollback that is ordered, and of what is weaker than one that was ordered: why not; true when it is answered. */
+static bool no_way_back(struct bf_job *job, struct bf_request *request)
+{
+    const struct bf_record *record = &job->record;
+    char text[256];
+    enum bf_state to;
+    if (request->order != BF_ORDER_ROLLBACK) {
+        if (!record->back.wanted || request->order == BF_ORDER_TUNE)
+            return false;
+        snprintf(text, sizeof text, "a rollback of job %s was ordered, which is stronger than %s", record->document->name,
+                 bf_order_name(request->order));
+    } else if (bf_order_effect(BF_ORDER_ROLLBACK, record->state, &to) == BF_EFFECT_CONFLICT) {
+        return false;
+    } else if (record->document->undo != BF_UNDO_JOURNAL) {
+        snprintf(text, sizeof text, "there is no way back for job %s: its document says \"undo\": \"none\"", record->document->name);
+    } else if (!record->started) {
+        snprintf(text, sizeof text, "job %s has not changed anything: there is nothing to take back", record->document->name);
+    } else if (record->back.dropped && record->state != BF_STATE_ROLLED_BACK) {
+        snprintf(text, sizeof text, "there is no way back for job %s any more: its undo journal was dropped",
+                 record->document->name);
+    } else {
+        return false;
+    }
+    bf_job_answer(job, request, BF_WRONG_STATE, false, text);
+    return true;
+}
+
+/* The job stops first, then it goes back (release.c). */
+static void want(struct bf_job *job, const struct bf_request *request)
+{
+    if (request->order != BF_ORDER_ROLLBACK)
+        return;
+    job->record.back.wanted = true;
+    snprintf(job->wanted_by, sizeof job->wanted_by, "%.*s", (int)sizeof job->wanted_by - 1, request->actor);
+}
+
 static void carry_out(struct bf_job *job, struct bf_request *request)
 {
     char text[256];
     enum bf_state to = job->record.state;
     const char *state = bf_state_name(job->record.state);
+    if (no_way_back(job, request))
+        return;
+    if (request->order == BF_ORDER_ROLLBACK && job->record.state == BF_STATE_QUEUED &&
+        job->record.direction == BF_DIRECTION_BACK) {
+        bf_job_answer(job, request, BF_OK, true, "");
+        return;
+    }
     if (request->cause == BF_BY_TRIGGER && !bf_triggers_may_order(job, request)) {
         bf_job_answer(job, request, BF_WRONG_STATE, false, "");
         return;
@@ -185,9 +241,15 @@ static void carry_out(struct bf_job *job, struct bf_request *request)
         return;
     case BF_EFFECT_MOVE: {
         struct bf_reason reason = reason_of(job, request, request->order);
+        want(job, request);
         bf_job_move(job, to, &reason, request->actor, request);
         return;
     }
+    case BF_EFFECT_WANT:
+        want(job, request);
+        job->record.reason = reason_of(job, request, request->order);
+        bf_job_record_event(job, "rollback", request->actor, job->record.reason.text, request);
+        return;
     case BF_EFFECT_CHANGE:
         bf_job_tune(job, request);
         return;

@@ -9,6 +9,8 @@ bool bf_job_may_release(const struct bf_job *job, enum bf_cause cause)
 {
     const struct bf_world *world = job->engine->world;
     const struct bf_reason *reason = &job->record.reason;
+    if (cause == BF_BY_ROLLBACK)
+        return job->record.back.wanted && bf_state_final(job->record.state);
     if (job->record.state != BF_STATE_PAUSED || bf_job_latched(job, NULL, 0))
         return false;
     if (cause == BF_BY_RESUME_ALL)
@@ -35,11 +37,22 @@ static bool release(struct bf_job *job)
     return true;
 }
 
+/* A rollback was ordered while the job ran, and now it has stopped. */
+static void go_back(struct bf_job *job)
+{
+    if (!bf_job_may_release(job, BF_BY_ROLLBACK) || bf_job_now(job) < job->release_after || job->moving || job->requests)
+        return;
+    bf_job_order(job, BF_ORDER_ROLLBACK, BF_BY_ROLLBACK, job->wanted_by[0] ? job->wanted_by : "daemon",
+                 "it was ordered, and the job has stopped");
+}
+
 bool bf_engine_release(struct bf_engine *engine)
 {
     int64_t now = engine->world->unix_time(engine->world->context), next = INT64_MAX;
     bool under_way = false;
     for (struct bf_job *job = engine->oldest; job; job = job->newer) {
+        if (job->record.back.wanted)
+            go_back(job);
         if (job->record.state != BF_STATE_PAUSED)
             continue;
         under_way |= release(job);

@@ -86,6 +86,7 @@ void bf_engine_schedule(struct bf_engine *engine)
         }
         if (job->record.started_at == 0)
             job->record.started_at = engine->world->unix_time(engine->world->context);
-        bf_job_move(job, BF_STATE_RUNNING, NULL, "daemon", NULL);
+        bool back = job->record.direction == BF_DIRECTION_BACK;
+        bf_job_move(job, back ? BF_STATE_ROLLING_BACK : BF_STATE_RUNNING, NULL, "daemon", NULL);
     }
 }

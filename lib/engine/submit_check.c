@@ -27,6 +27,9 @@ void bf_submission_check_texts(const struct bf_target *target, const struct bf_d
 {
     const struct bf_dialect *dialect = target->database->dialect;
     dialect->check_expressions(document, complaints);
+    if (document->undo == BF_UNDO_JOURNAL && !dialect->journal)
+        bf_complain(complaints, BF_UNSUPPORTED, "/undo",
+                    "the undo journal is not built yet for %s; \"none\" says that the job cannot be undone", dialect->name);
     if (document->remaining && !dialect->trial)
         bf_complain(complaints, BF_UNSUPPORTED, "/remaining", "`remaining` is not built yet for %s", dialect->name);
     for (enum bf_check_kind kind = 0; kind < BF_CHECK_KINDS; kind++)

@@ -76,7 +76,8 @@ static json_t *make_plan(const struct bf_submission *submission, const struct bf
         "{ss,ss,ss,so,so,so,so,so,sb,ss,so,sO*,so,so,so,so,so}", "risk", bf_risk_name(verdict->judgement.risk), "table",
         table->display, "engine", dialect->name, "identity", text_or_null(table->target_identity), "server_version",
         text_or_null(submission->server_version), "key", key, "rows_estimated", number_or_null(table->rows_estimated), "bytes",
-        number_or_null(table->bytes), "partitioned", table->partitioned, "undo", "none", "statement",
+        number_or_null(table->bytes), "partitioned", table->partitioned, "undo",
+        submission->document->undo == BF_UNDO_JOURNAL ? "journal" : "none", "statement",
         text_or_null(statement), "replicas", submission->replicas, "reasons", reasons_view(&verdict->judgement), "unmeasured",
         unmeasured_view(&verdict->judgement), "measured", bf_plan_facts_view(bf_measuring_facts(submission->measuring)), "estimate",
         bf_plan_estimate_view(&verdict->estimate), "rehearsal", text_or_null(verdict->rehearsal));
@@ -143,6 +144,7 @@ void bf_submission_record(struct bf_submission *submission, struct bf_record *re
     record->updated_at = record->created_at;
     bf_ulid_format(record->created_at, random, record->id);
     record->progress.rows_estimated = submission->table->rows_estimated;
+    record->back.rows = record->back.bytes = -1;
     record->progress.batch_rows = submission->document->pace.batch_rows_start;
     record->submitter = bf_copy_string(submission->actor);
     record->idempotency_key = bf_copy_string(submission->key);

@@ -99,6 +99,11 @@ void bf_walk_reset_one(struct bf_walk *walk, bool unsettled)
 void bf_walk_reset(struct bf_job *job, bool unsettled)
 {
     job->walk.job = job;
+    if (job->record.direction == BF_DIRECTION_BACK) {
+        for (size_t i = 0; i < bf_job_walks(job); i++)
+            drop(bf_job_walk(job, i));
+        bf_back_prepare(job);
+    }
     for (size_t i = 0; i < bf_job_walks(job); i++)
         bf_walk_reset_one(bf_job_walk(job, i), unsettled);
     if (job->hold) { /* what it held for before it stopped is over, what was measured is old */
@@ -127,6 +132,11 @@ struct bf_pace bf_walk_pace(const struct bf_job *job)
 static void released(struct bf_walk *walk)
 {
     bool good = !walk->lost && walk->answers[0].outcome == BF_OUTCOME_OK && walk->answers[0].affected == 1;
+    const struct bf_answer *journal = bf_walk_answer_to(walk, BF_STATEMENT_JOURNAL_SIZE);
+    if (journal && journal->rows) {
+        walk->job->record.back.rows = bf_answer_number(journal, 0, 0);
+        walk->job->record.back.bytes = bf_answer_number(journal, 0, 1);
+    }
     if (walk->ending != BF_STATE_COMPLETED || good) {
         walk->part.done = walk->ending == BF_STATE_COMPLETED;
         bf_walk_leave(walk);
@@ -161,6 +171,10 @@ static void arrived(struct bf_walk *walk)
     case BF_PHASE_STORING: bf_walk_stored(walk); break;
     case BF_PHASE_RAISING: bf_walk_raised(walk); break;
     case BF_PHASE_RECOUNTING: bf_walk_recounted(walk); break;
+    case BF_PHASE_TURNING: bf_back_turned(walk); break;
+    case BF_PHASE_MEASURING_JOURNAL: bf_back_measured(walk); break;
+    case BF_PHASE_LOOKING_BACK: bf_back_looked(walk); break;
+    case BF_PHASE_RESTORING: bf_back_restored(walk); break;
     case BF_PHASE_BOUNDING: bf_walk_bounded(walk); break;
     case BF_PHASE_SPLITTING: bf_walk_split_known(walk); break;
     case BF_PHASE_COUNTING: bf_walk_counted(walk); break;

@@ -21,6 +21,7 @@
 #include "regression.h"
 #include "size.h"
 #include "slices.h"
+#include "walk_back.h"
 
 struct bf_job;
 struct bf_session;
@@ -42,6 +43,9 @@ enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing show
     X(STORING, storing, CONNECTING)              /* "started" or the epoch becomes durable */ \
     X(RAISING, raising, CONNECTING)                                                        \
     X(RECOUNTING, recounting, CONNECTING)                                                  \
+    X(TURNING, turning, CONNECTING)              /* from the way forward to the way back */ \
+    X(MEASURING_JOURNAL, measuring_journal, BATCHING)                                      \
+    X(LOOKING_BACK, looking_back, BATCHING)      /* which entry of the journal is next? */ \
     X(READY, ready, BATCHING)                    /* passes through: what comes next? */    \
     X(BOUNDING, bounding, BATCHING)                                                        \
     X(SPLITTING, splitting, BATCHING)            /* the last range */                      \
@@ -50,6 +54,7 @@ enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing show
     X(CAPPING, capping, BATCHING)                /* sparse `where` only */                 \
     X(BATCHING, batching, BATCHING)                                                        \
     X(TAKING_ASIDE, taking_aside, BATCHING)      /* rows that others held */               \
+    X(RESTORING, restoring, BATCHING)            /* a batch of the way back */             \
     X(WAITING_ASIDE, waiting_aside, BATCHING)    /* for one that is still held */          \
     X(TAKING_BACK, taking_back, BATCHING)        /* ROLLBACK after an error */             \
     X(ASKING, asking, BATCHING)                  /* why did the fence fail? */             \
@@ -98,7 +103,7 @@ struct bf_range {
 
 struct bf_walk {
     struct bf_job *job;          /* whose it is */
-    int slice;                   /* the number of its checkpoint */
+    int slice;                   /* the number of its checkpoint; BF_SLICE_BACK: the way back */
     struct bf_slice part;        /* what people see of it, and the state store keeps */
     enum bf_phase phase;
     struct bf_session *session;
@@ -172,6 +177,7 @@ struct bf_walk {
     struct bf_regression regression; /* of the queries for the end of a batch */
 
     struct bf_locks locks;
+    struct bf_back back;
 
     /* the end of the walk */
     bool stopping;               /* a stop was seen: no new batch */
@@ -223,7 +229,8 @@ void bf_walk_send_recognise(struct bf_walk *walk);
 void bf_walk_send_schema(struct bf_walk *walk);
 void bf_walk_send_limits(struct bf_walk *walk);
 void bf_walk_send_register(struct bf_walk *walk, const struct bf_key limits[], size_t count); /* between slices */
-void bf_walk_send_peek(struct bf_walk *walk);
+void bf_walk_send_peek(struct bf_walk *walk); /* of the way back, where the job goes there */
+void bf_walk_send_peek_forward(struct bf_walk *walk); /* which is not closed yet */
 /* As the checkpoint was seen: a raise that was lost on its way and arrives late finds another epoch. seq -1: any. */
 void bf_walk_send_raise(struct bf_walk *walk, const char *owner, int64_t epoch, int64_t seq);
 void bf_walk_send_recount(struct bf_walk *walk, const char *transaction, const struct bf_key *low, int split);
@@ -237,9 +244,12 @@ void bf_walk_send_aside(struct bf_walk *walk, bool patient, int64_t rows);
 void bf_walk_send_one(struct bf_walk *walk, enum bf_statement statement, enum bf_phase phase); /* BEGIN-like or id only */
 void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_phase phase);
 void bf_walk_send_ask(struct bf_walk *walk);
+/* Into the flight: the fence of a batch of the way back, at whose end so many more rows were looked at. */
+void bf_walk_add_back_fence(struct bf_walk *walk, int64_t rows, int64_t lock_wait);
 
 /* walk_batch.c */
 void bf_walk_ready(struct bf_walk *walk);
+void bf_walk_take_sample(struct bf_walk *walk, int64_t rows); /* for the rate: so many were looked at until now */
 void bf_walk_touched(struct bf_walk *walk);
 void bf_walk_bounded(struct bf_walk *walk);
 void bf_walk_split_known(struct bf_walk *walk);
@@ -254,6 +264,8 @@ void bf_walk_range_text(const struct bf_walk *walk, char *text, size_t size); /*
 
 #define BF_DOING_SCHEMA "make the control schema"
 #define BF_DOING_RAISE "take the checkpoint"
+#define BF_DOING_TURN "close the way forward"
+#define BF_DOING_BACK "take a batch back"
 
 /* walk_pass.c: `remaining` */
 void bf_walk_pass_over(struct bf_walk *walk);

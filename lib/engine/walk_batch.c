@@ -17,7 +17,7 @@ void bf_walk_range_text(const struct bf_walk *walk, char *text, size_t size)
              walk->table->display);
 }
 
-static void take_sample(struct bf_walk *walk)
+void bf_walk_take_sample(struct bf_walk *walk, int64_t rows)
 {
     struct bf_job *job = walk->job;
     int64_t time = bf_job_now(job);
@@ -25,7 +25,7 @@ static void take_sample(struct bf_walk *walk)
     if (job->sample_count && time - job->samples[newest].at < 1000)
         return;
     job->samples[job->sample_next].at = time;
-    job->samples[job->sample_next].scanned = job->record.progress.rows_scanned;
+    job->samples[job->sample_next].scanned = rows;
     job->sample_next = (job->sample_next + 1) % BF_RATE_SAMPLES;
     if (job->sample_count < BF_RATE_SAMPLES)
         job->sample_count++;
@@ -58,6 +58,10 @@ static void range_over(struct bf_walk *walk)
 void bf_walk_ready(struct bf_walk *walk)
 {
     struct bf_job *job = walk->job;
+    if (job->record.direction == BF_DIRECTION_BACK) {
+        bf_back_ready(walk);
+        return;
+    }
     if (walk->changed && bf_walk_take_changes(walk))
         return;
     if (bf_job_now(job) - walk->touched_at > BF_TOUCH_EVERY) {
@@ -90,7 +94,7 @@ void bf_walk_ready(struct bf_walk *walk)
         bf_walk_redo_aside(walk);
         return;
     }
-    take_sample(walk);
+    bf_walk_take_sample(walk, job->record.progress.rows_scanned);
     if (!walk->have_next)
         bf_walk_send_boundary(walk);
     else if (!walk->next.probed && is_sparse(walk))
@@ -254,7 +258,7 @@ static void committed(struct bf_walk *walk, const struct bf_batch *batch)
     walk->batch = *batch;
     walk->batch_ended = bf_job_now(job);
     walk->sleep_until = walk->batch_ended + (walk->done ? 0 : bf_walk_sleep(walk));
-    take_sample(walk);
+    bf_walk_take_sample(walk, job->record.progress.rows_scanned);
     if (bf_job_now(job) - job->saved_at > BF_PROGRESS_SAVE)
         bf_job_save(job, NULL);
 }
@@ -274,8 +278,10 @@ void bf_walk_batch_answered(struct bf_walk *walk)
     for (size_t i = 0; i < walk->answer_count; i++) { /* one for each leg */
         if (walk->flight.steps[i].statement == BF_STATEMENT_SET_ASIDE)
             aside += aside_of(&walk->answers[i]);
-        if (walk->flight.steps[i].statement == BF_STATEMENT_UPDATE)
-            changed += walk->answers[i].affected;
+        if (walk->flight.steps[i].statement != BF_STATEMENT_UPDATE)
+            continue;
+        changed += walk->answers[i].rows ? bf_answer_number(&walk->answers[i], 0, 0) : walk->answers[i].affected;
+        aside += bf_answer_number(&walk->answers[i], 0, 1); /* where a journal is kept */
     }
     /* The tag of COMMIT is what counts: a failed transaction answers it with ROLLBACK. */
     if (walk->lost || commit->outcome != BF_OUTCOME_OK || commit->rolled_back) {
@@ -380,16 +386,27 @@ static bool crew_verified(struct bf_walk *lead)
     return good;
 }
 
+static bool at_position(const struct bf_walk *walk, const char *text)
+{
+    if (bf_walk_goes_back(walk)) {
+        BF_AUTO_STRING char *known = bf_back_json(walk);
+        return known && text ? strcmp(known, text) == 0 : !known && !text;
+    }
+    struct bf_key position = {0};
+    bool good = bf_key_read(text, walk->table->key_count, &position) &&
+                bf_key_equal_text(&position, &walk->low, walk->table->key_count);
+    bf_key_clear(&position);
+    return good;
+}
+
 /* P8: completed is what the target says, not what we think. */
 void bf_walk_verified(struct bf_walk *walk)
 {
     const struct bf_answer *checkpoint = &walk->answers[1];
-    struct bf_key position = {0};
-    bool good = bf_key_read(bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION), walk->table->key_count, &position) &&
-                bf_answer_true(checkpoint, 0, BF_CHECKPOINT_DONE) && bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH) == walk->epoch &&
+    bool good = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_DONE) &&
+                bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH) == walk->epoch &&
                 bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SEQ) == walk->seq &&
-                bf_key_equal_text(&position, &walk->low, walk->table->key_count);
-    bf_key_clear(&position);
+                at_position(walk, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION));
     if (!good) {
         walk->owner = false;
         bf_walk_back_off(walk, BF_SERIALIZATION, "the target does not say yet that the end is written", false);
@@ -397,6 +414,11 @@ void bf_walk_verified(struct bf_walk *walk)
     }
     if (!crew_verified(walk))
         return;
+    if (bf_walk_goes_back(walk)) {
+        walk->ending = BF_STATE_COMPLETED;
+        walk->phase = BF_PHASE_READY; /* the stop releases the checkpoint */
+        return;
+    }
     if (walk->job->record.document->remaining)
         bf_walk_pass_over(walk);
     else

@@ -217,6 +217,14 @@ static bool right_slices(struct bf_walk *walk)
 {
     struct bf_job *job = walk->job;
     size_t slices = (size_t)bf_answer_number(&walk->answers[1], 0, BF_CHECKPOINT_SLICES);
+    if (job->record.direction == BF_DIRECTION_BACK)
+        return true; /* one walk for all of them */
+    if (slices == 0) {
+        walk->without_release = true;
+        bf_walk_end(walk, BF_STATE_PAUSED, BF_FENCED, "target %s says that the job is being rolled back, by another daemon; it "
+                    "never goes forward again", job->target->name);
+        return false;
+    }
     if (bf_crew_engage(job, slices))
         return true;
     bf_walk_end(walk, BF_STATE_FAILED, BF_CHECKPOINT_LOST,
@@ -233,6 +241,10 @@ void bf_walk_peeked(struct bf_walk *walk)
     if (!bf_walk_fine(walk, "look at the checkpoint's owner"))
         return;
     const struct bf_answer *peek = &walk->answers[0];
+    if (peek->rows == 0 && bf_walk_goes_back(walk)) { /* not yet: the way forward is taken up, to be closed */
+        bf_walk_send_peek_forward(walk);
+        return;
+    }
     if (peek->rows == 0) {
         if (!job->record.started)
             find_end_or_register(walk);
@@ -323,6 +335,8 @@ static bool take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
     struct bf_progress *progress = &job->record.progress;
     struct bf_slice *part = &walk->part;
     size_t keys = walk->table->key_count;
+    if (bf_walk_goes_back(walk))
+        return bf_back_take_over(walk, checkpoint);
     walk->owner = true;
     walk->unsettled = walk->courtesy = false;
     walk->peeked_seq = -1;
@@ -348,6 +362,13 @@ static bool take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
     walk->reason = (struct bf_reason){0};
     int64_t pass = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_PASS);
     int64_t batches = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCHES);
+    if (job->record.direction == BF_DIRECTION_BACK) { /* only to be closed: what was counted stays as it was seen last */
+        part->rows_scanned = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_SCANNED);
+        part->rows_changed = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_CHANGED);
+        part->batches = batches;
+        *bf_walk_known_epoch(walk) = walk->epoch;
+        return true;
+    }
     if (batches < part->batches)
         bf_job_note(job, "note", "the target remembers %lld batches of %lld: a fail-over lost the last ones, rows and "
                     "checkpoint together; they are done again", (long long)batches, (long long)part->batches);
@@ -395,7 +416,7 @@ void bf_walk_raised(struct bf_walk *walk)
         bf_walk_count(walk, 0, 0, 0, bf_answer_number(aside, 0, 0) - walk->part.rows_set_aside);
     bf_job_note(job, "epoch", "%staken up at epoch %lld, position %s", bf_walk_name(walk, name), (long long)walk->epoch,
                 walk->part.position ? walk->part.position : "start");
-    if (!counted && transaction && walk->part.position)
+    if (!counted && transaction && walk->part.position && job->record.direction == BF_DIRECTION_FORWARD)
         bf_walk_send_recount(walk, transaction, &walk->batch_low, walk->batch_split);
     else
         store(walk);

@@ -39,6 +39,13 @@ static void step_key(struct bf_walk *walk, struct bf_step *step, const struct bf
         bf_step_text(step, key->text[i]);
 }
 
+/* Where the walk has come to, for its checkpoint. */
+static void step_position(struct bf_walk *walk, struct bf_step *step, const struct bf_key *key)
+{
+    BF_AUTO_STRING char *json = bf_walk_goes_back(walk) ? bf_back_json(walk) : bf_key_json(key, walk->table->key_count);
+    bf_step_text(step, json);
+}
+
 static void step_key_json(struct bf_walk *walk, struct bf_step *step, const struct bf_key *key)
 {
     BF_AUTO_STRING char *json = bf_key_json(key, walk->table->key_count);
@@ -153,13 +160,26 @@ void bf_walk_send_schema(struct bf_walk *walk)
     bf_walk_send(walk, BF_PHASE_MAKING_SCHEMA);
 }
 
-void bf_walk_send_peek(struct bf_walk *walk)
+static void send_peek(struct bf_walk *walk)
 {
     begin_flight(walk);
     add_for_slice(walk, BF_STATEMENT_PEEK_OWNER);
     /* For identity and definition alone: a position read before the epoch is raised means nothing. */
     add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT);
     bf_walk_send(walk, BF_PHASE_PEEKING);
+}
+
+void bf_walk_send_peek(struct bf_walk *walk)
+{
+    if (walk->job->record.direction == BF_DIRECTION_BACK)
+        walk->slice = BF_SLICE_BACK;
+    send_peek(walk);
+}
+
+void bf_walk_send_peek_forward(struct bf_walk *walk)
+{
+    walk->slice = 0;
+    send_peek(walk);
 }
 
 void bf_walk_send_limits(struct bf_walk *walk)
@@ -207,6 +227,10 @@ void bf_walk_send_register(struct bf_walk *walk, const struct bf_key limits[], s
         after.text[i] = document->after[i];
     for (size_t i = 0; i <= count; i++)
         add_register_slice(walk, (int)i, i == 0 ? &after : &limits[i - 1], i == count ? &walk->through : &limits[i]);
+    if (walk->statements->text[BF_STATEMENT_MAKE_JOURNAL]) {
+        add(walk, BF_STATEMENT_MAKE_JOURNAL);
+        add(walk, BF_STATEMENT_STORE_JOURNAL);
+    }
     add(walk, BF_STATEMENT_COMMIT);
     bf_walk_send(walk, BF_PHASE_REGISTERING);
 }
@@ -225,10 +249,12 @@ void bf_walk_send_raise(struct bf_walk *walk, const char *owner, int64_t epoch, 
     else
         bf_step_text(step, NULL);
     add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT);
-    if (walk->statements->text[BF_STATEMENT_COUNT_ASIDE])
+    if (bf_walk_goes_back(walk))
+        add_for_job(walk, BF_STATEMENT_COUNT_CONFLICTS);
+    else if (walk->statements->text[BF_STATEMENT_COUNT_ASIDE])
         add_for_slice(walk, BF_STATEMENT_COUNT_ASIDE);
     add(walk, BF_STATEMENT_COMMIT);
-    if (walk->slice == 0 && !walk->stopping) { /* P4: the target's own record says what the job does */
+    if (bf_walk_leads(walk) && !walk->stopping) { /* P4: the target's own record says what the job does */
         step = add_for_job(walk, BF_STATEMENT_JOB_STATE);
         step->new_group = true;
         bf_step_text(step, bf_state_name(job->record.state));
@@ -319,7 +345,7 @@ static void add_fence(struct bf_walk *walk, const struct bf_key *position, const
     struct bf_step *fence = add_for_slice(walk, BF_STATEMENT_FENCE);
     bf_step_number(fence, walk->epoch);
     bf_step_number(fence, walk->seq);
-    step_key_json(walk, fence, position);
+    step_position(walk, fence, position);
     step_key_json(walk, fence, low);
     bf_step_number(fence, split);
     bf_step_number(fence, rows);
@@ -329,7 +355,12 @@ static void add_fence(struct bf_walk *walk, const struct bf_key *position, const
     bf_step_number(fence, lock_wait);
 }
 
-/* One statement for each leg of the next range, of which `own` is what the batch itself has to know of. */
+void bf_walk_add_back_fence(struct bf_walk *walk, int64_t rows, int64_t lock_wait)
+{
+    add_fence(walk, NULL, &walk->batch_low, 0, walk->part.rows_scanned + rows, walk->part.batches + 1, lock_wait);
+}
+
+/* One statement for each leg of the next range; `own`: it writes down something under the name of this very batch. */
 static void add_legs(struct bf_walk *walk, enum bf_statement statement, char *const sql[], bool own)
 {
     size_t legs = bf_leg_count((size_t)walk->next.split, walk->table->key_count);
@@ -370,7 +401,8 @@ void bf_walk_send_batch(struct bf_walk *walk)
     else if (walk->statements->lock[range->split][0])
         add_legs(walk, BF_STATEMENT_LOCK, walk->statements->lock[range->split], false);
     add_legs(walk, BF_STATEMENT_UPDATE,
-             sifted ? walk->statements->update_rest[range->split] : walk->statements->update[range->split], sifted);
+             sifted ? walk->statements->update_rest[range->split] : walk->statements->update[range->split],
+             sifted || walk->job->record.document->undo == BF_UNDO_JOURNAL);
     walk->locks.form = form;
     add(walk, BF_STATEMENT_COMMIT);
     walk->asked_rows = wanted_rows(walk, range->rows);
@@ -434,7 +466,7 @@ void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_p
     struct bf_step *step = add_for_slice(walk, BF_STATEMENT_FLUSH);
     bf_step_number(step, walk->epoch);
     bf_step_number(step, walk->seq);
-    step_key_json(walk, step, &walk->low);
+    step_position(walk, step, &walk->low);
     step_key_json(walk, step, &walk->batch_low);
     bf_step_number(step, walk->batch_split);
     bf_step_number(step, walk->part.rows_scanned);
@@ -443,7 +475,7 @@ void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_p
     bf_step_number(step, walk->size.rows);
     bf_step_text(step, done ? "t" : "f");
     bf_step_text(step, release ? "t" : "f");
-    if (release && walk->slice == 0) {
+    if (release && bf_walk_leads(walk)) {
         step = add_for_job(walk, BF_STATEMENT_JOB_STATE);
         step->new_group = true;
         enum bf_state state = bf_crew_ending(job)->ending;
@@ -451,9 +483,13 @@ void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_p
             state = job->record.state == BF_STATE_PAUSING    ? BF_STATE_PAUSED
                     : job->record.state == BF_STATE_ABORTING ? BF_STATE_ABORTED
                                                              : job->record.state;
+        if (state == BF_STATE_COMPLETED && bf_walk_goes_back(walk))
+            state = BF_STATE_ROLLED_BACK;
         bf_step_text(step, bf_state_name(state));
         bf_step_number(step, walk->epoch);
         bf_step_text(step, ""); /* as the release leaves it, if it takes place */
+        if (walk->statements->text[BF_STATEMENT_JOURNAL_SIZE])
+            add(walk, BF_STATEMENT_JOURNAL_SIZE)->new_group = true;
     } else if (!release) {
         /* P8: completed is what the target itself says, of every slice. */
         add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT)->new_group = true;

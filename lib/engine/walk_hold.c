@@ -9,7 +9,8 @@
 
 enum {
     SAY_AFTER = 5000, /* milliseconds: shorter holds are the daily bread of a slow replica */
-    REST_LOOK = 500
+    REST_LOOK = 500,
+    SLOW_PAUSE = 1000 /* milliseconds between the small batches of a rollback that would hold */
 };
 
 /* Stand for a measurement as such: are there replicas at all, and is it known how much log is written? */
@@ -91,7 +92,7 @@ static bool window_open(const struct bf_job *job)
 {
     const struct bf_world *world = job->engine->world;
     const struct bf_pace *pace = &job->record.document->pace;
-    return pace->window_count == 0 || bf_windows_open(pace->windows, pace->window_count, zone_offset, (void *)world,
+    return pace->window_count == 0 || job->record.direction == BF_DIRECTION_BACK || bf_windows_open(pace->windows, pace->window_count, zone_offset, (void *)world,
                                                       world->unix_time(world->context));
 }
 
@@ -362,6 +363,28 @@ bool bf_walk_held(struct bf_walk *walk)
     if (bf_walk_hold(walk))
         return false;
     walk->phase = BF_PHASE_READY;
+    return true;
+}
+
+/* The load of the very incident that a rollback is to end does not stop it: where the job would hold, it goes on with small
+ * batches and long pauses. Nor does it wait for a window. */
+bool bf_walk_slow_down(struct bf_walk *walk)
+{
+    struct gathered gathered;
+    struct bf_control control = decide(walk, &gathered);
+    if (control.cause == BF_GO) {
+        if (walk->held)
+            walk->reason = (struct bf_reason){0};
+        walk->held = false;
+        return false;
+    }
+    walk->held = true;
+    show(walk, &control, &gathered.signals[control.signal]);
+    walk->rows_allowed = walk->size.min;
+    walk->sleep_until = walk->batch_ended + SLOW_PAUSE;
+    if (bf_job_now(walk->job) >= walk->sleep_until)
+        return false;
+    walk->phase = BF_PHASE_SLEEPING;
     return true;
 }
 

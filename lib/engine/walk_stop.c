@@ -71,7 +71,7 @@ static int64_t grace(const struct bf_walk *walk)
         return INT32_MAX;
     /* What waits for a lock or only reads is no work that a pause would lose; the count of a lost batch is. */
     return walk->phase == BF_PHASE_BATCHING || walk->phase == BF_PHASE_TAKING_ASIDE ||
-                   walk->phase == BF_PHASE_RECOUNTING
+                   walk->phase == BF_PHASE_RESTORING || walk->phase == BF_PHASE_RECOUNTING
                ? PAUSE_GRACE
                : 0;
 }

@@ -58,7 +58,8 @@ void bf_walk_end(struct bf_walk *walk, enum bf_state ending, enum bf_code code, 
     va_end(arguments);
     walk->ending_reason = bf_reason_make(job, code, text);
     const char *actor = code == BF_CONTROL ? "control" : "daemon";
-    bool active = job->record.state == BF_STATE_RUNNING || job->record.state == BF_STATE_VERIFYING;
+    bool active = job->record.state == BF_STATE_RUNNING || job->record.state == BF_STATE_VERIFYING ||
+                  job->record.state == BF_STATE_ROLLING_BACK;
     if (ending == BF_STATE_PAUSED && active)
         bf_job_move(job, BF_STATE_PAUSING, &walk->ending_reason, actor, NULL);
     else if (ending == BF_STATE_ABORTED && (active || job->record.state == BF_STATE_PAUSING))
@@ -103,7 +104,8 @@ static const struct bf_answer *first_trouble(const struct bf_walk *walk)
 static void conflict(struct bf_walk *walk, enum bf_code code, const char *text)
 {
     struct bf_job *job = walk->job;
-    bool held = walk->done && code == BF_LOCK_CONFLICT; /* a row that was set aside: nothing to be made smaller */
+    /* A row that was set aside, or the one that the way back waits for: nothing to be made smaller. */
+    bool held = (walk->done || bf_walk_goes_back(walk)) && code == BF_LOCK_CONFLICT;
     walk->have_next = false;
     if (walk->owner && !held)
         job->record.progress.batch_rows = bf_size_conflict(&walk->size);
@@ -127,7 +129,7 @@ static void decide(struct bf_walk *walk, const struct bf_answer *answer, const c
     }
     switch (answer->error_class) {
     case BF_CLASS_LOCK:
-        if (bf_walk_go_careful(walk))
+        if (bf_walk_go_careful(walk) || bf_back_again(walk, answer->error_class, doing))
             return;
         bf_walk_name_holder(walk, holder, sizeof holder);
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s", holder);
@@ -145,6 +147,9 @@ static void decide(struct bf_walk *walk, const struct bf_answer *answer, const c
         return;
     case BF_CLASS_NONE:
     case BF_CLASS_SERIALIZATION:
+        /* A batch that keeps a journal found a row changed: the sifted form passes it over. */
+        if (walk->job->record.document->undo == BF_UNDO_JOURNAL && bf_walk_go_careful(walk))
+            return;
         conflict(walk, BF_SERIALIZATION, text);
         return;
     case BF_CLASS_RESOURCES:
@@ -159,6 +164,8 @@ static void decide(struct bf_walk *walk, const struct bf_answer *answer, const c
     case BF_CLASS_DATA:
         if (strcmp(doing, BF_DOING_SCHEMA) == 0)
             break;
+        if (bf_back_again(walk, answer->error_class, doing))
+            return;
         if (walk->owner && walk->have_next) {
             bf_walk_range_text(walk, range, sizeof range);
             bf_walk_end(walk, BF_STATE_FAILED, BF_DATA_ERROR, "a row among the %s cannot be changed: %.300s (%.5s)", range,
@@ -212,7 +219,8 @@ bool bf_walk_fine(struct bf_walk *walk, const char *doing)
         lost(walk, answer ? answer : &gone);
         return false;
     }
-    if (walk->phase == BF_PHASE_BATCHING || walk->phase == BF_PHASE_TAKING_ASIDE || walk->phase == BF_PHASE_WAITING_ASIDE)
+    if (walk->phase == BF_PHASE_BATCHING || walk->phase == BF_PHASE_TAKING_ASIDE || walk->phase == BF_PHASE_WAITING_ASIDE ||
+        walk->phase == BF_PHASE_RESTORING)
         walk->unsettled = false; /* every answer is here */
     if (!answer)
         return true;

@@ -78,7 +78,7 @@ static bool needs_look(const struct bf_watcher *watcher, const struct bf_walk *w
 static struct bf_walk *next_walk(const struct bf_watcher *watcher, const struct bf_walk *walk)
 {
     struct bf_job *job = walk ? walk->job : watcher->engine->working;
-    size_t slice = walk ? (size_t)walk->slice + 1 : 0;
+    size_t slice = walk ? bf_walk_index(walk) + 1 : 0;
     for (; job; job = job->next_working, slice = 0)
         if (job->target == watcher->target && slice < bf_job_walks(job))
             return bf_job_walk(job, slice);
@@ -181,7 +181,7 @@ static void look(struct bf_watcher *watcher, bool closely)
             struct bf_step *step = bf_flight_add(&watcher->flight, BF_STATEMENT_WATCHED,
                                                  database->dialect->common(BF_STATEMENT_WATCHED));
             bf_step_text(step, bf_walk_session(walk, session));
-            watcher->asked[watcher->flight.count - 1].slice = (size_t)walk->slice;
+            watcher->asked[watcher->flight.count - 1].slice = bf_walk_index(walk);
             memcpy(watcher->asked[watcher->flight.count - 1].job, walk->job->record.id, BF_ULID_TEXT);
         }
     }

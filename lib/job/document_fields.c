@@ -112,19 +112,18 @@ static void read_set(struct bf_reader *reader, const char *pointer, const json_t
 
 static void read_undo(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
-    const char *text = json_string_value(value), *word = reader->field->word;
+    const char *text = json_string_value(value);
     if (json_is_object(value))
         bf_complain(reader->complaints, BF_UNSUPPORTED, pointer,
-                    "an inverse as `undo` is not built yet; \"none\" says that the job cannot be undone");
-    else if (text && strcmp(text, "journal") == 0)
-        bf_complain(reader->complaints, BF_UNSUPPORTED, pointer,
-                    "the undo journal is not built yet; \"none\" says that the job cannot be undone");
+                    "an inverse as `undo` is not built yet; say \"journal\", or \"none\": then the job cannot be undone");
     else if (!text)
-        bf_reader_invalid(reader, pointer, "must be \"%s\", not %s", word, bf_json_type(value));
-    else if (strcmp(text, word) == 0)
+        bf_reader_invalid(reader, pointer, "must be \"journal\" or \"none\", not %s", bf_json_type(value));
+    else if (strcmp(text, "journal") == 0)
+        reader->document->undo = BF_UNDO_JOURNAL;
+    else if (strcmp(text, "none") == 0)
         reader->document->undo = BF_UNDO_NONE;
     else
-        bf_reader_invalid(reader, pointer, "must be \"%s\"", word);
+        bf_reader_invalid(reader, pointer, "must be \"journal\" or \"none\"");
 }
 
 /* ---- when it is done ---- */
@@ -187,8 +186,9 @@ static const struct bf_field document_fields[] = {
     {"remaining", read_remaining, BF_FIELD_TEXT, .min = 1, .max = BF_EXPRESSION_MAX,
      .help = "An SQL predicate that says which rows are still to be done. Every pass changes only rows for which it holds, a "
              "changed row must no longer match it, and the job is completed when a pass finds none"},
-    {"undo", read_undo, BF_FIELD_WORD, .required = true, .word = "none",
-     .help = "The way back. Until the undo journal is built this has to be there and to say that there is none"},
+    {"undo", read_undo, BF_FIELD_WORD, .word = "journal|none", .standard = "\"journal\"",
+     .help = "The way back: journal keeps what stood in each changed row before and after, for a rollback; with none there is "
+             "no way back"},
     {"pace", bf_read_object, BF_FIELD_SECTION, .section = &bf_pace_section, .help = "How fast"},
     {"limits", bf_read_object, BF_FIELD_SECTION, .section = &bf_limits_section, .help = "What the job may cost others"},
     {"signals", bf_read_queries, BF_FIELD_SECTIONS, .min = 1, .max = BF_QUERIES_MAX, .section = &bf_query_section,
@@ -285,11 +285,7 @@ void bf_document_read(const json_t *root, struct bf_document *document, struct b
         if (!document_fields[i].required || json_object_get(root, name))
             continue;
         BF_AUTO_STRING char *at = bf_child_pointer("", name);
-        if (document_fields[i].kind == BF_FIELD_WORD)
-            bf_reader_invalid(&reader, at, "nothing is irreversible by silence: until the undo journal is built, "
-                                           "say \"%s\": \"%s\"", name, document_fields[i].word);
-        else
-            bf_reader_invalid(&reader, at, "`%s` is required", name);
+        bf_reader_invalid(&reader, at, "`%s` is required", name);
     }
     bf_read_section(&reader, &document_section, root);
     check_key_and_range(&reader);

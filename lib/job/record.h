@@ -40,6 +40,17 @@ struct bf_progress {
     char *ledger;       /* owned; see ledger.h; NULL: nothing yet */
 };
 
+/* The way back, and how far a rollback is on it. Rows are changes of the forward way: a row that was changed in two passes
+ * counts twice. */
+struct bf_way_back {
+    bool wanted;   /* a rollback was ordered, and begins when the job has stopped */
+    bool dropped;  /* there was one: the journal is gone */
+    int64_t rows, bytes; /* of the journal, when it was last looked at; -1: not known */
+    int64_t seen;  /* rows that were looked at */
+    int64_t conflicts; /* of these, left alone */
+    int64_t batches;
+};
+
 struct bf_record {
     char id[BF_ULID_TEXT];
     struct bf_document *document; /* owned */
@@ -47,6 +58,7 @@ struct bf_record {
     enum bf_direction direction;
     struct bf_reason reason;
     struct bf_progress progress;
+    struct bf_way_back back;
     char *plan;      /* owned JSON text of the plan; NULL before there is one */
     char *submitter; /* owned; NULL where identities are not configured */
     char *approver;  /* owned; NULL: not approved by a person */

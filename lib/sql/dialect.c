@@ -3,6 +3,14 @@
 #include "allocate.h"
 #include "buffer.h"
 
+static void free_column(struct bf_column *column)
+{
+    free(column->name);
+    free(column->type);
+    free(column->collation);
+    free(column->declared);
+}
+
 void bf_table_free(struct bf_table *table)
 {
     if (!table)
@@ -11,11 +19,11 @@ void bf_table_free(struct bf_table *table)
     free(table->reference);
     free(table->target_identity);
     free(table->definition);
-    for (size_t i = 0; i < table->key_count; i++) {
-        free(table->key[i].name);
-        free(table->key[i].type);
-        free(table->key[i].collation);
-    }
+    for (size_t i = 0; i < table->key_count; i++)
+        free_column(&table->key[i]);
+    for (size_t i = 0; i < table->set_count; i++)
+        free_column(&table->set[i]);
+    free(table->set);
     free(table);
 }
 

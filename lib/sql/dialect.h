@@ -25,6 +25,7 @@ struct bf_column {
     char *name;  /* as the server has it, unquoted */
     char *type;  /* what a key's text is cast to */
     char *collation; /* quoted; NULL where there is none or it is the type's own */
+    char *declared;  /* of a column in `set`: its type as the table has it, domains too; else NULL */
 };
 
 /* A table as the server describes it; made by read_survey. */
@@ -36,6 +37,8 @@ struct bf_table {
                          columns of `set`; */
     struct bf_column key[BF_KEY_COLUMNS_MAX];
     size_t key_count;
+    struct bf_column *set;  /* owned; those of the document's `set`, in its order; NULL where no journal is built */
+    size_t set_count;
     int64_t rows_estimated; /* -1: unknown */
     int64_t bytes;          /* -1: unknown */
     int64_t row_bytes;      /* without what is stored beside the rows; 0: unknown */
@@ -83,6 +86,9 @@ struct bf_dialect {
     const char *const *schema_ddl; /* ends in NULL; run in one transaction where the engine can; safe to run again */
 
     bool slices;              /* QUANTILES is built: a job's key range can be cut */
+    /* The statements on a job's journal that need no table: LOOK_BACK, JOURNAL_SIZE, DROP_JOURNAL. Owned. NULL in the table:
+     * the undo journal is not built for this engine. */
+    char *(*journal)(enum bf_statement statement, const char *job);
 
     /* Looks at the author's expressions alone, before any server sees them. */
     void (*check_expressions)(const struct bf_document *document, struct bf_complaints *complaints);

@@ -56,15 +56,21 @@ enum bf_error_class {
     X(QUANTILES, quantiles,                                                                                            \
       "after (NULLs: open), through, slices, rows : key columns; a row for each limit between slices, in their order, "  \
       "from a sample; fewer where a slice would have less than so many rows")                                          \
+    X(MAKE_JOURNAL, make_journal, "- : -; the job's undo journal; does nothing when it is there")                      \
+    X(STORE_JOURNAL, store_journal, "- : -; behind it: how the journal is stored")                                      \
+    X(TURN_BACK, turn_back,                                                                                            \
+      "id, epoch (of the first slice), batch_rows : taken (0: not this epoch any more); nobody goes forward with the "  \
+      "job after that: every slice has another epoch and no owner, and the way back has a checkpoint, which is slice -1 " \
+      "and stays as it is where it is there")                                                                          \
     X(PEEK_OWNER, peek_owner, "id, slice : owner, epoch, seq, silent (seconds, by the server's clock)")                \
     X(RAISE_EPOCH, raise_epoch,                                                                                        \
       "id, slice, new owner, owner expected, epoch expected, seq expected or NULL : affected 1, or 0 when it is "       \
-      "another's, or not as it was when it was looked at")                                                              \
+      "another's, or not as it was when it was looked at, or it is one of the way forward and the way back has begun")                                                              \
     X(READ_CHECKPOINT, read_checkpoint,                                                                                \
       "id, slice : epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "               \
       "rows_changed_counted t/f, batches, batch_rows, done t/f, identity, definition, transaction, "                  \
       "pass_rows_changed (rows_changed when the pass began), pass_found_before (NULL in the first pass), canary t/f, "   \
-      "slices (how many of the job there are)")                                                                        \
+      "slices (how many of the job there are; 0: and the way back has begun, which is another slice)")                                                                        \
     X(HORIZON, horizon,                                                                                                \
       "look (a number that no look before had) : newest, oldest, text; in a transaction that has written (TOUCH). The "  \
       "numbers are the server's own, given to a transaction when it first writes: newest is the one of this very "      \
@@ -90,7 +96,8 @@ enum bf_error_class {
       "waits for no row; all: every other row is locked, else those that somebody may lock just now; shape by split, "  \
       "one per leg")                                                                                                   \
     X(UPDATE, update,                                                                                                  \
-      "low, high : affected; shape by split, one statement per leg; behind SET_ASIDE low, high, id, slice, seq")       \
+      "low, high : affected; shape by split, one statement per leg; behind SET_ASIDE, and where a journal is kept, low, high, " \
+      "id, slice, seq; where a journal is kept the answer is a row: changed, set aside (others changed them meanwhile)")       \
     X(COUNT_ASIDE, count_aside, "id, slice : rows that are set aside")                                                 \
     X(TAKE_ASIDE, take_aside,                                                                                          \
       "id, slice, seq, key, rows : marked, seq, key (of the last that was looked at); no row: there are none behind "  \
@@ -100,6 +107,21 @@ enum bf_error_class {
     X(REDO_ASIDE, redo_aside,                                                                                          \
       "id, slice : changed, struck; the marked are changed if they still match, struck off, and counted in the "       \
       "checkpoint")                                                                                                    \
+    X(LOOK_BACK, look_back,                                                                                            \
+      "slice, seq, part : slice, seq, part, rows; the entry of the journal that comes before that one, which is the one " \
+      "to be taken back next; no row: there is none")                                                                  \
+    X(RESTORE, restore,                                                                                                \
+      "id, slice, seq, part, from, to : looked at, conflicts; of that entry the changes with these numbers (from 1) are " \
+      "taken back where the row still holds what the job left in it, byte for byte; the rest is written down as conflicts") \
+    X(LEAVE, leave, "as RESTORE; no row is touched, because the server refuses it: all of them are conflicts")          \
+    X(COUNT_CONFLICTS, count_conflicts, "id : conflicts")                                                              \
+    X(CONFLICTS, conflicts,                                                                                            \
+      "id, slice, seq, part, place, limit : slice, seq, part, place, key, kind, found_at; those behind that one, in the " \
+      "order in which they are kept")                                                                                  \
+    X(COMPARE_JOURNAL, compare_journal, "- : rows, changed since, deleted since; of a sample of the journal")          \
+    X(JOURNAL_SIZE, journal_size, "- : rows, bytes")                                                                   \
+    X(JOURNAL_DUE, journal_due, "id, milliseconds : t/f; has the job been at its end for so long, by the server's clock") \
+    X(DROP_JOURNAL, drop_journal, "- : -; does nothing when it is not there")                                          \
     X(WATCH, watch, "- : how many sessions of the server wait for a lock; cheap")                                      \
     X(WATCHED, watched,                                                                                                \
       "session (the job's id, and what follows it in the session's name) : waits t/f (it waits for that session; else "  \

@@ -2,7 +2,7 @@
  * on it), postgresql_range.c and postgresql_render.c (statements on the table), postgresql_survey.c, postgresql_key.c
  * (what the table is), postgresql_slices.c (how it is cut), postgresql_expression.c, postgresql_check.c (what the author
  * wrote), postgresql_classify.c, postgresql_sample.c (the server's load), postgresql_measure.c
- * (what a plan asks). */
+ * (what a plan asks), postgresql_journal.c (the way back). */
 #include "postgresql_dialect.h"
 
 #include <stdio.h>
@@ -17,6 +17,7 @@ const struct bf_dialect bf_dialect_postgresql = {
     .schema_version = BF_POSTGRESQL_SCHEMA_VERSION,
     .schema_ddl = bf_postgresql_schema_ddl,
     .slices = true,
+    .journal = bf_postgresql_journal,
     .check_expressions = bf_postgresql_check_expressions,
     .common = bf_postgresql_common,
     .survey = bf_postgresql_survey,

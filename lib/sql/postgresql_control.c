@@ -45,16 +45,30 @@
 
 /* The update waits for the checkpoint row's lock, which a lost session of ours may still hold; what it then finds is
  * the truth (P2). It does not look at the position: that is read by a statement of its own, after it. */
+/* All slices at once, whoever holds one of them: what is said of them by a former owner finds another epoch. Rows that were
+ * set aside are not going to be changed any more. */
+#define TURN_BACK                                                                                                    \
+    "WITH ours AS MATERIALIZED (SELECT identity, definition FROM backfilld.checkpoint WHERE job = $1 AND slice = 0 " \
+    "AND epoch = $2::text::bigint FOR UPDATE), "                                                                     \
+    "closed AS (UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = '', updated_at = clock_timestamp() "      \
+    "WHERE job = $1 AND slice >= 0 AND EXISTS (SELECT FROM ours) RETURNING 1), "                                     \
+    "struck AS (DELETE FROM backfilld.aside WHERE job = $1 AND EXISTS (SELECT FROM ours) RETURNING 1), "             \
+    "made AS (INSERT INTO backfilld.checkpoint (job, slice, identity, definition, batch_rows) "                      \
+    "SELECT $1, -1, identity, definition, $3::text::bigint FROM ours ON CONFLICT DO NOTHING RETURNING 1) "           \
+    "SELECT (SELECT count(*) FROM closed) AS taken"
+
 #define RAISE_EPOCH                                                                                                  \
     "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = $3, updated_at = clock_timestamp() "                 \
     "WHERE job = $1 AND slice = $2::text::int AND (owner = $4 OR owner = '' "                                        \
     "OR clock_timestamp() - updated_at > interval '30 seconds') "                             \
-    "AND epoch = $5::text::bigint AND seq = coalesce($6::text::bigint, seq)"
+    "AND epoch = $5::text::bigint AND seq = coalesce($6::text::bigint, seq) "                                        \
+    "AND (slice < 0 OR NOT EXISTS (SELECT FROM backfilld.checkpoint b WHERE b.job = $1 AND b.slice < 0))"
 
 #define READ_CHECKPOINT                                                                                              \
     "SELECT epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "                    \
     "rows_changed_counted, batches, batch_rows, done, identity, definition, transaction, pass_rows_changed, "        \
-    "pass_found_before, canary, (SELECT count(*) FROM backfilld.checkpoint s WHERE s.job = $1) AS slices "           \
+    "pass_found_before, canary, (SELECT CASE WHEN min(s.slice) < 0 AND $2::text::int >= 0 THEN 0 ELSE count(*) END " \
+    "FROM backfilld.checkpoint s WHERE s.job = $1) AS slices "                                                       \
     "FROM backfilld.checkpoint WHERE job = $1 AND slice = $2::text::int"
 
 /* A table may be missing, and a function forbidden, when these are asked for; a plain statement would then fail as a
@@ -102,7 +116,8 @@
 /* Who is not the owner (any more) says nothing of the job. The row of the checkpoint is held, so that nobody takes it over
  * between the look at it and the update: his own word comes behind this one. */
 #define JOB_STATE                                                                                                    \
-    "WITH ours AS (SELECT FROM backfilld.checkpoint WHERE job = $1 AND slice = 0 AND epoch = $3::text::bigint "      \
+    "WITH ours AS (SELECT FROM backfilld.checkpoint WHERE job = $1 AND epoch = $3::text::bigint AND slice = "        \
+    "(SELECT min(slice) FROM backfilld.checkpoint WHERE job = $1) "                                                  \
     "AND owner = $4 FOR SHARE) "                                                                                     \
     "UPDATE backfilld.job SET state = $2, updated_at = clock_timestamp(), "                                          \
     "started_at = CASE WHEN $2 = 'running' THEN coalesce(started_at, clock_timestamp()) ELSE started_at END, "       \
@@ -117,6 +132,17 @@
     "AND pid <> pg_backend_pid() ORDER BY age(backend_xid) DESC LIMIT 1), "                                          \
     "(SELECT format('prepared transaction %s of %s', gid, owner) FROM pg_prepared_xacts "                            \
     "ORDER BY age(transaction) DESC LIMIT 1))"
+
+#define CONFLICTS                                                                                                    \
+    "SELECT slice, seq, part, place, key, kind, to_char(found_at AT TIME ZONE 'UTC', "                               \
+    "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') FROM backfilld.conflict WHERE job = $1 AND (slice, seq, part, place) > "   \
+    "($2::text::int, $3::text::bigint, $4::text::int, $5::text::int) ORDER BY slice, seq, part, place "              \
+    "LIMIT $6::text::bigint"
+
+/* What the target does not know of was never begun, or is none of its jobs: that is no reason to drop anything. */
+#define JOURNAL_DUE                                                                                                  \
+    "SELECT coalesce((SELECT ended_at < clock_timestamp() - $2::text::bigint * interval '1 millisecond' "            \
+    "FROM backfilld.job WHERE id = $1), false)"
 
 const char *bf_postgresql_control_statement(enum bf_statement statement)
 {
@@ -136,6 +162,8 @@ const char *bf_postgresql_control_statement(enum bf_statement statement)
             "SELECT $1::text, $2::text::int, $3::text, $4::text, $5::text, $6::text, $7::text::bigint "
             "WHERE $2::text::int = 0 OR EXISTS (SELECT FROM backfilld.checkpoint b WHERE b.job = $1 "
             "AND b.slice = $2::text::int - 1 AND b.through = $3) ON CONFLICT DO NOTHING",
+        [BF_STATEMENT_TURN_BACK] = TURN_BACK,
+        [BF_STATEMENT_COUNT_CONFLICTS] = "SELECT count(*) FROM backfilld.conflict WHERE job = $1",
         [BF_STATEMENT_PEEK_OWNER] =
             "SELECT owner, epoch, seq, extract(epoch FROM clock_timestamp() - updated_at) AS silent "
             "FROM backfilld.checkpoint WHERE job = $1 AND slice = $2::text::int",
@@ -176,6 +204,10 @@ const char *bf_postgresql_common(enum bf_statement statement)
         return "/* backfilld */ " READ_CHECKPOINT;
     case BF_STATEMENT_FIND_DONE:
         return "/* backfilld */ " FIND_DONE;
+    case BF_STATEMENT_CONFLICTS:
+        return "/* backfilld */ " CONFLICTS;
+    case BF_STATEMENT_JOURNAL_DUE:
+        return "/* backfilld */ " JOURNAL_DUE;
     case BF_STATEMENT_LOG_END:
         return "/* backfilld */ " LOG_END;
     case BF_STATEMENT_REPLAYED:

@@ -39,7 +39,7 @@ const char *bf_postgresql_control_statement(enum bf_statement statement);
 extern const char bf_postgresql_sample[], bf_postgresql_sample_slow[], bf_postgresql_sample_archive[],
     bf_postgresql_sample_table[], bf_postgresql_beat[];
 extern const char *const bf_postgresql_schema_ddl[];
-enum { BF_POSTGRESQL_SCHEMA_VERSION = 2 };
+enum { BF_POSTGRESQL_SCHEMA_VERSION = 3 };
 /* A format for the server's own texts: why the control schema must not be made here. */
 #define BF_POSTGRESQL_PUBLICATION                                                                                    \
     "'publication %s is FOR ALL TABLES: new tables in this database would break its subscribers. Let a DBA make the " \
@@ -83,6 +83,23 @@ char *bf_postgresql_update_rest(const char *update, const struct bf_table *table
 char *bf_postgresql_take_aside(const char *job, const struct bf_table *table);
 char *bf_postgresql_wait_aside(const char *job, const struct bf_table *table);
 char *bf_postgresql_redo_aside(const char *job, const struct bf_document *document, const struct bf_table *table);
+/* " AND NOT (k1, ...) IN (what this batch has set aside)"; and "(k1, ...) IN (what was taken from there)". */
+void bf_postgresql_not_aside(struct bf_buffer *buffer, const struct bf_table *table);
+void bf_postgresql_is_taken(struct bf_buffer *buffer, const struct bf_table *table);
+
+/* postgresql_journal.c: the undo journal and the way back; the caller frees the texts. */
+void bf_postgresql_journal_name(struct bf_buffer *buffer, const char *job);
+char *bf_postgresql_make_journal(const char *job, const struct bf_document *document, const struct bf_table *table);
+char *bf_postgresql_store_journal(const char *job, const struct bf_document *document, const struct bf_table *table);
+char *bf_postgresql_journal_update(const char *job, const struct bf_document *document, const struct bf_table *table,
+                                   size_t split, size_t leg);
+char *bf_postgresql_journal_rest(const char *job, const struct bf_document *document, const struct bf_table *table,
+                                 size_t split, size_t leg);
+char *bf_postgresql_journal_redo(const char *job, const struct bf_document *document, const struct bf_table *table);
+char *bf_postgresql_restore(const char *job, const struct bf_document *document, const struct bf_table *table);
+char *bf_postgresql_leave(const char *job, const struct bf_document *document, const struct bf_table *table);
+char *bf_postgresql_compare_journal(const char *job, const struct bf_document *document, const struct bf_table *table);
+char *bf_postgresql_journal(enum bf_statement statement, const char *job); /* as bf_dialect.journal */
 extern const char bf_postgresql_watch[], bf_postgresql_watched[];
 
 #endif

@@ -72,19 +72,34 @@ char *bf_postgresql_set_aside(const char *job, const struct bf_document *documen
 }
 
 /* The UPDATE of a leg, but for the rows that this batch has set aside: they may be free by now, and are done later. */
+void bf_postgresql_not_aside(struct bf_buffer *buffer, const struct bf_table *table)
+{
+    size_t n = table->key_count;
+
+    bf_buffer_text(buffer, " AND NOT (");
+    columns(buffer, table);
+    bf_buffer_text(buffer, " IN (SELECT ");
+    written_columns(buffer, table, "backfilld_aside");
+    bf_buffer_format(buffer, " FROM backfilld.aside backfilld_aside WHERE backfilld_aside.job = $%zu AND "
+                     "backfilld_aside.slice = $%zu::text::int AND backfilld_aside.seq = $%zu::text::bigint))",
+                     2 * n + 1, 2 * n + 2, 2 * n + 3);
+}
+
 char *bf_postgresql_update_rest(const char *update, const struct bf_table *table)
 {
     struct bf_buffer buffer = {0};
-    size_t n = table->key_count;
 
-    bf_buffer_format(&buffer, "%s AND NOT (", update);
-    columns(&buffer, table);
-    bf_buffer_text(&buffer, " IN (SELECT ");
-    written_columns(&buffer, table, "backfilld_aside");
-    bf_buffer_format(&buffer, " FROM backfilld.aside backfilld_aside WHERE backfilld_aside.job = $%zu AND "
-                     "backfilld_aside.slice = $%zu::text::int AND backfilld_aside.seq = $%zu::text::bigint))",
-                     2 * n + 1, 2 * n + 2, 2 * n + 3);
+    bf_buffer_text(&buffer, update);
+    bf_postgresql_not_aside(&buffer, table);
     return bf_buffer_take(&buffer);
+}
+
+void bf_postgresql_is_taken(struct bf_buffer *buffer, const struct bf_table *table)
+{
+    columns(buffer, table);
+    bf_buffer_text(buffer, " IN (SELECT ");
+    written_columns(buffer, table, "backfilld_taken");
+    bf_buffer_text(buffer, " FROM backfilld_taken)");
 }
 
 #define OF_JOB "job = $1 AND slice = $2::text::int"
@@ -135,10 +150,7 @@ char *bf_postgresql_redo_aside(const char *job, const struct bf_document *docume
                      "WHERE " OF_JOB " AND taken), backfilld_changed AS (UPDATE %s SET ", job, table->reference);
     bf_postgresql_set(&buffer, document);
     bf_buffer_text(&buffer, " WHERE ");
-    columns(&buffer, table);
-    bf_buffer_text(&buffer, " IN (SELECT ");
-    written_columns(&buffer, table, "backfilld_taken");
-    bf_buffer_text(&buffer, " FROM backfilld_taken)");
+    bf_postgresql_is_taken(&buffer, table);
     bf_postgresql_where(&buffer, document);
     bf_buffer_text(&buffer,
                    " RETURNING 1), backfilld_struck AS (DELETE FROM backfilld.aside WHERE " OF_JOB " AND taken RETURNING 1) "

@@ -280,6 +280,20 @@ char *bf_postgresql_trial(const struct bf_document *document, const struct bf_ta
     return bf_buffer_take(&buffer);
 }
 
+static void render_journal(const struct render *render, struct bf_statements *statements)
+{
+    static const enum bf_statement without_table[] = {BF_STATEMENT_LOOK_BACK, BF_STATEMENT_JOURNAL_SIZE};
+    char **text = statements->text;
+
+    text[BF_STATEMENT_MAKE_JOURNAL] = bf_postgresql_make_journal(render->job, render->document, render->table);
+    text[BF_STATEMENT_STORE_JOURNAL] = bf_postgresql_store_journal(render->job, render->document, render->table);
+    text[BF_STATEMENT_RESTORE] = bf_postgresql_restore(render->job, render->document, render->table);
+    text[BF_STATEMENT_LEAVE] = bf_postgresql_leave(render->job, render->document, render->table);
+    text[BF_STATEMENT_COMPARE_JOURNAL] = bf_postgresql_compare_journal(render->job, render->document, render->table);
+    for (size_t i = 0; i < BF_COUNT(without_table); i++)
+        text[without_table[i]] = bf_postgresql_journal(without_table[i], render->job);
+}
+
 struct bf_statements *bf_postgresql_render(const char *job, const struct bf_document *document,
                                            const struct bf_table *table)
 {
@@ -296,15 +310,22 @@ struct bf_statements *bf_postgresql_render(const char *job, const struct bf_docu
     statements->text[BF_STATEMENT_QUANTILES] = bf_postgresql_quantiles(job, table);
     statements->text[BF_STATEMENT_TAKE_ASIDE] = bf_postgresql_take_aside(job, table);
     statements->text[BF_STATEMENT_WAIT_ASIDE] = bf_postgresql_wait_aside(job, table);
-    statements->text[BF_STATEMENT_REDO_ASIDE] = bf_postgresql_redo_aside(job, document, table);
+    bool journal = document->undo == BF_UNDO_JOURNAL;
+    statements->text[BF_STATEMENT_REDO_ASIDE] = journal ? bf_postgresql_journal_redo(job, document, table)
+                                                        : bf_postgresql_redo_aside(job, document, table);
+    if (journal)
+        render_journal(&render, statements);
     for (size_t shape = 0; shape < 2; shape++) {
         statements->boundary[shape] = boundary(&render, shape);
         statements->split[shape] = split(&render, shape);
     }
     for (size_t shape = 0; shape <= table->key_count; shape++) {
         for (size_t leg = 0; leg < bf_leg_count(shape, table->key_count); leg++) {
-            statements->update[shape][leg] = update(&render, shape, leg);
-            statements->update_rest[shape][leg] = bf_postgresql_update_rest(statements->update[shape][leg], table);
+            statements->update[shape][leg] = journal ? bf_postgresql_journal_update(job, document, table, shape, leg)
+                                                     : update(&render, shape, leg);
+            statements->update_rest[shape][leg] =
+                journal ? bf_postgresql_journal_rest(job, document, table, shape, leg)
+                        : bf_postgresql_update_rest(statements->update[shape][leg], table);
             statements->set_aside[shape][leg] = bf_postgresql_set_aside(job, document, table, shape, leg);
         }
         statements->recount[shape] = recount(&render, shape);

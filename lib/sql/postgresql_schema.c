@@ -1,4 +1,4 @@
-/* The control schema on the target, version 2. Every statement may be run again; the advisory lock keeps two daemons
+/* The control schema on the target, version 3. Every statement may be run again; the advisory lock keeps two daemons
  * from making the same thing at the same moment, which IF NOT EXISTS alone does not. Changes to come are additive only,
  * so that a release runs on the schema of the one before; a newer version that is there already is never rewritten. */
 #include "postgresql_dialect.h"
@@ -83,7 +83,23 @@ const char *const bf_postgresql_schema_ddl[] = {
     "PRIMARY KEY (job, slice, seq, key))",
     "CREATE INDEX IF NOT EXISTS aside_taken ON backfilld.aside (job, slice) WHERE taken",
 
-    "INSERT INTO backfilld.meta (key, value) VALUES ('schema_version', '2') ON CONFLICT (key) DO UPDATE "
+    /* Version 3: changes that a way back did not take back, by their place in the job's journal. */
+    "CREATE TABLE IF NOT EXISTS backfilld.conflict ("
+    "job text NOT NULL, "
+    "slice integer NOT NULL, "
+    "seq bigint NOT NULL, "
+    "part integer NOT NULL, "
+    "place integer NOT NULL, "
+    "key text NOT NULL, "
+    "kind text NOT NULL CHECK (kind IN ('changed', 'deleted', 'altered', 'refused')), "
+    "found_at timestamptz NOT NULL DEFAULT clock_timestamp(), "
+    "PRIMARY KEY (job, slice, seq, part, place))",
+
+    /* What a batch says when it finds a row changed between its look at it and its own change: it is taken back. */
+    "CREATE OR REPLACE FUNCTION backfilld.changed_meanwhile() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN "
+    "RAISE EXCEPTION 'a row was changed meanwhile' USING ERRCODE = 'serialization_failure'; END $$",
+
+    "INSERT INTO backfilld.meta (key, value) VALUES ('schema_version', '3') ON CONFLICT (key) DO UPDATE "
     "SET value = excluded.value WHERE meta.value::int < excluded.value::int",
 
     NULL};

@@ -25,7 +25,9 @@ static const char survey_table[] = TABLE ", " LEAVES
     "(SELECT string_agg(l.oid::regclass::text, ', ') FROM leaves l JOIN pg_class k ON k.oid = l.oid "
     "LEFT JOIN pg_am m ON m.oid = k.relam WHERE l.oid <> c.oid "
     "AND (k.relkind <> 'r' OR m.amname <> 'heap' OR k.relpersistence = 't')), "
-    "has_schema_privilege(n.oid, 'USAGE'), current_user "
+    "has_schema_privilege(n.oid, 'USAGE'), current_user, c.relhasrules, "
+    "(SELECT string_agg(quote_ident(p.pubname), ', ' ORDER BY p.pubname) FROM pg_publication p WHERE p.puballtables), "
+    "coalesce(has_schema_privilege(to_regnamespace('backfilld'), 'CREATE'), true) "
     "FROM t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN pg_am a ON a.oid = c.relam";
 
@@ -203,6 +205,37 @@ static void check_set(const struct bf_document *document, const struct bf_answer
     }
 }
 
+/* A journal is a table of its own, and is written by one statement together with the change. */
+static void check_journal(const struct bf_answer *answer, const struct bf_table *table, struct bf_complaints *complaints)
+{
+    const char *publications = bf_answer_value(answer, 0, 13);
+
+    if (bf_answer_true(answer, 0, 12))
+        bf_complain(complaints, BF_UNSUPPORTED, "/undo",
+                    "%s has rules, with which no undo journal can be written; \"none\" says that there is no way back",
+                    table->display);
+    if (publications)
+        bf_complain(complaints, BF_UNSUPPORTED, "/undo",
+                    "publication %s is FOR ALL TABLES: the table of the undo journal would break its subscribers; \"none\" "
+                    "says that there is no way back", publications);
+    if (!bf_answer_true(answer, 0, 14))
+        bf_complain(complaints, BF_INVALID, "/undo",
+                    "role %s may not make the table of the undo journal: GRANT CREATE ON SCHEMA backfilld to it; \"none\" "
+                    "says that there is no way back", bf_answer_value(answer, 0, 11));
+}
+
+static void take_set(const struct bf_document *document, const struct bf_answer *columns, struct bf_table *table)
+{
+    table->set = bf_allocate(document->set_count * sizeof *table->set);
+    table->set_count = document->set_count;
+    for (size_t i = 0; i < document->set_count; i++) {
+        size_t row = bf_survey_find_column(columns, document->set[i].name);
+        table->set[i] = (struct bf_column){.name = bf_copy_string(document->set[i].name),
+                                           .type = bf_copy_string(bf_answer_value(columns, row, BF_COLUMN_TYPE)),
+                                           .declared = bf_copy_string(bf_answer_value(columns, row, BF_COLUMN_DISPLAY))};
+    }
+}
+
 static void check_bounds(const char *pointer, size_t count, const struct bf_table *table,
                          struct bf_complaints *complaints)
 {
@@ -286,6 +319,8 @@ struct bf_table *bf_postgresql_read_survey(const struct bf_document *document, c
         bf_complain(complaints, BF_INVALID, "/table", "the role has no USAGE on the schema of %s", table->display);
     bf_survey_choose_key(document, columns, &answers[BF_SURVEY_INDEXES], table, complaints);
     check_set(document, columns, table, complaints);
+    if (document->undo == BF_UNDO_JOURNAL)
+        check_journal(&answers[BF_SURVEY_TABLE], table, complaints);
     if (table->key_count) {
         check_bounds("/range/after", document->after_count, table, complaints);
         check_bounds("/range/through", document->through_count, table, complaints);
@@ -294,6 +329,7 @@ struct bf_table *bf_postgresql_read_survey(const struct bf_document *document, c
         bf_table_free(table);
         return NULL;
     }
+    take_set(document, columns, table);
     table->definition = definition(document, &answers[BF_SURVEY_TABLE], columns, table);
     return table;
 }

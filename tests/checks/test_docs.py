@@ -106,12 +106,12 @@ def test_every_cell_of_the_orders_is_in_the_document():
     """Each order in each state: lib/engine/orders.c, where what is not listed is a conflict, against the table of section 3."""
     text = (ROOT / "lib/engine/orders.c").read_text()
     effects = {(order, state): effect for order, state, effect in
-               re.findall(r"\bX\((\w+), (\w+), (ALREADY|MOVE|MOVE_STORED_FIRST|CHANGE), \w+\)", text)}
+               re.findall(r"\bX\((\w+), (\w+), (ALREADY|MOVE|MOVE_STORED_FIRST|WANT|CHANGE), \w+\)", text)}
     assert len(effects) > 25
     table = section(3).split("| state | approve |")[1].split("\n\n")[0]
     orders = ["APPROVE"] + [{"change": "tune"}.get(name, name).upper() for name in re.findall(r"\w+", table.split("\n")[0])]
     assert set(orders) == {row[0] for row in x_list("states.h", "BF_ORDERS")}
-    status = {"ALREADY": "200", "MOVE": "202", "MOVE_STORED_FIRST": "202", "CHANGE": "200", None: "409"}
+    status = {"ALREADY": "200", "MOVE": "202", "MOVE_STORED_FIRST": "202", "WANT": "202", "CHANGE": "200", None: "409"}
     expected, documented = {}, {}
     for row in x_list("states.h", "BF_STATES"):
         for order in orders:

@@ -39,6 +39,9 @@ VERSIONS = {
         "CREATE TABLE alert ( fingerprint TEXT NOT NULL, starts_at TEXT NOT NULL, seen_at INTEGER NOT NULL, PRIMARY KEY "
         "(fingerprint, starts_at)) STRICT, WITHOUT ROWID",
         "CREATE TABLE webhook (target TEXT PRIMARY KEY NOT NULL, event INTEGER NOT NULL) STRICT, WITHOUT ROWID"],
+    9: ["ALTER TABLE job ADD COLUMN approved_plan TEXT",
+        "ALTER TABLE job ADD COLUMN approved_risk TEXT",
+        "ALTER TABLE job ADD COLUMN approved_bounds TEXT"],
 }
 
 

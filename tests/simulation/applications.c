@@ -42,9 +42,12 @@ static void let_go(void *argument)
     struct sim_application *application = argument;
     application->event = NULL;
     struct sim *sim = application->sim;
+    bool writes = sim->has_journal && application->have == application->count && sim_chance(sim, 40);
     for (int i = 0; i < sim->server.row_count; i++)
-        if (sim->server.rows[i].locked_by == &application->identity)
+        if (sim->server.rows[i].locked_by == &application->identity) {
+            sim->server.rows[i].touched += writes;
             sim->server.rows[i].locked_by = NULL;
+        }
     unlink_application(application);
     sim_cancel(application->event);
     sim_cancel(application->give_up);

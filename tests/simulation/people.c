@@ -37,10 +37,10 @@ static void submit(struct sim *sim, struct sim_daemon *daemon)
     sim->slices = 1 + (int)(shape >> 56 & 3);
     sim->orders_sent++;
     snprintf(json, sizeof json,
-             "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":\"none\",%s%s"
+             "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":\"%s\",%s%s"
              "\"pace\":{\"batch_time\":\"20ms\",\"batch_rows\":{\"start\":%d,\"min\":1,\"max\":%d},\"nice\":%s,\"slices\":%d},"
              "\"limits\":{\"lock_timeout\":\"300ms\",\"statement_timeout\":\"2s\"}}",
-             sim->has_where ? "\"where\":\"match\"," : "", sim->has_remaining ? "\"remaining\":\"n = 0\"," : "", 1 + (int)(shape >> 40 & 3), 4 + (int)(shape >> 44 & 7),
+             sim->has_journal ? "journal" : "none", sim->has_where ? "\"where\":\"match\"," : "", sim->has_remaining ? "\"remaining\":\"n = 0\"," : "", 1 + (int)(shape >> 40 & 3), 4 + (int)(shape >> 44 & 7),
              shape >> 50 & 1 ? "0" : "5", sim->slices);
     bf_engine_submit(daemon->engine, json, strlen(json), NULL, "somebody", false, answered, sim);
 }
@@ -56,7 +56,8 @@ void sim_supervise(void *argument)
     } else if (job) {
         enum bf_state state = bf_job_record(job)->state;
         const struct bf_job *other = sim_job(&sim->daemons[1]);
-        bool elsewhere = other && bf_job_record(other)->state == BF_STATE_RUNNING;
+        bool elsewhere = other && (bf_job_record(other)->state == BF_STATE_RUNNING ||
+                                   bf_job_record(other)->state == BF_STATE_ROLLING_BACK);
         if (state == BF_STATE_PAUSED && !elsewhere && sim_chance(sim, sim->faults ? 20 : 100)) {
             snprintf(sim->server.goal, sizeof sim->server.goal, "run");
             order(sim, daemon, BF_ORDER_RESUME);
@@ -64,6 +65,9 @@ void sim_supervise(void *argument)
             sim_trace(sim, "somebody repairs the row");
             sim->server.poison = -1;
             order(sim, daemon, BF_ORDER_RESUME);
+        } else if (sim_goes_back(job) && !elsewhere && sim_chance(sim, sim->faults ? 40 : 100)) {
+            sim_trace(sim, "somebody orders a rollback");
+            order(sim, daemon, BF_ORDER_ROLLBACK);
         } else if (state == BF_STATE_AWAITING_APPROVAL) {
             order(sim, daemon, BF_ORDER_APPROVE);
         }
@@ -191,7 +195,12 @@ void sim_fault(void *argument)
         snprintf(sim->server.goal, sizeof sim->server.goal, "pause");
         break;
     case 14:
-        if (!sim_chance(sim, 15))
+        if (sim_chance(sim, 50)) {
+            sim_trace(sim, "somebody says rollback");
+            order(sim, daemon, BF_ORDER_ROLLBACK);
+            break;
+        }
+        if (!sim_chance(sim, 30))
             break;
         sim_trace(sim, "somebody says abort");
         order(sim, daemon, BF_ORDER_ABORT);

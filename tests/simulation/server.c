@@ -164,8 +164,8 @@ static void run_step(void *argument)
     const struct bf_step *step = &flight->flight.steps[index];
     struct bf_answer *answer = &flight->answers[index];
     session->running = NULL;
-    if (step->statement == BF_STATEMENT_FENCE && !session->waiting)
-        sim_replicas_batch(session);
+    if (step->statement == BF_STATEMENT_FENCE && !session->waiting && sim_slice(step, 1) != SIM_BACK)
+        sim_replicas_batch(session); /* (what is late only slows a way back) */
     if (session->cancelled) { /* a COMMIT, too, as long as it has not begun */
         sim_error(answer, BF_CLASS_CANCELLED, "canceling statement due to user request");
         if (step->statement == BF_STATEMENT_COMMIT)
@@ -231,17 +231,20 @@ void sim_wake_waiters(struct sim *sim)
 static void release(struct sim_server_session *session)
 {
     struct sim_server *server = &session->sim->server;
-    for (int slice = 0; slice < SIM_SLICES; slice++)
+    for (int slice = 0; slice < SIM_CHECKPOINTS; slice++)
         if (server->checkpoint_locked_by[slice] == session)
             server->checkpoint_locked_by[slice] = NULL;
     for (int i = 0; i < server->row_count; i++)
         if (server->rows[i].locked_by == session)
             server->rows[i].locked_by = NULL;
-    session->open = session->failed = session->is_batch = false;
+    session->open = session->failed = session->is_batch = session->sifted = false;
     memset(session->writes, 0, sizeof session->writes);
     session->makes_schema = session->makes_job = false;
     memset(session->changes, 0, sizeof session->changes);
     memset(session->aside, 0, sizeof session->aside);
+    memset(session->conflicts, 0, sizeof session->conflicts);
+    session->kept_count = 0;
+    session->overwrote = false;
     memset(session->taken, 0, sizeof session->taken);
     memset(session->passed_over, 0, sizeof session->passed_over);
     session->lock_wait = 0;
@@ -257,6 +260,8 @@ void sim_session_commit(struct sim_server_session *session)
 {
     struct sim_server *server = &session->sim->server;
     bool batch = session->is_batch;
+    if (session->overwrote)
+        sim_violation(session->sim, "a rollback wrote over what somebody else had written");
     if (server->log_count == SIM_LOG_MAX) {
         memmove(server->log, server->log + SIM_LOG_MAX / 2, SIM_LOG_MAX / 2 * sizeof *server->log);
         server->log_count = SIM_LOG_MAX / 2;
@@ -266,15 +271,21 @@ void sim_session_commit(struct sim_server_session *session)
     commit->control_before_schema = server->schema;
     memcpy(commit->changed, session->changes, sizeof commit->changed);
     memcpy(commit->aside, session->aside, sizeof commit->aside);
-    for (int slice = 0; slice < SIM_SLICES; slice++)
+    memcpy(commit->conflicts, session->conflicts, sizeof commit->conflicts);
+    commit->journal_count = server->journal_count;
+    sim_journal_append(server, session->kept, session->kept_count);
+    for (int slice = 0; slice < SIM_CHECKPOINTS; slice++)
         if (session->writes[slice])
             server->checkpoints[slice] = session->checkpoints[slice];
-    if (server->checkpoints[0].epoch > server->highest_epoch)
-        server->highest_epoch = server->checkpoints[0].epoch;
+    for (int slice = 0; slice <= SIM_BACK; slice += SIM_BACK)
+        if (server->checkpoints[slice].epoch > server->highest_epoch)
+            server->highest_epoch = server->checkpoints[slice].epoch;
     server->schema = server->schema || session->makes_schema;
     server->job_there = server->job_there || session->makes_job;
     for (int i = 0; i < server->row_count; i++)
         server->rows[i].aside += session->aside[i];
+    for (int i = 0; i < server->row_count; i++)
+        server->rows[i].conflicts += session->conflicts[i];
     for (int i = 0; i < server->row_count; i++)
         if (session->changes[i]) {
             server->rows[i].n += session->changes[i];

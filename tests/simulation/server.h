@@ -55,12 +55,16 @@ struct sim_server_session {
     int64_t lock_timeout, statement_timeout; /* microseconds */
     /* the transaction */
     bool open, failed;
-    bool is_batch;
-    bool writes[SIM_SLICES];
-    struct sim_checkpoint checkpoints[SIM_SLICES]; /* its own versions */
+    bool is_batch, sifted;            /* sifted: behind SET_ASIDE */
+    bool writes[SIM_CHECKPOINTS];
+    struct sim_checkpoint checkpoints[SIM_CHECKPOINTS]; /* its own versions */
     struct sim_checkpoint read_before; /* for the sabotage read-before-raise */
-    uint8_t changes[SIM_ROWS_MAX];
+    int8_t changes[SIM_ROWS_MAX];     /* -1: taken back */
     int8_t aside[SIM_ROWS_MAX];       /* 1: set aside by this transaction, -1: struck off */
+    int8_t conflicts[SIM_ROWS_MAX];
+    struct sim_change kept[2 * SIM_ROWS_MAX]; /* for the journal */
+    int kept_count;
+    bool overwrote;                   /* it takes a change back from a row that holds something else */
     bool taken[SIM_ROWS_MAX], passed_over[SIM_ROWS_MAX];
     int64_t lock_wait;                /* microseconds, in this transaction; 0: the session's */
     int64_t transaction;
@@ -88,6 +92,14 @@ void sim_answer_row(struct bf_answer *answer, size_t rows, size_t columns);
 void sim_put(struct bf_answer *answer, size_t place, int64_t value);
 void sim_put_clock(struct bf_answer *answer, size_t column, int64_t now);
 bool sim_holds_rows(const struct sim_server_session *session);
+
+/* journal.c */
+int64_t sim_slice(const struct bf_step *step, size_t index); /* the checkpoint's place */
+void sim_keep(struct sim_server_session *session, int slice, int64_t seq, int row);
+void sim_journal_append(struct sim_server *server, const struct sim_change *changes, int count);
+enum sim_result sim_journal_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);
+enum sim_result sim_lock_checkpoint(struct sim_server_session *session, int64_t slice);
+const struct sim_checkpoint *sim_visible(const struct sim_server_session *session, int64_t slice);
 
 /* server_ranges.c */
 void sim_boundary(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);

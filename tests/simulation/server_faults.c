@@ -71,7 +71,8 @@ void sim_server_fail_over(struct sim *sim, int lost_commits)
     struct sim_server *server = &sim->server;
     end_all(sim, BF_CLASS_LOST);
     server->started++;
-    server->lost_the_end |= lost_commits && server->checkpoints[0].done && !*server->checkpoints[0].owner;
+    for (int slice = 0; slice <= SIM_BACK; slice += SIM_BACK)
+        server->lost_the_end |= lost_commits && server->checkpoints[slice].done && !*server->checkpoints[slice].owner;
     for (; lost_commits && server->log_count; lost_commits--) {
         const struct sim_commit *commit = &server->log[--server->log_count];
         memcpy(server->checkpoints, commit->before, sizeof server->checkpoints);
@@ -79,7 +80,9 @@ void sim_server_fail_over(struct sim *sim, int lost_commits)
         for (int i = 0; i < server->row_count; i++) {
             server->rows[i].n -= commit->changed[i];
             server->rows[i].aside -= commit->aside[i];
+            server->rows[i].conflicts -= commit->conflicts[i];
         }
+        server->journal_count = commit->journal_count;
     }
     server->writable = false;
     sim_at(sim, sim_between(sim, 100000, 3000000), is_up, sim);
@@ -90,4 +93,5 @@ void sim_server_free(struct sim *sim)
     end_all(sim, BF_CLASS_LOST);
     sim_applications_end(sim);
     free(sim->server.log);
+    free(sim->server.journal);
 }

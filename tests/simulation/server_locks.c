@@ -58,13 +58,30 @@ static enum sim_result update(struct sim_server_session *session, const struct b
         sim_error(answer, BF_CLASS_SERIALIZATION, "could not serialize access");
         return SIM_DONE;
     }
+    bool journal = session->sim->has_journal, behind_set_aside = session->sifted;
+    int64_t changed = 0, missed = 0;
     session->is_batch = true;
     for (int i = 0; i < server->row_count; i++) {
         struct sim_row *it = &server->rows[i];
         if (it->key <= low || it->key > high || !sim_row_matches(server, it) || session->passed_over[i])
             continue;
+        if (journal && behind_set_aside && session->sim->faults && sim_chance(session->sim, 2)) { /* another version by now */
+            session->passed_over[i] = true;
+            session->aside[i] = 1;
+            server->set_aside++;
+            missed++;
+            continue;
+        }
         session->changes[i]++;
-        answer->affected++;
+        changed++;
+        if (journal)
+            sim_keep(session, (int)sim_number(step, 3), sim_number(step, 4), i);
+    }
+    answer->affected = changed;
+    if (journal) {
+        sim_answer_row(answer, 1, 2);
+        sim_put(answer, 0, changed);
+        sim_put(answer, 1, missed);
     }
     return SIM_DONE;
 }
@@ -94,7 +111,7 @@ static void set_aside(struct sim_server_session *session, const struct bf_step *
     int64_t low = INT64_MIN, high = 0;
     sim_key(step, 0, &low);
     sim_key(step, 1, &high);
-    session->is_batch = true;
+    session->is_batch = session->sifted = true;
     for (int i = 0; i < server->row_count; i++) {
         struct sim_row *row = &server->rows[i];
         if (row->key <= low || row->key > high || !sim_row_matches(server, row))
@@ -175,6 +192,8 @@ static void redo(struct sim_server_session *session, const struct bf_step *step,
             continue;
         session->changes[i]++;
         changed++;
+        if (session->sim->has_journal)
+            sim_keep(session, (int)sim_number(step, 1), session->checkpoints[sim_number(step, 1)].seq, i);
     }
     session->checkpoints[sim_number(step, 1)].changed += changed;
     session->checkpoints[sim_number(step, 1)].counted = true;

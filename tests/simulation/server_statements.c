@@ -66,7 +66,8 @@ void sim_put_clock(struct bf_answer *answer, size_t column, int64_t now)
 int64_t sim_duration(struct sim_server_session *session, const struct bf_step *step)
 {
     struct sim *sim = session->sim;
-    if (step->statement == BF_STATEMENT_UPDATE || step->statement == BF_STATEMENT_REDO_ASIDE) {
+    if (step->statement == BF_STATEMENT_UPDATE || step->statement == BF_STATEMENT_REDO_ASIDE ||
+        step->statement == BF_STATEMENT_RESTORE) {
         if ((sim->faults || (sim->calm && sim->seed % 4 != 0)) && sim_chance(sim, 4))
             return sim_between(sim, 100000, 2500000);
         return sim_between(sim, 200, 5000);
@@ -77,7 +78,7 @@ int64_t sim_duration(struct sim_server_session *session, const struct bf_step *s
 }
 
 /* Takes the lock on the checkpoint's row, as an UPDATE does; its own version begins as the newest committed one. */
-static enum sim_result lock_checkpoint(struct sim_server_session *session, int64_t slice)
+enum sim_result sim_lock_checkpoint(struct sim_server_session *session, int64_t slice)
 {
     struct sim_server *server = &session->sim->server;
     if (server->checkpoint_locked_by[slice] && server->checkpoint_locked_by[slice] != session)
@@ -88,7 +89,7 @@ static enum sim_result lock_checkpoint(struct sim_server_session *session, int64
     return SIM_DONE;
 }
 
-static const struct sim_checkpoint *visible(const struct sim_server_session *session, int64_t slice)
+const struct sim_checkpoint *sim_visible(const struct sim_server_session *session, int64_t slice)
 {
     return session->writes[slice] ? &session->checkpoints[slice] : &session->sim->server.checkpoints[slice];
 }
@@ -102,7 +103,7 @@ static void autocommit(struct sim_server_session *session)
 
 static enum sim_result peek(const struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
-    const struct sim_checkpoint *checkpoint = visible(session, sim_number(step, 1));
+    const struct sim_checkpoint *checkpoint = sim_visible(session, sim_slice(step, 1));
     if (!checkpoint->exists)
         return SIM_DONE;
     row(answer, 4);
@@ -113,7 +114,7 @@ static enum sim_result peek(const struct sim_server_session *session, const stru
     return SIM_DONE;
 }
 
-static void read_checkpoint(const struct sim_server_session *session, const struct sim_checkpoint *checkpoint,
+static void read_checkpoint(const struct sim_server_session *session, int64_t slice, const struct sim_checkpoint *checkpoint,
                             struct bf_answer *answer)
 {
     int slices = 0;
@@ -126,7 +127,9 @@ static void read_checkpoint(const struct sim_server_session *session, const stru
     put(answer, BF_CHECKPOINT_PASS_ROWS_CHANGED, checkpoint->pass_changed);
     if (checkpoint->found_before >= 0)
         put(answer, BF_CHECKPOINT_PASS_FOUND_BEFORE, checkpoint->found_before);
-    if (checkpoint->has_position)
+    if (slice == SIM_BACK && *checkpoint->place)
+        put_text(answer, BF_CHECKPOINT_POSITION, checkpoint->place);
+    else if (checkpoint->has_position)
         put_key(answer, BF_CHECKPOINT_POSITION, checkpoint->position);
     if (checkpoint->has_low)
         put_key(answer, BF_CHECKPOINT_LOW, checkpoint->low);
@@ -144,20 +147,23 @@ static void read_checkpoint(const struct sim_server_session *session, const stru
     put(answer, BF_CHECKPOINT_TRANSACTION, checkpoint->transaction);
     if (checkpoint->has_after)
         put_key(answer, BF_CHECKPOINT_AFTER, checkpoint->after);
-    for (int slice = 0; slice < SIM_SLICES; slice++)
-        slices += visible(session, slice)->exists;
+    for (int i = 0; i < SIM_SLICES; i++)
+        slices += sim_visible(session, i)->exists;
+    if (slice != SIM_BACK && sim_visible(session, SIM_BACK)->exists && session->sim->sabotage != SABOTAGE_TURN_OPEN)
+        slices = 0;
     put(answer, BF_CHECKPOINT_SLICES, slices);
 }
 
 static enum sim_result raise_epoch(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
-    int64_t slice = sim_number(step, 1);
-    if (lock_checkpoint(session, slice) == SIM_WAIT)
+    int64_t slice = sim_slice(step, 1);
+    if (sim_lock_checkpoint(session, slice) == SIM_WAIT)
         return SIM_WAIT;
     struct sim_checkpoint *checkpoint = &session->checkpoints[slice];
     bool silent = session->sim->now - checkpoint->updated_at > 30 * 1000000;
     const char *expected = sim_parameter(step, 3);
-    if (!checkpoint->exists || (*checkpoint->owner && strcmp(checkpoint->owner, expected ? expected : "") != 0 && !silent) ||
+    bool closed = slice != SIM_BACK && session->sim->sabotage != SABOTAGE_TURN_OPEN && sim_visible(session, SIM_BACK)->exists;
+    if (closed || !checkpoint->exists || (*checkpoint->owner && strcmp(checkpoint->owner, expected ? expected : "") != 0 && !silent) ||
         checkpoint->epoch != sim_number(step, 4) || (sim_parameter(step, 5) && sim_number(step, 5) != checkpoint->seq))
         return SIM_DONE;
     checkpoint->epoch++;
@@ -168,10 +174,19 @@ static enum sim_result raise_epoch(struct sim_server_session *session, const str
     return SIM_DONE;
 }
 
+static void take_position(struct sim_checkpoint *checkpoint, int64_t slice, const struct bf_step *step)
+{
+    const char *place = sim_parameter(step, 4);
+    if (slice == SIM_BACK)
+        snprintf(checkpoint->place, sizeof checkpoint->place, "%s", place ? place : "");
+    else
+        checkpoint->has_position = sim_key(step, 4, &checkpoint->position);
+}
+
 static enum sim_result fence(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
-    int64_t slice = sim_number(step, 1);
-    if (lock_checkpoint(session, slice) == SIM_WAIT)
+    int64_t slice = sim_slice(step, 1);
+    if (sim_lock_checkpoint(session, slice) == SIM_WAIT)
         return SIM_WAIT;
     struct sim_server *server = &session->sim->server;
     struct sim_checkpoint *checkpoint = &session->checkpoints[slice];
@@ -183,7 +198,7 @@ static enum sim_result fence(struct sim_server_session *session, const struct bf
     }
     if (ours) {
         checkpoint->seq++;
-        checkpoint->has_position = sim_key(step, 4, &checkpoint->position);
+        take_position(checkpoint, slice, step);
         checkpoint->has_low = sim_key(step, 5, &checkpoint->low);
         checkpoint->split = sim_number(step, 6);
         checkpoint->scanned = sim_number(step, 7);
@@ -210,13 +225,13 @@ bool sim_row_matches(const struct sim_server *server, const struct sim_row *row)
 
 static enum sim_result flush(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
-    int64_t slice = sim_number(step, 1);
-    if (lock_checkpoint(session, slice) == SIM_WAIT)
+    int64_t slice = sim_slice(step, 1);
+    if (sim_lock_checkpoint(session, slice) == SIM_WAIT)
         return SIM_WAIT;
     struct sim_checkpoint *checkpoint = &session->checkpoints[slice];
     if (checkpoint->exists && checkpoint->epoch == sim_number(step, 2) && checkpoint->seq == sim_number(step, 3)) {
         checkpoint->seq++;
-        checkpoint->has_position = sim_key(step, 4, &checkpoint->position);
+        take_position(checkpoint, slice, step);
         checkpoint->has_low = sim_key(step, 5, &checkpoint->low);
         checkpoint->split = sim_number(step, 6);
         checkpoint->scanned = sim_number(step, 7);
@@ -237,8 +252,8 @@ static enum sim_result flush(struct sim_server_session *session, const struct bf
 
 static enum sim_result next_pass(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
-    int64_t slice = sim_number(step, 1);
-    if (lock_checkpoint(session, slice) == SIM_WAIT)
+    int64_t slice = sim_slice(step, 1);
+    if (sim_lock_checkpoint(session, slice) == SIM_WAIT)
         return SIM_WAIT;
     struct sim_checkpoint *checkpoint = &session->checkpoints[slice];
     if (checkpoint->exists && checkpoint->epoch == sim_number(step, 2) && checkpoint->seq == sim_number(step, 3)) {
@@ -277,7 +292,7 @@ static void register_checkpoint(struct sim_server_session *session, const struct
 {
     int64_t slice = sim_number(step, 1), after = 0;
     bool has_after = sim_key(step, 2, &after);
-    const struct sim_checkpoint *before = slice ? visible(session, slice - 1) : NULL;
+    const struct sim_checkpoint *before = slice ? sim_visible(session, slice - 1) : NULL;
     struct sim_checkpoint *checkpoint = &session->checkpoints[slice];
     if (checkpoint->exists || (before && !(before->exists && before->has_through && before->through == after)))
         return;
@@ -292,7 +307,8 @@ static void register_checkpoint(struct sim_server_session *session, const struct
 static void job_state(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
     struct sim_server *server = &session->sim->server;
-    if (server->checkpoints[0].epoch != sim_number(step, 2) || strcmp(server->checkpoints[0].owner, sim_parameter(step, 3)) != 0)
+    const struct sim_checkpoint *lead = &server->checkpoints[server->checkpoints[SIM_BACK].exists ? SIM_BACK : 0];
+    if (lead->epoch != sim_number(step, 2) || strcmp(lead->owner, sim_parameter(step, 3)) != 0)
         return;
     snprintf(server->job_state, sizeof server->job_state, "%s", sim_parameter(step, 1));
     answer->affected = 1;
@@ -324,8 +340,8 @@ static void commit(struct sim_server_session *session, struct bf_answer *answer)
 
 static enum sim_result touch(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
-    int64_t slice = sim_number(step, 1);
-    if (lock_checkpoint(session, slice) == SIM_WAIT)
+    int64_t slice = sim_slice(step, 1);
+    if (sim_lock_checkpoint(session, slice) == SIM_WAIT)
         return SIM_WAIT;
     if (session->checkpoints[slice].epoch == sim_number(step, 2)) {
         session->checkpoints[slice].updated_at = session->sim->now;
@@ -377,7 +393,7 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
     case BF_STATEMENT_SCHEMA: session->makes_schema = true; break;
     case BF_STATEMENT_REGISTER_JOB: session->makes_job = true; break;
     case BF_STATEMENT_REGISTER_CHECKPOINT:
-        if (lock_checkpoint(session, sim_number(step, 1)) == SIM_WAIT)
+        if (sim_lock_checkpoint(session, sim_slice(step, 1)) == SIM_WAIT)
             return SIM_WAIT;
         register_checkpoint(session, step);
         break;
@@ -385,17 +401,17 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
     case BF_STATEMENT_PEEK_OWNER: return peek(session, step, answer);
     case BF_STATEMENT_RAISE_EPOCH:
         if (!session->waiting)
-            session->read_before = server->checkpoints[sim_number(step, 1)];
+            session->read_before = server->checkpoints[sim_slice(step, 1)];
         return raise_epoch(session, step, answer);
     case BF_STATEMENT_READ_CHECKPOINT: {
-        int64_t slice = sim_number(step, 1);
-        struct sim_checkpoint checkpoint = *visible(session, slice);
+        int64_t slice = sim_slice(step, 1);
+        struct sim_checkpoint checkpoint = *sim_visible(session, slice);
         if (session->sim->sabotage == SABOTAGE_READ_BEFORE_RAISE && session->open) {
             checkpoint = session->read_before;
-            checkpoint.epoch = visible(session, slice)->epoch;
-            checkpoint.seq = visible(session, slice)->seq;
+            checkpoint.epoch = sim_visible(session, slice)->epoch;
+            checkpoint.seq = sim_visible(session, slice)->seq;
         }
-        read_checkpoint(session, &checkpoint, answer);
+        read_checkpoint(session, slice, &checkpoint, answer);
         break;
     }
     case BF_STATEMENT_HORIZON: horizon(session, answer); break;
@@ -417,6 +433,12 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
         return touch(session, step, answer);
     case BF_STATEMENT_JOB_STATE: job_state(session, step, answer); break;
     case BF_STATEMENT_END_LOST_SESSIONS: end_lost_sessions(session, answer); break;
+    case BF_STATEMENT_TURN_BACK:
+    case BF_STATEMENT_LOOK_BACK:
+    case BF_STATEMENT_RESTORE:
+    case BF_STATEMENT_LEAVE:
+    case BF_STATEMENT_COUNT_CONFLICTS:
+    case BF_STATEMENT_JOURNAL_SIZE: return sim_journal_statement(session, step, answer);
     case BF_STATEMENT_UPDATE:
     case BF_STATEMENT_LOCK:
     case BF_STATEMENT_SET_ASIDE:

@@ -22,6 +22,9 @@
     X(WAIT_HOLDING, wait-holding, "a batch that holds rows waits for others as long as lock_timeout")      \
     X(ASIDE_UNWRITTEN, aside-unwritten, "rows that others hold are passed over and not written down")      \
     X(ASIDE_KEPT, aside-kept, "a row set aside is not struck off when it is done")                         \
+    X(BACK_BLIND, back-blind, "a rollback does not look what the row holds")                               \
+    X(TURN_OPEN, turn-open, "the way forward stays open when the way back begins")                         \
+    X(JOURNAL_LOOSE, journal-loose, "the journal is not written in the batch's own transaction")           \
     X(BLIND, blind, "nobody is ever seen to wait (found with --calm)")
 
 enum sabotage {
@@ -44,7 +47,8 @@ int64_t sim_between(struct sim *sim, int64_t from, int64_t to); /* both included
 bool sim_chance(struct sim *sim, int percent);
 
 /* ---- the server (server.c, server_statements.c) ---- */
-enum { SIM_SLICES = 4, SIM_ROWS_MAX = 96, SIM_LOG_MAX = 4096, SIM_SESSIONS_MAX = 256 };
+/* The checkpoint of the way back stands behind those of the slices. */
+enum { SIM_SLICES = 4, SIM_BACK = SIM_SLICES, SIM_CHECKPOINTS, SIM_ROWS_MAX = 96, SIM_LOG_MAX = 4096, SIM_SESSIONS_MAX = 256 };
 
 struct sim_checkpoint {
     bool exists;
@@ -54,6 +58,14 @@ struct sim_checkpoint {
     char owner[BF_OWNER_TEXT];
     int64_t updated_at; /* microseconds */
     int64_t transaction;
+    char place[96];     /* of the way back, as it wrote it; "": none */
+};
+
+/* A row of the undo journal's, one for each change. */
+struct sim_change {
+    int slice, part, place; /* place: from 1, in the entry (slice, seq, part) */
+    int64_t seq;
+    int row, touched;       /* touched: what the applications had written into the row by then */
 };
 
 struct sim_row {
@@ -66,23 +78,29 @@ struct sim_row {
     int64_t writer;     /* the transaction that changed it last */
     struct sim_server_session *locked_by;
     int aside;          /* 1: others held it when its batch was run */
+    int touched;        /* how often an application wrote into the very column */
+    int conflicts;      /* changes of it that the way back left alone */
     struct sim *sim;
 };
 
 /* What one commit changed, to take it back when a fail-over loses it. */
 struct sim_commit {
-    struct sim_checkpoint before[SIM_SLICES];
+    struct sim_checkpoint before[SIM_CHECKPOINTS];
     bool control_before_schema;
-    uint8_t changed[SIM_ROWS_MAX];
-    int8_t aside[SIM_ROWS_MAX];
+    int8_t changed[SIM_ROWS_MAX]; /* -1: taken back */
+    int8_t aside[SIM_ROWS_MAX], conflicts[SIM_ROWS_MAX];
+    int journal_count; /* before it */
 };
 
 struct sim_server {
     struct sim *sim;
     struct sim_row rows[SIM_ROWS_MAX];
     int row_count;
-    struct sim_checkpoint checkpoints[SIM_SLICES];
-    struct sim_server_session *checkpoint_locked_by[SIM_SLICES];
+    struct sim_checkpoint checkpoints[SIM_CHECKPOINTS];
+    struct sim_server_session *checkpoint_locked_by[SIM_CHECKPOINTS];
+    struct sim_change *journal; /* owned; in the order in which it was written */
+    int journal_count, journal_room;
+    int stuck;             /* the row that nothing can be written into any more, when it is taken back; -1: none */
     bool schema, job_there;
     char goal[8];
     char job_state[24];    /* what the target's own record says of the job */
@@ -151,6 +169,12 @@ void sim_replicas_forget(struct sim *sim);
 void sim_replicas_name(struct sim *sim, struct bf_target *target); /* as the configuration names them */
 void sim_replicas_free(struct sim *sim);
 
+/* journal.c: is this change behind the way back's position? */
+bool sim_change_passed(const struct sim_server *server, const struct sim_change *change);
+void sim_check_slices(struct sim *sim);
+void sim_check_journal(struct sim *sim);     /* at every commit, once the way back has begun */
+void sim_check_rolled_back(struct sim *sim); /* at its end */
+
 /* In which slice's range the row is, as the committed checkpoints have it. */
 int sim_slice_of(const struct sim_server *server, int row);
 struct bf_database *sim_database(struct sim *sim); /* the port; one for the whole world */
@@ -208,7 +232,7 @@ struct sim {
     bool calm;        /* nothing goes wrong: then every promise of time holds */
     bool faults;      /* still injecting? */
     bool over;        /* nobody does anything more */
-    bool has_where, has_remaining;
+    bool has_where, has_remaining, has_journal;
     int slices;       /* that the document asks for */
     int orders_sent, orders_answered; /* submissions too */
     int64_t stop_since; /* microseconds; 0: no stop is under way */
@@ -217,6 +241,7 @@ struct sim {
 };
 
 /* ---- simulate.c ---- */
+bool sim_goes_back(const struct bf_job *job); /* it is at its end, and there is a way back */
 const struct bf_job *sim_job(const struct sim_daemon *daemon); /* NULL: there is none */
 void sim_daemon_start(void *daemon);
 void sim_daemon_kill(struct sim_daemon *daemon);

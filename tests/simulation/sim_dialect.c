@@ -72,11 +72,17 @@ static void read_checks(const struct bf_document *document, const struct bf_answ
 
 static struct bf_statements *render(const char *job, const struct bf_document *document, const struct bf_table *table)
 {
-    (void)job, (void)document;
+    (void)job;
+    static const enum bf_statement of_journal[] = {BF_STATEMENT_MAKE_JOURNAL, BF_STATEMENT_STORE_JOURNAL, BF_STATEMENT_LOOK_BACK,
+                                                   BF_STATEMENT_RESTORE, BF_STATEMENT_LEAVE, BF_STATEMENT_JOURNAL_SIZE};
     struct bf_statements *statements = BF_NEW(struct bf_statements);
     statements->key_count = table->key_count;
     for (int i = 0; i < BF_STATEMENT_KINDS; i++)
         statements->text[i] = bf_copy_string(bf_statement_name((enum bf_statement)i));
+    for (size_t i = 0; i < BF_COUNT(of_journal) && document->undo != BF_UNDO_JOURNAL; i++) {
+        free(statements->text[of_journal[i]]);
+        statements->text[of_journal[i]] = NULL;
+    }
     for (int shape = 0; shape < 2; shape++) {
         statements->update[shape][0] = bf_copy_string("update");
         if (table->locks_first)
@@ -119,12 +125,19 @@ static char *trial(const struct bf_document *document, const struct bf_table *ta
     return bf_copy_string("trial");
 }
 
+static char *journal(enum bf_statement statement, const char *job)
+{
+    (void)job;
+    return bf_copy_string(bf_statement_name(statement));
+}
+
 static const char *const schema_ddl[] = {"schema", NULL};
 
 const struct bf_dialect sim_dialect = {.name = "simulation",
                                        .watch_right = "everything",
                                        .schema_version = 1,
                                        .slices = true,
+                                       .journal = journal,
                                        .schema_ddl = schema_ddl,
                                        .check_expressions = check_expressions,
                                        .common = common,

@@ -54,17 +54,6 @@ const struct bf_job *sim_job(const struct sim_daemon *daemon)
     return daemon->engine ? bf_engine_next_job(daemon->engine, NULL) : NULL;
 }
 
-/* Together the slices are the whole range, and none begins elsewhere than where the one before it ends. */
-static void check_slices(struct sim *sim)
-{
-    const struct sim_checkpoint *checkpoints = sim->server.checkpoints;
-    for (int slice = 1; slice < SIM_SLICES; slice++)
-        if (checkpoints[slice].exists &&
-            (!checkpoints[slice - 1].exists || checkpoints[slice - 1].through != checkpoints[slice].after ||
-             checkpoints[slice - 1].pass != checkpoints[slice].pass))
-            sim_violation(sim, "slice %d does not go on where slice %d ends", slice, slice - 1);
-}
-
 /* The invariant of P1: a row is changed exactly once when the checkpoint has passed it, and not at all before. */
 static void check_rows(struct sim *sim)
 {
@@ -88,8 +77,10 @@ static void check_rows(struct sim *sim)
 
 void sim_check_commit(struct sim *sim, bool batch, const char *application)
 {
-    check_slices(sim);
-    if (sim->sabotage != SABOTAGE_FENCE_LAST || !batch)
+    sim_check_slices(sim);
+    if (sim->server.checkpoints[SIM_BACK].exists)
+        sim_check_journal(sim);
+    else if (sim->sabotage != SABOTAGE_FENCE_LAST || !batch)
         check_rows(sim);
     else
         for (int i = 0; i < sim->server.row_count; i++)
@@ -131,7 +122,7 @@ static void on_event(void *argument, const struct bf_record *record, const struc
     if (!bf_move_sentence(bf_state_by_name(event->from), bf_state_by_name(event->to)))
         sim_violation(sim, "the job moved from %s to %s", event->from, event->to);
     enum bf_state to = bf_state_by_name(event->to);
-    if (to == BF_STATE_FAILED && sim->server.poison >= 0)
+    if (to == BF_STATE_FAILED && sim->server.poison >= 0 && record->direction == BF_DIRECTION_FORWARD)
         check_failed(sim, record);
     if (to == BF_STATE_PAUSING || to == BF_STATE_ABORTING) {
         if (!sim->stop_since)
@@ -320,7 +311,8 @@ static bool over(struct sim *sim)
     for (int i = 0; i < SIM_DAEMONS; i++) {
         const struct bf_job *job = sim_job(&sim->daemons[i]);
         /* A data error is repaired, then the job goes on. */
-        if (job && bf_state_final(bf_job_record(job)->state) && bf_job_record(job)->reason.code != BF_DATA_ERROR)
+        if (job && bf_state_final(bf_job_record(job)->state) && bf_job_record(job)->reason.code != BF_DATA_ERROR &&
+            !sim_goes_back(job))
             return true;
     }
     return false;
@@ -345,7 +337,10 @@ static void check_end(struct sim *sim)
             record->reason.code != BF_REMAINING_NOT_SHRINKING && /* rows do come late here */
             record->reason.code != BF_DATA_ERROR) /* that one was looked at when it came */
             sim_violation(sim, "the job failed: %s", record->reason.text);
-        if (record->state != BF_STATE_COMPLETED || sim->server.lost_the_end)
+        if (record->state == BF_STATE_ROLLED_BACK && !sim->server.lost_the_end)
+            sim_check_rolled_back(sim);
+        /* Another daemon may have taken back what this one knows to be completed. */
+        if (record->state != BF_STATE_COMPLETED || sim->server.lost_the_end || sim->server.checkpoints[SIM_BACK].exists)
             continue;
         if (!sim->daemons[1].disk && strcmp(sim->server.job_state, "completed") != 0)
             sim_violation(sim, "the job is completed, and the target's own record says %s", sim->server.job_state);
@@ -364,7 +359,7 @@ static void check_end(struct sim *sim)
 }
 
 struct totals {
-    int64_t seeds, batches, completed, set_aside, yields;
+    int64_t seeds, batches, completed, rolled_back, conflicts, set_aside, yields;
 };
 
 /* What is going to happen. */
@@ -398,6 +393,8 @@ static bool simulate(uint64_t seed, enum sabotage sabotage, bool calm, bool verb
     sim->server.sim = sim;
     sim->rebooted = seed % 7 == 0 && !calm;
     make_rows(sim);
+    sim->has_journal = seed % 2 == 0;
+    sim->server.stuck = seed % 12 == 0 && sim->server.row_count ? (int)sim_between(sim, 0, sim->server.row_count - 1) : -1;
     sim_late_rows(sim);
     sim_replicas_begin(sim, !(calm && seed % 4 == 0));
     sim->daemons[0].sim = sim->daemons[1].sim = sim;
@@ -423,6 +420,10 @@ static bool simulate(uint64_t seed, enum sabotage sabotage, bool calm, bool verb
         const struct bf_job *job = sim_job(&sim->daemons[i]);
         if (job && bf_job_record(job)->state == BF_STATE_COMPLETED)
             totals->completed++;
+        if (job && bf_job_record(job)->state == BF_STATE_ROLLED_BACK) {
+            totals->rolled_back++;
+            totals->conflicts += bf_job_record(job)->back.conflicts;
+        }
         totals->yields += job ? bf_job_record(job)->progress.yields : 0;
         bf_engine_free(sim->daemons[i].engine);
         sim_disk_free(sim->daemons[i].disk);
@@ -442,8 +443,7 @@ static const char *const sabotage_names[] = {
 
 static int usage(const char *text)
 {
-    fprintf(stderr, "simulate: %s\nusage: simulate [--seeds N] [--from SEED] [--calm] [--sabotage NAME] "
-            "[--verbose]\n", text);
+    fprintf(stderr, "simulate: %s\nusage: simulate [--seeds N] [--from SEED] [--calm] [--sabotage NAME] [--verbose]\n", text);
     return 2;
 }
 
@@ -483,10 +483,11 @@ int main(int count, char **arguments)
         }
     clock_gettime(CLOCK_MONOTONIC, &end);
     double seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
-    printf("%lld seeds, %lld batches committed, %lld rows set aside, %lld yields, %lld jobs completed, no violation; %.1f s, "
+    printf("%lld seeds, %lld batches committed, %lld rows set aside, %lld yields, %lld jobs completed, %lld rolled back with %lld "
+           "conflicts, no violation; %.1f s, "
            "%.0f seeds a minute\n",
            (long long)totals.seeds, (long long)totals.batches, (long long)totals.set_aside, (long long)totals.yields,
-           (long long)totals.completed, seconds, (double)totals.seeds / seconds * 60);
+           (long long)totals.completed, (long long)totals.rolled_back, (long long)totals.conflicts, seconds, (double)totals.seeds / seconds * 60);
     if (sabotage)
         printf("the sabotage %s was not found\n", sabotage_names[sabotage]);
     return sabotage ? 1 : 0;

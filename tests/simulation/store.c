@@ -12,6 +12,8 @@ struct stored {
     struct bf_progress progress; /* of its strings that of the slices is kept */
     int64_t epoch, started_at;
     bool started;
+    enum bf_direction direction;
+    struct bf_way_back back;
 };
 
 struct write {
@@ -101,6 +103,8 @@ static void save(void *context, const struct bf_record *record, const struct bf_
     write->stored.epoch = record->epoch;
     write->stored.started = record->started;
     write->stored.started_at = record->started_at;
+    write->stored.direction = record->direction;
+    write->stored.back = record->back;
     if (disk->last)
         disk->last->next = write;
     else
@@ -150,6 +154,7 @@ static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument,
         struct bf_complaints complaints = {0};
         struct bf_record record = {.state = stored->state, .reason = stored->reason, .progress = stored->progress,
                                    .epoch = stored->epoch, .started = stored->started,
+                                   .direction = stored->direction, .back = stored->back,
                                    .plan = bf_copy_string(stored->plan), .created_at = 1, .started_at = stored->started_at};
         record.progress.slices = bf_copy_string(stored->progress.slices);
         memcpy(record.id, stored->id, sizeof record.id);

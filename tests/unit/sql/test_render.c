@@ -12,7 +12,8 @@ static struct bf_table table_of(size_t key_count)
 {
     static char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
     static char type[] = "bigint", reference[] = "ONLY \"s\".\"t\"";
-    struct bf_table table = {.reference = reference, .key_count = key_count};
+    static struct bf_column set[] = {{.name = names[0], .type = type, .declared = type}};
+    struct bf_table table = {.reference = reference, .key_count = key_count, .set = set, .set_count = 1};
     for (size_t i = 0; i < key_count; i++)
         table.key[i] = (struct bf_column){.name = names[i], .type = type};
     return table;
@@ -68,12 +69,24 @@ static void tagged(const char *text)
     assert_int_equal(strncmp(text, "/* backfilld J */ ", 18), 0);
 }
 
-static void every_statement(void **state)
+/* Statements that are rendered only where an undo journal is kept. */
+static bool of_journal(enum bf_statement statement)
 {
-    (void)state;
+    static const enum bf_statement list[] = {BF_STATEMENT_MAKE_JOURNAL, BF_STATEMENT_STORE_JOURNAL, BF_STATEMENT_LOOK_BACK,
+                                             BF_STATEMENT_RESTORE, BF_STATEMENT_LEAVE, BF_STATEMENT_COMPARE_JOURNAL,
+                                             BF_STATEMENT_JOURNAL_SIZE};
+    for (size_t i = 0; i < BF_COUNT(list); i++)
+        if (list[i] == statement)
+            return true;
+    return false;
+}
+
+static void check_statements(enum bf_undo undo)
+{
     for (size_t keys = 1; keys <= BF_KEY_COLUMNS_MAX; keys++) {
         struct bf_table table = table_of(keys);
         struct bf_document text = document();
+        text.undo = undo;
         struct bf_statements *statements = bf_dialect_postgresql.render("J", &text, &table);
         assert_int_equal(statements->key_count, keys);
         for (enum bf_statement statement = 0; statement < BF_STATEMENT_KINDS; statement++)
@@ -97,6 +110,9 @@ static void every_statement(void **state)
             case BF_STATEMENT_REPLICA_SERVER:
             case BF_STATEMENT_REPLICA_STATUS:
             case BF_STATEMENT_LOG_WRITTEN:
+            case BF_STATEMENT_CONFLICTS:
+            case BF_STATEMENT_JOURNAL_DUE:
+            case BF_STATEMENT_DROP_JOURNAL:
             case BF_STATEMENT_RECOUNT:
             case BF_STATEMENT_LOCK:
             case BF_STATEMENT_SET_ASIDE:
@@ -111,7 +127,10 @@ static void every_statement(void **state)
                 assert_null(statements->text[statement]);
                 break;
             default:
-                tagged(statements->text[statement]);
+                if (of_journal(statement) && undo != BF_UNDO_JOURNAL)
+                    assert_null(statements->text[statement]);
+                else
+                    tagged(statements->text[statement]);
             }
         for (size_t split = 0; split <= keys; split++) {
             for (size_t leg = 0; leg < bf_leg_count(split, keys); leg++) {
@@ -131,6 +150,13 @@ static void every_statement(void **state)
         }
         bf_statements_free(statements);
     }
+}
+
+static void every_statement(void **state)
+{
+    (void)state;
+    check_statements(BF_UNDO_NONE);
+    check_statements(BF_UNDO_JOURNAL);
     bf_statements_free(NULL);
     bf_table_free(NULL);
     static const enum bf_statement common[] = {BF_STATEMENT_BEGIN, BF_STATEMENT_COMMIT, BF_STATEMENT_ROLLBACK,
