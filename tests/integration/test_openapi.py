@@ -161,7 +161,7 @@ def test_every_answer_fits(make_daemon, database, description):
     database.execute("CREATE TABLE orders (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)")
     database.execute("INSERT INTO orders SELECT generate_series(1, 5000)")
     job = document("orders", {"n": "n + 1"}, name="first", pace={**pace(100), "nice": 5}, owner="team", description="why",
-                   labels={"campaign": "gdpr"}, key=["id"], range={"after": ["0"], "through": ["5000"]}, where="n = 0")
+                   labels={"campaign": "gdpr"}, key=["id"], range={"after": ["0"], "through": ["5000"]}, where="n = 0", undo="journal")
     ask("POST", "/v1/jobs?dry_run=true", job, status=200)
     made = ask("POST", "/v1/jobs", job, status=201)
     daemon.wait(made, "awaiting_approval")
@@ -195,9 +195,12 @@ def test_every_answer_fits(make_daemon, database, description):
     until(lambda: ask("GET", "/v1/jobs/first")["state"] == "aborted", 30, "it is aborted")
     ask("POST", "/v1/jobs/first/abort", {}, status=200)
     ask("POST", "/v1/jobs/first/pause", {}, status=409)
+    ask("POST", "/v1/jobs/first/rollback", {"reason": "a look"}, status=202)
+    until(lambda: ask("GET", "/v1/jobs/first")["state"] == "rolled_back", 30, "it is rolled back")
+    ask("POST", "/v1/jobs/first/rollback", status=200)
     ask("POST", "/v1/alerts", {"version": "4", "alerts": [{"status": "firing", "fingerprint": "f", "startsAt": "s", "labels": {"backfill": "first"}}]},
         status=200)
-    ask("GET", "/v1/jobs?state=aborted&limit=1", status=200)
+    ask("GET", "/v1/jobs?state=rolled_back&limit=1", status=200)
     ask("GET", "/v1/jobs/first/events", status=200)
     until(lambda: ask("GET", "/v1/jobs/first/samples?step=1m", status=200)["samples"], 10, "a point")
     ask("GET", "/v1/events?after=0&limit=3", status=200)
