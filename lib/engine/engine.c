@@ -229,6 +229,7 @@ void bf_engine_drain(struct bf_engine *engine, bool cancel, void (*drained)(void
     engine->drained_argument = argument;
     bf_clones_drop(engine);
     bf_submissions_drop(engine, false);
+    bf_counts_drop(engine);
     bf_engine_store_retry(engine); /* the last chance for what is still missing */
     for (struct bf_job *job = engine->oldest; job; job = job->newer)
         bf_engine_mark(job);
@@ -293,6 +294,7 @@ void bf_engine_free(struct bf_engine *engine)
     bf_clones_drop(engine);
     bf_watchers_drop(engine);
     bf_submissions_drop(engine, true);
+    bf_counts_drop(engine);
     for (struct bf_job *job = engine->oldest; job; job = job->newer)
         bf_triggers_free(job);
     bf_monitors_drop(engine);

@@ -23,6 +23,7 @@ enum {
 enum bf_cause { BF_BY_PERSON, BF_BY_TIMER, BF_BY_RESUME_ALL, BF_BY_TRIGGER, BF_BY_ALERT, BF_BY_ROLLBACK /* that had to wait for the job to stop */ };
 
 struct bf_submission;
+struct bf_count;
 
 /* An order on its way: it waits in the job's queue for the tick, then for the store. */
 struct bf_request {
@@ -51,6 +52,7 @@ struct bf_job {
     char *table;                    /* owned; which table it works on, for "one running job per table" */
     char *identity;                 /* owned; of the database it was planned on; NULL: not known */
     struct bf_submission *planner;  /* that measures for it; NULL: none does */
+    struct bf_count *count;         /* of the rows that it asks for; NULL: none is under way */
     int64_t measured_at;            /* monotonic milliseconds: its risk is known to be what was approved; 0: not so */
     struct bf_request *requests;    /* waiting for the tick, oldest first */
     bool moving;                    /* a move that is stored first is under way: orders wait for it */
@@ -124,6 +126,7 @@ struct bf_engine {
     char *released_by; /* who said resume-all last; owned */
     bool schedule;                /* somebody may have a turn now */
     struct bf_submission *submissions;
+    struct bf_count *counts; /* also those that nobody waits for, until the server has stopped */
     struct bf_clone *clones; /* that ask the target for a position */
     bool draining, drain_cancel;
     void (*drained)(void *argument);
@@ -283,6 +286,11 @@ bool bf_state_active(enum bf_state state); /* takes a place among max_jobs */
 void bf_submissions_drop(struct bf_engine *engine, bool everything);
 /* Refuses those whose target is not the configuration's any more. */
 void bf_submissions_leave(struct bf_engine *engine);
+
+/* count.c */
+void bf_count_stop(struct bf_job *job);
+void bf_counts_drop(struct bf_engine *engine);
+void bf_counts_leave(struct bf_engine *engine); /* those on a target that is not the configuration's any more */
 
 /* planning.c */
 void bf_planning_take_up(struct bf_job *job);   /* it is in `planning`: goes on, unless that is under way */

@@ -36,6 +36,7 @@ static void apply(struct bf_job *job, enum bf_state from, enum bf_state to)
     job->record.state = to;
     if (job->planner)
         bf_planning_drop(job->planner);
+    bf_count_stop(job);
     bf_engine_place(job);
     for (size_t i = 0; i < bf_job_walks(job); i++)
         bf_job_walk(job, i)->reason = (struct bf_reason){0};

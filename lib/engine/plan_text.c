@@ -114,6 +114,24 @@ static void read_judgement(const json_t *plan, struct bf_judgement *judgement)
             judgement->unmeasured_count++;
 }
 
+void bf_plan_take_count(struct bf_job *job, bool known, double rows, const char *why)
+{
+    struct bf_facts facts = {0};
+    json_t *plan = json_loads(job->record.plan, 0, NULL);
+    read_facts(json_object_get(plan, "measured"), &facts);
+    if (known)
+        bf_facts_set(&facts, BF_FACT_MATCHING_EXACT, rows, NULL);
+    else
+        bf_facts_unknown(&facts, BF_FACT_MATCHING_EXACT, why);
+    struct bf_estimate estimate = bf_estimate(job->record.document, &facts);
+    json_object_set_new(plan, "measured", bf_plan_facts_view(&facts));
+    json_object_set_new(plan, "estimate", bf_plan_estimate_view(&estimate));
+    bf_facts_clear(&facts);
+    free(job->record.plan);
+    job->record.plan = json_dumps(plan, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref(plan);
+}
+
 /* ---- what people see ---- */
 
 /* What the estimate is about: the time in which it worked, however often and long it stood still. */

@@ -8,6 +8,7 @@
 #include "allocate.h"
 #include "bounds.h"
 #include "buffer.h"
+#include "count.h"
 #include "plan_text.h"
 #include "submission.h"
 
@@ -193,6 +194,16 @@ static void take_plan(struct bf_submission *submission, const struct bf_verdict 
     job->measured_at = bf_job_now(job);
 }
 
+/* The statement that counts the rows, where that is cheap. */
+static char *count_of(const struct bf_submission *submission)
+{
+    const struct bf_dialect *dialect = submission->target->database->dialect;
+    const char *why;
+    if (!dialect->counted || !bf_count_is_cheap(submission->document, submission->table, &why))
+        return NULL;
+    return dialect->counted(submission->document, submission->table);
+}
+
 static void planned(struct bf_submission *submission)
 {
     struct bf_verdict verdict;
@@ -205,6 +216,7 @@ static void planned(struct bf_submission *submission)
     bool asks = !agreed && bf_approval_needed(submission->target->require_approval, risk);
     struct bf_request *request = BF_NEW(struct bf_request);
     *request = (struct bf_request){.order = BF_ORDER_COUNT, .actor = bf_copy_string("daemon"), .done = settled, .argument = submission};
+    char *count = asks && !verdict.missing ? count_of(submission) : NULL;
     bf_submission_forget(submission);
     if (verdict.missing) {
         struct bf_reason reason = refusal_of(job, verdict.missing);
@@ -213,6 +225,8 @@ static void planned(struct bf_submission *submission)
         struct bf_reason why = job->record.reason; /* why what was approved does not count any more */
         bf_record_forget_approval(&job->record);
         bf_job_move(job, BF_STATE_AWAITING_APPROVAL, why.code == BF_APPROVAL_LOST ? &why : NULL, "daemon", request);
+        if (count)
+            bf_count_begin(job, count);
     } else {
         bf_job_move_stored_first(job, BF_STATE_QUEUED, "daemon", request);
     }

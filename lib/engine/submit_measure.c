@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "allocate.h"
+#include "count.h"
 #include "plan_text.h"
 #include "submission.h"
 
@@ -286,12 +287,15 @@ static void measured(struct bf_submission *submission, const struct bf_flight *f
 /* What was found out on the way here. */
 static void take_known(struct bf_submission *submission)
 {
+    const char *why;
     struct bf_facts *facts = &submission->measuring->facts;
     const struct bf_table *table = submission->table;
     if (table->rows_estimated >= 0)
         bf_facts_set(facts, BF_FACT_ROWS, (double)table->rows_estimated, NULL);
     if (table->bytes >= 0)
         bf_facts_set(facts, BF_FACT_TABLE_BYTES, (double)table->bytes, NULL);
+    if (submission->aim != BF_AIM_CONFIRM && !bf_count_is_cheap(submission->document, table, &why))
+        bf_facts_unknown(facts, BF_FACT_MATCHING_EXACT, why);
     if (!submission->target->watch_replicas)
         bf_facts_set(facts, BF_FACT_REPLICAS, 0, "replicas = none");
     else if (submission->replicas_hidden)

@@ -121,9 +121,12 @@ static void risk(struct bf_buffer *page, const struct bf_card *card)
 static void size(struct bf_buffer *page, const struct bf_card *card)
 {
     BF_AUTO_STRING char *rows = known(card->facts, BF_FACT_ROWS), *bytes = known(card->facts, BF_FACT_TABLE_BYTES);
-    BF_AUTO_STRING char *matching = known(card->facts, BF_FACT_MATCHING), *writes = known(card->facts, BF_FACT_WRITE_RATE);
+    bool counted = card->facts->of[BF_FACT_MATCHING_EXACT].known;
+    BF_AUTO_STRING char *matching = known(card->facts, counted ? BF_FACT_MATCHING_EXACT : BF_FACT_MATCHING);
+    BF_AUTO_STRING char *writes = known(card->facts, BF_FACT_WRITE_RATE);
     BF_AUTO_STRING char *replicas = known(card->facts, BF_FACT_REPLICAS), *lag = known(card->facts, BF_FACT_REPLICATION_LAG);
-    line(page, "TABLE SIZE", "", "%s: %s rows, %s; rows to change: %s", card->table, rows, bytes, matching);
+    line(page, "TABLE SIZE", "", "%s: %s rows, %s; rows to change: %s%s", card->table, rows, bytes, matching,
+         counted ? " (counted)" : "");
     line(page, "WRITE QPS", "", "%s by others; replicas: %s, the furthest behind by: %s", writes, replicas, lag);
 }
 

@@ -23,7 +23,10 @@ enum bf_need { BF_MANDATORY, BF_WANTED, BF_OPTIONAL };
     X(MATCHING, rows_matching, ROWS, WANTED, "rows that `where` asks for, as the server estimates them")               \
     X(MATCHING_EXACT, rows_matching_exact, ROWS, OPTIONAL, "rows that `where` asks for, counted")                      \
     X(REPLICATION_LAG, replication_lag, SECONDS, WANTED, "lag of the replica that is furthest behind")                 \
+    X(NEWEST, newest_matching, ROWS, OPTIONAL, "of the hundred rows with the last keys, those that `where` asks for")  \
     X(TRIGGERS, triggers, COUNT, WANTED, "triggers that an update fires")                                              \
+    X(INSERT_TRIGGERS, insert_triggers, COUNT, OPTIONAL, "triggers that may change a new row")                         \
+    X(KEY_WRITERS, key_writers, COUNT, OPTIONAL, "signs that others change columns of the key: keys, statements")      \
     X(FOREIGN_KEYS, foreign_keys, COUNT, WANTED, "foreign keys, to or from, over a column of `set`")                   \
     X(UNIQUE_INDEXES, unique_indexes, COUNT, WANTED, "unique indexes over a column of `set`")                          \
     X(INDEXES, indexes, COUNT, WANTED, "other indexes over a column of `set`")                                         \

@@ -203,7 +203,10 @@ static bool not_rehearsed(const struct bf_risk_case *of)
 
 static bool new_rows_uncovered(const struct bf_risk_case *of)
 {
-    return bf_fact_over(of->facts, BF_FACT_UNCOVERED, 0) && !small_table(of);
+    const struct bf_fact *newest = &of->facts->of[BF_FACT_NEWEST];
+    bool written = newest->known && newest->value == 0; /* by whoever inserts them */
+    return bf_fact_over(of->facts, BF_FACT_UNCOVERED, 0) && !bf_fact_over(of->facts, BF_FACT_INSERT_TRIGGERS, 0) && !written &&
+           !small_table(of);
 }
 
 static bool no_canary(const struct bf_risk_case *of)
@@ -262,7 +265,9 @@ static const struct rule rules[] = {
     {"late_rows", BF_RISK_YELLOW, late_rows, NO_NUMBER, ANY,
      "rows that come late are not looked for: there is no `remaining`"},
     {"new_rows_uncovered", BF_RISK_YELLOW, new_rows_uncovered, BF_FACT_UNCOVERED, ANY,
-     "new rows get no value by default for: %d"},
+     "new rows get no value, by a default, a trigger or who inserts them, for: %d"},
+    {"key_written", BF_RISK_YELLOW, NULL, BF_FACT_KEY_WRITERS, ANY,
+     "others change columns of the key, and a row whose key changes may be met twice or not at all: %d"},
     {"inverse_by_author", BF_RISK_YELLOW, inverse_by_author, NO_NUMBER, ANY,
      "the way back is the author's own statement, which does not see what others wrote meanwhile"},
     {"not_rehearsed", BF_RISK_YELLOW, not_rehearsed, NO_NUMBER, ANY,

@@ -119,6 +119,9 @@ struct bf_dialect {
      * with the server's words; `ret_texts` as in `check`. Catalogues and statistics only, nothing that reads the table. */
     void (*measure)(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
                     char **ret_texts[], size_t *ret_count);
+    /* One statement that counts the rows that `where` and `remaining` ask for, however long it takes; read with
+     * bf_measure_read. Owned. */
+    char *(*counted)(const struct bf_document *document, const struct bf_table *table);
     /* The change of one leg alone, without what a batch sets down beside it: for a plan to try, and to show. Owned. */
     char *(*tried)(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg);
     void (*read_measure)(const struct bf_document *document, const struct bf_answer *answers, size_t count,

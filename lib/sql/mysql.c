@@ -17,6 +17,7 @@ const struct bf_dialect bf_dialect_mysql = {
     .check = bf_mysql_check,
     .read_checks = bf_mysql_read_checks,
     .measure = bf_mysql_measure,
+    .counted = bf_mysql_counted,
     .tried = bf_mysql_tried,
     .read_measure = bf_mysql_read_measure,
     .trial = bf_mysql_trial,

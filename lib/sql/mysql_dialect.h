@@ -171,6 +171,7 @@ bool bf_mysql_between(char kind, const char *low, const char *high, int attempt,
 
 /* mysql_measure.c */
 extern const char bf_mysql_writes[], bf_mysql_mark[];
+char *bf_mysql_counted(const struct bf_document *document, const struct bf_table *table);
 void bf_mysql_measure(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
                       char **ret_texts[], size_t *ret_count);
 void bf_mysql_read_measure(const struct bf_document *document, const struct bf_answer *answers, size_t count,

@@ -1,7 +1,7 @@
 /* What a plan measures on MySQL and MariaDB: catalogues, InnoDB's own lists and the optimizer's words, never the table.
  *
- * ?1 and ?2 are the table's database and name, as the server has them; {columns} becomes the columns of `set`, as
- * literals. Text in a versioned comment is read by MySQL alone, or by MariaDB alone. What an account may see is not the
+ * ?1 and ?2 are the table's database and name, as the server has them; {columns} becomes the columns of `set`, {key} those
+ * of the key, as literals. Text in a versioned comment is read by MySQL alone, or by MariaDB alone. What an account may see is not the
  * same for everything that tells a fact, so a fact may be asked for more than once: the better answer comes later, and one
  * that does not know takes nothing back from one that did. A list that leaves out what the account may not see never says
  * zero. */
@@ -66,6 +66,8 @@
 static const char structure[] = PLAN WRITTEN
     SEEN("triggers", TRIGGERS("EVENT_MANIPULATION = 'UPDATE'"), MAY("TRIGGER"),
          "the account may not see triggers, unless by a role: GRANT TRIGGER on the table") "UNION ALL "
+    SEEN("insert_triggers", TRIGGERS("EVENT_MANIPULATION = 'INSERT' AND ACTION_TIMING = 'BEFORE'"), MAY("TRIGGER"),
+         "the account may not see triggers, unless by a role: GRANT TRIGGER on the table") "UNION ALL "
     SEEN("foreign_keys", FOREIGN_KEYS_FROM, "FALSE",
          "the account may not see keys of all tables: " GRANT_PROCESS) "UNION ALL "
     COUNTED("unique_indexes", INDEXES("0")) "UNION ALL "
@@ -78,7 +80,7 @@ static const char structure[] = PLAN WRITTEN
     COUNTED("on_update_columns",
             "SELECT COLUMN_NAME AS x FROM " OF_TABLE "LOWER(EXTRA) LIKE '%on update current_timestamp%' "
             "AND COLUMN_NAME NOT IN ({columns})");
-static const enum bf_fact_name structure_facts[] = {BF_FACT_TRIGGERS, BF_FACT_FOREIGN_KEYS, BF_FACT_UNIQUE_INDEXES,
+static const enum bf_fact_name structure_facts[] = {BF_FACT_TRIGGERS, BF_FACT_INSERT_TRIGGERS, BF_FACT_FOREIGN_KEYS, BF_FACT_UNIQUE_INDEXES,
                                                     BF_FACT_INDEXES, BF_FACT_OTHER_TOOLS, BF_FACT_UNCOVERED,
                                                     BF_FACT_ON_UPDATE};
 
@@ -175,6 +177,32 @@ static const char oldest[] = PLAN
     "WHERE r.trx_mysql_thread_id <> CONNECTION_ID() ORDER BY age DESC LIMIT 1) first";
 static const enum bf_fact_name oldest_facts[] = {BF_FACT_OLDEST_TRANSACTION};
 
+/* Who changes a key is not told by any catalogue: a foreign key that follows its parent's does, and what the server remembers
+ * of statements, where it does. Both are signs; none is no proof. */
+#define FOLLOWS                                                                                                        \
+    "SELECT k.CONSTRAINT_NAME AS x FROM information_schema.KEY_COLUMN_USAGE k "                                         \
+    "JOIN information_schema.REFERENTIAL_CONSTRAINTS r ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA "                   \
+    "AND r.TABLE_NAME = k.TABLE_NAME AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME "                                        \
+    "WHERE k.TABLE_SCHEMA = ?1 AND k.TABLE_NAME = ?2 AND k.COLUMN_NAME IN ({key}) AND r.UPDATE_RULE IN ('CASCADE', 'SET NULL')"
+#define BYTES(text) "CAST(" text " AS BINARY)"
+#define UPDATES(name) "LOCATE(" BYTES("CONCAT('UPDATE ', " name ", ' SET ')") ", " BYTES("s.DIGEST_TEXT") ") = 1"
+#define SET_LIST                                                                                                       \
+    "CONCAT(', ', REPLACE(SUBSTRING_INDEX(SUBSTRING_INDEX(s.DIGEST_TEXT, ' WHERE ', 1), ' SET ', -1), ' , ', ', '))"
+#define STATEMENTS                                                                                                     \
+    "SELECT LEFT(s.DIGEST_TEXT, 120) FROM performance_schema.events_statements_summary_by_digest s "                    \
+    "JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = ?1 AND c.TABLE_NAME = ?2 AND c.COLUMN_NAME IN ({key}) "      \
+    "WHERE (" UPDATES("CONCAT(" QUOTED("`", "?1") ", ' . ', " QUOTED("`", "?2") ")") " OR (s.SCHEMA_NAME = ?1 AND " UPDATES(QUOTED("`", "?2")) ")) "           \
+    "AND LOCATE(" BYTES("CONCAT(', ', " QUOTED("`", "c.COLUMN_NAME") ", ' = ')") ", " BYTES(SET_LIST) ") > 0"
+static const char key_writers[] = PLAN COUNTED("key_writers", FOLLOWS);
+static const char key_statements[] = PLAN COUNTED("key_writers", FOLLOWS " UNION " STATEMENTS);
+static const enum bf_fact_name key_writers_facts[] = {BF_FACT_KEY_WRITERS};
+
+/* Of the file system with the longest path that the data directory begins with. */
+static const char disk[] = PLAN
+    "SELECT 'disk_free', (SELECT Available * 1024 FROM information_schema.DISKS WHERE LEFT(@@datadir, CHAR_LENGTH(Path)) = Path "
+    "ORDER BY CHAR_LENGTH(Path) DESC LIMIT 1), NULL";
+static const enum bf_fact_name disk_facts[] = {BF_FACT_DISK_FREE};
+
 /* InnoDB counts for each table the rows that were changed since it looked at its statistics anew, when it begins again from
  * nought: what it had then was at least what it had when we last looked. What came between is lost; but it takes a tenth of
  * the table's rows until it does so. Without the right to see that there is only what all tables of the server have. */
@@ -220,10 +248,13 @@ static const struct {
     {contention_anywhere, NULL, contention_facts, BF_COUNT(contention_facts)},
     {contention, GRANT_PROCESS ", or on MySQL SELECT ON performance_schema.*", contention_facts, BF_COUNT(contention_facts)},
     {oldest, GRANT_PROCESS, oldest_facts, BF_COUNT(oldest_facts)},
+    {key_writers, NULL, key_writers_facts, BF_COUNT(key_writers_facts)},
+    {key_statements, "SELECT ON performance_schema.*", key_writers_facts, BF_COUNT(key_writers_facts)},
+    {disk, "FILE ON *.*", disk_facts, BF_COUNT(disk_facts)},
 };
 
-/* Behind the questions: what the optimizer says of them. */
-enum { EXPLAIN_MATCHING = BF_COUNT(questions), EXPLAIN_BOUNDARY, STEPS };
+/* Behind the questions: what the optimizer says of them, and the newest rows. */
+enum { EXPLAIN_MATCHING = BF_COUNT(questions), EXPLAIN_BOUNDARY, NEWEST, STEPS };
 
 /* Newer servers draw a tree where they are not asked for the table of old, and MariaDB leaves out a column. */
 #define EXPLAIN PLAN "EXPLAIN /*!80000 FORMAT = TRADITIONAL *//*M! EXTENDED */ "
@@ -231,17 +262,38 @@ enum { EXPLAIN_MATCHING = BF_COUNT(questions), EXPLAIN_BOUNDARY, STEPS };
 static char *explain_matching(const struct bf_document *document, const struct bf_table *table)
 {
     struct bf_buffer buffer = {0};
-    const char *const predicates[] = {document->where, document->remaining};
     BF_AUTO_STRING char *free_choice = bf_mysql_without_index(table->reference);
 
     bf_buffer_format(&buffer, EXPLAIN "SELECT 1 FROM %s WHERE TRUE", free_choice);
-    for (size_t i = 0; i < BF_COUNT(predicates); i++) {
-        if (!predicates[i])
-            continue;
-        bf_buffer_text(&buffer, " AND (");
-        bf_mysql_author_predicate(&buffer, predicates[i], document->started_at);
-        bf_buffer_text(&buffer, ")");
+    bf_mysql_where(&buffer, document);
+    return bf_buffer_take(&buffer);
+}
+
+char *bf_mysql_counted(const struct bf_document *document, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+    BF_AUTO_STRING char *free_choice = bf_mysql_without_index(table->reference);
+
+    bf_buffer_format(&buffer, PLAN "SELECT 'rows_matching_exact', COUNT(*), NULL FROM %s WHERE TRUE", free_choice);
+    bf_mysql_where(&buffer, document);
+    return bf_buffer_take(&buffer);
+}
+
+/* New rows have the last keys, mostly. Without a predicate every row is asked for. */
+static char *newest(const struct bf_document *document, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+    if (!document->where && !document->remaining)
+        return bf_copy_string(PLAN "SELECT 'newest_matching', NULL, NULL");
+    bf_buffer_text(&buffer, PLAN "SELECT 'newest_matching', SUM(m), CONCAT('of ', COUNT(*)) FROM (SELECT CASE WHEN TRUE");
+    bf_mysql_where(&buffer, document);
+    bf_buffer_format(&buffer, " THEN 1 ELSE 0 END AS m FROM %s ORDER BY ", table->reference);
+    for (size_t i = 0; i < table->key_count; i++) {
+        bf_buffer_text(&buffer, i ? ", " : "");
+        bf_mysql_quote(&buffer, table->key[i].name);
+        bf_buffer_text(&buffer, " DESC");
     }
+    bf_buffer_text(&buffer, " LIMIT 100) newest");
     return bf_buffer_take(&buffer);
 }
 
@@ -257,18 +309,19 @@ static char *explain_boundary(const struct bf_table *table)
     return bf_buffer_take(&buffer);
 }
 
-/* The question with the columns of `set` in it. */
-static char *question(const char *sql, const struct bf_document *document)
+/* The question with the columns of `set`, and those of the key, in it. */
+static char *question(const char *sql, const struct bf_document *document, const struct bf_table *table)
 {
-    static const char mark[] = "{columns}";
+    static const char set[] = "{columns}", key[] = "{key}";
     struct bf_buffer buffer = {0};
-    for (const char *at = strstr(sql, mark); at; at = strstr(sql, mark)) {
+    for (const char *at = strchr(sql, '{'); at; at = strchr(sql, '{')) {
+        bool of_key = strncmp(at, key, strlen(key)) == 0;
         bf_buffer_append(&buffer, sql, (size_t)(at - sql));
-        for (size_t i = 0; i < document->set_count; i++) {
+        for (size_t i = 0; i < (of_key ? table->key_count : document->set_count); i++) {
             bf_buffer_text(&buffer, i ? ", " : "");
-            bf_mysql_literal(&buffer, document->set[i].name);
+            bf_mysql_literal(&buffer, of_key ? table->key[i].name : document->set[i].name);
         }
-        sql = at + strlen(mark);
+        sql = at + strlen(of_key ? key : set);
     }
     bf_buffer_text(&buffer, sql);
     return bf_buffer_take(&buffer);
@@ -294,8 +347,10 @@ void bf_mysql_measure(const struct bf_document *document, const struct bf_table 
 
     names_of(document, table, &schema, &name);
     for (size_t i = 0; i < STEPS; i++) {
-        texts[i] = i == EXPLAIN_MATCHING ? explain_matching(document, table)
-                   : i == EXPLAIN_BOUNDARY ? explain_boundary(table) : question(questions[i].sql, document);
+        texts[i] = i == EXPLAIN_MATCHING   ? explain_matching(document, table)
+                   : i == EXPLAIN_BOUNDARY ? explain_boundary(table)
+                   : i == NEWEST           ? newest(document, table)
+                                           : question(questions[i].sql, document, table);
         struct bf_step *step = bf_flight_add(flight, BF_STATEMENT_MEASURE, texts[i]);
         step->new_group = true;
         if (i >= BF_COUNT(questions))
@@ -392,6 +447,8 @@ static void read_boundary(const struct bf_answer *answer, struct bf_facts *facts
     bf_facts_set(facts, BF_FACT_KEY_USED, by_key ? 1 : 0, found);
 }
 
+static const enum bf_fact_name newest_facts[] = {BF_FACT_NEWEST};
+
 void bf_mysql_read_measure(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                            struct bf_facts *facts)
 {
@@ -400,6 +457,8 @@ void bf_mysql_read_measure(const struct bf_document *document, const struct bf_a
             read_matching(document, &answers[i], facts);
         else if (i == EXPLAIN_BOUNDARY)
             read_boundary(&answers[i], facts);
+        else if (i == NEWEST)
+            bf_measure_read(&answers[i], newest_facts, BF_COUNT(newest_facts), facts);
         else
             take(&answers[i], i, facts);
     }

@@ -25,6 +25,7 @@ const struct bf_dialect bf_dialect_postgresql = {
     .check = bf_postgresql_check,
     .read_checks = bf_postgresql_read_checks,
     .measure = bf_postgresql_measure,
+    .counted = bf_postgresql_counted,
     .tried = bf_postgresql_tried,
     .read_measure = bf_postgresql_read_measure,
     .trial = bf_postgresql_trial,

@@ -70,6 +70,7 @@ char *bf_postgresql_quantiles(const char *job, const struct bf_table *table);
 char *bf_postgresql_tried(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg);
 
 /* postgresql_measure.c */
+char *bf_postgresql_counted(const struct bf_document *document, const struct bf_table *table);
 void bf_postgresql_measure(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
                            char **ret_texts[], size_t *ret_count);
 void bf_postgresql_read_measure(const struct bf_document *document, const struct bf_answer *answers, size_t count,

@@ -1,6 +1,6 @@
 /* What a plan measures on PostgreSQL: catalogues, statistics and the planner's own words, never the table itself.
  *
- * $1 is the table as the author wrote it, $2 the columns of `set` as an array. */
+ * $1 is the table as the author wrote it, $2 the columns of `set` as an array, or those of the key. */
 #include "postgresql_dialect.h"
 
 #include <stdlib.h>
@@ -26,6 +26,10 @@
     "FROM pg_trigger g JOIN parts ON parts.oid = g.tgrelid WHERE NOT g.tgisinternal AND g.tgparentid = 0 "            \
     "AND g.tgenabled IN ('O', 'A') AND g.tgtype::int & 16 <> 0 "                                                     \
     "AND (g.tgattr = '' OR EXISTS (SELECT FROM cols WHERE cols.attrelid = g.tgrelid AND cols.attnum = ANY (g.tgattr)))"
+/* Before the row is there: behind it nothing of it can be changed. */
+#define INSERT_TRIGGERS                                                                                              \
+    "FROM pg_trigger g JOIN parts ON parts.oid = g.tgrelid WHERE NOT g.tgisinternal AND g.tgparentid = 0 "            \
+    "AND g.tgenabled IN ('O', 'A') AND g.tgtype::int & 7 = 7"
 #define FOREIGN_KEYS                                                                                                 \
     "FROM pg_constraint k JOIN cols ON (cols.attrelid = k.conrelid AND cols.attnum = ANY (k.conkey)) "                \
     "OR (cols.attrelid = k.confrelid AND cols.attnum = ANY (k.confkey)) WHERE k.contype = 'f' AND k.conparentid = 0"
@@ -40,6 +44,7 @@
 
 static const char structure[] = TABLE
     COUNTED("triggers", "g.tgname::text", TRIGGERS) "UNION ALL "
+    COUNTED("insert_triggers", "g.tgname::text", INSERT_TRIGGERS) "UNION ALL "
     COUNTED("foreign_keys", "k.conname::text", FOREIGN_KEYS) "UNION ALL "
     COUNTED("unique_indexes", "ic.relname::text", INDEXES("true")) "UNION ALL "
     COUNTED("indexes", "ic.relname::text", INDEXES("false")) "UNION ALL "
@@ -53,9 +58,24 @@ static const char structure[] = TABLE
     "WHERE option_name = 'autovacuum_enabled' AND option_value IN ('false', 'off', '0', 'no'))) UNION ALL "
     "SELECT 'freeze_age', max(100.0 * age(c.relfrozenxid) / current_setting('autovacuum_freeze_max_age')::float8), NULL "
     "FROM parts JOIN pg_class c ON c.oid = parts.oid WHERE c.relkind = 'r'";
-static const enum bf_fact_name structure_facts[] = {BF_FACT_TRIGGERS, BF_FACT_FOREIGN_KEYS, BF_FACT_UNIQUE_INDEXES,
+static const enum bf_fact_name structure_facts[] = {BF_FACT_TRIGGERS, BF_FACT_INSERT_TRIGGERS, BF_FACT_FOREIGN_KEYS, BF_FACT_UNIQUE_INDEXES,
                                                     BF_FACT_INDEXES, BF_FACT_OTHER_TOOLS, BF_FACT_UNCOVERED, BF_FACT_FILL,
                                                     BF_FACT_VACUUM_OFF, BF_FACT_FREEZE_AGE};
+
+/* Who changes a key is not told by any catalogue: a foreign key that follows its parent's does, and what the server remembers
+ * of statements, where it does. Both are signs; none is no proof. */
+static const char key_writers[] = TABLE
+    COUNTED("key_writers", "k.conname::text",
+            "FROM pg_constraint k JOIN cols ON cols.attrelid = k.conrelid AND cols.attnum = ANY (k.conkey) "
+            "WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confupdtype IN ('c', 'n', 'd')");
+static const enum bf_fact_name key_writers_facts[] = {BF_FACT_KEY_WRITERS};
+static const char key_statements[] = TABLE
+    COUNTED("key_writers", "left(s.query, 120)",
+            "FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid AND d.datname = current_database(), parts "
+            "JOIN pg_class c ON c.oid = parts.oid JOIN cols ON cols.attrelid = parts.oid "
+            "JOIN pg_attribute a ON a.attrelid = cols.attrelid AND a.attnum = cols.attnum "
+            "WHERE s.query ~* format('^\\s*update\\s+(only\\s+)?(\"?[^\\s\"]+\"?\\.)?\"?%s\"?\\s', regexp_replace(c.relname, '(\\W)', '\\\\\\1', 'g')) "
+            "AND split_part(lower(s.query), ' where ', 1) ~* format('(\\sset\\s+|,\\s*)\"?%s\"?\\s*=', regexp_replace(a.attname, '(\\W)', '\\\\\\1', 'g'))");
 
 static const char replication[] = TABLE
     COUNTED("publications", "p.pubname::text",
@@ -93,27 +113,69 @@ static const struct {
     const char *sql;
     const enum bf_fact_name *facts;
     size_t count;
+    bool of_key; /* its columns are those of the key, else those of `set` */
 } questions[] = {
-    {structure, structure_facts, BF_COUNT(structure_facts)},
-    {replication, replication_facts, BF_COUNT(replication_facts)},
-    {activity, activity_facts, BF_COUNT(activity_facts)},
+    {structure, structure_facts, BF_COUNT(structure_facts), false},
+    {replication, replication_facts, BF_COUNT(replication_facts), false},
+    {activity, activity_facts, BF_COUNT(activity_facts), false},
+    {key_writers, key_writers_facts, BF_COUNT(key_writers_facts), true},
 };
 
-/* Behind the questions: what the planner says of them. */
-enum { EXPLAIN_MATCHING = BF_COUNT(questions), EXPLAIN_BOUNDARY, STEPS };
+/* Behind the questions: what the planner says of them, and what need not be there. */
+enum { EXPLAIN_MATCHING = BF_COUNT(questions), EXPLAIN_BOUNDARY, NEWEST, KEY_STATEMENTS, STEPS };
 
 /* {"a","b"} */
+static void add_to_array(struct bf_buffer *array, const char *name)
+{
+    bf_buffer_text(array, array->length ? ",\"" : "{\"");
+    for (const char *at = name; *at; at++)
+        bf_buffer_format(array, *at == '"' || *at == '\\' ? "\\%c" : "%c", *at);
+    bf_buffer_text(array, "\"");
+}
+
 static char *array_of_columns(const struct bf_document *document)
 {
     struct bf_buffer array = {0};
-    for (size_t i = 0; i < document->set_count; i++) {
-        bf_buffer_text(&array, i ? ",\"" : "{\"");
-        for (const char *at = document->set[i].name; *at; at++)
-            bf_buffer_format(&array, *at == '"' || *at == '\\' ? "\\%c" : "%c", *at);
-        bf_buffer_text(&array, "\"");
-    }
+    for (size_t i = 0; i < document->set_count; i++)
+        add_to_array(&array, document->set[i].name);
     bf_buffer_text(&array, "}");
     return bf_buffer_take(&array);
+}
+
+static char *array_of_key(const struct bf_table *table)
+{
+    struct bf_buffer array = {0};
+    for (size_t i = 0; i < table->key_count; i++)
+        add_to_array(&array, table->key[i].name);
+    bf_buffer_text(&array, "}");
+    return bf_buffer_take(&array);
+}
+
+/* New rows have the last keys, mostly. Without a predicate every row is asked for. */
+static char *newest(const struct bf_document *document, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+    if (!document->where && !document->remaining)
+        return bf_copy_string("/* backfilld plan */ SELECT 'newest_matching', NULL, NULL");
+    bf_buffer_text(&buffer, "/* backfilld plan */ SELECT 'newest_matching', sum(m)::float8, 'of ' || count(*) FROM (SELECT CASE WHEN TRUE");
+    bf_postgresql_where(&buffer, document);
+    bf_buffer_format(&buffer, " THEN 1 ELSE 0 END AS m FROM %s ORDER BY ", table->reference);
+    for (size_t i = 0; i < table->key_count; i++) {
+        bf_buffer_text(&buffer, i ? ", " : "");
+        bf_postgresql_quote(&buffer, table->key[i].name);
+        bf_buffer_text(&buffer, " DESC");
+    }
+    bf_buffer_text(&buffer, " LIMIT 100) newest");
+    return bf_buffer_take(&buffer);
+}
+
+char *bf_postgresql_counted(const struct bf_document *document, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+    bf_buffer_format(&buffer, "/* backfilld plan */ SELECT 'rows_matching_exact', count(*)::float8, NULL FROM %s WHERE TRUE",
+                     table->reference);
+    bf_postgresql_where(&buffer, document);
+    return bf_buffer_take(&buffer);
 }
 
 static char *explain_matching(const struct bf_document *document, const struct bf_table *table)
@@ -140,16 +202,19 @@ void bf_postgresql_measure(const struct bf_document *document, const struct bf_t
                            char **ret_texts[], size_t *ret_count)
 {
     char **texts = bf_allocate(STEPS * sizeof *texts);
-    BF_AUTO_STRING char *columns = array_of_columns(document);
+    BF_AUTO_STRING char *columns = array_of_columns(document), *key = array_of_key(table);
     for (size_t i = 0; i < STEPS; i++) {
-        texts[i] = i == EXPLAIN_MATCHING ? explain_matching(document, table)
-                   : i == EXPLAIN_BOUNDARY ? explain_boundary(table) : bf_copy_string(questions[i].sql);
+        texts[i] = i == EXPLAIN_MATCHING   ? explain_matching(document, table)
+                   : i == EXPLAIN_BOUNDARY ? explain_boundary(table)
+                   : i == NEWEST           ? newest(document, table)
+                   : i == KEY_STATEMENTS   ? bf_copy_string(key_statements)
+                                           : bf_copy_string(questions[i].sql);
         struct bf_step *step = bf_flight_add(flight, BF_STATEMENT_MEASURE, texts[i]);
         step->new_group = true;
-        if (i >= BF_COUNT(questions))
+        if (i >= BF_COUNT(questions) && i != KEY_STATEMENTS)
             continue;
         bf_step_text(step, document->table);
-        bf_step_text(step, columns);
+        bf_step_text(step, i == KEY_STATEMENTS || questions[i].of_key ? key : columns);
     }
     *ret_texts = texts;
     *ret_count = STEPS;
@@ -180,15 +245,39 @@ static void read_boundary(const struct bf_answer *answer, struct bf_facts *facts
     bf_facts_set(facts, BF_FACT_KEY_USED, found ? 0 : 1, found);
 }
 
+/* A server that does not remember statements, or does not show them, takes nothing back. */
+static void read_key_statements(const struct bf_answer *answer, struct bf_facts *facts)
+{
+    double more = answer->outcome == BF_OUTCOME_OK ? bf_answer_real(answer, 0, 1, 0) : 0;
+    const struct bf_fact *so_far = &facts->of[BF_FACT_KEY_WRITERS];
+    if (more > 0) {
+        BF_AUTO_STRING char *all = bf_format("%s%s%s", so_far->detail ? so_far->detail : "", so_far->detail ? ", " : "",
+                                             bf_answer_value(answer, 0, 2));
+        bf_facts_set(facts, BF_FACT_KEY_WRITERS, so_far->value + more, all);
+    } else if (answer->outcome != BF_OUTCOME_OK && !so_far->known) {
+        bf_facts_unknown(facts, BF_FACT_KEY_WRITERS, so_far->detail ? so_far->detail : answer->message);
+    } else if (answer->outcome != BF_OUTCOME_OK && so_far->value == 0) {
+        bf_facts_set(facts, BF_FACT_KEY_WRITERS, 0, "by foreign keys; the server does not tell what statements it had "
+                                                    "(pg_stat_statements)");
+    }
+}
+
+static const enum bf_fact_name newest_facts[] = {BF_FACT_NEWEST};
+
 void bf_postgresql_read_measure(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                                 struct bf_facts *facts)
 {
     (void)document;
+    bf_facts_unknown(facts, BF_FACT_DISK_FREE, "PostgreSQL does not tell how much disk is free");
     for (size_t i = 0; i < count && i < STEPS; i++) {
         if (i == EXPLAIN_MATCHING)
             read_matching(&answers[i], facts);
         else if (i == EXPLAIN_BOUNDARY)
             read_boundary(&answers[i], facts);
+        else if (i == NEWEST)
+            bf_measure_read(&answers[i], newest_facts, BF_COUNT(newest_facts), facts);
+        else if (i == KEY_STATEMENTS)
+            read_key_statements(&answers[i], facts);
         else
             bf_measure_read(&answers[i], questions[i].facts, questions[i].count, facts);
     }

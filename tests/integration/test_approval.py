@@ -185,3 +185,35 @@ def test_what_it_took_stands_beside_the_estimate(daemon, client, database):
     shown = client("show", "job", code=0).stdout
     assert "\nestimate  " in shown and "\ntook      " in shown and "MIGRATION" not in shown
     assert "\nMIGRATION   job on shop" in client("show", "job", "--card", code=0).stdout
+
+
+@pytest.mark.engines(*ENGINES)
+def test_rows_are_counted_while_the_job_waits(make_daemon, database):
+    make_table(database, 900)
+    daemon = make_daemon(database, require_approval="all")
+    job = daemon.submit(fill(database, where="id <= 3000"))
+    until(lambda: daemon.get("/v1/jobs/job/plan").json["measured"].get("rows_matching_exact"), 10, "the rows are counted")
+    plan = daemon.get("/v1/jobs/job/plan").json
+    assert plan["measured"]["rows_matching_exact"] == {"value": 300, "detail": None} and plan["hash"] == job["plan"]["hash"]
+    assert abs(plan["estimate"]["rows_changed"] - 300) <= 1
+    assert "rows to change: 300 (counted)" in plan["card"]
+    assert [event["text"] for event in daemon.events(job) if event["type"] == "note"] == ["counted: 300 rows are asked for"]
+    again = daemon.submit(fill(database, name="ranged", range={"after": ["100"]}, where="id <= 4000"))
+    detail = daemon.get(f"/v1/jobs/{again['id']}/plan").json["measured"]["rows_matching_exact"]
+    assert detail == {"value": None, "detail": "not counted: the document has a range"}
+
+
+@pytest.mark.engines(*ENGINES)
+def test_a_count_stops_with_the_wait(make_daemon, database):
+    """What counts is taken off the server when the job is aborted, however long it would have gone on."""
+    make_table(database, 900)
+    daemon = make_daemon(database, require_approval="all")
+    slowly = {"postgresql": "pg_sleep(0.01) IS NOT NULL", "mysql": "SLEEP(0.01) = 0", "mariadb": "SLEEP(0.01) = 0"}[database.engine]
+    job = daemon.submit(fill(database, where=f"n = 0 AND {slowly}", pace=pace(10)))
+    watched = {"postgresql": "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backfilld plan' AND state = 'active'"}
+    count = watched.get(database.engine, "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%rows_matching_exact%' "
+                                         "AND id <> connection_id()")
+    until(lambda: database.value(count) == 1, 10, "it counts")
+    daemon.abort(job)
+    until(lambda: database.value(count) == 0, 3, "it counts no more")
+    assert daemon.job(job)["state"] == "aborted"

@@ -64,14 +64,38 @@ def test_what_the_catalogue_says_is_a_reason(code, planned, database):
     assert reason["risk"] == risk and part in reason["text"], reason
 
 
-def test_a_plan_leaves_nothing_behind(planned, database):
+def catalogue(database):
+    """Every object of the server that could be made or changed, with what identifies it."""
+    if database.engine == "postgresql":
+        return database.rows("SELECT oid::text, relname, relfilenode FROM pg_class UNION ALL SELECT oid::text, nspname, 0 FROM pg_namespace "
+                             "UNION ALL SELECT oid::text, proname, 0 FROM pg_proc ORDER BY 1, 2")
+    return database.rows("SELECT table_schema, table_name, create_time FROM information_schema.tables WHERE table_schema NOT IN "
+                         "('mysql', 'sys', 'performance_schema', 'information_schema') ORDER BY 1, 2")
+
+
+@pytest.mark.engines(*ENGINES)
+def test_a_plan_leaves_nothing_behind(daemon, database):
+    """Neither without the control schema nor with it, nor in the store."""
+    make_table(database, 2000)
+
     def picture():
-        return (database.rows("SELECT oid, relname, relfilenode FROM pg_class ORDER BY oid"),
-                database.rows("SELECT * FROM orders ORDER BY id"), database.has_schema())
+        control = ["job", "checkpoint", "control", "aside"] if database.has_schema() else []
+        tables = [database.table("counted")] + [f"backfilld.{name}" for name in control]
+        return ([database.rows(f"SELECT * FROM {name} ORDER BY 1, 2") for name in tables], catalogue(database),
+                daemon.get("/v1/jobs").json["jobs"], daemon.get("/v1/events").json["events"])
+
+    def plan():
+        answer = daemon.post(PLAN, document(database.table("counted"), {"n": "n + 1"}, where="n >= 0"))
+        assert answer.status == 200 and answer.json["measured"]["trial_changed"]["value"] > 0, answer.text
     before = picture()
-    plan = planned()
-    assert plan["measured"]["trial_batches"]["value"] == 3 and plan["measured"]["trial_changed"]["value"] > 0
+    plan()
     assert picture() == before and not database.has_schema()
+    done = daemon.wait(daemon.submit(document(database.table("counted"), {"n": "n + 1"}, pace=pace(1000))), "completed")
+    until(lambda: daemon.job(done)["state"] == "completed" and daemon.events(done)[-1]["to"] == "completed", 10, "it is stored")
+    before = picture()
+    assert database.has_schema()
+    plan()
+    assert picture() == before
 
 
 @pytest.mark.engines(*ENGINES)
@@ -176,26 +200,101 @@ def test_the_card(daemon, planned):
     daemon.wait(job, "completed")
 
 
+@pytest.mark.engines(*ENGINES)
+def test_who_gives_new_rows_their_value(daemon, database):
+    """The newest rows show whether whoever inserts them writes the column, too."""
+    make_table(database, 400)
+    database.execute("UPDATE counted SET n = 1 WHERE id > 3000")
+
+    def newest(**more):
+        measured = daemon.post(PLAN, document(database.table("counted"), {"n": "n + 1"}, **more)).json["measured"]
+        return measured.get("newest_matching")
+    assert newest(where="n = 0") == {"value": 0, "detail": "of 100"}
+    assert newest(where="n = 1")["value"] == 100 and newest(remaining="id <= 3500 AND n = 1")["value"] == 50
+    assert newest() is None
+
+
+@pytest.mark.engines(*ENGINES)
+def test_who_changes_the_key_is_seen(daemon, database):
+    """By a foreign key that follows, and by what the server remembers of statements."""
+    make_table(database, 50)
+    job = document(database.table("counted"), {"n": "n + 1"})
+    before = daemon.post(PLAN, job).json
+    assert before["measured"]["key_writers"]["value"] == 0 and "key_written" not in codes(before)
+    if database.engine == "mysql":
+        database.execute("UPDATE counted SET n = n, id = id WHERE id = 10")
+        reason = codes(daemon.post(PLAN, job).json)["key_written"]
+        assert reason["risk"] == "YELLOW" and "SET `n` = `n` , `id` = `id`" in reason["text"]
+    database.execute("CREATE TABLE parents (id bigint PRIMARY KEY)")
+    database.execute("INSERT INTO parents SELECT id FROM counted")
+    database.execute("ALTER TABLE counted ADD CONSTRAINT of_parent FOREIGN KEY (id) REFERENCES parents (id) ON UPDATE CASCADE")
+    assert "of_parent" in codes(daemon.post(PLAN, job).json)["key_written"]["text"]
+
+
+def test_statements_that_change_the_key_are_remembered(planned, database):
+    """As pg_stat_statements shows them, where it is there; this one stands in for it."""
+    assert "pg_stat_statements" in planned()["measured"]["key_writers"]["detail"]
+    database.execute("CREATE TABLE pg_stat_statements AS SELECT oid AS dbid, ''::text AS query FROM pg_database "
+                     "WHERE datname = current_database()")
+    for harmless in ("UPDATE orders SET n = $1 WHERE id = $2", "UPDATE orders_old SET id = $1", "SELECT id FROM orders",
+                     "UPDATE customers SET id = $1", "update orders set paid = id = $1"):
+        database.execute("UPDATE pg_stat_statements SET query = %s", (harmless,))
+        assert "key_written" not in codes(planned()), harmless
+    for writes in ("UPDATE orders SET id = $1 WHERE id = $2", 'update only public."orders" set n = $1, "id" = $2',
+                   "UPDATE public.orders AS o\nSET n=n,id=id+$1"):
+        database.execute("UPDATE pg_stat_statements SET query = %s", (writes,))
+        assert writes in codes(planned())["key_written"]["text"]
+
+
+@pytest.mark.engines(*ENGINES)
+def test_free_disk_is_measured_or_said_not_to_be(daemon, database):
+    make_table(database, 50)
+    disk = daemon.post(PLAN, document(database.table("counted"), {"n": "n + 1"})).json["measured"]["disk_free"]
+    assert disk["value"] is None and disk["detail"] or disk["value"] > 1000000
+
+
 def test_a_trial_that_the_server_refuses_is_said(daemon, planned, database):
     database.execute("UPDATE orders SET code = 0 WHERE id = 3")
     plan = daemon.post(PLAN, document("public.orders", {"n": "100 / code"})).json
     assert codes(plan)["trial_failed"]["risk"] == "RED" and "division by zero" in codes(plan)["trial_failed"]["text"]
 
 
-def test_a_role_without_rights_gets_an_honest_plan(make_daemon, database, planned):
-    database.execute("CREATE ROLE plain LOGIN")
-    database.execute("GRANT SELECT, UPDATE ON orders TO plain")
-    database.execute("GRANT CREATE ON DATABASE " + database.value("SELECT current_database()") + " TO plain")
+def plain_account(database):
+    """The URL of one as a managed service gives it away: it may change the tables of its database, and sees nothing of the
+    server; and how to be rid of it."""
+    user = f"plain_{database.name}"
+    if database.engine == "postgresql":
+        database.execute(f"CREATE ROLE {user} LOGIN; GRANT SELECT, UPDATE ON counted TO {user}; "
+                         f"GRANT CREATE ON DATABASE {database.name} TO {user}")
+        return as_role(database, user), [f"DROP OWNED BY {user}", f"DROP ROLE {user}"]
+    database.execute(f"CREATE USER {user}@'%' IDENTIFIED BY 'bf-secret'")
+    database.execute(f"GRANT SELECT, UPDATE ON {database.name}.* TO {user}@'%'")
+    return database.url.replace("//backfill@", f"//{user}@"), [f"DROP USER {user}@'%'"]
+
+
+@pytest.mark.engines(*ENGINES)
+def test_a_managed_server_gets_a_plan_that_is_useful_and_honest(make_daemon, database):
+    """No superuser, no view of others, none of the disk: what is known is told, what is not says which right is missing."""
+    make_table(database, 9000)
+    url, leave = plain_account(database)
     try:
-        daemon = make_daemon(database, primary=as_role(database, "plain"))
-        plan = daemon.post(PLAN, orders()).json
-        assert plan["unmeasured"] == []
-        oldest = plan["measured"]["oldest_transaction"]
-        assert oldest["value"] is None and "pg_monitor" in oldest["detail"]
-        assert "oldest_transaction is not measured" in " ".join(reason["text"] for reason in plan["reasons"])
+        daemon = make_daemon(url, **getattr(database, "target", {}))
+        plan = daemon.post(PLAN, document(database.table("counted"), {"n": "n + 1"}, where="n = 0")).json
+        measured = plan["measured"]
+        assert plan["unmeasured"] == [] and plan["risk"] == "RED"
+        assert measured["trial_batches"]["value"] == 3 and measured["boundary_by_key"]["value"] == 1
+        assert 0 < plan["estimate"]["seconds_low"] < plan["estimate"]["seconds_high"]
+        right = {"postgresql": "pg_monitor", "mysql": "GRANT PROCESS", "mariadb": "GRANT PROCESS"}[database.engine]
+        assert measured["oldest_transaction"]["value"] is None and right in measured["oldest_transaction"]["detail"]
+        assert measured["disk_free"]["value"] is None and measured["disk_free"]["detail"]
+        said = " ".join(reason["text"] for reason in plan["reasons"] if reason["code"] == "unmeasured")
+        assert "oldest_transaction is not measured" in said
+        assert all(fact["value"] is not None or fact["detail"] for fact in measured.values()), measured
+        assert "unmeasured: oldest_transaction" in plan["card"] and all(len(line) <= 100 for line in plan["card"].splitlines())
+        daemon.stop()
     finally:
-        database.execute("DROP OWNED BY plain")
-        database.execute("DROP ROLE plain")
+        for statement in leave:
+            database.execute(statement)
 
 
 def test_a_plan_of_a_large_table_reads_little_of_it(make_daemon, database):

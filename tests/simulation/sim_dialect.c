@@ -49,7 +49,7 @@ static struct bf_table *read_survey(const struct bf_document *document, const st
                                .key_count = 1,
                                .locks_first = version && strcmp(version, "locks first") == 0,
                                .rows_estimated = -1,
-                               .bytes = -1};
+                               .bytes = 8192};
     table->key[0].name = bf_copy_string("id");
     table->key[0].type = bf_copy_string("bigint");
     return table;
@@ -103,6 +103,12 @@ static void measure(const struct bf_document *document, const struct bf_table *t
     bf_flight_add(flight, BF_STATEMENT_MEASURE, "measure")->new_group = true;
 }
 
+static char *counted(const struct bf_document *document, const struct bf_table *table)
+{
+    (void)document, (void)table;
+    return bf_copy_string("count");
+}
+
 static char *tried(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg)
 {
     (void)document, (void)table, (void)split, (void)leg;
@@ -146,6 +152,7 @@ const struct bf_dialect sim_dialect = {.name = "simulation",
                                        .check = check,
                                        .read_checks = read_checks,
                                        .measure = measure,
+                                       .counted = counted,
                                        .tried = tried,
                                        .read_measure = read_measure,
                                        .trial = trial,

@@ -37,6 +37,7 @@ static void begin(struct harmless *harmless)
     for (enum bf_fact_name name = 0; name < BF_FACT_COUNT; name++)
         bf_facts_set(&harmless->facts, name, measured[name], NULL);
     bf_facts_unknown(&harmless->facts, BF_FACT_MATCHING_EXACT, NULL);
+    bf_facts_unknown(&harmless->facts, BF_FACT_NEWEST, NULL);
     harmless->risk = (struct bf_risk_case){.document = &harmless->document, .facts = &harmless->facts, .rehearsed = true,
                                            .estimate = &harmless->estimate, .thresholds = &harmless->thresholds, .lag_limit = 1.5};
 }
@@ -78,6 +79,7 @@ FACT(waiting, BF_FACT_LOCK_WAITS, 3, NULL)
 FACT(conflicts, BF_FACT_TRIAL_CONFLICTS, 1, NULL)
 FACT(slow, BF_FACT_TRIAL_SECONDS, 60, NULL)
 FACT(uncovered, BF_FACT_UNCOVERED, 1, "n")
+FACT(key_written, BF_FACT_KEY_WRITERS, 1, "orders_customer_fkey")
 FACT(old, BF_FACT_OLDEST_TRANSACTION, 4000, "session 7")
 FACT(no_vacuum, BF_FACT_VACUUM_OFF, 1, NULL)
 FACT(wraparound, BF_FACT_FREEZE_AGE, 95, NULL)
@@ -132,6 +134,7 @@ static const struct {
     {"volatile_predicate", BF_RISK_YELLOW, by_the_clock, "time"},
     {"late_rows", BF_RISK_YELLOW, one_pass, "`remaining`"},
     {"new_rows_uncovered", BF_RISK_YELLOW, uncovered, ": n"},
+    {"key_written", BF_RISK_YELLOW, key_written, "twice or not at all: orders_customer_fkey"},
     {"inverse_by_author", BF_RISK_YELLOW, inverse, "author"},
     {"not_rehearsed", BF_RISK_YELLOW, unrehearsed, "another target"},
     {"no_backup_check", BF_RISK_YELLOW, no_check, "backup"},
@@ -172,6 +175,28 @@ static void test_each_rule_on_and_off(void **state)
             fail_msg("%s says \"%s\", not \"%s\"", cases[i].code, reason->text, cases[i].part);
         assert_int_equal(reason->risk, cases[i].risk);
         assert_int_equal(judgement.risk, cases[i].risk);
+        bf_judgement_clear(&judgement);
+        bf_facts_clear(&harmless.facts);
+    }
+}
+
+static void test_new_rows_are_covered_by_whoever_writes_them(void **state)
+{
+    (void)state;
+    static const struct {
+        double newest, triggers; /* newest under 0: not known */
+        bool said;
+    } wanted[] = {{-1, 0, true}, {7, 0, true}, {0, 0, false}, {7, 1, false}};
+    for (size_t i = 0; i < BF_COUNT(wanted); i++) {
+        struct harmless harmless;
+        struct bf_judgement judgement;
+        begin(&harmless);
+        uncovered(&harmless);
+        if (wanted[i].newest >= 0)
+            bf_facts_set(&harmless.facts, BF_FACT_NEWEST, wanted[i].newest, NULL);
+        bf_facts_set(&harmless.facts, BF_FACT_INSERT_TRIGGERS, wanted[i].triggers, NULL);
+        judge(&harmless, &judgement);
+        assert_int_equal(reason_of(&judgement, "new_rows_uncovered") != NULL, wanted[i].said);
         bf_judgement_clear(&judgement);
         bf_facts_clear(&harmless.facts);
     }
@@ -346,6 +371,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_rule_on_and_off),
+        cmocka_unit_test(test_new_rows_are_covered_by_whoever_writes_them),
         cmocka_unit_test(test_the_cases_are_all_rules),
         cmocka_unit_test(test_a_small_table_with_journal_is_green),
         cmocka_unit_test(test_mandatory_measurements),

@@ -103,16 +103,23 @@ static struct bf_session *connect_session(void *context, const struct bf_session
     return world->sessions = session;
 }
 
+static bool counts(const struct bf_step *step)
+{
+    return step->statement == BF_STATEMENT_MEASURE && strcmp(step->sql, "count") == 0;
+}
+
 static void execute(struct bf_session *session, struct bf_flight *flight, bf_flight_done *done, void *argument)
 {
     session->flight = flight;
     session->done = done;
     session->flight_argument = argument;
+    for (size_t i = 0; i < flight->count; i++)
+        session->world->counting |= counts(&flight->steps[i]);
 }
 
 static void cancel(struct bf_session *session)
 {
-    (void)session;
+    session->world->cancels++;
 }
 
 static void close_session(struct bf_session *session)
@@ -129,6 +136,7 @@ static void answer_flight(struct bf_session *session)
 {
     struct bf_answer answers[BF_STEPS_MAX] = {{0}};
     char *columns[BF_CHECKPOINT_COLUMNS] = {0}, *no_writes = (char *)(uintptr_t)"0";
+    char *counted[3] = {(char *)(uintptr_t)"rows_matching_exact", (char *)(uintptr_t)"77", NULL};
     columns[BF_CHECKPOINT_POSITION] = (char *)(uintptr_t)session->world->position;
     struct bf_flight *flight = session->flight;
     for (size_t i = 0; i < flight->count; i++)
@@ -136,6 +144,8 @@ static void answer_flight(struct bf_session *session)
             answers[i] = (struct bf_answer){.rows = 1, .columns = BF_CHECKPOINT_COLUMNS, .values = columns};
         else if (flight->steps[i].statement == BF_STATEMENT_WRITES)
             answers[i] = (struct bf_answer){.rows = 1, .columns = 1, .values = &no_writes};
+        else if (counts(&flight->steps[i]))
+            answers[i] = (struct bf_answer){.rows = 1, .columns = 3, .values = counted};
     session->flight = NULL;
     session->done(session->flight_argument, session, flight, answers, false);
 }
@@ -199,10 +209,15 @@ void world_crash(struct test_world *world)
     assert_null(world->sessions);
 }
 
+bool world_step(struct test_world *world)
+{
+    return fire_one(world) || (!world->store_waits && world_write_one(world, world->store_fails)) || serve_one(world);
+}
+
 void world_run(struct test_world *world)
 {
     for (int steps = 0; steps < 10000; steps++)
-        if (!fire_one(world) && (world->store_waits || !world_write_one(world, world->store_fails)) && !serve_one(world))
+        if (!world_step(world))
             return;
     fail_msg("something spins");
 }

@@ -37,7 +37,8 @@ struct test_world {
     bool server_silent;                /* nobody who connects hears anything */
     bool server_refuses;               /* ... or is turned away */
     const char *position;              /* what the server says of a checkpoint; NULL: there is none */
-    int connects;
+    int connects, cancels;
+    bool counting;                     /* a flight that counts rows is under way */
     struct stored jobs[JOBS_MAX];      /* what the store holds */
     int job_count;
     struct bf_latch latches[8];
@@ -57,6 +58,7 @@ void world_start(struct test_world *world);
 void world_crash(struct test_world *world);
 /* Until nothing more happens without time passing. */
 void world_run(struct test_world *world);
+bool world_step(struct test_world *world); /* one thing of what world_run does; false: nothing is left */
 void world_pass(struct test_world *world, int64_t milliseconds);
 
 /* A job in the store, in any state; the id of the n-th ends in n. `more`: further members of the document, or "". */

@@ -4,6 +4,7 @@
 
 #include "allocate.h"
 #include "engine_world.h"
+#include "plan_text.h"
 
 static const char DOCUMENT[] =
     "{\"name\":\"job\",\"target\":\"shop\",\"table\":\"t\",\"set\":{\"n\":\"1\"},\"undo\":\"none\",\"pace\":{\"nice\":2}}";
@@ -266,6 +267,59 @@ static void a_change_of_a_started_job_is_the_word_of_who_makes_it(void **state)
     world_free(world);
 }
 
+/* Waits for approval, with a count under way. */
+static struct test_world *counting(void)
+{
+    struct test_world *world = world_new();
+    struct heard heard = {0};
+    world->targets[0].require_approval = BF_APPROVAL_ALL;
+    world->store_waits = true;
+    world_start(world);
+    bf_engine_submit(world->engine, DOCUMENT, strlen(DOCUMENT), NULL, "ann", false, on_answer, &heard);
+    world_run(world);
+    world->store_waits = false;
+    for (int i = 0; i < 200 && !world->counting; i++)
+        world_step(world);
+    assert_true(world->counting);
+    assert_int_equal(world_state(world, "job"), BF_STATE_AWAITING_APPROVAL);
+    return world;
+}
+
+static void rows_are_counted_while_it_waits(void **state)
+{
+    (void)state;
+    struct test_world *world = counting();
+    BF_AUTO_STRING char *hash = bf_plan_text(bf_job_record(world_find(world, "job"))->plan, "hash");
+    world_run(world);
+    assert_null(world->sessions);
+    assert_string_equal(world_event(world, "job", "note")->text, "counted: 77 rows are asked for");
+    BF_AUTO_STRING char *plan = bf_job_plan(world_find(world, "job"));
+    assert_non_null(strstr(plan, "\"rows_matching_exact\":{\"value\":77.0"));
+    assert_non_null(strstr(plan, "rows to change: 77 (counted)"));
+    assert_non_null(strstr(plan, hash)); /* what is known better is no other plan */
+    world_free(world);
+}
+
+static void a_count_ends_with_the_wait(void **state)
+{
+    (void)state;
+    struct test_world *world = counting();
+    world->server_silent = true;
+    assert_int_equal(order(world, "job", BF_ORDER_ABORT).code, BF_OK);
+    assert_true(world->cancels > 0);
+    world->server_silent = false;
+    world_run(world);
+    assert_null(world->sessions);
+    assert_null(world_event(world, "job", "note"));
+    world_free(world);
+    world = counting(); /* whatever is under way when the daemon goes */
+    world_free(world);
+    world = counting();
+    bf_engine_set_targets(world->engine, NULL, 0);
+    assert_null(world->sessions);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +334,8 @@ int main(void)
         cmocka_unit_test(a_plan_without_a_risk_is_of_a_former_release),
         cmocka_unit_test(a_change_past_what_was_approved_asks),
         cmocka_unit_test(a_change_in_a_pause_is_looked_at_in_the_queue),
+        cmocka_unit_test(rows_are_counted_while_it_waits),
+        cmocka_unit_test(a_count_ends_with_the_wait),
         cmocka_unit_test(a_change_of_a_started_job_is_the_word_of_who_makes_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
