@@ -12,7 +12,7 @@
 /* The section that is being read. */
 enum place { OUTSIDE, DAEMON, TARGET, SOURCE, IGNORED };
 
-enum { SETTINGS_MAX = 24, SECTIONS_MAX = BF_TARGETS_MAX + BF_SOURCES_MAX + 2 };
+enum { SETTINGS_MAX = 40, SECTIONS_MAX = BF_TARGETS_MAX + BF_SOURCES_MAX + 2 };
 
 struct reader {
     struct bf_config *config;
@@ -113,6 +113,26 @@ static char *set_ceiling(struct reader *reader, const char *value)
     return bf_rules_add_ceiling(&reader->target->rules, reader->key + strlen("ceiling."), value, reader->line);
 }
 
+static char *set_public_url(struct reader *reader, const char *value)
+{
+    return bf_value_public_url(value, &reader->config->public_url);
+}
+
+static char *set_webhook(struct reader *reader, const char *value)
+{
+    return bf_value_source_url(value, &reader->target->webhook);
+}
+
+static char *set_webhook_secret_file(struct reader *reader, const char *value)
+{
+    return bf_value_password_file(value, &reader->target->webhook_secret_file);
+}
+
+static char *set_webhook_format(struct reader *reader, const char *value)
+{
+    return bf_value_webhook_format(value, &reader->target->webhook_format);
+}
+
 static char *set_source_url(struct reader *reader, const char *value)
 {
     reader->url_line = reader->line;
@@ -154,6 +174,9 @@ static const struct {
     {{"daemon", "keep_jobs", "180d", true,
       "How long a job is remembered after its end, with its events."},
      set_keep_jobs},
+    {{"daemon", "public_url", NULL, true,
+      "How people reach the dashboard: what links in webhooks begin with. (Default: http:// and what listen says.)"},
+     set_public_url},
     {{"daemon", "keep_undo", NULL, false, NULL}, NULL},
     {{"target", "primary", NULL, true,
       "The connection to the primary, without a password; several hosts are tried in turn. (There is no "
@@ -178,7 +201,15 @@ static const struct {
       "How long the writes of others are counted before a plan is made (10ms to 5s)."},
      set_plan_window},
     {{"target", "two_person", NULL, false, NULL}, NULL},
-    {{"target", "webhook", NULL, false, NULL}, NULL},
+    {{"target", "webhook", NULL, true,
+      "A URL that is told of every change of a job's state, of triggers and alerts, and of jobs that are stuck. (No default.)"},
+     set_webhook},
+    {{"target", "webhook_format", "json", true,
+      "json: the event and the job, with a sentence in \"text\"; slack: the sentence alone, with Slack's escapes."},
+     set_webhook_format},
+    {{"target", "webhook_secret_file", NULL, true,
+      "A file with a secret that signs each message: X-Backfilld-Signature: sha256=HMAC; mode 0600. (No default.)"},
+     set_webhook_secret_file},
     {{"target", "risk.", NULL, true,
       "From where on something is a reason for a plan not to be GREEN: risk.FIELD."},
      set_threshold},

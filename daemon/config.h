@@ -20,6 +20,8 @@ enum {
     BF_REPLICAS_MAX = 16
 };
 
+enum bf_webhook_format { BF_WEBHOOK_JSON, BF_WEBHOOK_SLACK };
+
 /* Where a target's replicas are found. */
 struct bf_replicas {
     char *text; /* as written: "none", "auto" or URLs; NULL: not given */
@@ -38,6 +40,9 @@ struct bf_target_config {
     struct bf_thresholds thresholds; /* of risk */
     struct bf_replicas replicas;
     struct bf_rules rules; /* defaults and ceilings */
+    char *webhook;         /* URL, which may be a secret; NULL: none */
+    char *webhook_secret_file; /* NULL: not signed */
+    enum bf_webhook_format webhook_format;
     int line;              /* of its section */
 };
 
@@ -45,6 +50,7 @@ struct bf_config {
     char *listen; /* as written: an address of this machine alone and a port, or unix:/path */
     char *state;  /* path of the SQLite store */
     char *jobs;   /* directory of job documents; NULL: none */
+    char *public_url; /* of the dashboard, without the last slash; NULL: what `listen` says */
     int64_t keep_jobs; /* milliseconds */
     struct bf_target_config targets[BF_TARGETS_MAX];
     size_t target_count;

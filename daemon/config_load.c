@@ -33,10 +33,13 @@ void bf_config_free(struct bf_config *config)
     free(config->listen);
     free(config->state);
     free(config->jobs);
+    free(config->public_url);
     for (size_t i = 0; i < config->target_count; i++) {
         free(config->targets[i].name);
         free(config->targets[i].primary);
         free(config->targets[i].password_file);
+        free(config->targets[i].webhook);
+        free(config->targets[i].webhook_secret_file);
         bf_replicas_clear(&config->targets[i].replicas);
         bf_rules_clear(&config->targets[i].rules);
     }

@@ -25,6 +25,7 @@
 #include "sqlite_store.h"
 #include "targets.h"
 #include "uv_world.h"
+#include "webhooks.h"
 
 /* Exit codes of the daemon (0: stopped in order). */
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
@@ -48,6 +49,7 @@ struct daemon {
     struct bf_engine *engine;
     struct bf_job_files *job_files;
     struct bf_sampler *sampler;
+    struct bf_webhooks *webhooks;
     struct bf_http *http;
     uv_signal_t terminate, interrupt, reload;
     uv_timer_t deadline;
@@ -56,8 +58,11 @@ struct daemon {
 
 static void on_event(void *argument, const struct bf_record *record, const struct bf_event *event)
 {
-    (void)argument;
+    const struct daemon *daemon = argument;
+
     bf_log_event(record, event);
+    if (daemon->webhooks)
+        bf_webhooks_heard(daemon->webhooks, event);
 }
 
 static void on_store_trouble(void *argument, const char *text)
@@ -188,7 +193,8 @@ static void take_over(struct daemon *daemon, struct bf_config *config)
                bf_duration_format(config->keep_jobs, other));
         bf_engine_set_keep_jobs(daemon->engine, config->keep_jobs);
     }
-    changes += take_over_sources(daemon, config);
+    changes += take_over_sources(daemon, config) + bf_webhooks_changes(daemon->config, config);
+    bf_webhooks_apply(daemon->webhooks, config, &(struct bf_error){0});
     if (reconnected > 0)
         bf_http_targets_changed(daemon->http);
     bf_targets_sweep(daemon->targets, daemon->engine);
@@ -306,6 +312,13 @@ static enum bf_code start(struct daemon *daemon, struct bf_error *error)
         error);
     if (!daemon->http)
         return error->code;
+    const char *address = bf_http_address(daemon->http);
+    daemon->webhooks = bf_webhooks_new(&(struct bf_webhooks_options){
+        .loop = &daemon->loop, .curl = daemon->curl, .engine = daemon->engine, .store = daemon->store,
+        .address = strncmp(address, "http://", 7) == 0 ? address : NULL});
+    code = bf_webhooks_apply(daemon->webhooks, daemon->config, error);
+    if (code != BF_OK)
+        return code;
     /* Also before the jobs are loaded: until the files were looked at, none of them may be forgotten. The first file is
      * looked at from the loop, when they are there. */
     bf_job_files_scan(daemon->job_files, daemon->config->jobs);
@@ -341,6 +354,8 @@ static void clean_up(struct daemon *daemon)
     bf_job_files_free(daemon->job_files);
     daemon->job_files = NULL;
     bf_sampler_free(daemon->sampler);
+    bf_webhooks_free(daemon->webhooks);
+    daemon->webhooks = NULL;
     if (daemon->engine)
         bf_engine_free(daemon->engine);
     bf_http_sources_free(daemon->sources);

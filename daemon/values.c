@@ -138,6 +138,27 @@ char *bf_value_source_url(const char *value, char **ret_url)
     return fault;
 }
 
+char *bf_value_public_url(const char *value, char **ret_url)
+{
+    char *fault = bf_curl_url_fault(value);
+    size_t length = strlen(value);
+
+    if (fault || strchr(value, '?'))
+        return fault ? fault : bf_copy_string("holds a query (?)");
+    while (value[length - 1] == '/')
+        length--;
+    *ret_url = bf_copy_bytes(value, length);
+    return NULL;
+}
+
+char *bf_value_webhook_format(const char *value, enum bf_webhook_format *ret_format)
+{
+    if (strcmp(value, "json") != 0 && strcmp(value, "slack") != 0)
+        return bf_copy_string("must be json or slack");
+    *ret_format = *value == 's' ? BF_WEBHOOK_SLACK : BF_WEBHOOK_JSON;
+    return NULL;
+}
+
 char *bf_value_source_type(const char *value, enum bf_source_type *ret_type)
 {
     static const char *const names[] = {"prometheus", "json", "status"};

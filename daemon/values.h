@@ -14,6 +14,8 @@ char *bf_value_jobs(const char *value, char **ret_path);
 char *bf_value_keep_jobs(const char *value, int64_t *ret_milliseconds);
 char *bf_value_section_name(const char *kind, const char *name); /* kind: "target", "source" */
 char *bf_value_source_url(const char *value, char **ret_url);
+char *bf_value_public_url(const char *value, char **ret_url); /* without the last slash */
+char *bf_value_webhook_format(const char *value, enum bf_webhook_format *ret_format);
 char *bf_value_source_type(const char *value, enum bf_source_type *ret_type);
 char *bf_value_source_timeout(const char *value, int64_t *ret_milliseconds);
 char *bf_value_primary(const char *value, char **ret_url);

@@ -126,6 +126,11 @@ static void write_state(struct page *page, const struct shown *shown)
     write_line(page, shown, NULL, "state", bf_state_name(shown->record->state), 1);
 }
 
+static void write_stuck(struct page *page, const struct shown *shown)
+{
+    write_number(page, shown, bf_job_stuck(shown->job) ? 1 : 0);
+}
+
 static void write_progress_ratio(struct page *page, const struct shown *shown)
 {
     double fraction = bf_progress_fraction(&shown->record->progress, shown->record->state);
@@ -158,6 +163,7 @@ static const struct family {
     {"backfilld_hold_seconds_total", "counter", "Time in which the job held or backed off, by reason.", write_hold_seconds},
     {"backfilld_retries_total", "counter", "How often the job backed off to try again, by reason.", write_retries},
     {"backfilld_state", "gauge", "1 for the state that the job is in.", write_state},
+    {"backfilld_stuck", "gauge", "1 while nothing moved for longer than limits.stuck_after.", write_stuck},
     {"backfilld_progress_ratio", "gauge", "How much is done, 0 to 1; absent while unknown.", write_progress_ratio},
     {"backfilld_eta_seconds", "gauge", "Time until the end at the present rate; absent while unknown.", write_eta_seconds},
     {"backfilld_checkpoint_age_seconds", "gauge", "Time since the checkpoint was last written; absent unless at work.",

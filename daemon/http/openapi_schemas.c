@@ -123,7 +123,7 @@ static const struct member members[] = {
     {"Event", "job", "Id?", "null: of no job (pause_all, resume_all)"},
     {"Event", "at", "time", NULL},
     {"Event", "type", "string",
-     "state, note, epoch, retry, pass, check, tune, pause, hold, set_aside, replica, rollback, back, trigger, alert, pause_all, resume_all"},
+     "state, note, epoch, retry, pass, check, tune, pause, hold, set_aside, replica, rollback, back, trigger, alert, stuck, pause_all, resume_all"},
     {"Event", "from", "State?", "of the type state"},
     {"Event", "to", "State?", "of the type state"},
     {"Event", "actor", "string", "who: operator, daemon, control, timer, trigger:NAME, alert:NAME"},

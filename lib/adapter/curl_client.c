@@ -422,7 +422,7 @@ char *bf_curl_url_fault(const char *url)
     else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
         fault = bf_copy_string("must begin with http:// or https://");
     else if (curl_url_get(parts, CURLUPART_USER, &user, 0) == CURLUE_OK)
-        fault = bf_copy_string("holds a user or a password: a token comes from token_file");
+        fault = bf_copy_string("holds a user or a password");
     else if (curl_url_get(parts, CURLUPART_FRAGMENT, &fragment, 0) == CURLUE_OK)
         fault = bf_copy_string("holds a fragment (#)");
     else if (inet_pton(AF_INET, bare, address) == 1)

@@ -236,7 +236,7 @@ enum bf_activity bf_job_activity(const struct bf_job *job)
 }
 
 /* A hold is of all of them; what one of them has of its own says more. */
-struct bf_reason bf_job_reason(const struct bf_job *job)
+static struct bf_reason reason_of(const struct bf_job *job)
 {
     const struct bf_walk *found = NULL, *ending = bf_crew_ending(job);
     if (job->crew_count && ending->ending == BF_STATE_FAILED && !bf_state_final(job->record.state))
@@ -254,6 +254,13 @@ struct bf_reason bf_job_reason(const struct bf_job *job)
     if (found->phase != BF_PHASE_HOLDING && bf_walk_name(found, name)[0])
         snprintf(reason.text, sizeof reason.text, "%s%.*s", name, (int)(sizeof reason.text - sizeof name),
                  found->reason.text);
+    return reason;
+}
+
+struct bf_reason bf_job_reason(const struct bf_job *job)
+{
+    struct bf_reason reason = reason_of(job);
+    bf_stuck_add(job, &reason);
     return reason;
 }
 

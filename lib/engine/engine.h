@@ -195,6 +195,7 @@ struct bf_reason bf_job_reason(const struct bf_job *job); /* of its state, or of
 /* One for each slice of its key range, in the order of the keys; what they did and where they stand. */
 size_t bf_job_slices(const struct bf_job *job);
 const struct bf_slice *bf_job_slice(const struct bf_job *job, size_t index);
+bool bf_job_stuck(const struct bf_job *job);               /* nothing moved for longer than limits.stuck_after */
 double bf_job_rate(const struct bf_job *job);             /* rows scanned a second over the last 60 s; -1: unknown */
 /* The time ledger up to now. */
 void bf_job_seconds(const struct bf_job *job, struct bf_ledger *ret_ledger);

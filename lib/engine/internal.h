@@ -77,6 +77,12 @@ struct bf_job {
     } samples[BF_RATE_SAMPLES];
     size_t sample_count, sample_next;
     struct bf_metering *metering; /* owned; NULL: it has not worked yet */
+    struct bf_stuck {
+        enum bf_state state;
+        int64_t batches, scanned, changed; /* as last seen */
+        int64_t since;   /* monotonic milliseconds: nothing moved since then; 0: not looked at yet */
+        bool said;
+    } stuck;
     struct bf_guard *guard;       /* owned; its triggers; NULL: it has none, or they never watched */
 };
 
@@ -261,6 +267,10 @@ bool bf_job_may_release(const struct bf_job *job, enum bf_cause cause);
 const struct bf_latch *bf_job_latched(const struct bf_job *job, char *text, size_t size);
 void bf_latches_save(struct bf_engine *engine); /* those that could not be stored, and their events */
 void bf_latches_free(struct bf_engine *engine);
+
+/* stuck.c */
+void bf_stuck_look(struct bf_job *job); /* after every tick */
+void bf_stuck_add(const struct bf_job *job, struct bf_reason *reason); /* says it in the reason's text */
 
 /* alerts.c */
 void bf_alerts_loaded(void *engine, const struct bf_mark *mark); /* a bf_store_loaded_mark */

@@ -340,4 +340,5 @@ void bf_job_tick(struct bf_job *job)
     tick(job);
     bf_meter_look(job);
     bf_triggers_look(job);
+    bf_stuck_look(job);
 }

@@ -61,6 +61,7 @@ struct bf_limits {
     double flow_control;       /* share */
     int64_t yield_after;       /* milliseconds */
     int64_t lock_timeout;      /* milliseconds */
+    int64_t stuck_after;       /* milliseconds */
     int64_t statement_timeout; /* milliseconds */
 };
 

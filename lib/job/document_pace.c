@@ -76,6 +76,11 @@ static void read_yield_after(struct bf_reader *reader, const char *pointer, cons
     bf_read_duration(reader, pointer, value, &reader->document->limits.yield_after);
 }
 
+static void read_stuck_after(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_duration(reader, pointer, value, &reader->document->limits.stuck_after);
+}
+
 static void read_lock_timeout(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     bf_read_duration(reader, pointer, value, &reader->document->limits.lock_timeout);
@@ -289,6 +294,10 @@ static const struct bf_field limits_fields[] = {
     {"yield_after", read_yield_after, BF_FIELD_DURATION, .min = 1, .max = HOUR, .standard = "\"200ms\"", AT(limits.yield_after),
      .help = "How long another session may wait for our locks before the batch gives way: it is taken back, halved, and tried "
              "again later"},
+    {"stuck_after", read_stuck_after, BF_FIELD_DURATION, .min = SECOND, .max = 7 * 24 * HOUR, .standard = "\"10m\"",
+     AT(limits.stuck_after),
+     .help = "After so long without a row, while it holds or backs off, the job says that it is stuck: in its reason, in a "
+             "metric, and to the target's webhook"},
     {"lock_timeout", read_lock_timeout, BF_FIELD_DURATION, .min = 1, .max = HOUR, .standard = "\"1s\"", AT(limits.lock_timeout),
      .help = "How long a batch may wait for a lock before it is taken back and tried again"},
     {"statement_timeout", read_statement_timeout, BF_FIELD_DURATION, .min = 1, .max = 24 * HOUR,

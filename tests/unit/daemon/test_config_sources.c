@@ -1,4 +1,4 @@
-/* The sections of sources: what is a fault on which line, and what is taken. */
+/* The sections of sources and the settings of webhooks: what is a fault on which line, and what is taken. */
 #include "unit.h"
 
 #include <string.h>
@@ -6,11 +6,20 @@
 #include "allocate.h"
 #include "config.h"
 
+#define TARGET "[target shop]\nprimary = postgresql://db/shop\n"
+
 static const struct {
     const char *text;
     int line;
     const char *part; /* of the fault */
 } wrong[] = {
+    {TARGET "webhook = hook\n", 3, "webhook: "},
+    {TARGET "webhook = https://me:you@ops/hook\n", 3, "holds a user or a password"},
+    {TARGET "webhook = http://169.254.169.254/\n", 3, "link-local"},
+    {TARGET "webhook_format = teams\n", 3, "must be json or slack"},
+    {TARGET "webhook_secret_file = secret\n", 3, "must be a path"},
+    {"[daemon]\npublic_url = backfilld.example\n", 2, "public_url: "},
+    {"[daemon]\npublic_url = https://backfilld.example/?a\n", 2, "holds a query"},
     {"[source]\nurl = http://prom:9090\n", 1, "[source NAME]"},
     {"[source Prom]\nurl = http://prom:9090\n", 1, "a source's name has"},
     {"[source prometheus]\ntype = status\n", 1, "[source prometheus] has no \"url\""},
@@ -46,12 +55,16 @@ static void each_fault_has_its_line(void **state)
 
 static void what_is_good_is_taken(void **state)
 {
-    static const char text[] = "[source prometheus]\nurl = https://prom/base/\n[source app]\nurl = http://app/health?deep=1\n"
+    static const char text[] = "[daemon]\npublic_url = https://backfilld.example/base//\n" TARGET "webhook = https://hooks.example/T/B?x=1\n"
+                               "webhook_format = slack\n[source prometheus]\nurl = https://prom/base/\n[source app]\nurl = http://app/health?deep=1\n"
                                "type = json\ntimeout = 1500ms\n[source up]\nurl = http://[::1]:8080/up\ntype = status\n";
     struct bf_config *config = NULL;
     struct bf_faults faults = {0};
     (void)state;
     assert_true(bf_config_parse(text, sizeof text - 1, &config, &faults));
+    assert_string_equal(config->public_url, "https://backfilld.example/base");
+    assert_string_equal(config->targets[0].webhook, "https://hooks.example/T/B?x=1");
+    assert_true(config->targets[0].webhook_format == BF_WEBHOOK_SLACK && !config->targets[0].webhook_secret_file);
     assert_int_equal(config->source_count, 3);
     assert_string_equal(config->sources[0].url, "https://prom/base/");
     assert_true(config->sources[0].type == BF_SOURCE_PROMETHEUS && config->sources[0].timeout == 3000);

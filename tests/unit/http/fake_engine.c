@@ -347,6 +347,11 @@ struct bf_reason bf_job_reason(const struct bf_job *job)
     return job->reason;
 }
 
+bool bf_job_stuck(const struct bf_job *job)
+{
+    return job->stuck;
+}
+
 double bf_job_rate(const struct bf_job *job)
 {
     return job->rate;

@@ -13,6 +13,7 @@ struct bf_job {
     double rate;
     int64_t flights;
     struct bf_meter meter;
+    bool stuck;
     struct bf_slice slices[2];
     size_t slice_count; /* 0: one, and the record says where it is */
 };
