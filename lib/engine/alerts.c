@@ -120,9 +120,11 @@ static void on_ordered(void *argument, const struct bf_outcome_of_order *ordered
 /* ---- what is done ---- */
 
 /* What the document allows, and no more than the alert asks for. */
-static enum bf_order order_of(const struct bf_document *document, const struct bf_alert *alert)
+static enum bf_order order_of(const struct bf_job *job, const struct bf_alert *alert)
 {
-    enum bf_order allowed = document->alerts;
+    enum bf_order allowed = job->record.document->alerts;
+    if (allowed == BF_ORDER_ROLLBACK && !job->record.started)
+        allowed = BF_ORDER_ABORT; /* there is nothing to take back */
     for (enum bf_order order = 0; alert->action && order < BF_ORDER_COUNT; order++)
         if (strcmp(alert->action, bf_order_name(order)) == 0 && bf_order_strength(order) > 0 &&
             bf_order_strength(order) < bf_order_strength(allowed))
@@ -143,7 +145,9 @@ static const char *why_not(const struct bf_alert *alert, const struct bf_job *jo
         return "nothing: the job's document does not say \"alerts\"";
     if (find(job->engine, alert))
         return "nothing: it acted already";
-    if (job->record.direction == BF_DIRECTION_BACK)
+    if (bf_state_final(job->record.state))
+        return "nothing: the job has ended";
+    if (job->record.direction == BF_DIRECTION_BACK || job->record.back.wanted)
         return "nothing: the job goes back already";
     switch (bf_order_effect(order, job->record.state, &to)) {
     case BF_EFFECT_CONFLICT:
@@ -190,7 +194,7 @@ static void take(struct bf_alert_place *place, const struct bf_alert *alert)
     if (alert->job)
         bf_engine_find(engine, alert->job, false, &found, &error);
     struct bf_job *job = found ? bf_engine_by_id(engine, bf_job_record(found)->id) : NULL;
-    enum bf_order order = job ? order_of(job->record.document, alert) : BF_ORDER_PAUSE;
+    enum bf_order order = job ? order_of(job, alert) : BF_ORDER_PAUSE;
     const char *nothing = why_not(alert, job, order);
     struct bf_mark *seen = find(engine, alert);
     snprintf(outcome->fingerprint, sizeof outcome->fingerprint, "%s", alert->fingerprint);

@@ -107,6 +107,13 @@ static const char *done_by(enum bf_order then)
     return then == BF_ORDER_ROLLBACK ? "rolled back" : then == BF_ORDER_ABORT ? "aborted" : "paused";
 }
 
+/* A job that did not begin has nothing to take back. */
+static enum bf_order goes_to(const struct bf_watched_trigger *trigger)
+{
+    enum bf_order then = trigger->document->then;
+    return then == BF_ORDER_ROLLBACK && !trigger->guard->job->record.started ? BF_ORDER_ABORT : then;
+}
+
 static void fires(struct bf_watched_trigger *trigger)
 {
     const struct bf_document_trigger *document = trigger->document;
@@ -126,7 +133,7 @@ static void fires(struct bf_watched_trigger *trigger)
     say(trigger, text);
     order(trigger, BF_ORDER_PAUSE, &reason);
     if (!document->settle && document->then != BF_ORDER_PAUSE)
-        order(trigger, document->then, &reason);
+        order(trigger, goes_to(trigger), &reason);
 }
 
 static void goes_on(struct bf_watched_trigger *trigger)
@@ -134,10 +141,10 @@ static void goes_on(struct bf_watched_trigger *trigger)
     char words[WORDS_TEXT], text[BF_ERROR_TEXT_MAX], settle[BF_DURATION_TEXT];
     describe(trigger, words);
     snprintf(text, sizeof text, "trigger %s: %s, also after %s of pause: %s", trigger->document->name, words,
-             bf_duration_format(trigger->document->settle, settle), done_by(trigger->document->then));
+             bf_duration_format(trigger->document->settle, settle), done_by(goes_to(trigger)));
     struct bf_reason reason = reason_of(trigger, BF_TRIGGER, text);
     say(trigger, text);
-    order(trigger, trigger->document->then, &reason);
+    order(trigger, goes_to(trigger), &reason);
 }
 
 /* The pause stays, and ends by a person alone. */

@@ -289,6 +289,7 @@ void bf_document_read(const json_t *root, struct bf_document *document, struct b
     }
     bf_read_section(&reader, &document_section, root);
     check_key_and_range(&reader);
+    bf_check_stops(&reader);
     if (document->limits.statement_timeout < document->pace.batch_time)
         bf_reader_invalid(&reader, "/limits/statement_timeout",
                           "must not be under pace.batch_time: every batch would be taken back");

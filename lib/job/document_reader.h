@@ -66,6 +66,7 @@ void bf_read_accept(struct bf_reader *reader, const char *pointer, const json_t 
 
 /* In document_triggers.c. */
 extern const struct bf_section bf_trigger_section;
+void bf_check_stops(struct bf_reader *reader); /* what rolls back needs a way back */
 void bf_read_alerts(struct bf_reader *reader, const char *pointer, const json_t *value);
 void bf_read_triggers(struct bf_reader *reader, const char *pointer, const json_t *value);
 

@@ -100,12 +100,8 @@ static int read_stop(struct bf_reader *reader, const char *pointer, const json_t
     static const enum bf_order orders[] = {BF_ORDER_PAUSE, BF_ORDER_ABORT, BF_ORDER_ROLLBACK}; /* as BF_STOP_WORDS */
     const char *text = json_string_value(value), *word = BF_STOP_WORDS;
     for (size_t i = 0; text && i < BF_COUNT(orders); i++, word += strcspn(word, "|") + 1)
-        if (strlen(text) == strcspn(word, "|") && strncmp(text, word, strlen(text)) == 0) {
-            if (orders[i] == BF_ORDER_ROLLBACK)
-                bf_complain(reader->complaints, BF_UNSUPPORTED, pointer,
-                            "rolling back is not built yet; \"pause\" and \"abort\" are");
+        if (strlen(text) == strcspn(word, "|") && strncmp(text, word, strlen(text)) == 0)
             return orders[i];
-        }
     bf_reader_invalid(reader, pointer, "must be \"pause\", \"abort\" or \"rollback\"");
     return -1;
 }
@@ -205,4 +201,19 @@ void bf_read_triggers(struct bf_reader *reader, const char *pointer, const json_
         bf_read_entry(reader, &bf_trigger_section, at, json_array_get(value, i));
         check_trigger(reader, at, json_array_get(value, i));
     }
+}
+
+void bf_check_stops(struct bf_reader *reader)
+{
+    static const char none[] = "there is no way back: \"undo\" is \"none\"";
+    const struct bf_document *document = reader->document;
+    if (document->undo != BF_UNDO_NONE)
+        return;
+    for (size_t i = 0; i < document->trigger_count; i++) {
+        BF_AUTO_STRING char *then = bf_format("/triggers/%zu/then", i);
+        if (document->triggers[i].then == BF_ORDER_ROLLBACK)
+            bf_reader_invalid(reader, then, "%s", none);
+    }
+    if (document->takes_alerts && document->alerts == BF_ORDER_ROLLBACK)
+        bf_reader_invalid(reader, "/alerts", "%s", none);
 }

@@ -101,6 +101,11 @@ def test_it_does_at_most_what_the_document_allows(daemon, database):
         answer = daemon.post("/v1/alerts", body)
         assert answer.status == 200, answer.text
         return answer.json["alerts"][0]
+    back = daemon.submit(job_of(database, name="back", alerts="rollback", undo="journal"))
+    daemon.wait_progress(back, 3)
+    assert alert("z", backfill="back")["did"] == "rollback"
+    daemon.wait(back, "rolled_back", seconds=30)
+    assert database.value("SELECT count(*) FROM counted WHERE n <> 0") == 0
     none = daemon.submit(job_of(database, name="none"))
     assert alert("a", backfill="none")["did"] is None
     daemon.abort(none)

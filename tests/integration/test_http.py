@@ -135,7 +135,7 @@ def test_complaints_come_all_at_once_with_their_pointers(alone):
     assert {error["pointer"] for error in errors} >= {"/name", "/set", "/pace/nice", "/pace/slices", "/limits/bad_rows", "/colour"}
     assert {error["code"] for error in errors if error["pointer"] == "/limits/bad_rows"} == {"unsupported"}
     answer = alone.post("/v1/jobs", document("t", {"n": "1"}, alerts="rollback"))
-    assert problem(answer, 422, "unsupported")["errors"][0]["pointer"] == "/alerts"
+    assert problem(answer, 422, "invalid")["errors"][0]["pointer"] == "/alerts"
 
 
 def test_who_may_ask(alone):

@@ -302,7 +302,7 @@ def test_the_document_schema_and_the_daemon_agree(alone, description):
             if validator.is_valid(job) and not {"set", "where", "remaining", "checks", "triggers"} & {name}:  # no schema knows SQL
                 text = " ".join(error["detail"] for error in answer.json["errors"])
                 assert re.search(r"must be from|is not a duration|must not be under|min <= start|bytes; |already|"
-                                 r"there is no target|there is no such signal|must be over 0|not built yet", text), f"only the daemon refuses {name}: {value!r:.200}: {text}"
+                                 r"there is no target|there is no such signal|must be over 0|no way back", text), f"only the daemon refuses {name}: {value!r:.200}: {text}"
         without = {key: value for key, value in base.items() if key != name}
         good = alone.post("/v1/jobs?dry_run=true", without).status == 503
         assert good == validator.is_valid(without) == (name not in schema["required"])

@@ -53,6 +53,23 @@ def test_an_error_rate_of_the_application_stops_the_job_in_time(daemon, checkout
     assert moves.index(("paused", "daemon")) < moves.index(("aborting", "trigger:checkout"))
 
 
+def test_an_error_rate_of_the_application_takes_the_job_back_in_time(daemon, checkout):
+    trigger = {"name": "checkout", "sql": QUERY, "above": 0.01, "for": "1s", "settle": "1s", "then": "rollback"}
+    job = daemon.submit(job_of(checkout, [trigger], undo="journal"))
+    daemon.wait_progress(job, 10)
+    checkout.execute("UPDATE checkout SET failed = 30")
+    injected = time.monotonic()
+    daemon.wait(job, "rolling_back", "rolled_back", seconds=10)
+    took = time.monotonic() - injected
+    assert 2 <= took < 4, f"{took:.1f} s instead of at most for + settle + 2 s"
+    back = daemon.wait(job, "rolled_back", seconds=30)  # the errors go on: they stop no way back
+    assert checkout.value("SELECT count(*) FROM counted WHERE n <> 0") == 0
+    moves = [(event["to"], event["actor"]) for event in daemon.events(job) if event["type"] == "state"]
+    assert ("pausing", "trigger:checkout") in moves and ("aborting", "trigger:checkout") in moves, moves
+    assert back["progress"]["rows_changed"] >= 500 or back["direction"] == "back"
+    assert len(fired(daemon, job)) == 2
+
+
 def test_what_ends_in_the_pause_goes_no_further(daemon, checkout):
     trigger = {"name": "checkout", "sql": QUERY, "above": 0.01, "settle": "1500ms", "every": "200ms", "then": "abort"}
     job = daemon.submit(job_of(checkout, [trigger]))
@@ -156,4 +173,4 @@ def test_what_cannot_be_looked_at_is_refused(daemon, database):
     complaint("/signal", signal="history_list")  # InnoDB's
     complaint("/sql", sql="SELECT 1; SELECT 2")
     assert "no [source prometheus]" in complaint("/source", source="prometheus", query="up")["detail"]
-    assert complaint("/then", signal="error_rate", then="rollback")["code"] == "unsupported"
+    assert "no way back" in complaint("/then", signal="error_rate", then="rollback")["detail"]

@@ -95,7 +95,7 @@ static void what_does_nothing_says_why(void **state)
     order(world, "job", BF_ORDER_RESUME); /* what did nothing may act later */
     assert_true(send_alert(world, alert_for("job", "f"))->acted);
     order(world, "job", BF_ORDER_ABORT);
-    assert_non_null(strstr(send_alert(world, alert_for("job", "g"))->text, "state does not allow"));
+    assert_non_null(strstr(send_alert(world, alert_for("job", "g"))->text, "the job has ended"));
     world_free(world);
 }
 
