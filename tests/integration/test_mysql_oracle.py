@@ -3,6 +3,8 @@ MariaDB that library is of no use: it knows no native passwords any more."""
 import os
 import sys
 
+import pytest
+
 from lab.oracle_client import ROOT, oracle_build, run  # noqa: F401
 
 
@@ -15,6 +17,7 @@ def test_it_is_oracles(oracle_build):  # noqa: F811
 ALWAYS = ("test_mysql_tls", "test_mysql_trouble", "test_remaining", "test_mysql_threads", "a_hundred_times")
 
 
+@pytest.mark.timeout(2400)  # a suite in one test
 def test_the_suite_on_mysql(oracle_build, tmp_path, campaign):  # noqa: F811
     suite = ROOT / "tests/integration"
     chosen = "mysql and not mariadb and not postgresql" + ("" if campaign else f" and ({' or '.join(ALWAYS)})")

@@ -11,7 +11,7 @@ from lab.daemon import document, pace
 from lab.mysql_database import make_database, make_table
 from lab.wait import until
 
-from test_replicas import replica_of, target, wait_batches, wait_holding
+from test_replicas import replica_of, target, wait_batches
 
 ROWS = 60000
 COM_BINLOG_DUMP = 18
@@ -85,7 +85,7 @@ def test_a_replica_that_hangs(own_my_cluster, watching):
             slowest = max(slowest, time.monotonic() - began)
             assert time.monotonic() - stopped_at < 8, f"it does not hold: {target(daemon)['replicas']}"
         assert slowest < 0.5
-        held = wait_holding(daemon, job, "signal_stale", 10)
+        held = daemon.wait_holding(job, "signal_stale", 10)
         assert held["reason"]["signal"] == f"lag:{name}"
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -142,7 +142,7 @@ def test_a_replica_that_was_promoted_leaves_none(own_my_cluster, own_my_database
     own_my_cluster.replica.sql("RESET SLAVE ALL" if own_my_cluster.flavour == "mariadb" else "RESET REPLICA ALL")
     wait_words(daemon, job, "it replicates from nobody")
     own_my_cluster.promote()
-    held = wait_holding(daemon, job, "no_replicas")
+    held = daemon.wait_holding(job, "no_replicas")
     assert "every replica that is named is a primary now" in held["reason"]["text"], held["reason"]
     end(daemon, job)
 
@@ -222,12 +222,12 @@ def test_auto_finds_those_that_say_where_they_are(own_my_cluster, own_my_databas
     cluster.resume_replay()
     until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 10, "it goes on")
     cluster.replica.stop("immediate")
-    held = wait_holding(daemon, job, "signal_stale", 15)
+    held = daemon.wait_holding(job, "signal_stale", 15)
     until(lambda: not log_readers(own_my_database) and not listed(cluster), 20, "the primary lists it no more", every=0.2)
     daemon.pause(job)
     daemon.wait(job, "paused")
     daemon.resume(job)
-    held = wait_holding(daemon, job, "signal_stale", 15)
+    held = daemon.wait_holding(job, "signal_stale", 15)
     assert held["reason"]["signal"] == f"lag:{name}", held["reason"]
     cluster.restart_replica()
     until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 20,

@@ -15,21 +15,6 @@ def job_of(rows=50, **more):
     return document("counted", {"n": "n + 1"}, pace=limited, **more)
 
 
-def wait_holding(daemon, job, code, seconds=10):
-    last = {}
-
-    def holds():
-        last.update(daemon.job(job))
-        return last["activity"] == "holding" and (last["reason"] or {}).get("code") == code
-    until(holds, seconds, lambda _: f"holding for {code}: {last.get('activity')}, {last.get('reason')}\n{daemon.log_tail()}")
-    return last
-
-
-def wait_going_on(daemon, job, batches, seconds=10):
-    until(lambda: daemon.job(job)["progress"]["batches"] > batches, seconds,
-          lambda _: f"it goes on: {daemon.job(job)['reason']}\n{daemon.log_tail()}")
-
-
 def test_a_signal_of_the_documents_own(my_database, make_daemon):
     make_table(my_database, 30000)
     my_database.execute("CREATE TABLE queue (id INTEGER PRIMARY KEY)")
@@ -38,15 +23,15 @@ def test_a_signal_of_the_documents_own(my_database, make_daemon):
                                         {"name": "slow", "sql": "SELECT SLEEP(0.1)", "limit": 1}]))
     daemon.wait_progress(job, 3)
     my_database.execute("INSERT INTO queue VALUES (1), (2), (3)")
-    held = wait_holding(daemon, job, "signal")
+    held = daemon.wait_holding(job, "signal")
     assert held["reason"]["text"] == "signal queue is 3 (limit 2)"
     my_database.execute("DELETE FROM queue")
-    wait_going_on(daemon, job, held["progress"]["batches"])
+    daemon.wait_going_on(job, held)
     my_database.execute("RENAME TABLE queue TO away")
-    held = wait_holding(daemon, job, "signal_stale", 12)
+    held = daemon.wait_holding(job, "signal_stale", 12)
     assert "doesn't exist" in held["reason"]["text"], held["reason"]
     my_database.execute("RENAME TABLE away TO queue")
-    wait_going_on(daemon, job, held["progress"]["batches"])
+    daemon.wait_going_on(job, held)
     daemon.abort(job)
     daemon.wait(job, "aborted")
 
@@ -58,7 +43,7 @@ def test_active_sessions(my_database, make_daemon):
     may_look = my_database.value("SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'PROCESS' "
                                  "AND GRANTEE LIKE '''backfill''@%%'")
     if not may_look:  # an account that sees its own sessions alone does not take that for a quiet server
-        held = wait_holding(daemon, job, "signal_stale")
+        held = daemon.wait_holding(job, "signal_stale")
         assert "GRANT PROCESS" in held["reason"]["text"] and held["progress"]["batches"] == 0, held["reason"]
         my_database.execute("GRANT PROCESS ON *.* TO backfill")
     try:
@@ -74,7 +59,7 @@ def test_active_sessions(my_database, make_daemon):
         threads = [threading.Thread(target=work, args=(connection,), daemon=True) for connection in busy]
         for thread in threads:
             thread.start()
-        held = wait_holding(daemon, job, "active_sessions")
+        held = daemon.wait_holding(job, "active_sessions")
         assert held["reason"]["value"] >= 5
         signals = {one["name"]: one for one in daemon.get("/v1/targets/shop").json["signals"]}
         assert signals["active_sessions"]["limit"] == 4 and signals["history_list"]["value"] >= 0
@@ -83,7 +68,7 @@ def test_active_sessions(my_database, make_daemon):
             my_database.execute(f"KILL QUERY {number}")
         for thread in threads:
             thread.join(10)
-        wait_going_on(daemon, job, held["progress"]["batches"])
+        daemon.wait_going_on(job, held)
         for connection in busy:
             connection.close()
         first, began = daemon.job(job)["progress"]["rows_changed"], time.monotonic()
@@ -117,7 +102,7 @@ def test_an_old_transaction_and_the_history_that_it_keeps(my_database, make_daem
     cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
     cursor.execute("SELECT COUNT(*) FROM counted")
     began = time.monotonic()
-    held = wait_holding(daemon, job, "oldest_snapshot", 15)
+    held = daemon.wait_holding(job, "oldest_snapshot", 15)
     reason = held["reason"]
     assert reason["limit"] == 2 and 2 <= reason["value"] <= time.monotonic() - began + 2, reason
     assert f"connection {report.thread_id()} of root" in reason["text"], reason
@@ -127,12 +112,12 @@ def test_an_old_transaction_and_the_history_that_it_keeps(my_database, make_daem
     assert signals["oldest_snapshot"]["text"] == f"connection {report.thread_id()} of root"
     # the other limit, while the first one is taken out
     change(daemon, job, {"oldest_snapshot": None, "history_list": int(history) + 5})
-    held = wait_holding(daemon, job, "history_list", 15)
+    held = daemon.wait_holding(job, "history_list", 15)
     assert "the length of InnoDB's history list is" in held["reason"]["text"], held["reason"]
     report.rollback()
     report.close()
     change(daemon, job, {"oldest_snapshot": "2s", "history_list": None})
-    wait_going_on(daemon, job, held["progress"]["batches"] + 1, 15)
+    daemon.wait_going_on(job, held, 15)
     daemon.abort(job)
     daemon.wait(job, "aborted")
 
@@ -158,14 +143,14 @@ def test_what_an_account_may_not_see_is_not_zero(my_database, make_daemon):
     make_table(my_database, 30000)
     daemon = make_daemon(poor_account(my_database), **my_database.target)
     job = daemon.submit(job_of(limits={"oldest_snapshot": "1h"}))
-    held = wait_holding(daemon, job, "signal_stale")
+    held = daemon.wait_holding(job, "signal_stale")
     assert held["progress"]["batches"] == 0 and "GRANT PROCESS ON *.* TO it" in held["reason"]["text"], held["reason"]
     signals = {one["name"]: one for one in daemon.get("/v1/targets/shop").json["signals"]}
     for name in ("active_sessions", "oldest_snapshot", "history_list"):
         assert signals[name]["value"] is None and signals[name]["text"] == "unmeasured: our account lacks PROCESS ON *.*", signals
     change(daemon, job, {"oldest_snapshot": None, "flow_control": 0.5})
     if my_database.engine == "mysql":  # whether it is in a group is not for everybody's eyes
-        held = wait_holding(daemon, job, "signal_stale")
+        held = daemon.wait_holding(job, "signal_stale")
         assert "GRANT SELECT ON performance_schema.* TO it" in held["reason"]["text"], held["reason"]
         change(daemon, job, {"flow_control": None})
     daemon.wait_progress(job, 3)

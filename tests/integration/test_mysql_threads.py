@@ -40,7 +40,7 @@ def test_orders_find_a_thread_whatever_waits(my_database, make_daemon):
         daemon.wait(job, "paused")
     paused = time.monotonic() - begun
     print(f"{JOBS} jobs that wait for locks: submitted beside them in {submitted:.2f} s, all paused in {paused:.2f} s")
-    assert submitted < 1.5 and paused < 2
+    assert submitted < 10 and paused < 2  # the plan measures for a second; a wait for a thread would last 60
     other.rollback()
     other.close()
     for job in jobs:

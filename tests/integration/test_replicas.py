@@ -63,16 +63,6 @@ def wait_batches(daemon, job, more=3, seconds=20):
     daemon.wait_progress(job, before + more, seconds)
 
 
-def wait_holding(daemon, job, code="replication_lag", seconds=10):
-    last = {}
-
-    def holds():
-        last.update(daemon.job(job))
-        return last["activity"] == "holding" and (last["reason"] or {}).get("code") == code
-    until(holds, seconds, lambda _: f"holding for {code}: {last.get('activity')}, {last.get('reason')}\n{daemon.log_tail()}")
-    return last
-
-
 @every_engine
 def test_replay_is_paused_for_a_while(own_cluster, own_database, watching):
     """Lag grows, the job holds and says whose, and goes on within 5 s of recovery; the time stands in the ledger."""
@@ -176,7 +166,7 @@ def test_the_only_replica_is_killed(own_cluster, own_database, watching):
     wait_batches(daemon, job)
     own_cluster.replica.stop("immediate")
     killed_at = time.monotonic()
-    held = wait_holding(daemon, job, "signal_stale", 15)
+    held = daemon.wait_holding(job, "signal_stale", 15)
     assert 4 < time.monotonic() - killed_at < 8
     gone = "does not stream any more" if own_cluster.engine == "postgresql" else "could not be read for"
     assert held["reason"]["text"].startswith(f"{name} {gone}"), held["reason"]
@@ -192,7 +182,7 @@ def test_the_only_replica_is_killed(own_cluster, own_database, watching):
     assert view["state"] == "ignored" and "it is being rebuilt" in view["reason"] and view["until"]
     until(lambda: daemon.job(job)["progress"]["batches"] > batches, 5, "it goes on without the replica")
     assert any(f"{name} is ignored for 8" in event["text"] for event in daemon.events(job))
-    wait_holding(daemon, job, "signal_stale", 20)
+    daemon.wait_holding(job, "signal_stale", 20)
     batches = daemon.job(job)["progress"]["batches"]
     own_cluster.restart_replica()
     until(lambda: daemon.job(job)["progress"]["batches"] > batches, 20,
@@ -225,7 +215,7 @@ def test_a_second_replica_is_far_behind_from_the_start(own_cluster, own_database
         assert len(events) == 1 and f"{late} is set aside for an hour" in events[0]["text"], daemon.events(job)
         assert replica_of(daemon, late)["state"] == "set_aside" and replica_of(daemon, name)["state"] == "heeded"
         own_cluster.pause_replay()
-        held = wait_holding(daemon, job)
+        held = daemon.wait_holding(job, "replication_lag")
         assert held["reason"]["signal"] == f"lag:{name}"
         own_cluster.resume_replay()
         wait_batches(daemon, job)
@@ -257,7 +247,7 @@ def test_who_may_not_look_does_not_take_it_for_zero(own_cluster, own_database, m
     refused = daemon.submit(long_job(rows=10))
     assert refused["state"] == "refused" and "unmeasured: replicas" in refused["reason"]["text"], refused["reason"]
     job = daemon.submit(long_job(rows=10, accept=["replicas"]))
-    held = wait_holding(daemon, job, "signal_stale")
+    held = daemon.wait_holding(job, "signal_stale")
     assert "GRANT pg_monitor" in held["reason"]["text"], held["reason"]
     assert held["progress"]["batches"] == 0
     assert {one["name"]: one["value"] for one in target(daemon)["signals"]}.get("active_sessions") is None
@@ -275,7 +265,7 @@ def test_an_ignored_replica_stays_ignored_over_a_restart(own_cluster, own_databa
     job = daemon.submit(long_job())
     wait_batches(daemon, job)
     own_cluster.replica.stop("immediate")
-    held = wait_holding(daemon, job, "signal_stale", 15)
+    held = daemon.wait_holding(job, "signal_stale", 15)
     assert daemon.post("/v1/targets/shop/replicas/replica/ignore", {"for": "1h", "reason": "it is being rebuilt"}).status == 200
     until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 5, "it goes on without the replica")
     ignored_until = replica_of(daemon, "replica")["until"]
@@ -287,10 +277,10 @@ def test_an_ignored_replica_stays_ignored_over_a_restart(own_cluster, own_databa
     assert "it is being rebuilt" in view["reason"]
     answer = daemon.post("/v1/targets/shop/replicas/replica/heed", {"reason": "it will not come back"})
     assert answer.status == 200, answer.text
-    held = wait_holding(daemon, job, "no_replicas")
+    held = daemon.wait_holding(job, "no_replicas")
     assert replica_of(daemon, "replica") is None
     daemon.restart()
-    held = wait_holding(daemon, job, "no_replicas")
+    held = daemon.wait_holding(job, "no_replicas")
     assert held["reason"]["text"].startswith("no replica streams from target shop")
     daemon.abort(job)
     daemon.wait(job, "aborted")

@@ -24,22 +24,6 @@ def job_of(table="public.counted", rows=50, **more):
     return document(table, {"n": "n + 1"}, pace=limited, **more)
 
 
-def wait_holding(daemon, job, code, seconds=20):
-    last = {}
-
-    def holds():
-        last.update(daemon.job(job))
-        return last["activity"] == "holding" and (last["reason"] or {}).get("code") == code
-    until(holds, seconds, lambda _: f"holding for {code}: {last.get('activity')}, {last.get('reason')}\n{daemon.log_tail()}")
-    return last
-
-
-def wait_going_on(daemon, job, held, seconds=25):
-    """A batch may have been under way when the hold began."""
-    until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"] + 1, seconds,
-          lambda _: f"it goes on: {daemon.job(job)['reason']}\n{daemon.log_tail()}")
-
-
 def signals(daemon) -> dict:
     return {one["name"]: one for one in daemon.get("/v1/targets/shop").json["signals"]}
 
@@ -65,14 +49,14 @@ def test_log_kept_by_a_slot_that_nobody_uses(daemon, database):
     try:
         for _ in range(30):
             database.execute("SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000000))")
-        held = wait_holding(daemon, job, "slot_retained", 10)
+        held = daemon.wait_holding(job, "slot_retained", 10)
         check_reason(held, "slot_retained", "slot:forgotten", 24 * MIB, "the log kept by slot forgotten is", "MiB (limit 24 MiB)")
         shown = signals(daemon)
         assert shown["slot:forgotten"]["value"] >= 24 * MIB and shown["slot:forgotten"]["limit"] == 24 * MIB
         assert shown["slot:replica"]["limit"] == 24 * MIB and shown["slot:replica"]["age_seconds"] < 3
     finally:
         database.execute("SELECT pg_drop_replication_slot('forgotten')")
-    wait_going_on(daemon, job, held)
+    daemon.wait_going_on(job, held)
     assert daemon.job(job)["progress"]["seconds"]["holding/slot:forgotten"] > 1
     end(daemon, job)
 
@@ -87,7 +71,7 @@ def test_the_archiver_is_behind(make_daemon, user):
         daemon = make_daemon(database.url.replace("postgres@", f"{user}@"))
         job = daemon.submit(job_of(limits={"archive_backlog": "40MiB"}))
         if user == "backfill":
-            held = wait_holding(daemon, job, "signal_stale")
+            held = daemon.wait_holding(job, "signal_stale")
             assert "the log that waits for the archiver cannot be measured" in held["reason"]["text"], held["reason"]
             assert "GRANT pg_monitor TO it" in held["reason"]["text"]
             assert signals(daemon)["archive_backlog"]["text"] == "unmeasured: our account lacks pg_monitor"
@@ -96,12 +80,12 @@ def test_the_archiver_is_behind(make_daemon, user):
         daemon.wait_progress(job, 3, 20)
         gate.unlink()
         switch(database, 4)
-        held = wait_holding(daemon, job, "archive_backlog", 15)
+        held = daemon.wait_holding(job, "archive_backlog", 15)
         check_reason(held, "archive_backlog", "archive_backlog", 40 * MIB, "the log that waits for the archiver is", "(limit 40 MiB)")
         assert held["reason"]["value"] % (16 * MIB) == 0
         gate.touch()
         switch(database, 1)  # the archiver would look again within a minute
-        wait_going_on(daemon, job, held, 30)
+        daemon.wait_going_on(job, held, 30)
         end(daemon, job)
 
 
@@ -133,11 +117,11 @@ def test_dead_tuples_of_the_table(daemon, database):
     database.execute("ALTER TABLE counted SET (autovacuum_enabled = off)")
     database.execute("ALTER TABLE other SET (autovacuum_enabled = off)")
     job = daemon.submit(job_of(limits={"dead_tuples": 2000}))
-    held = wait_holding(daemon, job, "dead_tuples")
+    held = daemon.wait_holding(job, "dead_tuples")
     check_reason(held, "dead_tuples", "dead_tuples:public.counted", 2000, "the number of dead tuples of public.counted is")
     assert signals(daemon)["dead_tuples:public.counted"]["limit"] == 2000
     database.execute("VACUUM counted")
-    wait_going_on(daemon, job, held)
+    daemon.wait_going_on(job, held)
     end(daemon, job)
 
 
@@ -148,10 +132,10 @@ def test_dead_tuples_are_those_of_all_partitions(daemon, database):
                          "WITH (autovacuum_enabled = off)")
     database.execute("INSERT INTO counted SELECT g FROM generate_series(1, 20000) g")
     job = daemon.submit(job_of(rows=20, pace={"max_rows_per_second": 200}, limits={"dead_tuples": 700}))
-    held = wait_holding(daemon, job, "dead_tuples", 30)
+    held = daemon.wait_holding(job, "dead_tuples", 30)
     check_reason(held, "dead_tuples", "dead_tuples:public.counted", 700)
     database.execute("VACUUM counted")
-    wait_going_on(daemon, job, held)
+    daemon.wait_going_on(job, held)
     end(daemon, job)
 
 
@@ -165,10 +149,10 @@ def test_autovacuum_on_the_table(own_cluster, make_daemon):
     daemon.wait_progress(job, 3)
     database.execute("ALTER TABLE counted SET (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0, "
                      "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)")
-    held = wait_holding(daemon, job, "autovacuum", 90)
+    held = daemon.wait_holding(job, "autovacuum", 90)
     check_reason(held, "autovacuum", "autovacuum:public.counted", 1, "the number of autovacuum workers on public.counted is 1")
     database.execute("ALTER TABLE counted SET (autovacuum_enabled = off)")  # which ends the worker, too
-    wait_going_on(daemon, job, held)
+    daemon.wait_going_on(job, held)
     assert "autovacuum:public.counted" not in signals(daemon)
     end(daemon, job)
     database.close()
@@ -181,10 +165,10 @@ def test_an_old_snapshot(daemon, database):
     with database.connect(autocommit=False) as report:
         report.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         pid = report.execute("SELECT pg_backend_pid()").fetchone()[0]
-        held = wait_holding(daemon, job, "oldest_snapshot", 10)
+        held = daemon.wait_holding(job, "oldest_snapshot", 10)
         check_reason(held, "oldest_snapshot", "oldest_snapshot", 2, f"pid {pid} (postgres)", "s (limit 2 s)")
         assert signals(daemon)["oldest_snapshot"]["text"] == f"pid {pid} (postgres)"
-    wait_going_on(daemon, job, held)
+    daemon.wait_going_on(job, held)
     end(daemon, job)
 
 
@@ -201,12 +185,12 @@ def test_the_log_of_the_whole_server(daemon, database):
     thread = threading.Thread(target=write, daemon=True)
     thread.start()
     try:
-        held = wait_holding(daemon, job, "log_rate", 10)
+        held = daemon.wait_holding(job, "log_rate", 10)
         check_reason(held, "log_rate", "log_rate", 2 * MIB, "the log that the server writes is", "MiB/s (limit 2 MiB/s)")
     finally:
         stop.set()
         thread.join(10)
-    wait_going_on(daemon, job, held)
+    daemon.wait_going_on(job, held)
     end(daemon, job)
 
 
@@ -222,11 +206,11 @@ def test_sessions_that_wait_for_us(daemon, database):
             connection.rollback()
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
-    held = wait_holding(daemon, job, "blocked_sessions", 10)
+    held = daemon.wait_holding(job, "blocked_sessions", 10)
     assert held["reason"]["limit"] == 1 and "sessions that wait for our locks" in held["reason"]["text"], held["reason"]
     thread.join(10)
     database.full_speed()
-    wait_going_on(daemon, job, held)
+    daemon.wait_going_on(job, held)
     end(daemon, job)
 
 
@@ -237,14 +221,14 @@ def test_what_an_account_may_not_see_is_not_zero(own_cluster, make_daemon, limit
     database.execute("CREATE ROLE backfill LOGIN; GRANT ALL ON counted TO backfill; GRANT CREATE ON DATABASE shop TO backfill")
     daemon = make_daemon(database.url.replace("postgres@", "backfill@"))
     job = daemon.submit(job_of(limits={limit: value}))
-    held = wait_holding(daemon, job, "signal_stale")
+    held = daemon.wait_holding(job, "signal_stale")
     reason = held["reason"]
     assert held["progress"]["batches"] == 0 and reason["value"] is None
     assert "the account backfill may not see it; GRANT pg_monitor TO it" in reason["text"] and f"limits.{limit}" in reason["text"]
     shown = signals(daemon)["oldest_snapshot"]
     assert shown["value"] is None and shown["age_seconds"] is None and shown["text"] == "unmeasured: our account lacks pg_monitor"
     database.execute("GRANT pg_monitor TO backfill")
-    wait_going_on(daemon, job, held)
+    daemon.wait_going_on(job, held)
     end(daemon, job)
     database.close()
 

@@ -17,21 +17,6 @@ def job_of(rows=50, **more):
     return document("public.counted", {"n": "n + 1"}, pace=limited, **more)
 
 
-def wait_holding(daemon, job, code, seconds=10):
-    last = {}
-
-    def holds():
-        last.update(daemon.job(job))
-        return last["activity"] == "holding" and (last["reason"] or {}).get("code") == code
-    until(holds, seconds, lambda _: f"holding for {code}: {last.get('activity')}, {last.get('reason')}\n{daemon.log_tail()}")
-    return last
-
-
-def wait_going_on(daemon, job, batches, seconds=10):
-    until(lambda: daemon.job(job)["progress"]["batches"] > batches, seconds,
-          lambda _: f"it goes on: {daemon.job(job)['reason']}\n{daemon.log_tail()}")
-
-
 def change(daemon, job, body, status=200):
     answer = daemon.request("PATCH", f"/v1/jobs/{job['id']}", body)
     assert answer.status == status, answer.text
@@ -45,23 +30,23 @@ def test_a_signal_of_the_documents_own(daemon, database):
     daemon.wait_progress(job, 3)
     database.execute("INSERT INTO queue SELECT 'ready' FROM generate_series(1, 20)")
     filled_at = time.monotonic()
-    held = wait_holding(daemon, job, "signal")
+    held = daemon.wait_holding(job, "signal")
     assert time.monotonic() - filled_at < 2
     assert (held["reason"]["signal"], held["reason"]["value"], held["reason"]["limit"]) == ("signal:queue", 20, 10)
     assert held["reason"]["text"] == "signal queue is 20 (limit 10)"
     signals = {one["name"]: one for one in daemon.get("/v1/targets/shop").json["signals"]}
     assert signals["signal:queue"]["value"] == 20 and signals["signal:queue"]["limit"] == 10
     database.execute("DELETE FROM queue WHERE ctid IN (SELECT ctid FROM queue LIMIT 11)")
-    time_low, batches = time.monotonic(), held["progress"]["batches"]
+    time_low = time.monotonic()
     until(lambda: "stayed low" in (daemon.job(job)["reason"] or {}).get("text", ""), 3, "why it still holds is said")
     database.execute("DELETE FROM queue WHERE ctid IN (SELECT ctid FROM queue LIMIT 5)")
-    wait_going_on(daemon, job, batches)
+    daemon.wait_going_on(job, held)
     assert 2 <= time.monotonic() - time_low < 5
     database.execute("DROP TABLE queue")
-    held = wait_holding(daemon, job, "signal_stale", 12)
+    held = daemon.wait_holding(job, "signal_stale", 12)
     assert 'relation "queue" does not exist' in held["reason"]["text"] and held["reason"]["value"] is None
     database.execute("CREATE TABLE queue (state text)")
-    wait_going_on(daemon, job, held["progress"]["batches"])
+    daemon.wait_going_on(job, held)
     assert daemon.job(job)["progress"]["seconds"]["holding/signal:queue"] > 3
     daemon.abort(job)
     daemon.wait(job, "aborted")
@@ -73,7 +58,7 @@ def test_a_signal_that_is_no_query_is_refused(daemon, database):
     assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/signals/0/sql", answer.text
     # it is read-only, whatever it says
     job = daemon.submit(job_of(signals=[{"name": "a", "sql": "SELECT nextval('s')", "limit": 1}]))
-    held = wait_holding(daemon, job, "signal_stale")
+    held = daemon.wait_holding(job, "signal_stale")
     assert held["progress"]["batches"] == 0
     daemon.abort(job)
     daemon.wait(job, "aborted")
@@ -93,18 +78,18 @@ def test_active_sessions(daemon, database):
     threads = [threading.Thread(target=work, args=(connection,), daemon=True) for connection in busy]
     for thread in threads:
         thread.start()
-    held = wait_holding(daemon, job, "active_sessions")
+    held = daemon.wait_holding(job, "active_sessions")
     assert held["reason"]["value"] >= 5 and held["reason"]["limit"] == 4
     # a change counts at once
     change(daemon, job, {"limits": {"active_sessions": None}})
-    wait_going_on(daemon, job, held["progress"]["batches"], 2)
+    daemon.wait_going_on(job, held, 2)
     change(daemon, job, {"limits": {"active_sessions": 4}})
-    held = wait_holding(daemon, job, "active_sessions")
+    held = daemon.wait_holding(job, "active_sessions")
     for connection in busy:
         connection.cancel()
     for thread in threads:
         thread.join(10)
-    wait_going_on(daemon, job, held["progress"]["batches"])
+    daemon.wait_going_on(job, held)
     for connection in busy:
         connection.close()
     daemon.abort(job)
@@ -119,7 +104,7 @@ def test_a_window(daemon, database):
     answer = daemon.post("/v1/jobs", job_of(pace={"window": [{"from": "22:00", "to": "06:00", "zone": "Europe/Berlyn"}]}))
     assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/pace/window/0/zone"
     job = daemon.submit(job_of(pace={"window": closed}))
-    held = wait_holding(daemon, job, "window")
+    held = daemon.wait_holding(job, "window")
     assert held["progress"]["batches"] == 0 and held["reason"]["until"].startswith(opens.strftime("%Y-%m-%dT%H:%M"))
     assert change(daemon, job, {"pace": {"window": [{"from": "00:00", "to": "24:00", "zone": "Nowhere/At_All"}]}}, 422)
     change(daemon, job, {"pace": {"window": [{"from": "00:00", "to": "24:00", "zone": "Europe/Berlin"}]}})

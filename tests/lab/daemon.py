@@ -299,6 +299,20 @@ class Daemon:
         until(reached, seconds, lambda _: f"{batches} batches: {json.dumps(last)}\n{self.log_tail()}", 0.005)
         return last
 
+    def wait_holding(self, job, code, seconds=20.0) -> dict:
+        last = {}
+
+        def holds():
+            last.update(self.job(job))
+            return last["activity"] == "holding" and (last["reason"] or {}).get("code") == code
+        until(holds, seconds, lambda _: f"holding for {code}: {last.get('activity')}, {last.get('reason')}\n{self.log_tail()}")
+        return last
+
+    def wait_going_on(self, job, held, seconds=25.0):
+        """After a hold, as wait_holding gave it. A batch may have been under way when the hold began."""
+        until(lambda: self.job(job)["progress"]["batches"] > held["progress"]["batches"] + 1, seconds,
+              lambda _: f"it goes on: {self.job(job)['reason']}\n{self.log_tail()}")
+
 
 def _id(job) -> str:
     return job["id"] if isinstance(job, dict) else job
