@@ -10,7 +10,7 @@
 
 #include "allocate.h"
 #include "buffer.h"
-#include "dialect.h"
+#include "mysql_dialect.h"
 #include "mysql_session.h"
 #include "password_file.h"
 
@@ -211,13 +211,13 @@ static char *settings_text(const struct bf_session *session, const char *own_mod
 }
 
 /* Locks by name, held as long as the connection lasts. One is its own: who looks whether connection 7 holds it knows
- * whether 7 is still that connection, before a KILL. The other is one of eight of the job, by which its lost sessions
- * are found (END_LOST_SESSIONS). */
+ * whether 7 is still that connection, before a KILL. The other is one of those of the job, by which its lost
+ * sessions are found (END_LOST_SESSIONS). */
 static char *locks_text(const struct bf_session *session)
 {
     struct bf_buffer buffer = {0};
     bf_buffer_format(&buffer, "/* backfilld */ SELECT GET_LOCK('%s', 0), ", session->lock);
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < BF_MYSQL_LOCK_COUNT; i++)
         bf_buffer_format(&buffer, "%sGET_LOCK('%s %d', 0) = 1", i ? " OR " : "", session->application_name, i);
     return bf_buffer_take(&buffer);
 }

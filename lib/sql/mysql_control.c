@@ -70,10 +70,7 @@
     "@backfilld_version AS schema_version"
 
 /* The adapter ends those that are not its own: each of our sessions holds one of these locks (mysql_connect.c). */
-#define LOST(number) "SELECT IS_USED_LOCK(CONCAT('backfilld ', ?1, ' " number "')) AS id"
-#define END_LOST_SESSIONS                                                                                             \
-    LOST("0") " UNION ALL " LOST("1") " UNION ALL " LOST("2") " UNION ALL " LOST("3") " UNION ALL " LOST("4")          \
-    " UNION ALL " LOST("5") " UNION ALL " LOST("6") " UNION ALL " LOST("7")
+#define END_LOST_SESSIONS "SELECT IS_USED_LOCK(CONCAT('backfilld ', ?1, ' ', number)) AS id FROM " BF_MYSQL_LOCK_NUMBERS
 
 #define FIND_DONE                                                                                                     \
     "SELECT j.id, j.name, j.state FROM backfilld.job j WHERE j.hash = ?1 AND j.state <> 'rolled_back' "               \

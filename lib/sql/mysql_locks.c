@@ -288,10 +288,7 @@ char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, c
     "performance_schema.events_statements_current, performance_schema.threads WHERE FALSE) */, " BF_MYSQL_RAISE        \
     ") AS waiting"
 
-#define LOCK_OF(number) "SELECT IS_USED_LOCK(CONCAT('backfilld ', ?1, ' " number "')) AS id"
-#define US                                                                                                            \
-    "(" LOCK_OF("0") " UNION " LOCK_OF("1") " UNION " LOCK_OF("2") " UNION " LOCK_OF("3") " UNION " LOCK_OF("4")       \
-    " UNION " LOCK_OF("5") " UNION " LOCK_OF("6") " UNION " LOCK_OF("7") ")"
+#define US "(SELECT IS_USED_LOCK(CONCAT('backfilld ', ?1, ' ', number)) AS id FROM " BF_MYSQL_LOCK_NUMBERS ")"
 
 /* MariaDB does not say what a session in that state waits for, so what it runs has to name our table; and it waits for us
  * only if we are not in its place. */

@@ -46,6 +46,7 @@ def test_one_that_changes_sessions_later(after, open_database, my_cluster, make_
     own = open_database.server.url(open_database.name, "open")
     daemon.configure({"shop": {"primary": own, "require_approval": "none"}})
     daemon.restart()
+    daemon.wait(job, "paused")  # the store may have known it as pausing
     daemon.resume(job)
     daemon.wait(job, "completed")
     assert dict(open_database.rows("SELECT n, COUNT(*) FROM counted GROUP BY n")) == {1: 200}

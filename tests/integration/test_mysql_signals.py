@@ -82,13 +82,13 @@ def test_active_sessions(my_database, make_daemon):
 
 
 
-def poor_account(my_database) -> str:
+def sightless_account(my_database) -> str:
     """The URL of one that may do its work, and see nothing of the others."""
     my_database.execute("CREATE DATABASE IF NOT EXISTS backfilld")
-    my_database.execute(f"CREATE USER IF NOT EXISTS poor@'%%' IDENTIFIED BY '{PASSWORD}'")
+    my_database.execute(f"CREATE USER IF NOT EXISTS sightless@'%%' IDENTIFIED BY '{PASSWORD}'")
     for granted in ("backfilld", my_database.name):
-        my_database.execute(f"GRANT ALL ON `{granted}`.* TO poor@'%%'")
-    return my_database.url.replace("//backfill@", "//poor@")
+        my_database.execute(f"GRANT ALL ON `{granted}`.* TO sightless@'%%'")
+    return my_database.url.replace("//backfill@", "//sightless@")
 
 
 def test_an_old_transaction_and_the_history_that_it_keeps(my_database, make_daemon):
@@ -141,7 +141,7 @@ def test_limits_that_there_are_not(my_database, make_daemon):
 
 def test_what_an_account_may_not_see_is_not_zero(my_database, make_daemon):
     make_table(my_database, 30000)
-    daemon = make_daemon(poor_account(my_database), **my_database.target)
+    daemon = make_daemon(sightless_account(my_database), **my_database.target)
     job = daemon.submit(job_of(limits={"oldest_snapshot": "1h"}))
     held = daemon.wait_holding(job, "signal_stale")
     assert held["progress"]["batches"] == 0 and "GRANT PROCESS ON *.* TO it" in held["reason"]["text"], held["reason"]

@@ -213,11 +213,11 @@ def test_wrong_password_and_rights(my_database, my_cluster, make_daemon, tmp_pat
     daemon = make_daemon(my_database, password_file=wrong)
     answer = daemon.post("/v1/jobs", counted())
     assert answer.status == 503 and "denied" in answer.text and "not-it" not in answer.text, answer.text
-    my_database.execute("CREATE USER IF NOT EXISTS poor@'%' IDENTIFIED BY 'poor'")
-    my_database.execute(f"GRANT SELECT, UPDATE ON `{my_database.name}`.* TO poor@'%'")
+    my_database.execute("CREATE USER IF NOT EXISTS rightless@'%' IDENTIFIED BY 'poor'")
+    my_database.execute(f"GRANT SELECT, UPDATE ON `{my_database.name}`.* TO rightless@'%'")
     poor = tmp_path / "poor"
     poor.write_text("poor\n")
     poor.chmod(0o600)
-    daemon = make_daemon(my_cluster.primary.url(my_database.name, "poor"), password_file=poor)
+    daemon = make_daemon(my_cluster.primary.url(my_database.name, "rightless"), password_file=poor)
     failed = daemon.wait(daemon.submit(counted()), "failed")
     assert failed["reason"]["code"] == "schema_missing", failed["reason"]

@@ -187,6 +187,7 @@ class MyCluster:
         self.primary = MyServer(self.directory, "p", flavour, 1, detached)
         self.replica = MyServer(self.directory, "r", flavour, 2, detached) if replica else None
         self.password_file = self.directory / "password"
+        self.said = False  # that the replica stands still
 
     def _initialise(self):
         if len(str(self.primary.socket)) > 100:
@@ -257,6 +258,21 @@ class MyCluster:
     def replication(self, verb, what="", server=None):
         """START or STOP, all of it or one thread."""
         (server or self.replica).sql(f"{verb} {'SLAVE' if self.flavour == 'mariadb' else 'REPLICA'} {what}")
+
+    def check_replication(self):
+        """A replica that many tests share still applies what it gets, or the first to notice says what stopped it."""
+        from pymysql.cursors import DictCursor
+        if self.said or not self.replica or not self.replica.pid():
+            return
+        connection = self.replica.connect(cursorclass=DictCursor)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SHOW {'SLAVE' if self.flavour == 'mariadb' else 'REPLICA'} STATUS")
+                trouble = (cursor.fetchone() or {}).get("Last_SQL_Error")
+        finally:
+            connection.close()
+        self.said = bool(trouble)
+        assert not trouble, f"the shared replica of {self.flavour} stands still: {trouble}"
 
     def pause_replay(self, server=None):
         """It receives the log and does not apply it."""

@@ -126,6 +126,7 @@ class MyDatabase:
                 self.execute(f"KILL {number}")
         self.execute(f"DROP DATABASE {self.name}")
         self.close()
+        self.cluster.check_replication()
 
     # tables
 

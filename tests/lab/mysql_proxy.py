@@ -82,6 +82,10 @@ class Connection:
             if not self.mute:
                 close(self.server)
             close(self.client)
+        except Exception as error:  # of a handler: said at the end, and nobody is left hanging
+            self.proxy.errors.append(error)
+            close(self.server)
+            close(self.client)
 
     def _down(self):
         try:
@@ -102,7 +106,7 @@ class MyProxy:
     """`handler(command)` returns True when it did something with the command itself."""
 
     def __init__(self, server):
-        self.upstream, self.handler, self.batches, self.connections = server, None, 0, []
+        self.upstream, self.handler, self.batches, self.connections, self.errors = server, None, 0, [], []
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -140,6 +144,7 @@ class MyProxy:
         for connection in self.connections:
             close(connection.client)
             close(connection.server)
+        assert not self.errors, self.errors
 
 
 class KillAt:
@@ -156,14 +161,18 @@ class KillAt:
             self.kills += 1
             self.struck.set()
 
-    def _committed(self, before):
+    def _committed(self, before) -> bool:
+        """False: it was not, because it was fenced or met a locked row."""
         connection = self.database.connect()
         try:
             with connection.cursor() as cursor:
                 def moved():
                     cursor.execute("SELECT SUM(seq) FROM backfilld.checkpoint")
                     return cursor.fetchone()[0] != before
-                until(moved, 20, "the batch is committed", every=0.002)
+                until(moved, 5, "the batch is committed", every=0.002)
+            return True
+        except TimeoutError:
+            return False
         finally:
             connection.close()
 
@@ -194,6 +203,8 @@ class KillAt:
         if self.boundary == BOUNDARIES[2]:
             command.connection.mute = True
         command.forward()
-        self._committed(before)
-        self._kill(command)
+        if self._committed(before):
+            self._kill(command)
+        else:
+            command.connection.close_server()
         return True
