@@ -126,7 +126,7 @@ class MariaDB:
         self.cluster.start()
         self._database = MyDatabase(self.cluster, "bench").create()
         self._database.execute("CREATE TABLE beat (id int PRIMARY KEY, at double)")
-        self._database.execute("INSERT INTO beat VALUES (1, 0)")
+        self._database.execute(f"INSERT INTO beat VALUES (1, {time.time()})")
         return self
 
     def __exit__(self, *_):
