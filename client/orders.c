@@ -67,10 +67,12 @@ static enum bf_exit give(struct bf_client *client, enum bf_route_name route, con
 
 enum bf_exit bf_approve(struct bf_client *client, const char *job, bool quiet)
 {
-    if (!bf_check_text(client, BF_OPTION_CONFIRM) || !bf_check_text(client, BF_OPTION_COMMENT))
+    if (!bf_check_text(client, BF_OPTION_CONFIRM) || !bf_check_text(client, BF_OPTION_COMMENT) ||
+        !bf_check_text(client, BF_OPTION_PLAN))
         return BF_EXIT_USAGE;
     json_t *body = json_object();
     bf_body_text(body, "confirm", client->values[BF_OPTION_CONFIRM]);
+    bf_body_text(body, "plan", client->values[BF_OPTION_PLAN]);
     bf_body_text(body, "comment", client->values[BF_OPTION_COMMENT]);
     char *id BF_AUTO_STRING = NULL;
     return give(client, BF_ROUTE_APPROVE, job, body, quiet, &id);

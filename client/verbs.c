@@ -37,7 +37,8 @@ const struct bf_verb bf_verbs[] = {
      "The exit code says how the job ended; 0 is completed, or the state of --for.\n"
      "While the daemon is away it is asked again until --timeout (without it: for 60 s).",
      BF_ROUTE_SHOW, bf_run_wait},
-    {"approve", "JOB", 1, 1, BF_BIT(CONFIRM) | BF_BIT(COMMENT), "approve a job's plan", NULL, BF_ROUTE_APPROVE,
+    {"approve", "JOB", 1, 1, BF_BIT(CONFIRM) | BF_BIT(COMMENT) | BF_BIT(PLAN), "approve a job's plan",
+     "The hash of a plan stands on its card: backfillctl show JOB --card.", BF_ROUTE_APPROVE,
      bf_run_approve},
     {"pause", "JOB", 1, 1, ORDER | BF_BIT(FOR), "stop a job; it can be resumed where it stopped",
      "With --for 2h it goes on by itself after that time, unless another order comes before.", BF_ROUTE_PAUSE,

@@ -36,6 +36,7 @@ struct bf_client;
     X(REASON, "reason", 'r', "TEXT", "why; shown with the job and kept in its events")                       \
     X(WAIT, "wait", 0, NULL, "wait until the order is in effect")                                            \
     X(FOLLOW, "follow", 'f', NULL, "go on printing new events until the job has ended")                      \
+    X(PLAN, "plan", 0, "HASH", "only the plan that was looked at; another one by now is refused")            \
     X(CARD, "card", 0, NULL, "with the card of its plan")                     \
     X(DRY_RUN, "dry-run", 0, NULL, "only show what would be done")
 

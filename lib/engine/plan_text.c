@@ -151,7 +151,8 @@ static double seconds_of_work(const struct bf_job *job)
 static bool took_of(const struct bf_job *job, const struct bf_estimate *estimate, struct bf_took *took)
 {
     const struct bf_record *record = &job->record;
-    if (!bf_state_final(record->state) || record->started_at == 0 || record->ended_at == 0)
+    /* A job that went back has the time of both ways in its ledger. */
+    if (!bf_state_final(record->state) || record->direction == BF_DIRECTION_BACK || record->started_at == 0 || record->ended_at == 0)
         return false;
     *took = (struct bf_took){.work = seconds_of_work(job),
                              .whole = (double)(record->ended_at - record->started_at) / 1000,

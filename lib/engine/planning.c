@@ -14,7 +14,7 @@
 
 enum {
     ASK_AGAIN = 3000, /* milliseconds, when the target did not answer */
-    FRESH = 2000      /* milliseconds that a measurement counts as one right before the start */
+    FRESH = 2000      /* milliseconds that a measurement counts as one right before the start, of a job that does not wait */
 };
 
 const char *bf_submission_doing(enum bf_submission_phase phase)
@@ -88,7 +88,7 @@ static bool agreed_risk(const struct bf_job *job, enum bf_risk *ret_risk)
 bool bf_planning_unconfirmed(const struct bf_job *job)
 {
     enum bf_risk risk;
-    if (job->record.started_at != 0 || job->target->require_approval == BF_APPROVAL_NONE || !agreed_risk(job, &risk))
+    if (job->record.started_at != 0 || job->record.direction == BF_DIRECTION_BACK || job->target->require_approval == BF_APPROVAL_NONE || !agreed_risk(job, &risk))
         return false;
     return job->measured_at == 0 || bf_job_now(job) - job->measured_at > FRESH;
 }
@@ -152,14 +152,17 @@ static void confirmed(struct bf_submission *submission)
     agreed_risk(submission->job, &agreed);
     enum bf_risk risk = verdict.judgement.risk;
     bool asks = risk > agreed && bf_approval_needed(submission->target->require_approval, risk);
-    BF_AUTO_STRING char *worse = asks || verdict.missing ? what_got_worse(agreed, &verdict) : NULL;
+    BF_AUTO_STRING char *now = risk > agreed || verdict.missing ? what_got_worse(agreed, &verdict) : NULL;
+    bool worse = asks || verdict.missing;
     bf_verdict_clear(&verdict);
     struct bf_job *job = let_go(submission);
     bf_planning_drop(submission);
     if (worse) {
-        move_to_planning(job, "daemon", worse);
+        move_to_planning(job, "daemon", now);
         return;
     }
+    if (now) /* and nobody has to be asked for that */
+        bf_job_note(job, "note", "%s", now);
     job->measured_at = bf_job_now(job);
     job->engine->schedule = true;
     bf_engine_wake(job->engine);
@@ -262,10 +265,10 @@ void bf_planning_failed(struct bf_submission *submission, enum bf_code code, con
                         const char *text)
 {
     struct bf_job *job = submission->job;
-    if (code == BF_TARGET_DOWN) { /* that passes: whoever waits for the plan finds the job in `planning` */
+    if (code == BF_TARGET_DOWN || code == BF_NO_REPLICAS) { /* that passes: who waits for the plan finds the job as it is */
         bf_submission_forget(submission);
         bf_submission_enter(submission, BF_SUBMISSION_RESTING);
-        job->walk.reason = bf_reason_make(job, BF_SERVER_UNREACHABLE, text);
+        job->walk.reason = bf_reason_make(job, code == BF_TARGET_DOWN ? BF_SERVER_UNREACHABLE : code, text);
         submission->engine->world->timer_start(submission->deadline, ASK_AGAIN);
         tell_job(submission, !job->unsaved);
         return;

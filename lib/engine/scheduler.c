@@ -78,8 +78,10 @@ void bf_engine_schedule(struct bf_engine *engine)
             bf_job_show_target(job);
             continue;
         }
-        if (has_to_wait(job))
+        if (has_to_wait(job)) {
+            job->measured_at = 0; /* who knows for how long */
             continue;
+        }
         if (bf_planning_unconfirmed(job)) {
             bf_planning_confirm(job);
             continue;

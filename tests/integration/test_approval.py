@@ -132,6 +132,30 @@ def test_only_a_worse_risk_asks_again_before_the_start(make_daemon, database):
     daemon.wait(job, "aborted")
 
 
+@pytest.mark.parametrize("asked", ["all", "red"])
+def test_an_index_that_comes_before_the_start_asks_again(asked, make_daemon, database):
+    """GREEN when it was approved, or when nobody had to; RED when its turn comes, and GREEN again behind that."""
+    make_table(database, 400)
+    daemon = make_daemon(database, require_approval=asked)
+    daemon.post("/v1/pause-all")
+    job = daemon.submit(fill(database, undo="journal"))
+    assert job["plan"]["risk"] == "GREEN", daemon.get("/v1/jobs/job/plan").json["reasons"]
+    if asked == "all":
+        daemon.approve(job)
+    assert daemon.job(job)["state"] == "queued"
+    database.execute("UPDATE counted SET n = id")
+    database.execute("CREATE UNIQUE INDEX one_n ON counted (n)")
+    daemon.post("/v1/resume-all")
+    again = daemon.wait(job, "awaiting_approval")
+    assert again["plan"]["risk"] == "RED" and again["reason"]["code"] == "approval_lost"
+    assert "the risk was GREEN and is RED now: unique_key_column" in again["reason"]["text"]
+    assert "one_n" in daemon.events(job)[-2]["text"]
+    assert daemon.post("/v1/jobs/job/approve", {}).json["code"] == "confirm"
+    database.execute("DROP INDEX one_n")
+    daemon.approve(job, confirm="job")
+    daemon.wait(job, "completed")
+
+
 def test_what_cannot_be_measured_any_more_is_refused(make_daemon, database):
     """Measured for the plan, approved, and not to be had when its turn comes."""
     make_table(database, 500)

@@ -229,6 +229,7 @@ def test_a_redirection_is_not_followed(ctl, fake):
 
 @pytest.mark.parametrize("verb, words, body", [
     ("approve", [], {}), ("approve", ["--confirm", "orders", "--comment", "größer"], {"confirm": "orders", "comment": "größer"}),
+    ("approve", ["--plan", "3f2a"], {"plan": "3f2a"}),
     ("pause", [], {}), ("pause", ["--reason", 'a "b"'], {"reason": 'a "b"'}), ("resume", ["-r", "on"], {"reason": "on"}),
     ("abort", ["--reason", "wrong rows"], {"reason": "wrong rows"})])
 def test_orders(ctl, fake, verb, words, body):

@@ -1,5 +1,6 @@
 """The plan: what is measured before a job starts, what of it is a reason for which class, what is refused, and that nothing
 of it stays behind."""
+import random
 import threading
 import time
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -297,14 +298,44 @@ def test_a_managed_server_gets_a_plan_that_is_useful_and_honest(make_daemon, dat
             database.execute(statement)
 
 
-def test_a_plan_of_a_large_table_reads_little_of_it(make_daemon, database):
-    make_table(database, 300000)
-    daemon = make_daemon(database)
+class Busy:
+    """Somebody who writes to single rows of `counted` all the time, while the plan is made."""
+
+    def __init__(self, database, rows):
+        self.database, self.rows, self.done = database, rows, 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+
+    def _write(self):
+        with self.database.connect() as connection:
+            while not self._over.is_set():
+                connection.execute("UPDATE counted SET other = other + 1 WHERE id = %s", (random.randint(1, self.rows) * 10,))
+                self.done += 1
+
+    def __enter__(self):
+        self._thread.start()
+        until(lambda: self.done > 100, 20, "somebody writes")
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+
+def test_a_plan_of_a_large_table_reads_little_of_it(make_daemon, database, campaign):
+    """With live writes, and no scan of the whole. --campaign: ten million rows, and writes counted over a whole second."""
+    rows = 10000000 if campaign else 300000
+    make_table(database, rows)
+    daemon = make_daemon(database, plan_window="1s" if campaign else "20ms")
     database.execute("SELECT pg_stat_force_next_flush()")  # what filling the table read is counted with this statement
     before = database.value("SELECT coalesce(seq_scan, 0) FROM pg_stat_user_tables WHERE relname = 'counted'")
-    begun = time.monotonic()
-    answer = daemon.post(PLAN, document("public.counted", {"n": "n + 1"}, where="n % 2 = 0"))
-    assert answer.status == 200 and time.monotonic() - begun < 10
+    with Busy(database, rows) as busy:
+        begun, written = time.monotonic(), busy.done
+        answer = daemon.post(PLAN, document("public.counted", {"n": "n + 1"}, where="n % 2 = 0"))
+        took = time.monotonic() - begun
+        print(f"a plan of {rows:,} rows took {took:.2f} s beside {(busy.done - written) / took:,.0f} writes/s: "
+              f"{answer.json['measured']['write_rate']}")
+    assert answer.status == 200 and took < 10
     plan = answer.json
     assert plan["measured"]["boundary_by_key"]["value"] == 1
     assert plan["estimate"]["seconds_low"] < plan["estimate"]["seconds_high"] <= 2.51 * plan["estimate"]["seconds_low"]

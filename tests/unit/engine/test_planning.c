@@ -90,6 +90,38 @@ static void a_target_that_is_away_is_asked_again(void **state)
     world_free(world);
 }
 
+static void a_target_that_leaves_is_waited_for(void **state)
+{
+    (void)state;
+    struct heard heard;
+    struct test_world *world = in_planning(&heard);
+    const struct bf_target *target = &world->targets[0];
+    bf_engine_set_targets(world->engine, NULL, 0);
+    world_run(world);
+    assert_true(heard.times == 1 && heard.code == BF_OK);
+    assert_null(world->sessions);
+    assert_int_equal(world_state(world, "job"), BF_STATE_PLANNING);
+    assert_int_equal(bf_job_reason(world_find(world, "job")).code, BF_TARGET_GONE);
+    world->server_silent = false;
+    bf_engine_set_targets(world->engine, &target, 1);
+    world_run(world);
+    assert_int_equal(world_state(world, "job"), BF_STATE_RUNNING);
+    world_free(world);
+}
+
+static void a_daemon_that_stops_leaves_the_plan_for_the_next(void **state)
+{
+    (void)state;
+    struct heard heard;
+    struct test_world *world = in_planning(&heard);
+    bf_engine_drain(world->engine, false, NULL, NULL);
+    assert_true(heard.times == 1 && heard.code == BF_OK);
+    world_run(world);
+    assert_int_equal(world_stored(world, "job")->state, BF_STATE_PLANNING);
+    assert_null(world->sessions);
+    world_free(world);
+}
+
 static void what_cannot_be_stored_is_planned_again(void **state)
 {
     (void)state;
@@ -327,6 +359,8 @@ int main(void)
         cmocka_unit_test(a_restart_plans_again),
         cmocka_unit_test(planning_can_be_aborted),
         cmocka_unit_test(a_target_that_is_away_is_asked_again),
+        cmocka_unit_test(a_target_that_leaves_is_waited_for),
+        cmocka_unit_test(a_daemon_that_stops_leaves_the_plan_for_the_next),
         cmocka_unit_test(what_cannot_be_stored_is_planned_again),
         cmocka_unit_test(what_was_approved_starts),
         cmocka_unit_test(only_a_worse_class_asks_again),
