@@ -53,7 +53,7 @@ static void tell_job(struct bf_submission *submission, bool durable)
 void bf_planning_drop(struct bf_submission *planner)
 {
     struct bf_job *job = planner->job;
-    if (job->walk.reason.code == BF_MEASURING)
+    if (job->walk.reason.code != BF_TARGET_GONE)
         job->walk.reason = (struct bf_reason){0};
     tell_job(planner, !job->unsaved);
     bf_submission_free(planner);
@@ -69,7 +69,7 @@ static void begin(struct bf_job *job, enum bf_aim aim)
 
 void bf_planning_take_up(struct bf_job *job)
 {
-    if (job->planner || job->moving || job->requests || bf_job_now(job) < job->release_after)
+    if (job->planner || job->moving || bf_job_now(job) < job->release_after)
         return;
     if (job->target)
         begin(job, BF_AIM_JOB);
@@ -88,7 +88,8 @@ static bool agreed_risk(const struct bf_job *job, enum bf_risk *ret_risk)
 bool bf_planning_unconfirmed(const struct bf_job *job)
 {
     enum bf_risk risk;
-    if (job->record.started_at != 0 || job->record.direction == BF_DIRECTION_BACK || job->target->require_approval == BF_APPROVAL_NONE || !agreed_risk(job, &risk))
+    bool begun = job->record.started_at != 0 || job->record.direction == BF_DIRECTION_BACK;
+    if (begun || job->target->require_approval == BF_APPROVAL_NONE || !agreed_risk(job, &risk))
         return false;
     return job->measured_at == 0 || bf_job_now(job) - job->measured_at > FRESH;
 }

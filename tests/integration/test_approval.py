@@ -45,7 +45,7 @@ def in_planning(daemon, name="job"):
 def test_a_job_is_there_while_it_is_planned(make_daemon, database):
     """Its progress is shown, it can be aborted; whoever sent it hears how it is."""
     make_table(database, 500)
-    daemon = make_daemon(database, plan_window="1500ms", require_approval="all")
+    daemon = make_daemon(database, plan_window="5s", require_approval="all")
     answer = submit_later(daemon, fill(database))
     job = in_planning(daemon)
     until(lambda: "writes of others" in daemon.job(job)["reason"]["text"], 5, "it shows what is measured")
@@ -63,10 +63,11 @@ def test_a_job_is_there_while_it_is_planned(make_daemon, database):
 
 def test_a_restart_in_planning_plans_again(make_daemon, database):
     make_table(database, 500)
-    daemon = make_daemon(database, plan_window="1500ms", require_approval="all")
+    daemon = make_daemon(database, plan_window="5s", require_approval="all")
     answer = submit_later(daemon, fill(database))
     job = in_planning(daemon)
     daemon.kill9()
+    daemon.configuration.write_text(daemon.configuration.read_text().replace("plan_window = 5s", "plan_window = 20ms"))
     assert isinstance(answer(), ConnectionError)
     daemon.start()
     waiting = daemon.wait(job, "awaiting_approval")
