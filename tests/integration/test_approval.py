@@ -172,6 +172,20 @@ def test_what_cannot_be_measured_any_more_is_refused(make_daemon, database):
     assert not database.has_schema()
 
 
+@pytest.mark.engines(*ENGINES)
+def test_a_table_that_goes_before_the_start_refuses_the_job(make_daemon, database):
+    make_table(database, 100)
+    daemon = make_daemon(database, require_approval="all")
+    job = daemon.submit(fill(database))
+    daemon.post("/v1/pause-all")
+    daemon.approve(job, confirm="job")
+    database.execute("DROP TABLE counted")
+    daemon.post("/v1/resume-all")
+    refused = daemon.wait(job, "refused")
+    assert refused["reason"]["code"] == "invalid" and refused["reason"]["text"].startswith("/table: "), refused["reason"]
+    assert not database.has_schema()
+
+
 def test_a_change_past_what_was_approved_asks_again(make_daemon, database):
     make_table(database, 3000)
     daemon = make_daemon(database, require_approval="all")

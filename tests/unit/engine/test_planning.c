@@ -109,6 +109,24 @@ static void a_target_that_leaves_is_waited_for(void **state)
     world_free(world);
 }
 
+static void replicas_that_are_away_for_a_moment_refuse_no_job(void **state)
+{
+    (void)state;
+    struct heard heard;
+    struct test_world *world = in_planning(&heard);
+    world_crash(world);
+    world->server_silent = false;
+    world->targets[0].watch_replicas = true; /* and none streams */
+    world_start(world);
+    world_run(world);
+    assert_int_equal(world_state(world, "job"), BF_STATE_PLANNING);
+    assert_int_equal(bf_job_reason(world_find(world, "job")).code, BF_NO_REPLICAS);
+    world->targets[0].watch_replicas = false;
+    world_pass(world, 3000);
+    assert_int_equal(world_state(world, "job"), BF_STATE_RUNNING);
+    world_free(world);
+}
+
 static void a_daemon_that_stops_leaves_the_plan_for_the_next(void **state)
 {
     (void)state;
@@ -360,6 +378,7 @@ int main(void)
         cmocka_unit_test(planning_can_be_aborted),
         cmocka_unit_test(a_target_that_is_away_is_asked_again),
         cmocka_unit_test(a_target_that_leaves_is_waited_for),
+        cmocka_unit_test(replicas_that_are_away_for_a_moment_refuse_no_job),
         cmocka_unit_test(a_daemon_that_stops_leaves_the_plan_for_the_next),
         cmocka_unit_test(what_cannot_be_stored_is_planned_again),
         cmocka_unit_test(what_was_approved_starts),
