@@ -209,6 +209,7 @@ struct bf_reason bf_reason_make(const struct bf_job *job, enum bf_code code, con
 
 /* saving.c */
 void bf_save_write(struct bf_save *save, const struct bf_record *record, bf_stored *stored);
+void bf_save_later(struct bf_job *job, const struct bf_event *event); /* with the job's next record */
 void bf_save_failed(struct bf_save *save); /* record and events are written again later */
 void bf_engine_store_said(struct bf_engine *engine, const struct bf_error *error); /* of every write */
 void bf_engine_store_retry(struct bf_engine *engine);

@@ -123,6 +123,8 @@ static void on_saved(void *argument, const struct bf_error *error)
                     turn(&job->record);
                 announce(job, &save->event);
                 apply(job, job->record.state, save->to);
+                if (job->unsaved)
+                    bf_job_save(job, NULL); /* what came meanwhile */
             } else {
                 job->release_after = bf_job_now(job) + BF_STORE_RETRY;
                 engine->schedule = true;
@@ -159,8 +161,14 @@ static struct bf_save *new_save(struct bf_job *job, struct bf_request *request)
     return save;
 }
 
+/* While a move is on its way into the store, which takes effect only then, the record here is the one from before: written
+ * behind that move it would undo it. So it waits. */
 void bf_job_save(struct bf_job *job, struct bf_walk *walk)
 {
+    if (job->moving && !walk) {
+        job->unsaved = true;
+        return;
+    }
     struct bf_save *save = new_save(job, NULL);
     save->walk = walk;
     bf_save_write(save, &job->record, on_saved);
@@ -178,9 +186,15 @@ void bf_job_event(struct bf_job *job, struct bf_event *event, const char *type, 
 void bf_job_record_event(struct bf_job *job, const char *type, const char *actor, const char *text,
                          struct bf_request *request)
 {
+    struct bf_event event;
+    bf_job_event(job, &event, type, actor, text);
+    announce(job, &event);
+    if (job->moving && !request) {
+        bf_save_later(job, &event);
+        return;
+    }
     struct bf_save *save = new_save(job, request);
-    bf_job_event(job, &save->event, type, actor, text);
-    announce(job, &save->event);
+    save->event = event;
     bf_save_write(save, &job->record, on_saved);
 }
 

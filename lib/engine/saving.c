@@ -35,6 +35,12 @@ void bf_save_write(struct bf_save *save, const struct bf_record *record, bf_stor
     store->save(store->context, record, save->late, save->late_count + own, stored, save);
 }
 
+void bf_save_later(struct bf_job *job, const struct bf_event *event)
+{
+    keep_late(job, event, 1);
+    job->unsaved = true;
+}
+
 void bf_save_failed(struct bf_save *save)
 {
     /* The event of a move that is stored first has not happened. */

@@ -350,6 +350,27 @@ static void rows_are_counted_while_it_waits(void **state)
     world_free(world);
 }
 
+/* The count ends while the approval is on its way into the store: what it says must not bring the former state back. */
+static void a_count_does_not_undo_an_approval(void **state)
+{
+    (void)state;
+    struct test_world *world = counting();
+    struct heard heard = {0};
+    const char *id = bf_job_record(world_find(world, "job"))->id;
+    world->targets[0].max_jobs = 0; /* it stays in the queue */
+    world->store_waits = true;
+    bf_engine_approve(world->engine, id, "bob", NULL, "job", NULL, on_answer, &heard);
+    world_run(world);
+    assert_int_equal(heard.times, 0);
+    world->store_waits = false;
+    world_run(world);
+    assert_true(heard.times == 1 && heard.code == BF_OK);
+    assert_int_equal(world_stored(world, "job")->state, BF_STATE_QUEUED);
+    assert_string_equal(world_stored(world, "job")->approver, "bob");
+    assert_string_equal(world_event(world, "job", "note")->text, "counted: 77 rows are asked for");
+    world_free(world);
+}
+
 static void a_count_ends_with_the_wait(void **state)
 {
     (void)state;
@@ -388,6 +409,7 @@ int main(void)
         cmocka_unit_test(a_change_past_what_was_approved_asks),
         cmocka_unit_test(a_change_in_a_pause_is_looked_at_in_the_queue),
         cmocka_unit_test(rows_are_counted_while_it_waits),
+        cmocka_unit_test(a_count_does_not_undo_an_approval),
         cmocka_unit_test(a_count_ends_with_the_wait),
         cmocka_unit_test(a_change_of_a_started_job_is_the_word_of_who_makes_it),
     };
