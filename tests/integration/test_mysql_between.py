@@ -33,10 +33,11 @@ def test_one_that_answers_with_another_session_is_found_at_the_login(open_databa
 def test_one_that_changes_sessions_later(after, open_database, my_cluster, make_daemon):
     """The job pauses and says why; what it did is done once, and with the server's own address it goes on."""
     with Pooler(my_cluster.primary, after=1000) as pooler:
-        daemon = make_daemon(pooler.url(open_database.name), require_approval="all")
+        daemon = make_daemon(pooler.url(open_database.name))
+        assert daemon.post("/v1/pause-all", {}).status == 200
         job = daemon.submit(counted(pace=pace(20)))
         pooler.after = after  # not while the plan is made
-        daemon.approve(job, confirm="job")
+        assert daemon.post("/v1/resume-all", {}).status == 200
         paused = daemon.wait(job, "paused")
         assert paused["reason"]["code"] == "proxy_between_us", paused["reason"]
         assert pooler.handed.is_set()
