@@ -71,3 +71,104 @@ def test_every_row_is_as_it_was_byte_for_byte(database, daemon):
     answer = daemon.post(f"/v1/jobs/{job['id']}/rollback")
     assert answer.status == 200 and answer.json["state"] == "rolled_back"
     assert image(database) == before
+
+
+class Writers:
+    """Applications that write into the very column that the job sets, and delete rows now and then, until they are stopped.
+    `last`: what they last wrote into a row, committed; `deleted`: rows that they took away."""
+
+    def __init__(self, database, rows, seed, most_deletes=20):
+        self.database, self.rows, self.last, self.deleted = database, rows, {}, set()
+        self._stop, self._chance, self._deletes = threading.Event(), random.Random(seed), most_deletes
+        self._threads = [threading.Thread(target=self._write, args=(random.Random(f"{seed} {number}"), number)) for number in range(2)]
+        self.failures = []
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        assert not self.failures, self.failures
+
+    def _write(self, chance, number):
+        try:
+            with self.database.person(f"writer {number}") as connection:
+                count = 0
+                while not self._stop.wait(chance.uniform(0, 0.01)):
+                    count += 1
+                    key = chance.randrange(number, self.rows, 2) + 1  # each has rows of its own: who wrote last is known
+                    if key in self.deleted:
+                        continue
+                    if len(self.deleted) < self._deletes and chance.random() < 0.05:
+                        connection.execute("DELETE FROM things WHERE id = %s", (key,))
+                        self.deleted.add(key)
+                        self.last.pop(key, None)
+                        continue
+                    connection.execute("UPDATE things SET n = %s WHERE id = %s", (-count * 2 - number, key))
+                    self.last[key] = -count * 2 - number
+        except self.database.errors as error:
+            self.failures.append(error)
+
+
+def check_back(database, before, writers, listed, rows):
+    """No write of theirs is lost; what they did not touch is byte for byte as before; the rest is listed, each once."""
+    after, n = image(database), dict(database.rows("SELECT id, n FROM things"))
+    word = dict(database.rows("SELECT id, word FROM things"))
+    assert set(after) == set(before) - writers.deleted
+    for key, row in before.items():
+        if key in writers.deleted:
+            continue
+        if key in writers.last:
+            assert n[key] == writers.last[key], f"row {key} lost what was written into it"
+        else:
+            assert after[key] == row, f"row {key}, which nobody touched"
+    kinds = {int(one["key"][0]): one["kind"] for one in listed}
+    assert len(kinds) == len(listed), "a row is listed twice"
+    assert {key for key, kind in kinds.items() if kind == "deleted"} <= writers.deleted
+    # (one that was written into first and taken away later may stand there as either)
+    changed = {key for key, kind in kinds.items() if kind == "changed"}
+    assert changed - writers.deleted == {key for key, text in word.items() if text == "JOB"}
+    assert set(kinds.values()) <= {"changed", "deleted"}
+
+
+def run_and_roll_back(database, make_daemon, seed, rows, slices=1):
+    chance = random.Random(seed)
+    make_things(database, rows)
+    before = image(database)
+    set_ = {"n": "coalesce(n, 0) + 1000000", "word": "'JOB'", "f": "random()"}
+    daemon = make_daemon(database)
+    with Writers(database, rows, seed) as writers:
+        job = daemon.submit(job_document(database, set_, chance.choice([5, 20, 50]),
+                                         pace={**pace(chance.choice([5, 20, 50]), nice=1), "slices": slices}))
+        for batches in sorted(chance.sample(range(1, 12), 2)):
+            daemon.wait_progress(job, batches)
+            daemon.restart()
+        if chance.random() < 0.5:
+            daemon.wait(job, "completed")
+        daemon.order(job, "rollback", {"reason": "a test"})
+        for number in range(2):
+            until(lambda: (daemon.job(job)["rollback"] or {"batches": 0})["batches"] > number * 3 or
+                  daemon.job(job)["state"] == "rolled_back", 60, lambda _: daemon.log_tail(), 0.002)
+            daemon.restart()
+        back = daemon.wait(job, "rolled_back")
+        listed = [{"key": key, "kind": kind} for key, kind in
+                  database.rows("SELECT key::json, kind FROM backfilld.conflict WHERE job = %s", (job["id"],))]
+        changed_then = set(writers.last)
+    assert back["rollback"]["conflicts"] == len(listed) and back["rollback"]["rows_seen"] == back["rollback"]["rows"]
+    check_back(database, before, writers, listed, rows)
+    assert changed_then
+    return len(listed)
+
+
+@pytest.mark.parametrize("slices", [1, 3])
+def test_no_write_of_others_is_lost_whatever_is_killed(slices, database, make_daemon, campaign):
+    conflicts = 0
+    for seed in range(500 if campaign else 2):
+        database.execute("DROP TABLE IF EXISTS things")
+        conflicts += run_and_roll_back(database, make_daemon, seed * 10 + slices, 600, slices)
+        database.execute("DROP SCHEMA backfilld CASCADE")
+    assert conflicts
