@@ -47,6 +47,9 @@ enum bf_exit bf_run_pause(struct bf_client *client);
 enum bf_exit bf_run_resume(struct bf_client *client);
 enum bf_exit bf_run_abort(struct bf_client *client);
 enum bf_exit bf_run_rollback(struct bf_client *client);
+enum bf_exit bf_dry_rollback(struct bf_client *client); /* what it would do */
+enum bf_exit bf_run_conflicts(struct bf_client *client);
+enum bf_exit bf_run_forget(struct bf_client *client);
 enum bf_exit bf_run_tune(struct bf_client *client);
 enum bf_exit bf_run_clone(struct bf_client *client);
 enum bf_exit bf_run_pause_all(struct bf_client *client);

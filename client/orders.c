@@ -116,5 +116,7 @@ enum bf_exit bf_run_abort(struct bf_client *client)
 
 enum bf_exit bf_run_rollback(struct bf_client *client)
 {
+    if (bf_given(client, BF_OPTION_DRY_RUN))
+        return bf_dry_rollback(client);
     return order(client, "rolled_back", NULL);
 }

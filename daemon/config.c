@@ -63,7 +63,12 @@ static char *set_jobs(struct reader *reader, const char *value)
 
 static char *set_keep_jobs(struct reader *reader, const char *value)
 {
-    return bf_value_keep_jobs(value, &reader->config->keep_jobs);
+    return bf_value_keep(value, &reader->config->keep_jobs);
+}
+
+static char *set_keep_undo(struct reader *reader, const char *value)
+{
+    return bf_value_keep(value, &reader->config->keep_undo);
 }
 
 static char *set_primary(struct reader *reader, const char *value)
@@ -177,7 +182,9 @@ static const struct {
     {{"daemon", "public_url", NULL, true,
       "How people reach the dashboard: what links in webhooks begin with. (Default: http:// and what listen says.)"},
      set_public_url},
-    {{"daemon", "keep_undo", NULL, false, NULL}, NULL},
+    {{"daemon", "keep_undo", "7d", true,
+      "How long the undo journal of a job is kept on its target after its end; until then it can be rolled back."},
+     set_keep_undo},
     {{"target", "primary", NULL, true,
       "The connection to the primary, without a password; several hosts are tried in turn. (There is no "
       "default.)"},

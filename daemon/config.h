@@ -52,6 +52,7 @@ struct bf_config {
     char *jobs;   /* directory of job documents; NULL: none */
     char *public_url; /* of the dashboard, without the last slash; NULL: what `listen` says */
     int64_t keep_jobs; /* milliseconds */
+    int64_t keep_undo; /* milliseconds */
     struct bf_target_config targets[BF_TARGETS_MAX];
     size_t target_count;
     struct bf_source_settings sources[BF_SOURCES_MAX];

@@ -193,6 +193,12 @@ static void take_over(struct daemon *daemon, struct bf_config *config)
                bf_duration_format(config->keep_jobs, other));
         bf_engine_set_keep_jobs(daemon->engine, config->keep_jobs);
     }
+    if (daemon->config->keep_undo != config->keep_undo && ++changes) {
+        char one[BF_DURATION_TEXT], other[BF_DURATION_TEXT];
+        bf_log(BF_LEVEL_NOTICE, NULL, "keep_undo: %s -> %s", bf_duration_format(daemon->config->keep_undo, one),
+               bf_duration_format(config->keep_undo, other));
+        bf_engine_set_keep_undo(daemon->engine, config->keep_undo);
+    }
     changes += take_over_sources(daemon, config) + bf_webhooks_changes(daemon->config, config);
     bf_webhooks_apply(daemon->webhooks, config, &(struct bf_error){0});
     if (reconnected > 0)
@@ -294,6 +300,7 @@ static enum bf_code start(struct daemon *daemon, struct bf_error *error)
                                                                .store = daemon->store,
                                                                .sources = daemon->sources,
                                                                .keep_jobs = daemon->config->keep_jobs,
+                                                               .keep_undo = daemon->config->keep_undo,
                                                                .event = on_event,
                                                                .store_trouble = on_store_trouble,
                                                                .keep = keep,

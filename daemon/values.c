@@ -104,7 +104,7 @@ char *bf_value_jobs(const char *value, char **ret_path)
     return NULL;
 }
 
-char *bf_value_keep_jobs(const char *value, int64_t *ret_milliseconds)
+char *bf_value_keep(const char *value, int64_t *ret_milliseconds)
 {
     const int64_t second = 1000;
     int64_t milliseconds;

@@ -11,7 +11,7 @@
 char *bf_value_listen(const char *value);
 char *bf_value_state(const char *value, char **ret_path);
 char *bf_value_jobs(const char *value, char **ret_path);
-char *bf_value_keep_jobs(const char *value, int64_t *ret_milliseconds);
+char *bf_value_keep(const char *value, int64_t *ret_milliseconds);
 char *bf_value_section_name(const char *kind, const char *name); /* kind: "target", "source" */
 char *bf_value_source_url(const char *value, char **ret_url);
 char *bf_value_public_url(const char *value, char **ret_url); /* without the last slash */

@@ -18,7 +18,7 @@ static const struct bf_body_field fields[] = {
     {"for", BF_BODY_DURATION, AT(PAUSE),
      .help = "resume by itself after this time, unless another order comes before"},
     {"for", BF_BODY_DURATION, AT(IGNORE_REPLICA), .help = "heed it again after this time; without it an hour"},
-    {"confirm", BF_BODY_WORDS, AT(APPROVE), .help = "the name of the job once more"},
+    {"confirm", BF_BODY_WORDS, AT(APPROVE) | AT(FORGET), .help = "the name of the job once more"},
     {"comment", BF_BODY_WORDS, AT(APPROVE), .help = "why; kept in the job's events"},
     {"plan", BF_BODY_WORDS, AT(APPROVE), .help = "the hash of the plan that was looked at; another one is not approved"},
     {"break_glass", BF_BODY_NOT_BUILT, AT(APPROVE), .help = "approve in the place of those who should"},

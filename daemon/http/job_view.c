@@ -128,14 +128,14 @@ static json_t *activity_view(const struct bf_job *job, enum bf_state state)
     return json_string(bf_activity_name(bf_job_activity(job)));
 }
 
-static json_t *undo_view(const struct bf_record *record)
+static json_t *undo_view(const struct bf_job *job, const struct bf_record *record)
 {
     const struct bf_way_back *back = &record->back;
     if (record->document->undo == BF_UNDO_NONE) return json_null();
     json_t *view = json_object();
     json_object_set_new(view, "rows", known(back->rows));
     json_object_set_new(view, "bytes", known(back->bytes));
-    json_object_set_new(view, "until", json_null());
+    json_object_set_new(view, "until", bf_json_time(bf_job_undo_until(job)));
     json_object_set_new(view, "dropped", json_boolean(back->dropped));
     return view;
 }
@@ -188,7 +188,7 @@ json_t *bf_job_view(const struct bf_job *job)
     json_object_set_new(view, "reason", reason_view(&reason));
     json_object_set_new(view, "document", parsed(bf_document_current(document)));
     json_object_set_new(view, "progress", progress_view(job, record));
-    json_object_set_new(view, "undo", undo_view(record));
+    json_object_set_new(view, "undo", undo_view(job, record));
     json_object_set_new(view, "rollback", rollback_view(record));
     json_object_set_new(view, "plan", plan_summary(record->plan));
     json_object_set_new(view, "owner", bf_json_text(document->owner));

@@ -222,7 +222,7 @@ void bf_openapi_add_bodies(json_t *schemas)
         const char *name;
         enum bf_route_name route;
     } bodies[] = {{"Approve", BF_ROUTE_APPROVE}, {"Pause", BF_ROUTE_PAUSE}, {"Resume", BF_ROUTE_RESUME},
-                  {"Abort", BF_ROUTE_ABORT},     {"Rollback", BF_ROUTE_ROLLBACK}, {"Change", BF_ROUTE_TUNE}, {"Clone", BF_ROUTE_CLONE},
+                  {"Abort", BF_ROUTE_ABORT},     {"Rollback", BF_ROUTE_ROLLBACK}, {"Forget", BF_ROUTE_FORGET}, {"Change", BF_ROUTE_TUNE}, {"Clone", BF_ROUTE_CLONE},
                   {"Scope", BF_ROUTE_PAUSE_ALL}, {"Ignore", BF_ROUTE_IGNORE_REPLICA}, {"Heed", BF_ROUTE_HEED_REPLICA}};
     json_object_set_new(schemas, "Alerts", alerts_schema());
     json_object_set_new(schemas, "JobDocument", section_schema(bf_document_section(0)));

@@ -75,6 +75,17 @@ static const struct member members[] = {
     {"RollbackState", "rows_restored", "count", "changes that were taken back"},
     {"RollbackState", "conflicts", "count", "changes that were left alone: their rows do not hold what the job left in them"},
     {"RollbackState", "batches", "count", NULL},
+    {"RollbackPlan", "rows", "count", "changes that would be looked at"},
+    {"RollbackPlan", "bytes", "count", "that the journal takes on the target"},
+    {"RollbackPlan", "sampled", "count", "changes that were compared with their rows as they are now"},
+    {"RollbackPlan", "sampled_changed", "count", "of these, changed by others since"},
+    {"RollbackPlan", "sampled_deleted", "count", "of these, deleted since"},
+    {"RollbackPlan", "seconds", "count?", "that it would take; null: not known"},
+    {"ConflictPage", "conflicts", "[Conflict]", "in the order in which the changes were made"},
+    {"ConflictPage", "next", "string?", "null: that were all; else `after` of the next page"},
+    {"Conflict", "key", "[string]", "of the row"},
+    {"Conflict", "kind", "string", "changed, deleted, altered (by a trigger), refused (by the server)"},
+    {"Conflict", "found_at", "time", NULL},
     {"Position", "after", "[string]?", "null: from the table's begin"},
     {"Position", "through", "[string]?", "null: not known yet"},
     {"Position", "position", "[string]?", "the last key that is done; null: none"},
@@ -123,7 +134,7 @@ static const struct member members[] = {
     {"Event", "job", "Id?", "null: of no job (pause_all, resume_all)"},
     {"Event", "at", "time", NULL},
     {"Event", "type", "string",
-     "state, note, epoch, retry, pass, check, tune, pause, hold, set_aside, replica, rollback, back, trigger, alert, stuck, pause_all, resume_all"},
+     "state, note, epoch, retry, pass, check, tune, pause, hold, set_aside, replica, rollback, back, undo, trigger, alert, stuck, pause_all, resume_all"},
     {"Event", "from", "State?", "of the type state"},
     {"Event", "to", "State?", "of the type state"},
     {"Event", "actor", "string", "who: operator, daemon, control, timer, trigger:NAME, alert:NAME"},
@@ -327,6 +338,8 @@ void bf_openapi_add_views(json_t *schemas)
         if (strcmp(member->schema, "Plan") == 0 && single)
             add_member(object_named(schemas, "PlanSummary"), member);
     }
+    json_object_set_new(schemas, "RollbackAnswer", json_pack("{s:[o, o]}", "anyOf", bf_openapi_type("Job"),
+                                                             bf_openapi_type("RollbackPlan")));
     json_object_set_new(schemas, "Id", json_pack("{s:s, s:s}", "type", "string", "pattern",
                                                  "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"));
     add_words(schemas, "State", states, BF_COUNT(states));

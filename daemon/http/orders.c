@@ -74,7 +74,7 @@ void bf_handle_abort(struct bf_http_request *request)
 
 void bf_handle_rollback(struct bf_http_request *request)
 {
-    give(request, BF_ORDER_ROLLBACK);
+    if (!bf_http_dry_rollback(request)) give(request, BF_ORDER_ROLLBACK);
 }
 
 void bf_handle_tune(struct bf_http_request *request)

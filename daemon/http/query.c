@@ -16,6 +16,17 @@ static const struct bf_query submit[] = {
     {0},
 };
 
+static const struct bf_query rollback[] = {
+    {"dry_run", BF_QUERY_BOOLEAN, .help = "answers 200 with what it would do; nothing is changed"},
+    {0},
+};
+
+static const struct bf_query conflicts[] = {
+    {"limit", BF_QUERY_NUMBER, .low = 1, .high = 500, .standard = 100, .help = "at most so many"},
+    {"after", BF_QUERY_TEXT, .help = "`next` of the page before"},
+    {0},
+};
+
 static const struct bf_query list[] = {
     {"state", BF_QUERY_STATE, .repeated = true, .help = "only jobs in this state; given again: in any of them"},
     {"target", BF_QUERY_TEXT, .help = "only jobs on this target"},
@@ -47,6 +58,10 @@ const struct bf_query *bf_query_of(enum bf_route_name route)
     switch (route) {
     case BF_ROUTE_SUBMIT:
         return submit;
+    case BF_ROUTE_ROLLBACK:
+        return rollback;
+    case BF_ROUTE_CONFLICTS:
+        return conflicts;
     case BF_ROUTE_LIST:
         return list;
     case BF_ROUTE_SAMPLES:

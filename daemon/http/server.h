@@ -180,6 +180,8 @@ json_t *bf_latches_view(const struct bf_engine *engine, const char *target);
 /* jobs.c: the job that the path names; NULL: answered. `changing`: an ambiguous name is refused. */
 const struct bf_job *bf_http_job(struct bf_http_request *request, bool changing);
 
+bool bf_http_dry_rollback(struct bf_http_request *request); /* undo.c; false: it is no dry run */
+
 /* One handler per built route. */
 #define X(constant, method, path, role, handler, summary) void bf_handle_##handler(struct bf_http_request *request);
 BF_ROUTES(X)

@@ -34,10 +34,10 @@
     X(JOB_EVENTS, GET, "/v1/jobs/{job}/events", VIEWER, job_events, "what happened to a job")                   \
     X(EVENTS, GET, "/v1/events", VIEWER, all_events, "what happened to all jobs")                               \
     X(SAMPLES, GET, "/v1/jobs/{job}/samples", VIEWER, samples, "series for charts")                             \
-    X(CONFLICTS, GET, "/v1/jobs/{job}/conflicts", VIEWER, not_built, "rows that a rollback left alone")         \
+    X(CONFLICTS, GET, "/v1/jobs/{job}/conflicts", VIEWER, conflicts, "rows that a rollback left alone")         \
     X(BAD_ROWS, GET, "/v1/jobs/{job}/bad-rows", VIEWER, not_built, "rows in quarantine")                        \
     X(RETRY_BAD_ROWS, POST, "/v1/jobs/{job}/retry-bad-rows", ADMIN, not_built, "trying quarantined rows again") \
-    X(FORGET, POST, "/v1/jobs/{job}/forget", ADMIN, not_built, "dropping the way back of a job")                \
+    X(FORGET, POST, "/v1/jobs/{job}/forget", ADMIN, forget, "drop the way back of a job")                       \
     X(TARGETS, GET, "/v1/targets", VIEWER, list_targets, "the configured targets")                              \
     X(TARGET, GET, "/v1/targets/{target}", VIEWER, show_target, "one target")                                   \
     X(JOB_FILES, GET, "/v1/job-files", VIEWER, list_job_files, "the files of jobs.d and what became of them")     \

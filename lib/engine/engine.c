@@ -228,6 +228,7 @@ void bf_engine_drain(struct bf_engine *engine, bool cancel, void (*drained)(void
     engine->drained = drained;
     engine->drained_argument = argument;
     bf_clones_drop(engine);
+    bf_undo_drop_errands(engine);
     bf_submissions_drop(engine, false);
     bf_counts_drop(engine);
     bf_engine_store_retry(engine); /* the last chance for what is still missing */
@@ -292,6 +293,7 @@ void bf_engine_free(struct bf_engine *engine)
     if (!engine)
         return;
     bf_clones_drop(engine);
+    bf_undo_drop_errands(engine);
     bf_watchers_drop(engine);
     bf_submissions_drop(engine, true);
     bf_counts_drop(engine);

@@ -67,6 +67,7 @@ struct bf_engine_options {
     struct bf_target *targets; /* to begin with; stay the caller's, outlive the engine */
     size_t target_count;
     int64_t keep_jobs; /* milliseconds after its end until a job is forgotten; 0: never */
+    int64_t keep_undo; /* the same until its undo journal is dropped, by the target's clock */
     /* Must this job be remembered, whatever its age? May be NULL. */
     bool (*keep)(void *argument, const struct bf_record *record);
     /* An event happened (for the log); may be NULL. `record` is NULL for an event of no job. */
@@ -86,6 +87,7 @@ void bf_engine_drain(struct bf_engine *engine, bool cancel, void (*drained)(void
 void bf_engine_free(struct bf_engine *engine);
 
 /* Counts from now on; see the options. */
+void bf_engine_set_keep_undo(struct bf_engine *engine, int64_t keep_undo);
 void bf_engine_set_keep_jobs(struct bf_engine *engine, int64_t keep_jobs);
 
 /* The answer to an order or a submission. */
@@ -127,6 +129,40 @@ void bf_engine_tune(struct bf_engine *engine, const char *job_id, const char *ch
  * as in bf_engine_submit_once; may be NULL. */
 void bf_engine_clone(struct bf_engine *engine, const char *job_id, const char *name, bool from_position,
                      const char *actor, const char *key, bf_ordered *done, void *argument);
+
+/* The place of a change in a job's journal. */
+struct bf_conflict_place {
+    int64_t slice, seq, part, place;
+};
+/* A change that a rollback left alone; valid during the call. */
+struct bf_conflict {
+    struct bf_conflict_place place;
+    const char *key;      /* JSON: a list of the key's texts */
+    const char *kind;     /* "changed", "deleted", "altered", "refused" */
+    const char *found_at; /* RFC 3339 */
+};
+struct bf_undo_answer {
+    enum bf_code code;
+    const char *text; /* one sentence; "" where there is nothing to say */
+    /* of bf_engine_look_back: changes in the journal, its bytes, changes that were looked at, how many of their rows somebody
+     * changed or deleted since, and seconds that a rollback takes (-1: not known) */
+    int64_t rows, bytes, sampled, changed, deleted, seconds;
+    /* of bf_engine_conflicts */
+    const struct bf_conflict *list;
+    size_t count;
+    bool more;
+};
+typedef void bf_undo_answered(void *argument, const struct bf_undo_answer *answer);
+/* What would a rollback do? Asked of the target; nothing is changed. */
+void bf_engine_look_back(struct bf_engine *engine, const char *job_id, bf_undo_answered *answered, void *argument);
+/* The changes that a rollback left alone, behind that one (NULL: from the first), in the order in which they were made. */
+void bf_engine_conflicts(struct bf_engine *engine, const char *job_id, const struct bf_conflict_place *after, int64_t limit,
+                         bf_undo_answered *answered, void *argument);
+/* Drops the journal of a job that is at its end: there is no way back any more. `confirm`: the job's name. */
+void bf_engine_forget(struct bf_engine *engine, const char *job_id, const char *confirm, const char *actor, bf_ordered *done,
+                      void *argument);
+/* Until when the journal is kept; unix milliseconds; 0: there is none, or the job is not at its end. */
+int64_t bf_job_undo_until(const struct bf_job *job);
 
 /* The answer to pause-all and resume-all. */
 struct bf_outcome_of_latch {

@@ -66,6 +66,7 @@ struct bf_job {
     size_t crew_count;
     int64_t ended_at;               /* monotonic milliseconds: when somebody ended a session of the job; 0: never */
     int ended_slice;
+    bool dropping;                  /* its undo journal is being dropped */
     char wanted_by[64];             /* who ordered the rollback that waits for the job to stop; "": an earlier life knew */
     struct bf_hold *hold;           /* owned; NULL before its first run */
     struct bf_ledger ledger;        /* what of it is durable: record.progress.ledger */
@@ -89,6 +90,7 @@ struct bf_job {
 struct bf_monitor;
 struct bf_ignored_replica;
 struct bf_clone;
+struct bf_undo_errand;
 struct bf_call;
 
 /* The event of a latch that the store does not have yet. */
@@ -134,6 +136,7 @@ struct bf_engine {
     struct bf_submission *submissions;
     struct bf_count *counts; /* also those that nobody waits for, until the server has stopped */
     struct bf_clone *clones; /* that ask the target for a position */
+    struct bf_undo_errand *errands; /* about undo journals */
     bool draining, drain_cancel;
     void (*drained)(void *argument);
     void *drained_argument;
@@ -280,6 +283,11 @@ void bf_alerts_drop(struct bf_engine *engine);
 /* clone.c */
 void bf_clones_drop(struct bf_engine *engine);
 void bf_clones_leave(struct bf_engine *engine); /* those that ask a target that is not the configuration's any more */
+
+/* undo.c */
+void bf_undo_drop_errands(struct bf_engine *engine);
+void bf_undo_leave(struct bf_engine *engine); /* those that ask a target that is not the configuration's any more */
+void bf_undo_retain(struct bf_engine *engine, int64_t now); /* drops what was kept for long enough */
 
 /* retention.c */
 void bf_engine_retain(struct bf_engine *engine);

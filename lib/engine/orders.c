@@ -176,7 +176,10 @@ static bool no_way_back(struct bf_job *job, struct bf_request *request)
     const struct bf_record *record = &job->record;
     char text[256];
     enum bf_state to;
-    if (request->order != BF_ORDER_ROLLBACK) {
+    if (request->order == BF_ORDER_RESUME && record->state == BF_STATE_FAILED && (record->back.dropped || job->dropping)) {
+        snprintf(text, sizeof text, "the undo journal of job %s was dropped, so it cannot go on writing one; submit it anew",
+                 record->document->name);
+    } else if (request->order != BF_ORDER_ROLLBACK) {
         if (!record->back.wanted || request->order == BF_ORDER_TUNE)
             return false;
         snprintf(text, sizeof text, "a rollback of job %s was ordered, which is stronger than %s", record->document->name,
@@ -187,7 +190,7 @@ static bool no_way_back(struct bf_job *job, struct bf_request *request)
         snprintf(text, sizeof text, "there is no way back for job %s: its document says \"undo\": \"none\"", record->document->name);
     } else if (!record->started) {
         snprintf(text, sizeof text, "job %s has not changed anything: there is nothing to take back", record->document->name);
-    } else if (record->back.dropped && record->state != BF_STATE_ROLLED_BACK) {
+    } else if ((record->back.dropped || job->dropping) && record->state != BF_STATE_ROLLED_BACK) {
         snprintf(text, sizeof text, "there is no way back for job %s any more: its undo journal was dropped",
                  record->document->name);
     } else {

@@ -1,4 +1,4 @@
-/* Jobs that ended long ago are forgotten, with their events. The store goes first: what it still has is still there. */
+/* Undo journals that were kept for long enough are dropped. Jobs that ended long ago are forgotten, with their events. The store goes first: what it still has is still there. */
 #include "internal.h"
 
 enum { SECOND = 1000, HOUR = 3600 * SECOND };
@@ -29,7 +29,13 @@ static void on_forgotten(struct bf_call *call, const struct bf_error *error)
 
 void bf_engine_retain(struct bf_engine *engine)
 {
-    int64_t now = engine->world->unix_time(engine->world->context);
+    int64_t now = engine->world->unix_time(engine->world->context), again = HOUR;
+    bf_undo_retain(engine, now);
+    if (engine->options.keep_undo > 0 && engine->options.keep_undo < again)
+        again = engine->options.keep_undo;
+    if (engine->options.keep_jobs > 0 && engine->options.keep_jobs < again)
+        again = engine->options.keep_jobs;
+    engine->world->timer_start(engine->retention_timer, again < SECOND ? SECOND : again);
     if (engine->options.keep_jobs <= 0)
         return;
     for (struct bf_job *job = engine->oldest; job && !engine->draining; job = job->newer) {
@@ -43,8 +49,12 @@ void bf_engine_retain(struct bf_engine *engine)
         call->job = job;
         engine->store->forget(engine->store->context, job->record.id, bf_call_stored, call);
     }
-    int64_t again = engine->options.keep_jobs < HOUR ? engine->options.keep_jobs : HOUR;
-    engine->world->timer_start(engine->retention_timer, again < SECOND ? SECOND : again);
+}
+
+void bf_engine_set_keep_undo(struct bf_engine *engine, int64_t keep_undo)
+{
+    engine->options.keep_undo = keep_undo;
+    bf_engine_retain(engine);
 }
 
 void bf_engine_set_keep_jobs(struct bf_engine *engine, int64_t keep_jobs)

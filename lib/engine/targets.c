@@ -137,6 +137,8 @@ void bf_engine_set_targets(struct bf_engine *engine, const struct bf_target *con
     engine->target_count = count;
     bf_submissions_leave(engine);
     bf_counts_leave(engine);
+    bf_clones_leave(engine);
+    bf_undo_leave(engine);
     for (struct bf_job *job = engine->oldest; job; job = job->newer) {
         const struct bf_target *now = bf_engine_target_by_name(engine, job->record.document->target);
         if (job->target == now && !job->leaving)

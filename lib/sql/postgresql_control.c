@@ -141,7 +141,8 @@
 
 /* What the target does not know of was never begun, or is none of its jobs: that is no reason to drop anything. */
 #define JOURNAL_DUE                                                                                                  \
-    "SELECT coalesce((SELECT ended_at < clock_timestamp() - $2::text::bigint * interval '1 millisecond' "            \
+    "SELECT coalesce((SELECT coalesce(ended_at, updated_at) < clock_timestamp() - $2::text::bigint * "               \
+    "interval '1 millisecond' "                                                                                      \
     "FROM backfilld.job WHERE id = $1), false)"
 
 const char *bf_postgresql_control_statement(enum bf_statement statement)

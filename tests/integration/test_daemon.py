@@ -37,7 +37,7 @@ def test_check_config_names_every_fault_with_its_line(run, tmp_path):
     assert (good.returncode, good.stderr) == (0, "")
     assert "no fault, 1 target" in good.stdout
     assert not (tmp_path / "state.db").exists()
-    bad = run("[daemon]\nlisten = 0.0.0.0:8420\nkeep_undo = 1d\n[target shop]\nprimary = oracle://db/shop\n", "--check-config")
+    bad = run("[daemon]\nlisten = 0.0.0.0:8420\ntokens = /x\n[target shop]\nprimary = oracle://db/shop\n", "--check-config")
     assert (bad.returncode, bad.stdout) == (1, "")
     assert [line.split(": ", 1)[0].rsplit(":", 1)[1] for line in bad.stderr.splitlines()[:-1]] == ["2", "3", "5"]
     assert "3 faults" in bad.stderr

@@ -110,7 +110,7 @@ static const struct {
     {TARGET "password_file = /\n", 3, "not a file"},
     /* known, not built */
     {"[daemon]\ntokens = /etc/backfilld/tokens\n", 2, "not built yet"},
-    {"[daemon]\nkeep_undo = 7d\n", 2, "not built yet"},
+    {"[daemon]\nkeep_undo = 7\n", 2, "not a duration"},
     {TARGET "plan_window = 6s\n", 3, "10ms to 5s"},
     {TARGET "plan_window = 1\n", 3, "10ms to 5s"},
     {TARGET "risk.row = 1\n", 3, "risk.small, risk.rows"},

@@ -73,6 +73,9 @@ void fake_end(void);
 /* The alerts of the last request, a line each: fingerprint, startsAt, firing or resolved, and its texts. */
 extern char fake_alerts[1024];
 
+/* What was asked last about a way back. */
+extern char fake_undo[256];
+
 /* The last order about a replica: "ignore NAME MILLISECONDS REASON". */
 extern char fake_replica_order[128];
 

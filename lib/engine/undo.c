@@ -1,0 +1,457 @@
+/* What is asked about a job's undo journal beside its walk: what a rollback would do, which changes it left alone; and its
+ * end, by a person's word or because it was kept for long enough. Each is an errand of its own, with a session of its own. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocate.h"
+#include "internal.h"
+
+enum { CONNECT_TIMEOUT = 4000, ANSWER_TIMEOUT = 30000 /* milliseconds */ };
+
+enum errand { LOOK, LIST, DROP };
+
+struct bf_undo_errand {
+    struct bf_undo_errand *previous, *next;
+    struct bf_engine *engine;
+    const struct bf_target *target;
+    enum errand what;
+    char id[BF_ULID_TEXT]; /* of the job */
+    char *actor;           /* owned; of DROP; NULL: it was kept for long enough */
+    char *sql;             /* owned */
+    struct bf_conflict_place after;
+    int64_t limit;
+    struct bf_table *table;
+    struct bf_statements *statements;
+    struct bf_session *session;
+    struct bf_flight flight;
+    struct bf_timer *deadline;
+    bf_undo_answered *answered; /* of LOOK and LIST */
+    bf_ordered *done;           /* of DROP; NULL: nobody waits */
+    void *argument;
+};
+
+static void free_errand(struct bf_undo_errand *errand)
+{
+    struct bf_engine *engine = errand->engine;
+    struct bf_job *job = bf_engine_by_id(engine, errand->id);
+    if (errand->previous)
+        errand->previous->next = errand->next;
+    else
+        engine->errands = errand->next;
+    if (errand->next)
+        errand->next->previous = errand->previous;
+    if (errand->what == DROP && job)
+        job->dropping = false;
+    if (errand->session)
+        errand->target->database->close(errand->session);
+    engine->world->timer_free(errand->deadline);
+    bf_flight_clear(&errand->flight);
+    bf_table_free(errand->table);
+    bf_statements_free(errand->statements);
+    free(errand->actor);
+    free(errand->sql);
+    free(errand);
+}
+
+static void refuse_drop(enum bf_code code, const struct bf_job *job, const char *text, bf_ordered *done, void *argument)
+{
+    struct bf_outcome_of_order outcome = {.code = code, .durable = true, .job = job, .text = text};
+    if (done)
+        done(argument, &outcome);
+}
+
+static void refuse(enum bf_code code, const char *text, bf_undo_answered *answered, void *argument)
+{
+    answered(argument, &(struct bf_undo_answer){.code = code, .text = text});
+}
+
+static void give_up(struct bf_undo_errand *errand, enum bf_code code, const char *text)
+{
+    struct bf_undo_errand taken = *errand;
+    free_errand(errand);
+    if (taken.what == DROP)
+        refuse_drop(code, NULL, text, taken.done, taken.argument);
+    else
+        refuse(code, text, taken.answered, taken.argument);
+}
+
+void bf_undo_drop_errands(struct bf_engine *engine)
+{
+    while (engine->errands)
+        give_up(engine->errands, BF_STOPPING, "the daemon is stopping; try again when it is back");
+}
+
+void bf_undo_leave(struct bf_engine *engine)
+{
+    for (struct bf_undo_errand *errand = engine->errands, *next; errand; errand = next) {
+        next = errand->next;
+        if (errand->target != bf_engine_target_by_name(engine, errand->target->name))
+            give_up(errand, BF_TARGET_DOWN, "the target's configuration changed meanwhile; try again");
+    }
+}
+
+static const struct bf_answer *first_error(const struct bf_flight *flight, const struct bf_answer *answers)
+{
+    for (size_t i = 0; i < flight->count; i++)
+        if (answers[i].outcome != BF_OUTCOME_OK)
+            return &answers[i];
+    return NULL;
+}
+
+/* False: it was given up. */
+static bool fine(struct bf_undo_errand *errand, const struct bf_answer *answers, bool lost, const char *doing)
+{
+    const struct bf_answer *error = first_error(&errand->flight, answers);
+    char text[BF_ERROR_TEXT_MAX];
+    if (!lost && !error)
+        return true;
+    snprintf(text, sizeof text, "target %s: could not %s: %.400s", errand->target->name, doing,
+             error && error->message ? error->message : "the connection was lost");
+    give_up(errand, lost || bf_error_passes(error->error_class) ? BF_TARGET_DOWN : BF_STATEMENT_FAILED, text);
+    return false;
+}
+
+/* ---- what a rollback would do ---- */
+
+/* Seconds that it takes: a change is taken back about half as fast as it was made (tests/bench/undo); -1: not known. */
+static int64_t time_back(const struct bf_job *job, int64_t rows)
+{
+    struct bf_ledger ledger;
+    double batching = 0, changed = (double)job->record.progress.rows_changed;
+    bf_job_seconds(job, &ledger);
+    for (size_t i = 0; i < ledger.count; i++)
+        if (strcmp(ledger.list[i].key, "batching") == 0)
+            batching = (double)ledger.list[i].time / 1000;
+    return changed > 0 && batching > 0
+               ? (int64_t)(2 * batching / changed * (double)rows * (1 + job->record.document->pace.nice)) + 1
+               : -1;
+}
+
+static void compared(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
+                     bool lost)
+{
+    (void)session, (void)flight;
+    struct bf_undo_errand *errand = argument;
+    if (!fine(errand, answers, lost, "look at the undo journal"))
+        return;
+    const struct bf_job *job = bf_engine_by_id(errand->engine, errand->id);
+    struct bf_undo_answer answer = {.code = BF_OK,
+                                    .text = "",
+                                    .rows = bf_answer_number(&answers[0], 0, 0),
+                                    .bytes = bf_answer_number(&answers[0], 0, 1),
+                                    .sampled = bf_answer_number(&answers[1], 0, 0),
+                                    .changed = bf_answer_number(&answers[1], 0, 1),
+                                    .deleted = bf_answer_number(&answers[1], 0, 2)};
+    answer.seconds = job ? time_back(job, answer.rows) : -1;
+    bf_undo_answered *answered = errand->answered;
+    void *waiting = errand->argument;
+    free_errand(errand);
+    answered(waiting, &answer);
+}
+
+static void surveyed(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
+                     bool lost)
+{
+    struct bf_undo_errand *errand = argument;
+    const struct bf_dialect *dialect = errand->target->database->dialect;
+    const struct bf_job *job = bf_engine_by_id(errand->engine, errand->id);
+    struct bf_complaints complaints = {0};
+    char text[BF_ERROR_TEXT_MAX];
+    if (lost || answers[0].outcome != BF_OUTCOME_OK || !job) {
+        give_up(errand, BF_TARGET_DOWN, "the target did not answer");
+        return;
+    }
+    errand->table = dialect->read_survey(job->record.document, &answers[0], answers + 1, flight->count - 1, &complaints);
+    if (!errand->table) {
+        snprintf(text, sizeof text, "%.600s", complaints.count ? complaints.list[0].detail : "the table cannot be described");
+        bf_complaints_clear(&complaints);
+        give_up(errand, BF_TABLE_CHANGED, text);
+        return;
+    }
+    bf_complaints_clear(&complaints);
+    errand->statements = dialect->render(errand->id, job->record.document, errand->table);
+    bf_flight_clear(&errand->flight);
+    bf_flight_add(&errand->flight, BF_STATEMENT_JOURNAL_SIZE, errand->statements->text[BF_STATEMENT_JOURNAL_SIZE]);
+    bf_flight_add(&errand->flight, BF_STATEMENT_COMPARE_JOURNAL, errand->statements->text[BF_STATEMENT_COMPARE_JOURNAL]);
+    errand->target->database->execute(session, &errand->flight, compared, errand);
+}
+
+static void look(struct bf_undo_errand *errand)
+{
+    const struct bf_dialect *dialect = errand->target->database->dialect;
+    const struct bf_job *job = bf_engine_by_id(errand->engine, errand->id);
+    bf_flight_add(&errand->flight, BF_STATEMENT_SERVER, dialect->common(BF_STATEMENT_SERVER));
+    dialect->survey(job->record.document, &errand->flight);
+    errand->flight.steps[1].new_group = true;
+    errand->target->database->execute(errand->session, &errand->flight, surveyed, errand);
+}
+
+/* ---- what it left alone ---- */
+
+static void listed(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers, bool lost)
+{
+    (void)session, (void)flight;
+    struct bf_undo_errand *errand = argument;
+    if (!fine(errand, answers, lost, "list the conflicts"))
+        return;
+    const struct bf_answer *found = &answers[0];
+    size_t count = found->rows > (size_t)errand->limit ? (size_t)errand->limit : found->rows;
+    struct bf_conflict *list = bf_allocate((count + 1) * sizeof *list);
+    for (size_t i = 0; i < count; i++)
+        list[i] = (struct bf_conflict){.place = {.slice = bf_answer_number(found, i, 0),
+                                                 .seq = bf_answer_number(found, i, 1),
+                                                 .part = bf_answer_number(found, i, 2),
+                                                 .place = bf_answer_number(found, i, 3)},
+                                       .key = bf_answer_value(found, i, 4),
+                                       .kind = bf_answer_value(found, i, 5),
+                                       .found_at = bf_answer_value(found, i, 6)};
+    errand->answered(errand->argument, &(struct bf_undo_answer){
+                                           .code = BF_OK, .text = "", .list = list, .count = count, .more = found->rows > count});
+    free(list);
+    free_errand(errand);
+}
+
+static void list(struct bf_undo_errand *errand)
+{
+    const struct bf_dialect *dialect = errand->target->database->dialect;
+    struct bf_step *step = bf_flight_add(&errand->flight, BF_STATEMENT_CONFLICTS, dialect->common(BF_STATEMENT_CONFLICTS));
+    bf_step_text(step, errand->id);
+    bf_step_number(step, errand->after.slice);
+    bf_step_number(step, errand->after.seq);
+    bf_step_number(step, errand->after.part);
+    bf_step_number(step, errand->after.place);
+    bf_step_number(step, errand->limit + 1);
+    errand->target->database->execute(errand->session, &errand->flight, listed, errand);
+}
+
+/* ---- its end ---- */
+
+static void dropped(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers, bool lost)
+{
+    (void)session, (void)flight;
+    struct bf_undo_errand *errand = argument;
+    if (!fine(errand, answers, lost, "drop the undo journal"))
+        return;
+    struct bf_engine *engine = errand->engine;
+    struct bf_job *job = bf_engine_by_id(engine, errand->id);
+    bf_ordered *done = errand->done;
+    void *waiting = errand->argument;
+    BF_AUTO_STRING char *actor = errand->actor;
+    errand->actor = NULL;
+    free_errand(errand);
+    if (!job)
+        return;
+    job->record.back.dropped = true;
+    job->record.back.bytes = 0;
+    bf_job_record_event(job, "undo", actor ? actor : "daemon",
+                        actor ? "the undo journal was dropped: there is no way back any more"
+                              : "the undo journal was kept for as long as it is to be kept, and dropped: there is no way back any more",
+                        NULL);
+    refuse_drop(BF_OK, job, "", done, waiting);
+    bf_engine_retain(engine);
+}
+
+static void drop(struct bf_undo_errand *errand)
+{
+    bf_flight_clear(&errand->flight);
+    free(errand->sql);
+    errand->sql = errand->target->database->dialect->journal(BF_STATEMENT_DROP_JOURNAL, errand->id);
+    bf_flight_add(&errand->flight, BF_STATEMENT_DROP_JOURNAL, errand->sql);
+    errand->target->database->execute(errand->session, &errand->flight, dropped, errand);
+}
+
+/* The target's clock says whether it is time: ours may be wrong. */
+static void asked_whether_due(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
+                              bool lost)
+{
+    (void)session, (void)flight;
+    struct bf_undo_errand *errand = argument;
+    if (!fine(errand, answers, lost, "ask how long the job has been at its end"))
+        return;
+    if (bf_answer_true(&answers[0], 0, 0))
+        drop(errand);
+    else
+        give_up(errand, BF_WRONG_STATE, "it is not time yet");
+}
+
+static void ask_whether_due(struct bf_undo_errand *errand)
+{
+    const struct bf_dialect *dialect = errand->target->database->dialect;
+    struct bf_step *step = bf_flight_add(&errand->flight, BF_STATEMENT_JOURNAL_DUE, dialect->common(BF_STATEMENT_JOURNAL_DUE));
+    bf_step_text(step, errand->id);
+    bf_step_number(step, errand->engine->options.keep_undo);
+    errand->target->database->execute(errand->session, &errand->flight, asked_whether_due, errand);
+}
+
+/* ---- on its way ---- */
+
+static void connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
+{
+    (void)session;
+    struct bf_undo_errand *errand = argument;
+    char detail[BF_ERROR_TEXT_MAX];
+    if (error_class != BF_CLASS_NONE) {
+        snprintf(detail, sizeof detail, "target %s: %.500s", errand->target->name, text ? text : "it does not answer");
+        give_up(errand, BF_TARGET_DOWN, detail);
+    } else if (!bf_engine_by_id(errand->engine, errand->id)) {
+        give_up(errand, BF_NOT_FOUND, "the job was forgotten meanwhile");
+    } else if (errand->what == LOOK) {
+        look(errand);
+    } else if (errand->what == LIST) {
+        list(errand);
+    } else if (errand->actor) {
+        drop(errand);
+    } else {
+        ask_whether_due(errand);
+    }
+}
+
+static void too_late(void *argument)
+{
+    struct bf_undo_errand *errand = argument;
+    char text[128];
+    snprintf(text, sizeof text, "target %.63s: it did not answer within %d s", errand->target->name, ANSWER_TIMEOUT / 1000);
+    give_up(errand, BF_TARGET_DOWN, text);
+}
+
+static struct bf_undo_errand *new_errand(const struct bf_job *job, enum errand what)
+{
+    struct bf_engine *engine = job->engine;
+    struct bf_undo_errand *errand = BF_NEW(struct bf_undo_errand);
+    *errand = (struct bf_undo_errand){.engine = engine, .target = job->target, .what = what, .next = engine->errands};
+    memcpy(errand->id, job->record.id, sizeof errand->id);
+    if (engine->errands)
+        engine->errands->previous = errand;
+    engine->errands = errand;
+    return errand;
+}
+
+static void send(struct bf_undo_errand *errand)
+{
+    const struct bf_world *world = errand->engine->world;
+    struct bf_session_options options = {.application_name = "backfilld undo",
+                                         .lock_timeout = 1000,
+                                         .statement_timeout = ANSWER_TIMEOUT,
+                                         .connect_timeout = CONNECT_TIMEOUT};
+    errand->deadline = world->timer_new(world->context, too_late, errand);
+    world->timer_start(errand->deadline, ANSWER_TIMEOUT);
+    errand->session = errand->target->database->connect(errand->target->database->context, &options, connected, errand);
+}
+
+/* Why there is nothing to be asked, or to be dropped; BF_OK: there is. */
+static enum bf_code no_journal(const struct bf_engine *engine, const struct bf_job *job, char *text, size_t size)
+{
+    enum bf_code code = BF_WRONG_STATE;
+    const char *name = job ? job->record.document->name : "";
+    if (!job) {
+        snprintf(text, size, "there is no such job");
+        code = BF_NOT_FOUND;
+    } else if (job->record.document->undo != BF_UNDO_JOURNAL) {
+        snprintf(text, size, "there is no way back for job %s: its document says \"undo\": \"none\"", name);
+    } else if (!job->record.started) {
+        snprintf(text, size, "job %s has not changed anything", name);
+    } else if (job->record.back.dropped || job->dropping) {
+        snprintf(text, size, "there is no way back for job %s any more: its undo journal was dropped", name);
+    } else if (!job->target) {
+        snprintf(text, size, "target %s is not in the configuration any more", job->record.document->target);
+        code = BF_TARGET_DOWN;
+    } else if (engine->draining) {
+        snprintf(text, size, "the daemon is stopping; try again when it is back");
+        code = BF_STOPPING;
+    } else {
+        code = BF_OK;
+    }
+    return code;
+}
+
+void bf_engine_look_back(struct bf_engine *engine, const char *job_id, bf_undo_answered *answered, void *argument)
+{
+    char text[256];
+    const struct bf_job *job = bf_engine_by_id(engine, job_id);
+    enum bf_code code = no_journal(engine, job, text, sizeof text);
+    if (code == BF_OK && job->record.state == BF_STATE_ROLLED_BACK) {
+        code = BF_WRONG_STATE;
+        snprintf(text, sizeof text, "job %s is rolled back", job->record.document->name);
+    }
+    if (code != BF_OK) {
+        refuse(code, text, answered, argument);
+        return;
+    }
+    struct bf_undo_errand *errand = new_errand(job, LOOK);
+    errand->answered = answered;
+    errand->argument = argument;
+    send(errand);
+}
+
+void bf_engine_conflicts(struct bf_engine *engine, const char *job_id, const struct bf_conflict_place *after, int64_t limit,
+                         bf_undo_answered *answered, void *argument)
+{
+    const struct bf_job *job = bf_engine_by_id(engine, job_id);
+    if (!job || job->record.direction != BF_DIRECTION_BACK || !job->target || engine->draining) {
+        bool none = job && job->record.direction != BF_DIRECTION_BACK; /* it never went back: nothing was left alone */
+        enum bf_code code = none ? BF_OK : !job ? BF_NOT_FOUND : engine->draining ? BF_STOPPING : BF_TARGET_DOWN;
+        refuse(code, code == BF_TARGET_DOWN ? "the job's target is not in the configuration any more" : "", answered, argument);
+        return;
+    }
+    struct bf_undo_errand *errand = new_errand(job, LIST);
+    errand->after = after ? *after : (struct bf_conflict_place){.slice = INT32_MIN};
+    errand->limit = limit;
+    errand->answered = answered;
+    errand->argument = argument;
+    send(errand);
+}
+
+static void send_drop(struct bf_job *job, const char *actor, bf_ordered *done, void *argument)
+{
+    struct bf_undo_errand *errand = new_errand(job, DROP);
+    job->dropping = true; /* a rollback that is ordered now is too late */
+    errand->actor = bf_copy_string(actor);
+    errand->done = done;
+    errand->argument = argument;
+    send(errand);
+}
+
+void bf_engine_forget(struct bf_engine *engine, const char *job_id, const char *confirm, const char *actor, bf_ordered *done,
+                      void *argument)
+{
+    char text[256];
+    struct bf_job *job = bf_engine_by_id(engine, job_id);
+    enum bf_code code = no_journal(engine, job, text, sizeof text);
+    if (code == BF_OK && (!bf_state_final(job->record.state) || job->record.back.wanted || job->moving)) {
+        code = BF_WRONG_STATE;
+        snprintf(text, sizeof text, "job %s is %s: its way back can be dropped when it is at its end", job->record.document->name,
+                 bf_state_name(job->record.state));
+    } else if (code == BF_OK && (!confirm || strcmp(confirm, job->record.document->name) != 0)) {
+        code = BF_CONFIRM;
+        snprintf(text, sizeof text, "`confirm` must be the job's name, %s", job->record.document->name);
+    }
+    if (code != BF_OK)
+        refuse_drop(code, job, text, done, argument);
+    else
+        send_drop(job, actor, done, argument);
+}
+
+int64_t bf_job_undo_until(const struct bf_job *job)
+{
+    const struct bf_record *record = &job->record;
+    bool kept = record->document->undo == BF_UNDO_JOURNAL && record->started && !record->back.dropped &&
+                bf_state_final(record->state) && record->ended_at;
+    return kept && job->engine->options.keep_undo > 0 ? record->ended_at + job->engine->options.keep_undo : 0;
+}
+
+/* One at a time: what is due is not in a hurry. */
+void bf_undo_retain(struct bf_engine *engine, int64_t now)
+{
+    for (const struct bf_undo_errand *errand = engine->errands; errand; errand = errand->next)
+        if (errand->what == DROP)
+            return;
+    for (struct bf_job *job = engine->oldest; job; job = job->newer) {
+        int64_t until = bf_job_undo_until(job);
+        if (until == 0 || until > now || job->record.back.wanted || job->moving || job->dropping || !job->target ||
+            engine->draining)
+            continue;
+        send_drop(job, NULL, NULL, NULL);
+        return;
+    }
+}
