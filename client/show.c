@@ -90,8 +90,28 @@ static void print_slices(const json_t *positions)
     }
 }
 
-static void print_job(const struct bf_view *view, const json_t *progress, bool colour)
+/* Until when there is a way back, and how far it is on it. */
+static void print_undo(const json_t *undo, const json_t *rollback)
 {
+    char *until BF_AUTO_STRING = bf_member_text(undo, "until");
+    char *when BF_AUTO_STRING = until[0] ? bf_format_time(until) : bf_copy_string("");
+    char *bytes BF_AUTO_STRING = bf_format_number(bf_member_integer(undo, "bytes"));
+    char *rows BF_AUTO_STRING = bf_format_number(bf_member_integer(rollback, "rows"));
+    char *restored BF_AUTO_STRING = bf_format_number(bf_member_integer(rollback, "rows_restored"));
+    char *conflicts BF_AUTO_STRING = bf_format_number(bf_member_integer(rollback, "conflicts"));
+    bool known = bf_member_integer(undo, "bytes") >= 0;
+    char *kept BF_AUTO_STRING = bf_format("%s%s%s%s%s", when[0] ? "until " : "kept", when, known ? ", " : "", known ? bytes : "",
+                                          known ? " bytes" : "");
+    char *back BF_AUTO_STRING = bf_format("%s restored of %s, %s conflicts", restored, rows, conflicts);
+    if (json_is_object(undo))
+        bf_print_field("undo", json_is_true(json_object_get(undo, "dropped")) ? "dropped: there is no way back" : kept, COLUMNS);
+    if (json_is_object(rollback))
+        bf_print_field("rollback", back, COLUMNS);
+}
+
+static void print_job(const struct bf_view *view, const json_t *job, bool colour)
+{
+    const json_t *progress = json_object_get(job, "progress");
     char *ledger BF_AUTO_STRING = bf_ledger_line(json_object_get(progress, "seconds"));
     char *state BF_AUTO_STRING = bf_view_state(view), *when BF_AUTO_STRING = since(view);
     char *place BF_AUTO_STRING = bf_format("%s %s", view->target, view->table);
@@ -104,6 +124,7 @@ static void print_job(const struct bf_view *view, const json_t *progress, bool c
         bf_print_field("direction", "back", COLUMNS);
     print_progress(view, colour);
     print_slices(json_object_get(progress, "positions"));
+    print_undo(json_object_get(job, "undo"), json_object_get(job, "rollback"));
     bf_print_field("time", ledger, COLUMNS);
     bf_print_field("since", when, COLUMNS);
     bf_print_field("table", place, COLUMNS);
@@ -158,7 +179,7 @@ enum bf_exit bf_run_show(struct bf_client *client)
         printf("%s\n", reply.body);
     } else {
         bf_view_read(&view, reply.json);
-        print_job(&view, json_object_get(reply.json, "progress"), client->colour);
+        print_job(&view, reply.json, client->colour);
         show_plan(client, view.state);
     }
     bf_view_clear(&view);

@@ -42,6 +42,14 @@ static json_t *positions_view(const struct bf_job *job, const struct bf_record *
 {
     const struct bf_progress *progress = &record->progress;
     json_t *positions = json_array();
+    struct bf_slice slices[BF_SLICES_MAX];
+    size_t kept = record->direction == BF_DIRECTION_BACK ? bf_slices_read(progress->slices, slices) : 0;
+    for (size_t i = 0; i < kept; i++) { /* where it came to before it turned */
+        add_position(positions, slices[i].after, slices[i].through, slices[i].position, slices[i].done);
+        bf_slice_clear(&slices[i]);
+    }
+    if (kept)
+        return positions;
     for (size_t i = 0, count = bf_job_slices(job); count > 1 && i < count; i++) {
         const struct bf_slice *slice = bf_job_slice(job, i);
         add_position(positions, slice->after, slice->through, slice->position, slice->done);
@@ -81,9 +89,9 @@ static json_t *progress_view(const struct bf_job *job, const struct bf_record *r
     json_object_set_new(view, "rows_bad", json_integer(0));
     json_object_set_new(view, "rows_set_aside", json_integer(progress->rows_set_aside));
     json_object_set_new(view, "rows_estimated", known(progress->rows_estimated));
-    json_object_set_new(view, "fraction", known_real(bf_progress_fraction(progress, record->state)));
+    json_object_set_new(view, "fraction", known_real(bf_record_fraction(record)));
     json_object_set_new(view, "rate", known_real(rate));
-    json_object_set_new(view, "eta_seconds", known(bf_progress_eta(progress, record->state, rate)));
+    json_object_set_new(view, "eta_seconds", known(bf_record_eta(record, rate)));
     json_object_set_new(view, "batches", json_integer(progress->batches));
     json_object_set_new(view, "batch_rows", json_integer(progress->batch_rows));
     json_object_set_new(view, "yields", json_integer(progress->yields));

@@ -133,13 +133,13 @@ static void write_stuck(struct page *page, const struct shown *shown)
 
 static void write_progress_ratio(struct page *page, const struct shown *shown)
 {
-    double fraction = bf_progress_fraction(&shown->record->progress, shown->record->state);
+    double fraction = bf_record_fraction(shown->record);
     if (fraction >= 0) write_number(page, shown, fraction);
 }
 
 static void write_eta_seconds(struct page *page, const struct shown *shown)
 {
-    int64_t eta = bf_progress_eta(&shown->record->progress, shown->record->state, bf_job_rate(shown->job));
+    int64_t eta = bf_record_eta(shown->record, bf_job_rate(shown->job));
     if (eta >= 0) write_number(page, shown, (double)eta);
 }
 

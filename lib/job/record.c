@@ -56,6 +56,28 @@ bool bf_etag_matches(const char *if_match, const char *etag)
     return false;
 }
 
+/* Changes that are looked at on the way back are counted, so that these two are no estimates. */
+static struct bf_progress way_back(const struct bf_record *record)
+{
+    return (struct bf_progress){.rows_scanned = record->back.seen, .rows_estimated = record->back.rows};
+}
+
+double bf_record_fraction(const struct bf_record *record)
+{
+    struct bf_progress back = way_back(record);
+    if (record->direction == BF_DIRECTION_FORWARD)
+        return bf_progress_fraction(&record->progress, record->state);
+    return record->state == BF_STATE_ROLLED_BACK ? 1 : bf_progress_fraction(&back, record->state);
+}
+
+int64_t bf_record_eta(const struct bf_record *record, double rate)
+{
+    struct bf_progress back = way_back(record);
+    if (record->direction == BF_DIRECTION_FORWARD)
+        return bf_progress_eta(&record->progress, record->state, rate);
+    return record->state == BF_STATE_ROLLED_BACK ? 0 : bf_progress_eta(&back, record->state, rate);
+}
+
 /* The estimate is one, and rows come and go meanwhile: what is counted may pass it, what is shown may not. */
 double bf_progress_fraction(const struct bf_progress *progress, enum bf_state state)
 {

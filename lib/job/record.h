@@ -97,5 +97,8 @@ bool bf_etag_matches(const char *if_match, const char *etag);
 double bf_progress_fraction(const struct bf_progress *progress, enum bf_state state);
 /* Seconds until the end at `rate` rows scanned a second; -1: unknown. */
 int64_t bf_progress_eta(const struct bf_progress *progress, enum bf_state state, double rate);
+/* The same of the way that the job goes: forward, or back. */
+double bf_record_fraction(const struct bf_record *record);
+int64_t bf_record_eta(const struct bf_record *record, double rate);
 
 #endif

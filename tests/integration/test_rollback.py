@@ -5,8 +5,7 @@ import threading
 
 import pytest
 
-from lab.counted import full_speed, make_table, slow_batches
-from lab.daemon import document, pace
+from lab.daemon import Client, document, pace
 from lab.wait import until
 
 WHY = "the undo journal is built for PostgreSQL alone so far"
@@ -172,3 +171,155 @@ def test_no_write_of_others_is_lost_whatever_is_killed(slices, database, make_da
         conflicts += run_and_roll_back(database, make_daemon, seed * 10 + slices, 600, slices)
         database.execute("DROP SCHEMA backfilld CASCADE")
     assert conflicts
+
+
+def small(database, rows=60):
+    database.execute("CREATE TABLE things (id integer PRIMARY KEY, n integer, amount numeric, word text)")
+    database.execute(f"INSERT INTO things SELECT i, i, 1.0, 'a' FROM generate_series(1, {rows}) i")
+    database.analyze("things")
+
+
+def test_conflicts_are_listed_and_left_alone(database, daemon, client):
+    small(database)
+    before = image(database)
+    job = daemon.submit(job_document(database, {"n": "n + 1000", "amount": "2.0"}, 7))
+    daemon.wait(job, "completed")
+    database.execute("UPDATE things SET n = -1 WHERE id = 5")
+    database.execute("DELETE FROM things WHERE id = 7")
+    database.execute("UPDATE things SET amount = 2.00 WHERE id = 8")  # equal, and not the same
+    database.execute("UPDATE things SET n = 0 WHERE id = 9")
+    database.execute("UPDATE things SET n = 1009 WHERE id = 9")  # holds again what the job left
+    database.execute("UPDATE things SET word = 'theirs' WHERE id = 10")  # not a column of the job's
+    touched = image(database)
+    would = daemon.post(f"/v1/jobs/{job['id']}/rollback?dry_run=true").json
+    assert (would["rows"], would["sampled"], would["sampled_changed"], would["sampled_deleted"]) == (60, 60, 2, 1)
+    assert "2 rows were changed by others since, 1 are deleted" in " ".join(client("rollback", job["id"], "--dry-run", code=0).stdout.split())
+    assert image(database) == touched and daemon.job(job)["state"] == "completed"
+    client("rollback", job["id"], "--wait", "--reason", "a test", code=0)
+    assert [(one["key"], one["kind"]) for one in conflicts(daemon, job)] == [(["5"], "changed"), (["7"], "deleted"), (["8"], "changed")]
+    after = image(database)
+    assert all(after[key] == touched[key] for key in (5, 8)) and 7 not in after
+    assert after[10] == before[10].replace(",a)", ",theirs)")
+    assert all(after[key] == row for key, row in before.items() if key not in (5, 7, 8, 10))
+    shown = client("conflicts", job["id"], code=0).stdout.splitlines()
+    assert len(shown) == 3 and shown[1].split()[-2:] == ["deleted", "7"]
+    page = client.json("conflicts", job["id"], "--limit", "2", code=0)
+    assert len(page["conflicts"]) == 2 and page["next"]
+    assert "3 conflicts" in client("show", job["id"], code=0).stdout
+    assert any(event["actor"] == "operator" and event["to"] == "queued" and "a test" in event["text"] for event in daemon.events(job))
+
+
+def test_triggers_and_what_the_server_refuses(database, daemon):
+    """The after-image is what stands in the row when triggers are through. What they do to the value that is written back, and
+    what a constraint has against it, is a conflict of that row alone."""
+    small(database)
+    database.execute("""CREATE FUNCTION capped() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF new.n > 100 THEN new.n := 100; END IF; IF new.id = 20 AND new.word = 'a' THEN new.word := 'A'; END IF; RETURN new; END $$""")
+    database.execute("CREATE TRIGGER capped BEFORE UPDATE ON things FOR EACH ROW EXECUTE FUNCTION capped()")
+    before = image(database)
+    job = daemon.submit(job_document(database, {"n": "n + 1000", "word": "'b'"}, 25))
+    daemon.wait(job, "completed")
+    assert database.value("SELECT count(*) FROM things WHERE n = 100 AND word = 'b'") == 60
+    database.execute("ALTER TABLE things ADD CHECK (id <> 33 OR n <> 33) NOT VALID")
+    back = roll_back(daemon, job)
+    assert [(one["key"], one["kind"]) for one in conflicts(daemon, job)] == [(["20"], "altered"), (["33"], "refused")]
+    assert back["rollback"]["rows_restored"] == 58
+    assert {key for key, row in image(database).items() if row != before[key]} == {20, 33}
+
+
+def test_a_row_that_somebody_holds_is_waited_for(database, daemon):
+    small(database)
+    before = image(database)
+    job = daemon.submit(job_document(database, {"n": "n + 1"}, 20, limits={"lock_timeout": "200ms"}))
+    daemon.wait(job, "completed")
+    with database.person("holder", autocommit=False) as holder:
+        holder.execute("SELECT 1 FROM things WHERE id = 30 FOR UPDATE")
+        daemon.order(job, "rollback")
+        reason = daemon.wait_reason(job, "lock_conflict")["reason"]
+        assert "holder" in reason["text"] or "lock" in reason["text"], reason
+        assert database.value("SELECT count(*) FROM things WHERE n = id") == 30, "what is newer than that row"
+    daemon.wait(job, "rolled_back")
+    assert image(database) == before and conflicts(daemon, job) == []
+
+
+def test_partitions_keys_of_several_columns_and_passes(database, daemon):
+    database.execute("CREATE TABLE things (a text COLLATE \"C\", b integer, id integer, n integer NOT NULL DEFAULT 0, done boolean "
+                     "NOT NULL DEFAULT false, PRIMARY KEY (a, b)) PARTITION BY LIST (a)")
+    database.execute("CREATE TABLE things_x PARTITION OF things FOR VALUES IN ('x', 'X')")
+    database.execute("CREATE TABLE things_rest PARTITION OF things DEFAULT")
+    database.execute("INSERT INTO things (a, b, id) SELECT (ARRAY['x', 'X', '', 'y'])[1 + i % 4], i, i FROM generate_series(1, 300) i")
+    before = image(database)
+    job = daemon.submit(job_document(database, {"n": "n + 1", "done": "true"}, 11, where="id % 3 <> 0", remaining="NOT done",
+                                     range={"after": ["", "20"]}))
+    done = daemon.wait(job, "completed")
+    assert done["progress"]["pass"] == 2 and database.value("SELECT count(*) FROM things WHERE done") > 150
+    roll_back(daemon, job)
+    assert image(database) == before and conflicts(daemon, job) == []
+
+
+def test_a_way_back_can_be_paused_aborted_and_taken_up_again(database, daemon):
+    small(database, 2000)
+    before = image(database)
+    job = daemon.submit(job_document(database, {"n": "n + 1"}, 10, pace={**pace(10), "nice": 3}))
+    daemon.wait_progress(job, 20)
+    daemon.order(job, "rollback")  # of a running job: it is aborted first
+    until(lambda: (daemon.job(job)["rollback"] or {"batches": 0})["batches"] >= 2, 30, lambda _: daemon.log_tail())
+    assert daemon.post(f"/v1/jobs/{job['id']}/rollback").status == 200
+    daemon.pause(job)
+    paused = daemon.wait(job, "paused")
+    assert paused["direction"] == "back"
+    daemon.resume(job)
+    until(lambda: daemon.job(job)["rollback"]["batches"] > paused["rollback"]["batches"], 30, lambda _: daemon.log_tail())
+    daemon.abort(job)
+    aborted = daemon.wait(job, "aborted")
+    assert aborted["direction"] == "back" and daemon.post(f"/v1/jobs/{job['id']}/resume").status == 409
+    back = roll_back(daemon, job)
+    assert image(database) == before and back["rollback"]["conflicts"] == 0
+    assert back["progress"]["fraction"] == 1 and back["progress"]["rows_changed"] == back["rollback"]["rows"]
+    moves = [(event["from"], event["to"]) for event in daemon.events(job) if event["type"] == "state"]
+    assert ("running", "aborting") in moves and moves[-1] == ("rolling_back", "rolled_back")
+    # what was rolled back may run again, without a word
+    again = daemon.submit(job_document(database, {"n": "n + 1"}, 10, pace={**pace(10), "nice": 3}))
+    assert daemon.abort(again)["state"] in ("aborting", "aborted")
+
+
+def journal_there(database, job):
+    return database.value("SELECT to_regclass(%s) IS NOT NULL", (f"backfilld.undo_{job['id'].lower()}",))
+
+
+def test_the_way_back_is_dropped_early_or_in_its_time(database, make_daemon, build):
+    small(database)
+    daemon = make_daemon(database)
+    client = Client(build, daemon.url)
+    job = daemon.submit(job_document(database, {"n": "n + 1"}))
+    done = daemon.wait(job, "completed")
+    assert done["undo"]["until"] > done["ended_at"] and journal_there(database, job)
+    assert client("forget", "job", code=1).stderr.count("confirm")
+    client("forget", "job", "--confirm", "job", code=0)
+    assert not journal_there(database, job) and daemon.job(job)["undo"]["dropped"]
+    assert "dropped" in client("show", "job", code=0).stdout
+    assert client("rollback", "job", code=4) and daemon.post(f"/v1/jobs/{job['id']}/forget", {"confirm": "job"}).status == 409
+    assert daemon.stop() == 0
+    shorter = make_daemon(database, settings={"keep_undo": "1s"})
+    other = shorter.submit(job_document(database, {"n": "n + 2"}, name="other"))
+    shorter.wait(other, "completed")
+    until(lambda: not journal_there(database, other), 20, lambda _: shorter.log_tail())
+    until(lambda: shorter.job(other)["undo"]["dropped"], 5, "it is known")
+    assert shorter.post("/v1/jobs/other/rollback").status == 409
+
+
+def test_what_cannot_have_a_way_back_is_refused(database, daemon):
+    small(database)
+
+    def refused():
+        answer = daemon.post("/v1/jobs", job_document(database, {"n": "n + 1"}))
+        assert answer.status == 422, answer.text
+        return [(error["pointer"], error["code"]) for error in answer.json["errors"]]
+    database.execute("CREATE RULE also AS ON UPDATE TO things DO ALSO NOTHING")
+    assert refused() == [("/undo", "unsupported")]
+    database.execute("DROP RULE also ON things")
+    job = daemon.submit(document(database.table("things"), {"n": "n + 1"}, pace=pace(10)))
+    daemon.wait(job, "completed")
+    assert "no way back" in daemon.post(f"/v1/jobs/{job['id']}/rollback").json["detail"]
+    database.execute("CREATE PUBLICATION everything FOR ALL TABLES")
+    assert refused() == [("/undo", "unsupported")]
