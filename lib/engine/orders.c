@@ -216,8 +216,9 @@ static void carry_out(struct bf_job *job, struct bf_request *request)
     const char *state = bf_state_name(job->record.state);
     if (no_way_back(job, request))
         return;
-    if (request->order == BF_ORDER_ROLLBACK && job->record.state == BF_STATE_QUEUED &&
-        job->record.direction == BF_DIRECTION_BACK) {
+    bool goes_back = job->record.state == BF_STATE_QUEUED && job->record.direction == BF_DIRECTION_BACK;
+    if (request->order == BF_ORDER_ROLLBACK &&
+        (goes_back || (job->record.back.wanted && request->cause != BF_BY_ROLLBACK))) {
         bf_job_answer(job, request, BF_OK, true, "");
         return;
     }

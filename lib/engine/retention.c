@@ -30,6 +30,8 @@ static void on_forgotten(struct bf_call *call, const struct bf_error *error)
 void bf_engine_retain(struct bf_engine *engine)
 {
     int64_t now = engine->world->unix_time(engine->world->context), again = HOUR;
+    if (engine->options.keep_undo <= 0 && engine->options.keep_jobs <= 0)
+        return;
     bf_undo_retain(engine, now);
     if (engine->options.keep_undo > 0 && engine->options.keep_undo < again)
         again = engine->options.keep_undo;

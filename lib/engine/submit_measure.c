@@ -1,6 +1,7 @@
 /* What a plan measures before it is made (docs/architecture.md, "The plan"):
  *
  *   WRITES, MEASURE ... -> a while later WRITES again -> up to three times: BOUNDARY -> BEGIN MARK UPDATE MARK ROLLBACK
+ *     -> where a journal is to be kept: BEGIN MARK PROVE UPDATE PROVE ROLLBACK, on the first of these batches
  *
  * The tried batches are rolled back, wait for no lock, and stand one behind the other at the begin of the range. What
  * cannot be measured is not known, and the plan says so; nothing of it ends the submission but a lost connection. */
@@ -33,8 +34,8 @@ struct bf_measuring {
     struct bf_timer *window;
     double writes;
     int64_t writes_at; /* monotonic milliseconds */
-    struct bf_key low, high;
-    int split;
+    struct bf_key low, high, proof_low, proof_high; /* the last two: of the first batch that was tried */
+    int split, proof_split;
     int64_t rows; /* of the next batch */
     int64_t trying_since; /* monotonic milliseconds */
     double batches, scanned, changed, seconds, log_bytes, conflicts, fastest, slowest; /* the last two per row */
@@ -54,6 +55,8 @@ void bf_measuring_free(struct bf_engine *engine, struct bf_measuring *measuring)
         engine->world->timer_free(measuring->window);
     bf_key_clear(&measuring->low);
     bf_key_clear(&measuring->high);
+    bf_key_clear(&measuring->proof_low);
+    bf_key_clear(&measuring->proof_high);
     free(measuring);
 }
 
@@ -88,6 +91,7 @@ static int64_t now(const struct bf_submission *submission)
 /* ---- batches that are rolled back ---- */
 
 static void try_next(struct bf_submission *submission);
+static bool prove(struct bf_submission *submission);
 
 static void all_tried(struct bf_submission *submission)
 {
@@ -102,7 +106,8 @@ static void all_tried(struct bf_submission *submission)
         bf_facts_set(facts, BF_FACT_TRIAL_SPREAD, 100 * measuring->slowest / measuring->fastest, NULL);
     if (measuring->batches > 0 && !measuring->log_unknown)
         bf_facts_set(facts, BF_FACT_TRIAL_LOG, measuring->log_bytes, NULL);
-    bf_submission_measured(submission);
+    if (!prove(submission))
+        bf_submission_measured(submission);
 }
 
 static void take_batch(struct bf_measuring *measuring, const struct bf_flight *flight, const struct bf_answer *answers)
@@ -122,6 +127,11 @@ static void take_batch(struct bf_measuring *measuring, const struct bf_flight *f
     double each = seconds / (double)measuring->rows;
     measuring->fastest = measuring->batches == 0 || each < measuring->fastest ? each : measuring->fastest;
     measuring->slowest = each > measuring->slowest ? each : measuring->slowest;
+    if (measuring->batches == 0) {
+        bf_key_set(&measuring->proof_low, &measuring->low);
+        bf_key_set(&measuring->proof_high, &measuring->high);
+        measuring->proof_split = measuring->split;
+    }
     measuring->batches++;
     measuring->scanned += (double)measuring->rows;
     measuring->changed += changed;
@@ -174,25 +184,88 @@ static const char *keep(struct bf_measuring *measuring, char *sql)
     return measuring->texts[measuring->text_count++] = sql;
 }
 
+static void add_change(struct bf_submission *submission, int split, const struct bf_key *low, const struct bf_key *high)
+{
+    const struct bf_dialect *dialect = submission->target->database->dialect;
+    size_t legs = bf_leg_count((size_t)split, submission->table->key_count);
+    for (size_t leg = 0; leg < legs; leg++) {
+        char *sql = dialect->tried(submission->document, submission->table, (size_t)split, leg);
+        struct bf_step *step = bf_flight_add(&submission->flight, BF_STATEMENT_UPDATE, keep(submission->measuring, sql));
+        step->split = split;
+        step->leg = (int)leg;
+        add_keys(submission, step, low);
+        add_keys(submission, step, high);
+    }
+}
+
 static void try_batch(struct bf_submission *submission)
 {
     struct bf_measuring *measuring = submission->measuring;
     bf_flight_clear(&submission->flight);
     add(submission, BF_STATEMENT_BEGIN);
     bf_step_number(add(submission, BF_STATEMENT_MARK), LOCK_WAIT);
-    size_t legs = bf_leg_count((size_t)measuring->split, submission->table->key_count);
-    const struct bf_dialect *dialect = submission->target->database->dialect;
-    for (size_t leg = 0; leg < legs; leg++) {
-        char *sql = dialect->tried(submission->document, submission->table, (size_t)measuring->split, leg);
-        struct bf_step *step = bf_flight_add(&submission->flight, BF_STATEMENT_UPDATE, keep(measuring, sql));
-        step->split = measuring->split;
-        step->leg = (int)leg;
-        add_keys(submission, step, &measuring->low);
-        add_keys(submission, step, &measuring->high);
-    }
+    add_change(submission, measuring->split, &measuring->low, &measuring->high);
     bf_step_number(add(submission, BF_STATEMENT_MARK), LOCK_WAIT);
     add(submission, BF_STATEMENT_ROLLBACK)->new_group = true;
     execute(submission, tried);
+}
+
+/* ---- does it come back? ---- */
+
+static void proven(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)
+{
+    struct bf_facts *facts = &submission->measuring->facts;
+    const struct bf_answer *trouble = NULL, *compare = &answers[flight->count - 2]; /* before ROLLBACK */
+    bool restoring = false; /* what came before says nothing of the way back */
+    for (size_t i = 0; i + 1 < flight->count && !trouble; i++) {
+        restoring = i + 3 >= flight->count;
+        if (answers[i].outcome == BF_OUTCOME_ERROR)
+            trouble = &answers[i];
+    }
+    if (trouble && (!restoring || bf_error_passes(trouble->error_class)))
+        bf_facts_unknown(facts, BF_FACT_PROVEN, trouble->message);
+    else if (trouble)
+        bf_facts_set(facts, BF_FACT_PROVEN, 0, trouble->message);
+    else if (bf_answer_number(compare, 0, 0) > 0)
+        bf_facts_set(facts, BF_FACT_PROVEN, 0, "a trigger changes what is written back");
+    else
+        bf_facts_set(facts, BF_FACT_PROVEN, 1, NULL);
+    bf_submission_measured(submission);
+}
+
+static void add_proof(struct bf_submission *submission, enum bf_proof part)
+{
+    struct bf_measuring *measuring = submission->measuring;
+    const struct bf_dialect *dialect = submission->target->database->dialect;
+    size_t split = (size_t)measuring->proof_split, legs = bf_leg_count(split, submission->table->key_count);
+    for (size_t leg = 0; leg < (part == BF_PROOF_KEEP ? legs : 1); leg++) {
+        char *sql = dialect->prove(submission->document, submission->table, part, split, leg);
+        struct bf_step *step = bf_flight_add(&submission->flight, BF_STATEMENT_PROVE, keep(measuring, sql));
+        if (part != BF_PROOF_KEEP)
+            continue;
+        add_keys(submission, step, &measuring->proof_low);
+        add_keys(submission, step, &measuring->proof_high);
+    }
+}
+
+/* The first of the tried batches once more, and back. False: there is nothing to be shown. */
+static bool prove(struct bf_submission *submission)
+{
+    struct bf_measuring *measuring = submission->measuring;
+    if (submission->document->undo != BF_UNDO_JOURNAL || measuring->batches == 0 ||
+        !submission->target->database->dialect->prove)
+        return false;
+    bf_flight_clear(&submission->flight);
+    add(submission, BF_STATEMENT_BEGIN);
+    bf_step_number(add(submission, BF_STATEMENT_MARK), LOCK_WAIT);
+    add_proof(submission, BF_PROOF_TABLE);
+    add_proof(submission, BF_PROOF_KEEP);
+    add_change(submission, measuring->proof_split, &measuring->proof_low, &measuring->proof_high);
+    add_proof(submission, BF_PROOF_RESTORE);
+    add_proof(submission, BF_PROOF_COMPARE);
+    add(submission, BF_STATEMENT_ROLLBACK)->new_group = true;
+    execute(submission, proven);
+    return true;
 }
 
 static void bounded(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)

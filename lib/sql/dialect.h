@@ -80,6 +80,10 @@ struct bf_replication {
     double behind;   /* seconds, as it says itself; under 0: it does not */
 };
 
+/* What a plan says to show that a change can be taken back, in this order, in a transaction that is rolled back: TABLE, KEEP
+ * for each leg (low, high), then the change itself, RESTORE, and COMPARE: how many rows are not as they were before. */
+enum bf_proof { BF_PROOF_TABLE, BF_PROOF_KEEP, BF_PROOF_RESTORE, BF_PROOF_COMPARE };
+
 struct bf_dialect {
     const char *name;         /* "postgresql" */
     int schema_version;       /* of the control schema that this release knows */
@@ -124,6 +128,9 @@ struct bf_dialect {
     char *(*counted)(const struct bf_document *document, const struct bf_table *table);
     /* The change of one leg alone, without what a batch sets down beside it: for a plan to try, and to show. Owned. */
     char *(*tried)(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg);
+    /* Owned. NULL in the table: nothing is shown. */
+    char *(*prove)(const struct bf_document *document, const struct bf_table *table, enum bf_proof part, size_t split,
+                   size_t leg);
     void (*read_measure)(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                          struct bf_facts *facts);
     /* One query and nothing else? Complains at `pointer`. NULL: checks are not built for this engine. */

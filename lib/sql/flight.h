@@ -162,6 +162,7 @@ enum bf_error_class {
     X(MEASURE, measure,                                                                                                \
       "- : before a plan: rows of a fact's name, its number or NULL, a detail or NULL; or the server's own plan of a "  \
       "statement; bf_dialect.read_measure knows")                                                                      \
+    X(PROVE, prove, "see bf_proof")                                                                                    \
     X(WRITES, writes, "table as written : rows that anybody wrote to it since some time or other, or NULL; why not, or NULL")\
     X(MARK, mark, "lock wait (milliseconds, for what follows in the transaction, which may take a second) : clock, log (bytes, or " \
       "absent)")      \

@@ -2,7 +2,7 @@
  * on it), postgresql_range.c and postgresql_render.c (statements on the table), postgresql_survey.c, postgresql_key.c
  * (what the table is), postgresql_slices.c (how it is cut), postgresql_expression.c, postgresql_check.c (what the author
  * wrote), postgresql_classify.c, postgresql_sample.c (the server's load), postgresql_measure.c
- * (what a plan asks), postgresql_journal.c (the way back). */
+ * (what a plan asks), postgresql_journal.c, postgresql_proof.c (the way back). */
 #include "postgresql_dialect.h"
 
 #include <stdio.h>
@@ -27,6 +27,7 @@ const struct bf_dialect bf_dialect_postgresql = {
     .measure = bf_postgresql_measure,
     .counted = bf_postgresql_counted,
     .tried = bf_postgresql_tried,
+    .prove = bf_postgresql_prove,
     .read_measure = bf_postgresql_read_measure,
     .trial = bf_postgresql_trial,
     .check_query = bf_postgresql_check_query,

@@ -69,6 +69,10 @@ char *bf_postgresql_quantiles(const char *job, const struct bf_table *table);
 
 char *bf_postgresql_tried(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg);
 
+/* postgresql_proof.c: as bf_dialect.prove */
+char *bf_postgresql_prove(const struct bf_document *document, const struct bf_table *table, enum bf_proof part, size_t split,
+                          size_t leg);
+
 /* postgresql_measure.c */
 char *bf_postgresql_counted(const struct bf_document *document, const struct bf_table *table);
 void bf_postgresql_measure(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,

@@ -323,3 +323,20 @@ def test_what_cannot_have_a_way_back_is_refused(database, daemon):
     assert "no way back" in daemon.post(f"/v1/jobs/{job['id']}/rollback").json["detail"]
     database.execute("CREATE PUBLICATION everything FOR ALL TABLES")
     assert refused() == [("/undo", "unsupported")]
+
+
+def test_the_plan_shows_that_what_it_tries_comes_back(database, daemon):
+    small(database, 2000)
+
+    def plan():
+        answer = daemon.post("/v1/jobs?dry_run=true", job_document(database, {"word": "'b'"}))
+        assert answer.status == 200, answer.text
+        return answer.json["measured"]["rollback_proven"], [reason["code"] for reason in answer.json["reasons"]]
+    proven, reasons = plan()
+    assert proven["value"] in (1, True) and not {"no_undo", "rollback_not_proven"} & set(reasons)
+    assert database.value("SELECT count(*) FROM things WHERE word <> 'a'") == 0
+    database.execute("""CREATE FUNCTION louder() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.word := upper(new.word);
+        RETURN new; END $$""")
+    database.execute("CREATE TRIGGER louder BEFORE UPDATE ON things FOR EACH ROW EXECUTE FUNCTION louder()")
+    proven, reasons = plan()
+    assert proven["value"] in (0, False) and "rollback_not_proven" in reasons

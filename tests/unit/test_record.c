@@ -92,6 +92,22 @@ static void eta_is_unknown_while_nothing_moves(void **state)
     assert_int_equal(eta(0, INT64_MAX, false, BF_STATE_RUNNING, 1e-300), -1); /* too far off for any number */
 }
 
+static void the_way_back_has_a_share_of_its_own(void **state)
+{
+    (void)state;
+    struct bf_record record = {.state = BF_STATE_ROLLING_BACK, .direction = BF_DIRECTION_BACK,
+                               .progress = {.rows_scanned = 500, .rows_estimated = 500, .done = true}, .back = {.rows = 400, .seen = 100}};
+    assert_true(bf_record_fraction(&record) == 0.25);
+    assert_int_equal(bf_record_eta(&record, 10), 31);
+    record.back.rows = -1;
+    assert_true(bf_record_fraction(&record) < 0);
+    assert_int_equal(bf_record_eta(&record, 10), -1);
+    record.state = BF_STATE_ROLLED_BACK;
+    assert_true(bf_record_fraction(&record) == 1);
+    record = (struct bf_record){.state = BF_STATE_RUNNING, .progress = {.rows_scanned = 100, .rows_estimated = 400}};
+    assert_true(bf_record_fraction(&record) == 0.25);
+}
+
 /* What it owns is seen by valgrind and the address sanitizer. */
 static void clearing_frees_and_empties(void **state)
 {
@@ -122,6 +138,7 @@ int main(void)
         cmocka_unit_test(fraction_is_unknown_without_an_estimate),
         cmocka_unit_test(eta_is_what_is_left_by_the_rate),
         cmocka_unit_test(eta_is_unknown_while_nothing_moves),
+        cmocka_unit_test(the_way_back_has_a_share_of_its_own),
         cmocka_unit_test(clearing_frees_and_empties),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);

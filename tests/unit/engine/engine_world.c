@@ -254,9 +254,11 @@ const char *world_job(struct test_world *world, const char *name, const char *ta
 {
     struct bf_complaints complaints = {0};
     struct bf_error error = {0};
-    struct bf_record record = {.state = state, .created_at = world->unix_time, .updated_at = world->unix_time};
+    bool back = world->journal && (state == BF_STATE_ROLLING_BACK || state == BF_STATE_ROLLED_BACK);
+    struct bf_record record = {.state = state, .created_at = world->unix_time, .updated_at = world->unix_time,
+                               .started = world->journal, .direction = back ? BF_DIRECTION_BACK : BF_DIRECTION_FORWARD};
     char *json BF_AUTO_STRING = bf_format("{\"name\":\"%s\",\"target\":\"%s\",\"table\":\"%s\",\"set\":{\"n\":\"1\"},"
-                                          "\"undo\":\"none\"%s}", name, target, name, more);
+                                          "\"undo\":\"%s\"%s}", name, target, name, world->journal ? "journal" : "none", more);
     snprintf(record.id, sizeof record.id, "01JD00000000000000000000%02d", world->job_count);
     if (bf_document_parse(json, strlen(json), NULL, &record.document, &complaints, &error) != BF_OK)
         fail_msg("%s: %s", json, complaints.count ? complaints.list[0].detail : error.text);

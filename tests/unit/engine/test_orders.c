@@ -15,25 +15,26 @@ struct cell {
 #define NO {409, BF_STATE_COUNT}
 #define TO(state) {202, BF_STATE_##state}
 #define CHANGED {200, BF_STATE_COUNT}
+#define WANTED {202, BF_STATE_COUNT} /* it goes there when it has stopped */
 
 static const struct {
     enum bf_state state;
-    struct cell cells[BF_ORDER_COUNT]; /* in the order of BF_ORDERS: approve, resume, pause, abort, rollback, tune */
+    struct cell cells[BF_ORDER_COUNT]; /* in the order of BF_ORDERS: approve, resume, pause, abort, rollback (of a job that has a way back), tune */
 } table[] = {
     {BF_STATE_PLANNING, {NO, NO, NO, TO(ABORTED), NO, NO}},
     {BF_STATE_AWAITING_APPROVAL, {TO(QUEUED), NO, NO, TO(ABORTED), NO, NO}},
-    {BF_STATE_QUEUED, {SAME, SAME, TO(PAUSED), TO(ABORTED), NO, CHANGED}},
-    {BF_STATE_RUNNING, {SAME, SAME, TO(PAUSING), TO(ABORTING), NO, CHANGED}},
-    {BF_STATE_VERIFYING, {SAME, SAME, TO(PAUSING), TO(ABORTING), NO, CHANGED}},
-    {BF_STATE_PAUSING, {NO, NO, SAME, TO(ABORTING), NO, CHANGED}},
-    {BF_STATE_PAUSED, {NO, TO(QUEUED), SAME, TO(ABORTING), NO, CHANGED}},
-    {BF_STATE_ABORTING, {NO, NO, NO, SAME, NO, NO}},
-    {BF_STATE_ABORTED, {NO, NO, NO, SAME, NO, NO}},
-    {BF_STATE_COMPLETED, {NO, NO, NO, NO, NO, NO}},
-    {BF_STATE_FAILED, {NO, TO(QUEUED), NO, NO, NO, NO}},
+    {BF_STATE_QUEUED, {SAME, SAME, TO(PAUSED), TO(ABORTED), TO(ABORTED), CHANGED}},
+    {BF_STATE_RUNNING, {SAME, SAME, TO(PAUSING), TO(ABORTING), TO(ABORTING), CHANGED}},
+    {BF_STATE_VERIFYING, {SAME, SAME, TO(PAUSING), TO(ABORTING), TO(ABORTING), CHANGED}},
+    {BF_STATE_PAUSING, {NO, NO, SAME, TO(ABORTING), TO(ABORTING), CHANGED}},
+    {BF_STATE_PAUSED, {NO, TO(QUEUED), SAME, TO(ABORTING), TO(ABORTING), CHANGED}},
+    {BF_STATE_ABORTING, {NO, NO, NO, SAME, WANTED, NO}},
+    {BF_STATE_ABORTED, {NO, NO, NO, SAME, TO(QUEUED), NO}},
+    {BF_STATE_COMPLETED, {NO, NO, NO, NO, TO(QUEUED), NO}},
+    {BF_STATE_FAILED, {NO, TO(QUEUED), NO, NO, TO(QUEUED), NO}},
     {BF_STATE_REFUSED, {NO, NO, NO, NO, NO, NO}},
-    {BF_STATE_ROLLING_BACK, {NO, SAME, TO(PAUSING), TO(ABORTING), NO, CHANGED}},
-    {BF_STATE_ROLLED_BACK, {NO, NO, NO, NO, NO, NO}},
+    {BF_STATE_ROLLING_BACK, {NO, SAME, TO(PAUSING), TO(ABORTING), SAME, CHANGED}},
+    {BF_STATE_ROLLED_BACK, {NO, NO, NO, NO, SAME, NO}},
 };
 
 static int status_of(const struct heard *heard, enum bf_order what)
@@ -64,6 +65,7 @@ static void try_cell(enum bf_state state, enum bf_order what, const struct cell 
 {
     struct test_world *world = world_new();
     struct heard heard = {0};
+    world->journal = what == BF_ORDER_ROLLBACK;
     world_job(world, "job", "shop", state, "");
     world->server_silent = true;
     world_start(world);
@@ -91,7 +93,7 @@ static void try_cell(enum bf_state state, enum bf_order what, const struct cell 
     }
     if (!store_fails) {
         check_events(world, state);
-        if (cell->status == 202) {
+        if (cell->status == 202 && cell->to != BF_STATE_COUNT) {
             bool found = false;
             for (int i = 0; i < world->event_count; i++)
                 found = found || (strcmp(world->events[i].to, bf_state_name(cell->to)) == 0 &&
@@ -124,6 +126,7 @@ static void two_orders_at_once_are_a_sequence(void **state)
             for (enum bf_order two = 0; two < BF_ORDER_TUNE; two++) {
                 struct test_world *world = world_new();
                 struct heard heard[2] = {{0}};
+                world->journal = one == BF_ORDER_ROLLBACK || two == BF_ORDER_ROLLBACK;
                 const char *id = world_job(world, "job", "shop", table[i].state, "");
                 world->server_silent = true;
                 world_start(world);
@@ -139,6 +142,54 @@ static void two_orders_at_once_are_a_sequence(void **state)
                 check_events(world, table[i].state);
                 world_free(world);
             }
+}
+
+static void there_has_to_be_a_way_back(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        struct test_world *world = world_new();
+        struct heard heard = {0};
+        world->journal = round > 0;
+        const char *id = world_job(world, "job", "shop", BF_STATE_ABORTED, "");
+        if (round == 1)
+            world_stored(world, "job")->started = false;
+        else if (round == 2)
+            world_stored(world, "job")->back.dropped = true;
+        world_start(world);
+        bf_engine_order(world->engine, id, BF_ORDER_ROLLBACK, "ann", NULL, NULL, on_answer, &heard);
+        world_run(world);
+        assert_int_equal(heard.code, BF_WRONG_STATE);
+        assert_non_null(strstr(heard.text, ((const char *[]){"\"none\"", "not changed anything", "dropped"})[round]));
+        assert_int_equal(world_state(world, "job"), BF_STATE_ABORTED);
+        world_free(world);
+    }
+}
+
+/* A job that runs stops first, then it goes back, also when the daemon has died in between; and nothing weaker comes between. */
+static void a_rollback_that_was_ordered_is_kept(void **state)
+{
+    (void)state;
+    struct test_world *world = world_new();
+    struct heard heard[2] = {{0}};
+    world->journal = true;
+    const char *id = world_job(world, "job", "shop", BF_STATE_ABORTING, "");
+    world->server_silent = true;
+    world_start(world);
+    bf_engine_order(world->engine, id, BF_ORDER_ROLLBACK, "ann", "wrong", NULL, on_answer, &heard[0]);
+    bf_engine_order(world->engine, id, BF_ORDER_ABORT, "bob", NULL, NULL, on_answer, &heard[1]);
+    world_run(world);
+    assert_int_equal(heard[0].code, BF_OK);
+    assert_int_equal(heard[1].code, BF_WRONG_STATE);
+    assert_true(world_stored(world, "job")->back.wanted);
+    world_crash(world);
+    world_stored(world, "job")->state = BF_STATE_ABORTED; /* as its last life left it */
+    world_start(world);
+    world_run(world);
+    assert_int_equal(world_state(world, "job"), BF_STATE_ROLLING_BACK);
+    assert_int_equal(world_stored(world, "job")->direction, BF_DIRECTION_BACK);
+    assert_false(world_stored(world, "job")->back.wanted);
+    world_free(world);
 }
 
 static void what_starts_waits_while_the_daemon_stops(void **state)
@@ -160,6 +211,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_order_in_every_state),
         cmocka_unit_test(two_orders_at_once_are_a_sequence),
+        cmocka_unit_test(there_has_to_be_a_way_back),
+        cmocka_unit_test(a_rollback_that_was_ordered_is_kept),
         cmocka_unit_test(what_starts_waits_while_the_daemon_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

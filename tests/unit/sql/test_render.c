@@ -111,6 +111,7 @@ static void check_statements(enum bf_undo undo)
             case BF_STATEMENT_REPLICA_STATUS:
             case BF_STATEMENT_LOG_WRITTEN:
             case BF_STATEMENT_CONFLICTS:
+            case BF_STATEMENT_PROVE:
             case BF_STATEMENT_JOURNAL_DUE:
             case BF_STATEMENT_DROP_JOURNAL:
             case BF_STATEMENT_RECOUNT:

@@ -1,0 +1,85 @@
+/* Does a change come back? A plan shows it on a batch that is taken back: the rows are kept in a temporary table, changed,
+ * restored from there, and compared byte for byte, with everything that triggers and constraints have to say. */
+#include "postgresql_dialect.h"
+
+#include "allocate.h"
+
+static void kept(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table)
+{
+    bf_buffer_text(buffer, "SELECT ");
+    for (size_t i = 0; i < table->key_count; i++) {
+        bf_postgresql_quote(buffer, table->key[i].name);
+        bf_buffer_format(buffer, " AS backfilld_k%zu, ", i);
+    }
+    for (size_t i = 0; i < document->set_count; i++) {
+        bf_buffer_text(buffer, i ? ", " : "");
+        bf_postgresql_quote(buffer, document->set[i].name);
+        bf_buffer_format(buffer, " AS backfilld_b%zu", i);
+    }
+    bf_buffer_format(buffer, " FROM %s WHERE ", table->reference);
+}
+
+static void same_key(struct bf_buffer *buffer, const struct bf_table *table)
+{
+    for (size_t i = 0; i < table->key_count; i++) {
+        bf_buffer_text(buffer, i ? " AND " : "");
+        bf_postgresql_quote(buffer, table->key[i].name);
+        bf_buffer_format(buffer, " = backfilld_k%zu", i);
+    }
+}
+
+static void restore(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table)
+{
+    bf_buffer_format(buffer, "UPDATE %s SET ", table->reference);
+    for (size_t i = 0; i < document->set_count; i++) {
+        bf_buffer_text(buffer, i ? ", " : "");
+        bf_postgresql_quote(buffer, document->set[i].name);
+        bf_buffer_format(buffer, " = backfilld_b%zu", i);
+    }
+    bf_buffer_text(buffer, " FROM pg_temp.backfilld_proof WHERE ");
+    same_key(buffer, table);
+}
+
+static void compare(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table)
+{
+    bf_buffer_format(buffer, "SELECT count(*) FROM pg_temp.backfilld_proof WHERE NOT EXISTS (SELECT FROM %s WHERE ", table->reference);
+    same_key(buffer, table);
+    bf_buffer_text(buffer, " AND ROW(");
+    for (size_t i = 0; i < document->set_count; i++) {
+        bf_buffer_text(buffer, i ? ", " : "");
+        bf_postgresql_quote(buffer, document->set[i].name);
+    }
+    bf_buffer_text(buffer, ")::record OPERATOR(pg_catalog.*=) ROW(");
+    for (size_t i = 0; i < document->set_count; i++)
+        bf_buffer_format(buffer, "%sbackfilld_b%zu", i ? ", " : "", i);
+    bf_buffer_text(buffer, ")::record)");
+}
+
+char *bf_postgresql_prove(const struct bf_document *document, const struct bf_table *table, enum bf_proof part, size_t split,
+                          size_t leg)
+{
+    struct bf_buffer buffer = {0};
+    struct bf_range range = {table, split, 1, table->key_count + 1};
+
+    bf_buffer_text(&buffer, "/* backfilld plan */ ");
+    switch (part) {
+    case BF_PROOF_TABLE:
+        bf_buffer_text(&buffer, "CREATE TEMPORARY TABLE backfilld_proof ON COMMIT DROP AS ");
+        kept(&buffer, document, table);
+        bf_buffer_text(&buffer, "false");
+        break;
+    case BF_PROOF_KEEP:
+        bf_buffer_text(&buffer, "INSERT INTO pg_temp.backfilld_proof ");
+        kept(&buffer, document, table);
+        bf_postgresql_leg(&buffer, &range, leg);
+        bf_postgresql_where(&buffer, document);
+        break;
+    case BF_PROOF_RESTORE:
+        restore(&buffer, document, table);
+        break;
+    case BF_PROOF_COMPARE:
+        compare(&buffer, document, table);
+        break;
+    }
+    return bf_buffer_take(&buffer);
+}
