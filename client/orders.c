@@ -118,5 +118,5 @@ enum bf_exit bf_run_rollback(struct bf_client *client)
 {
     if (bf_given(client, BF_OPTION_DRY_RUN))
         return bf_dry_rollback(client);
-    return order(client, "rolled_back", NULL);
+    return order(client, "rolled_back", "aborted"); /* a job that runs is that for a moment */
 }

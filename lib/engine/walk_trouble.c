@@ -114,6 +114,13 @@ static void conflict(struct bf_walk *walk, enum bf_code code, const char *text)
         walk->sleep_until = bf_job_now(job) + HELD_RETRY;
 }
 
+/* The images of one statement's rows are one value for each column, which a server limits (PostgreSQL: 1 GiB). */
+static bool journal_overflows(const struct bf_walk *walk, const struct bf_answer *answer)
+{
+    return walk->job->record.document->undo == BF_UNDO_JOURNAL && walk->owner && walk->have_next && walk->next.rows > 1 &&
+           strcmp(answer->sqlstate, "54000") == 0;
+}
+
 /* The transaction is taken back (or there was none), the session is alive. */
 static void decide(struct bf_walk *walk, const struct bf_answer *answer, const char *doing)
 {
@@ -166,6 +173,10 @@ static void decide(struct bf_walk *walk, const struct bf_answer *answer, const c
             break;
         if (bf_back_again(walk, answer->error_class, doing))
             return;
+        if (journal_overflows(walk, answer)) {
+            conflict(walk, BF_SERVER_RESOURCES, text);
+            return;
+        }
         if (walk->owner && walk->have_next) {
             bf_walk_range_text(walk, range, sizeof range);
             bf_walk_end(walk, BF_STATE_FAILED, BF_DATA_ERROR, "a row among the %s cannot be changed: %.300s (%.5s)", range,

@@ -340,3 +340,20 @@ def test_the_plan_shows_that_what_it_tries_comes_back(database, daemon):
     database.execute("CREATE TRIGGER louder BEFORE UPDATE ON things FOR EACH ROW EXECUTE FUNCTION louder()")
     proven, reasons = plan()
     assert proven["value"] in (0, False) and "rollback_not_proven" in reasons
+
+
+def test_a_batch_whose_images_are_too_large_is_halved(database, daemon):
+    """The server says so by program_limit_exceeded; here a trigger says it of over five rows."""
+    small(database)
+    before = image(database)
+    database.execute("""CREATE FUNCTION few() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF (SELECT count(*) FROM changed) > 5 THEN RAISE 'array size exceeds the maximum allowed' USING ERRCODE = '54000'; END IF;
+        RETURN NULL; END $$""")
+    database.execute("CREATE TRIGGER few AFTER UPDATE ON things REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION few()")
+    rows = {"batch_rows": {"start": 40, "min": 1, "max": 40}, "nice": 0}
+    job = daemon.submit(job_document(database, {"n": "n + 1"}, pace=rows))
+    daemon.wait(job, "completed")
+    assert database.value("SELECT count(*) FROM things WHERE n = id + 1") == 60
+    database.execute("DROP TRIGGER few ON things")
+    roll_back(daemon, job)
+    assert image(database) == before
