@@ -25,7 +25,7 @@ static const char survey_table[] = TABLE ", " LEAVES
     "(SELECT string_agg(l.oid::regclass::text, ', ') FROM leaves l JOIN pg_class k ON k.oid = l.oid "
     "LEFT JOIN pg_am m ON m.oid = k.relam WHERE l.oid <> c.oid "
     "AND (k.relkind <> 'r' OR m.amname <> 'heap' OR k.relpersistence = 't')), "
-    "has_schema_privilege(n.oid, 'USAGE'), current_user, c.relhasrules, "
+    "has_schema_privilege(n.oid, 'USAGE'), current_user, EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid), "
     "(SELECT string_agg(quote_ident(p.pubname), ', ' ORDER BY p.pubname) FROM pg_publication p WHERE p.puballtables), "
     "coalesce(has_schema_privilege(to_regnamespace('backfilld'), 'CREATE'), true) "
     "FROM t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace "
