@@ -195,9 +195,14 @@ def test_every_answer_fits(make_daemon, database, description):
     until(lambda: ask("GET", "/v1/jobs/first")["state"] == "aborted", 30, "it is aborted")
     ask("POST", "/v1/jobs/first/abort", {}, status=200)
     ask("POST", "/v1/jobs/first/pause", {}, status=409)
+    database.execute("UPDATE orders SET n = 7 WHERE id = 1")
+    assert ask("POST", "/v1/jobs/first/rollback?dry_run=true", {}, status=200)["sampled_changed"] == 1
+    ask("POST", "/v1/jobs/first/forget", {"confirm": "second"}, status=422)
     ask("POST", "/v1/jobs/first/rollback", {"reason": "a look"}, status=202)
     until(lambda: ask("GET", "/v1/jobs/first")["state"] == "rolled_back", 30, "it is rolled back")
     ask("POST", "/v1/jobs/first/rollback", status=200)
+    assert len(ask("GET", "/v1/jobs/first/conflicts?limit=1", status=200)["conflicts"]) == 1
+    ask("POST", "/v1/jobs/first/forget", {"confirm": "first"}, status=202)
     ask("POST", "/v1/alerts", {"version": "4", "alerts": [{"status": "firing", "fingerprint": "f", "startsAt": "s", "labels": {"backfill": "first"}}]},
         status=200)
     ask("GET", "/v1/jobs?state=rolled_back&limit=1", status=200)
