@@ -90,6 +90,26 @@ static void print_slices(const json_t *positions)
     }
 }
 
+/* "errors: 0.03 (limit 0.01), true for 12 s" */
+static void print_triggers(const json_t *triggers)
+{
+    const json_t *trigger;
+    size_t i;
+    json_array_foreach (triggers, i, trigger) {
+        const json_t *value = json_object_get(trigger, "value"), *limit = json_object_get(trigger, "limit");
+        const json_t *seconds = json_object_get(trigger, "true_seconds");
+        const char *trouble = json_string_value(json_object_get(trigger, "trouble"));
+        const char *name = json_string_value(json_object_get(trigger, "name"));
+        char time[BF_DURATION_TEXT];
+        char *since BF_AUTO_STRING = json_is_number(seconds)
+            ? bf_format(", true for %s", bf_duration_format((int64_t)(json_number_value(seconds) * 1000), time)) : bf_copy_string("");
+        char *seen BF_AUTO_STRING = json_is_number(value) ? bf_format("%.6g (limit %.6g)", json_number_value(value), json_number_value(limit))
+                                                          : bf_copy_string("no value yet");
+        char *line BF_AUTO_STRING = bf_format("%s: %s%s%s%s", name ? name : "", seen, since, trouble ? "; " : "", trouble ? trouble : "");
+        bf_print_field("trigger", line, COLUMNS);
+    }
+}
+
 /* Until when there is a way back, and how far it is on it. */
 static void print_undo(const json_t *undo, const json_t *rollback)
 {
@@ -180,6 +200,7 @@ enum bf_exit bf_run_show(struct bf_client *client)
     } else {
         bf_view_read(&view, reply.json);
         print_job(&view, reply.json, client->colour);
+        print_triggers(json_object_get(reply.json, "triggers"));
         show_plan(client, view.state);
     }
     bf_view_clear(&view);

@@ -75,6 +75,30 @@ function ledger() {
   };
 }
 
+// What stops the job by itself: the condition, and what was seen last.
+function triggerList() {
+  const list = h("ul", {class: "triggers"});
+  const element = h("section", {"aria-label": "Triggers", hidden: true}, h("h2", {}, "Triggers"), list);
+  const number = (value) => Number(value.toPrecision(4)).toString();
+  function line(document, seen) {
+    const what = document.signal ?? (document.source ? `source ${document.source}` : "its query");
+    const limit = document.above !== undefined ? `above ${document.above}` : `below ${document.below}`;
+    const condition = `${what} ${limit}${document.for ? ` for ${document.for}` : ""}: ${document.then ?? "pause"}`;
+    const value = seen.value === null ? "no value yet" : `is ${number(seen.value)}`;
+    const since = seen.true_seconds === null ? "" : `, true for ${format.duration(seen.true_seconds)}`;
+    return h("li", {class: seen.true_seconds === null ? "" : "holds"}, h("b", {}, document.name), ` ${condition} · ${value}${since}`,
+      seen.trouble && h("span", {class: "quiet"}, ` · ${seen.trouble}`));
+  }
+  return {
+    element,
+    set(job) {
+      const documents = job.document?.triggers ?? [];
+      show(element, documents.length > 0);
+      replace(list, documents.map((document, at) => line(document, job.triggers?.[at] ?? {value: null, true_seconds: null})));
+    },
+  };
+}
+
 function riskList(reasons) {
   const order = ["RED", "YELLOW"];
   const sorted = [...reasons].sort((one, other) => order.indexOf(one.risk) - order.indexOf(other.risk));
@@ -123,7 +147,7 @@ function build(main, first) {
   const state = h("span", {class: "state"}), why = h("p", {class: "reason", role: "status", hidden: true});
   const done = bar("Progress"), share = h("b", {class: "share"}), left = h("span", {class: "left"});
   const numbers = h("p", {class: "numbers"});
-  const seconds = ledger(), charts = chartsOf(first), events = eventList(first);
+  const seconds = ledger(), triggers = triggerList(), charts = chartsOf(first), events = eventList(first);
   const buttonOf = (order) => h("button", {
     type: "button", hidden: true, "aria-label": `${questions.orderTitle(order)} ${first.name}`,
     class: questions.isDanger(order) ? "danger" : order === "approve" || order === "resume" ? "primary" : "",
@@ -140,7 +164,7 @@ function build(main, first) {
     h("div", {class: "progress-line"}, done.element, share, left),
     numbers,
     h("div", {class: "orders", role: "group", "aria-label": "Orders"}, [...buttons.values()]),
-  ), h("p", {class: "description"}, first.description ?? ""), charts.element, seconds.element, events.element, details,
+  ), h("p", {class: "description"}, first.description ?? ""), charts.element, seconds.element, triggers.element, events.element, details,
   planSection(first), rowsSection(first, "Bad rows", "/bad-rows"), rowsSection(first, "Conflicts", "/conflicts"),
   h("section", {"aria-label": "Document"}, h("h2", {}, "Document"), documentText));
 
@@ -168,6 +192,7 @@ function build(main, first) {
       format.rate(progress.rate), ...bad, progress.pass > 1 ? `pass ${progress.pass}` : ""].filter(Boolean).join(" · "));
     for (const [order, button] of buttons) show(button, questions.isPossible(order, job) && possible.get(order) === true);
     seconds.set(progress.seconds);
+    triggers.set(job);
     if (job.ended_at) charts.end(job.ended_at);
     replace(details, facts([["Table", job.table], ["Target", job.target],
       ["Direction", job.direction === "back" ? "back" : ""], ["Owner", job.owner],

@@ -136,6 +136,24 @@ static json_t *activity_view(const struct bf_job *job, enum bf_state state)
     return json_string(bf_activity_name(bf_job_activity(job)));
 }
 
+static json_t *triggers_view(const struct bf_job *job)
+{
+    struct bf_trigger_view list[BF_TRIGGERS_MAX];
+    size_t count = bf_job_triggers(job, list);
+    json_t *views = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *view = json_object();
+        json_object_set_new(view, "name", bf_json_text(list[i].name));
+        json_object_set_new(view, "watching", json_boolean(list[i].watching));
+        json_object_set_new(view, "value", list[i].known ? json_real(list[i].value) : json_null());
+        json_object_set_new(view, "limit", list[i].known ? json_real(list[i].limit) : json_null());
+        json_object_set_new(view, "true_seconds", known_real(list[i].true_seconds));
+        json_object_set_new(view, "trouble", bf_json_text(list[i].trouble[0] ? list[i].trouble : NULL));
+        json_array_append_new(views, view);
+    }
+    return views;
+}
+
 static json_t *undo_view(const struct bf_job *job, const struct bf_record *record)
 {
     const struct bf_way_back *back = &record->back;
@@ -174,6 +192,7 @@ json_t *bf_job_progress_view(const struct bf_job *job)
     json_object_set_new(view, "activity", activity_view(job, record->state));
     json_object_set_new(view, "reason", reason_view(&reason));
     json_object_set_new(view, "progress", progress_view(job, record));
+    json_object_set_new(view, "triggers", triggers_view(job));
     json_object_set_new(view, "updated_at", bf_json_time(record->updated_at));
     json_object_set_new(view, "started_at", bf_json_time(record->started_at));
     json_object_set_new(view, "ended_at", bf_json_time(record->ended_at));
@@ -196,6 +215,7 @@ json_t *bf_job_view(const struct bf_job *job)
     json_object_set_new(view, "reason", reason_view(&reason));
     json_object_set_new(view, "document", parsed(bf_document_current(document)));
     json_object_set_new(view, "progress", progress_view(job, record));
+    json_object_set_new(view, "triggers", triggers_view(job));
     json_object_set_new(view, "undo", undo_view(job, record));
     json_object_set_new(view, "rollback", rollback_view(record));
     json_object_set_new(view, "plan", plan_summary(record->plan));

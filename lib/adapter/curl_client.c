@@ -200,20 +200,25 @@ static int set_timer(CURLM *multi, long milliseconds, void *argument)
 struct bf_curl *bf_curl_new(uv_loop_t *loop)
 {
     struct bf_curl *curl = BF_NEW(struct bf_curl);
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     curl->loop = loop;
-    curl->multi = curl_multi_init();
-    if (!curl->multi)
-        abort(); /* out of memory */
     uv_timer_init(loop, &curl->timer);
     curl->timer.data = curl;
     curl->handles = 1;
+    return curl;
+}
+
+/* With the first call: a daemon that asks nobody does not pay for it. */
+static void open_multi(struct bf_curl *curl)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    curl->multi = curl_multi_init();
+    if (!curl->multi)
+        abort(); /* out of memory */
     curl_multi_setopt(curl->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
     curl_multi_setopt(curl->multi, CURLMOPT_SOCKETDATA, curl);
     curl_multi_setopt(curl->multi, CURLMOPT_TIMERFUNCTION, set_timer);
     curl_multi_setopt(curl->multi, CURLMOPT_TIMERDATA, curl);
     curl_multi_setopt(curl->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)CONNECTIONS_MAX);
-    return curl;
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -229,8 +234,10 @@ void bf_curl_free(struct bf_curl *curl)
         return;
     while (curl->calls)
         bf_curl_cancel(curl->calls);
-    curl_multi_cleanup(curl->multi);
-    curl_global_cleanup();
+    if (curl->multi) {
+        curl_multi_cleanup(curl->multi);
+        curl_global_cleanup();
+    }
     curl->closing = true;
     uv_close((uv_handle_t *)&curl->timer, on_timer_closed);
 }
@@ -296,6 +303,8 @@ static void set_headers(struct bf_curl_call *call)
 
 static void begin(struct bf_curl_call *call)
 {
+    if (!call->curl->multi)
+        open_multi(call->curl);
     CURL *easy = call->easy = curl_easy_init();
     if (!easy)
         abort(); /* out of memory */

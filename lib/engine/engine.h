@@ -233,6 +233,16 @@ size_t bf_job_slices(const struct bf_job *job);
 const struct bf_slice *bf_job_slice(const struct bf_job *job, size_t index);
 bool bf_job_stuck(const struct bf_job *job);               /* nothing moved for longer than limits.stuck_after */
 double bf_job_rate(const struct bf_job *job);             /* rows scanned a second over the last 60 s; -1: unknown */
+/* What a job's triggers saw last. */
+struct bf_trigger_view {
+    const char *name;
+    bool watching;       /* it looks just now */
+    bool known;          /* it had a value, and its limit is known: the next two say something */
+    double value, limit;
+    double true_seconds; /* for so long its condition is true; under 0: it is not */
+    const char *trouble; /* why the last look failed; "": it did not */
+};
+size_t bf_job_triggers(const struct bf_job *job, struct bf_trigger_view list[BF_TRIGGERS_MAX]);
 /* The time ledger up to now. */
 void bf_job_seconds(const struct bf_job *job, struct bf_ledger *ret_ledger);
 int64_t bf_job_flights(const struct bf_job *job);         /* round trips to the target since it was taken up */

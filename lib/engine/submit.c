@@ -5,6 +5,7 @@
 
 #include "allocate.h"
 #include "submission.h"
+#include "triggers.h"
 
 const char *bf_engine_name_user(const struct bf_engine *engine, const char *name)
 {
@@ -244,6 +245,7 @@ static void submit(struct bf_engine *engine, const char *json, size_t length, co
         if (target) {
             bf_target_check_ceilings(target, document, &complaints);
             bf_target_check_pace(engine, target, document, &complaints);
+            bf_target_check_triggers(engine, target, document, &complaints); /* not where pace changes: a source may be gone by then */
         }
         code = bf_complaints_code(&complaints);
     }

@@ -7,7 +7,6 @@
 #include "allocate.h"
 #include "internal.h"
 #include "signals.h"
-#include "triggers.h"
 
 const struct bf_target *bf_engine_target(const struct bf_engine *engine, size_t index)
 {
@@ -62,7 +61,6 @@ void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target
         if (kind != BF_SIGNAL_REPLICATION_LAG && bf_document_limit(document, kind) > 0 && !bf_signal_is_measured(target, kind))
             bf_complain(complaints, BF_UNSUPPORTED, pointer, "there is no such signal on %s", dialect->name);
     }
-    bf_target_check_triggers(engine, target, document, complaints);
     if (pace->slices > 1 && !dialect->slices)
         bf_complain(complaints, BF_UNSUPPORTED, "/pace/slices", "is not built yet for %s", dialect->name);
     if (pace->max_log_bytes_per_second < BF_NO_LIMIT && !dialect->common(BF_STATEMENT_BEAT))

@@ -212,6 +212,8 @@ void bf_trigger_took(struct bf_watched_trigger *trigger, enum bf_reading_kind ki
     if (!guard->on)
         return;
     bool settling = trigger->memory.settling;
+    if (kind != BF_READING_FAILED)
+        trigger->trouble[0] = '\0';
     struct bf_trigger_reading reading = {.now = bf_job_now(job), .kind = kind, .value = value, .idle = is_idle(job)};
     enum bf_trigger_verdict verdict = bf_trigger_read(&trigger->rule, &reading, &trigger->memory);
     trigger->due = bf_trigger_due(&trigger->rule, &trigger->memory, trigger->asked_at, trigger->document->every);
@@ -364,6 +366,27 @@ bool bf_triggers_need(const struct bf_monitor *monitor)
         if (guard->job->target == monitor->target)
             return true;
     return false;
+}
+
+size_t bf_job_triggers(const struct bf_job *job, struct bf_trigger_view list[BF_TRIGGERS_MAX])
+{
+    const struct bf_document *document = job->record.document;
+    for (size_t i = 0; i < document->trigger_count; i++) {
+        struct bf_trigger_view *view = &list[i];
+        *view = (struct bf_trigger_view){.name = document->triggers[i].name, .true_seconds = -1, .trouble = ""};
+        if (!job->guard)
+            continue;
+        const struct bf_watched_trigger *trigger = &job->guard->list[i];
+        const struct bf_trigger *memory = &trigger->memory;
+        view->watching = job->guard->on && looks(trigger);
+        view->known = memory->known;
+        view->value = memory->value;
+        view->limit = memory->limit;
+        if ((memory->holds || memory->settling) && memory->since) /* behind a restart nobody knows since when */
+            view->true_seconds = (double)(bf_job_now(job) - memory->since) / 1000;
+        view->trouble = trigger->trouble;
+    }
+    return document->trigger_count;
 }
 
 /* ---- before there is a job ---- */

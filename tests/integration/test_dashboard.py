@@ -46,7 +46,8 @@ def test_a_job_from_its_submission_to_its_end(page, make_daemon, database):
     page.open(daemon)
     page.wait("main", "No jobs yet")
     page.wait("#contact", "live")
-    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(200, nice=30)))
+    trigger = {"name": "errors", "signal": "error_rate", "above": 0.9, "for": "30s"}
+    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(200, nice=30), triggers=[trigger]))
     page.wait(".jobs tbody", "awaiting approval")
     page.find(".jobs a.name")[0].click()
     page.wait("h1", "first")
@@ -56,6 +57,7 @@ def test_a_job_from_its_submission_to_its_end(page, make_daemon, database):
     page.wait(".title .state", "running")
     began = done(page)
     until(lambda: done(page) > began, 20, "the bar moves")
+    page.wait("section[aria-label=Triggers]", "errors error_rate above 0.9 for 30s: pause · is 0")
     page.press("Pause first")
     page.wait("dialog", "writes nothing until somebody resumes it")
     page.type("lunch", KEYS.ENTER)

@@ -70,13 +70,17 @@ def test_an_error_rate_of_the_application_takes_the_job_back_in_time(daemon, che
     assert len(fired(daemon, job)) == 2
 
 
-def test_what_ends_in_the_pause_goes_no_further(daemon, checkout):
+def test_what_ends_in_the_pause_goes_no_further(daemon, checkout, client):
     trigger = {"name": "checkout", "sql": QUERY, "above": 0.01, "settle": "1500ms", "every": "200ms", "then": "abort"}
     job = daemon.submit(job_of(checkout, [trigger]))
     daemon.wait_progress(job, 3)
+    until(lambda: daemon.job(job)["triggers"][0]["value"] == 0, 5, "it looked")
+    assert daemon.job(job)["triggers"] == [
+        {"name": "checkout", "watching": True, "value": 0, "limit": 0.01, "true_seconds": None, "trouble": None}]
+    assert "trigger   checkout: 0 (limit 0.01)" in client("show", job["id"], code=0).stdout
     checkout.execute("UPDATE checkout SET failed = 30")
     paused = daemon.wait(job, "paused")
-    assert paused["reason"]["until"] is not None
+    assert paused["reason"]["until"] is not None and paused["triggers"][0]["watching"] and paused["triggers"][0]["value"] == 0.03
     checkout.execute("UPDATE checkout SET failed = 0")
     until(lambda: daemon.job(job)["reason"]["until"] is None, 3, "it is settled")
     assert "its condition ended in the pause (0, not above 0.01 any more)" in daemon.job(job)["reason"]["text"]
@@ -140,7 +144,8 @@ def test_against_a_baseline(daemon, checkout):
     checkout.execute("UPDATE checkout SET failed = 10")
     trigger = {"name": "checkout", "sql": QUERY, "above": "2x baseline", "baseline": "1s", "every": "200ms", "for": "400ms"}
     job = daemon.submit(job_of(checkout, [trigger]))
-    daemon.wait_progress(job, 30)  # 1,000 rows a second
+    until(lambda: daemon.job(job)["triggers"][0]["limit"], 15, "the baseline is measured")
+    assert daemon.job(job)["triggers"][0]["limit"] == pytest.approx(0.02)
     checkout.execute("UPDATE checkout SET failed = 19")
     daemon.wait_progress(job, daemon.job(job)["progress"]["batches"] + 15)
     checkout.execute("UPDATE checkout SET failed = 40")

@@ -31,16 +31,20 @@ static void order(struct sim *sim, struct sim_daemon *daemon, enum bf_order what
 
 static void submit(struct sim *sim, struct sim_daemon *daemon)
 {
-    char json[512];
+    /* What goes wrong pauses some jobs by itself; somebody resumes them. */
+    static const char triggers[] = "\"triggers\":[{\"name\":\"errors\",\"signal\":\"error_rate\",\"above\":0.3,\"every\":\"200ms\","
+                                   "\"for\":\"200ms\"},{\"name\":\"slow\",\"signal\":\"batch_time\",\"above\":0.05,\"every\":\"200ms\"}],";
+    char json[1024];
     uint64_t shape = sim->seed * 0x9e3779b97f4a7c15u;
     sim->has_where = shape >> 60 & 1;
     sim->slices = 1 + (int)(shape >> 56 & 3);
     sim->orders_sent++;
     snprintf(json, sizeof json,
-             "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":\"%s\",%s%s"
+             "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":\"%s\",%s%s%s"
              "\"pace\":{\"batch_time\":\"20ms\",\"batch_rows\":{\"start\":%d,\"min\":1,\"max\":%d},\"nice\":%s,\"slices\":%d},"
              "\"limits\":{\"lock_timeout\":\"300ms\",\"statement_timeout\":\"2s\"}}",
-             sim->has_journal ? "journal" : "none", sim->has_where ? "\"where\":\"match\"," : "", sim->has_remaining ? "\"remaining\":\"n = 0\"," : "", 1 + (int)(shape >> 40 & 3), 4 + (int)(shape >> 44 & 7),
+             sim->has_journal ? "journal" : "none", sim->has_where ? "\"where\":\"match\"," : "", sim->has_remaining ? "\"remaining\":\"n = 0\"," : "",
+             (shape >> 32 & 3) == 0 ? triggers : "", 1 + (int)(shape >> 40 & 3), 4 + (int)(shape >> 44 & 7),
              shape >> 50 & 1 ? "0" : "5", sim->slices);
     bf_engine_submit(daemon->engine, json, strlen(json), NULL, "somebody", false, answered, sim);
 }

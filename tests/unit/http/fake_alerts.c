@@ -1,4 +1,5 @@
-/* Alerts at the engine of canned answers: each is remembered as one line, and acted on where it names a job. */
+/* Alerts at the engine of canned answers: each is remembered as one line, and acted on where it names a job. And one trigger of
+ * the first job. */
 #include "fake_engine.h"
 
 #include <stdio.h>
@@ -29,4 +30,13 @@ void bf_engine_take_alerts(struct bf_engine *engine, const struct bf_alert *aler
         snprintf(outcomes[i].text, sizeof outcomes[i].text, "canned words");
     }
     done(argument, outcomes, count);
+}
+
+size_t bf_job_triggers(const struct bf_job *job, struct bf_trigger_view list[BF_TRIGGERS_MAX])
+{
+    if (job != &fake.jobs[0])
+        return 0;
+    list[0] = (struct bf_trigger_view){.name = "errors", .watching = true, .known = true, .value = 0.25, .limit = 0.5,
+                                       .true_seconds = -1, .trouble = ""};
+    return 1;
 }
