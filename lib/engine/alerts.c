@@ -29,10 +29,10 @@ static int64_t unix_now(const struct bf_engine *engine)
 
 /* ---- which were acted on ---- */
 
-static struct bf_mark *find(const struct bf_engine *engine, const struct bf_alert *alert)
+static struct bf_mark *find(const struct bf_engine *engine, const char *fingerprint, const char *starts_at)
 {
     for (size_t i = 0; i < engine->seen_count; i++)
-        if (strcmp(engine->seen[i].name, alert->fingerprint) == 0 && strcmp(engine->seen[i].more, alert->starts_at) == 0)
+        if (strcmp(engine->seen[i].name, fingerprint) == 0 && strcmp(engine->seen[i].more, starts_at) == 0)
             return &engine->seen[i];
     return NULL;
 }
@@ -44,6 +44,14 @@ void bf_alerts_loaded(void *argument, const struct bf_mark *mark)
         return;
     engine->seen = bf_reallocate(engine->seen, (engine->seen_count + 1) * sizeof *engine->seen);
     engine->seen[engine->seen_count++] = *mark;
+}
+
+/* It has not acted after all. */
+static void forget(struct bf_engine *engine, const struct bf_mark *mark)
+{
+    struct bf_mark *seen = find(engine, mark->name, mark->more);
+    if (seen)
+        *seen = engine->seen[--engine->seen_count];
 }
 
 static void forget_old(struct bf_engine *engine)
@@ -58,7 +66,7 @@ static void forget_old(struct bf_engine *engine)
 
 static void mark_stored(struct bf_call *call, const struct bf_error *error)
 {
-    (void)call, (void)error; /* what is missing is repeated by who sent it: then it is acted on once more, behind a restart only */
+    (void)call, (void)error; /* where it cannot be stored it is remembered until a restart */
 }
 
 static void save_mark(struct bf_engine *engine, const struct bf_mark *mark)
@@ -110,6 +118,10 @@ static void on_ordered(void *argument, const struct bf_outcome_of_order *ordered
     struct bf_alert_outcome *outcome = &place->outcome;
     outcome->acted = ordered->code == BF_OK && !ordered->already;
     outcome->durable = ordered->durable;
+    if (outcome->acted) /* behind what it did: a crash in between repeats a stop, and forgets none */
+        save_mark(place->round->engine, &place->mark);
+    else
+        forget(place->round->engine, &place->mark);
     if (!outcome->acted)
         snprintf(outcome->text, sizeof outcome->text, "%.200s",
                  ordered->code == BF_OK ? "nothing: the job is so already" : ordered->text);
@@ -143,7 +155,7 @@ static const char *why_not(const struct bf_alert *alert, const struct bf_job *jo
         return "nothing: there is no such job";
     if (!job->record.document->takes_alerts)
         return "nothing: the job's document does not say \"alerts\"";
-    if (find(job->engine, alert))
+    if (find(job->engine, alert->fingerprint, alert->starts_at))
         return "nothing: it acted already";
     if (bf_state_final(job->record.state))
         return "nothing: the job has ended";
@@ -182,7 +194,6 @@ static void act(struct bf_alert_place *place, const struct bf_alert *alert, stru
     bf_engine_enqueue(engine, job->record.id,
                       (struct bf_request){.order = order, .cause = BF_BY_ALERT, .actor = bf_copy_string(actor),
                                           .because = because, .done = on_ordered, .argument = place});
-    save_mark(engine, &place->mark);
 }
 
 static void take(struct bf_alert_place *place, const struct bf_alert *alert)
@@ -196,7 +207,7 @@ static void take(struct bf_alert_place *place, const struct bf_alert *alert)
     struct bf_job *job = found ? bf_engine_by_id(engine, bf_job_record(found)->id) : NULL;
     enum bf_order order = job ? order_of(job, alert) : BF_ORDER_PAUSE;
     const char *nothing = why_not(alert, job, order);
-    struct bf_mark *seen = find(engine, alert);
+    struct bf_mark *seen = find(engine, alert->fingerprint, alert->starts_at);
     snprintf(outcome->fingerprint, sizeof outcome->fingerprint, "%s", alert->fingerprint);
     snprintf(place->mark.name, sizeof place->mark.name, "%s", alert->fingerprint);
     snprintf(place->mark.more, sizeof place->mark.more, "%s", alert->starts_at);

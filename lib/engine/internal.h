@@ -80,7 +80,7 @@ struct bf_job {
     struct bf_metering *metering; /* owned; NULL: it has not worked yet */
     struct bf_stuck {
         enum bf_state state;
-        int64_t batches, scanned, changed; /* as last seen */
+        int64_t batches, scanned, changed, back; /* as last seen */
         int64_t since;   /* monotonic milliseconds: nothing moved since then; 0: not looked at yet */
         bool said;
     } stuck;

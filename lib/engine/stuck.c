@@ -21,10 +21,12 @@ static bool is_fine(const struct bf_job *job, const struct bf_reason *reason)
 static bool has_moved(struct bf_job *job)
 {
     const struct bf_progress *progress = &job->record.progress;
-    struct bf_stuck now = {.state = job->record.state, .batches = progress->batches, .scanned = progress->rows_scanned + job->record.back.seen,
-                           .changed = progress->rows_changed};
+    struct bf_stuck now = {.state = job->record.state, .batches = progress->batches, .scanned = progress->rows_scanned,
+                           .changed = progress->rows_changed,
+                           .back = job->record.back.seen + job->record.back.batches};
     struct bf_stuck *seen = &job->stuck;
-    if (now.state == seen->state && now.batches == seen->batches && now.scanned == seen->scanned && now.changed == seen->changed)
+    if (now.state == seen->state && now.batches == seen->batches && now.scanned == seen->scanned && now.changed == seen->changed &&
+        now.back == seen->back)
         return false;
     now.since = seen->since;
     now.said = seen->said;

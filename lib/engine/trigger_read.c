@@ -269,7 +269,12 @@ void bf_triggers_lost(struct bf_line *line)
 static void look_by_query(struct bf_watched_trigger *trigger)
 {
     struct bf_job *job = trigger->guard->job;
-    struct bf_line *line = &bf_monitor_of(job->engine, job->target->name)->triggers;
+    struct bf_monitor *monitor = bf_monitor_of(job->engine, job->target->name);
+    struct bf_line *line = &monitor->triggers;
+    if (monitor->target != job->target) {
+        failed(trigger, "the target is not watched");
+        return;
+    }
     trigger->waiting = true;
     if (line->session && line->connected && !line->flying)
         bf_line_take_off(line);

@@ -285,18 +285,26 @@ static struct bf_guard *guard_of(struct bf_job *job)
     return job->guard = guard;
 }
 
+/* Behind a restart: the one whose pause it is goes on settling. If its time was over before, nobody knows what was true
+ * meanwhile, and it has to be true for as long once more. */
 static void take_up_settling(struct bf_guard *guard)
 {
-    const struct bf_reason *reason = &guard->job->record.reason;
-    const struct bf_world *world = guard->job->engine->world;
-    int64_t left = reason->until - world->unix_time(world->context);
+    struct bf_job *job = guard->job;
+    struct bf_reason *reason = &job->record.reason;
+    int64_t now = job->engine->world->unix_time(job->engine->world->context);
     for (size_t i = 0; i < guard->count; i++) {
         struct bf_watched_trigger *trigger = &guard->list[i];
-        bool is_it = strcmp(reason->signal + strlen(actor_prefix), trigger->document->name) == 0;
-        if (is_it && !trigger->memory.settling)
-            bf_trigger_settle(&trigger->memory, bf_job_now(guard->job) + (left > 0 ? left : 0), reason->limit);
-        else if (!is_it)
+        if (strcmp(reason->signal + strlen(actor_prefix), trigger->document->name) != 0) {
             bf_trigger_rest(&trigger->memory);
+            continue;
+        }
+        if (trigger->memory.settling)
+            continue;
+        if (reason->until <= now) {
+            reason->until = now + trigger->document->settle;
+            bf_job_save(job, NULL);
+        }
+        bf_trigger_settle(&trigger->memory, bf_job_now(job) + reason->until - now, reason->limit);
     }
 }
 
@@ -400,7 +408,7 @@ void bf_target_check_triggers(const struct bf_engine *engine, const struct bf_ta
         const struct bf_document_trigger *trigger = &document->triggers[i];
         BF_AUTO_STRING char *at = bf_format("/triggers/%zu", i), *sql = bf_format("%s/sql", at),
                             *signal = bf_format("%s/signal", at), *source = bf_format("%s/source", at),
-                            *query = bf_format("%s/query", at);
+                            *query = bf_format("%s/query", at), *settle = bf_format("%s/settle", at);
         bool found = false;
         if (trigger->sql && dialect->check_query)
             dialect->check_query(trigger->sql, sql, complaints);
@@ -408,6 +416,9 @@ void bf_target_check_triggers(const struct bf_engine *engine, const struct bf_ta
             bf_complain(complaints, BF_INVALID, signal, "there is no such signal on target %s: it is error_rate, batch_time, one "
                         "of the limits that %s has, one that GET /v1/targets/%s shows, or one of the document's own",
                         target->name, dialect->name, target->name);
+        if (trigger->settle && trigger->signal && strncmp(trigger->signal, bf_signal_kind_name(BF_SIGNAL_DEAD_TUPLES), 11) == 0)
+            bf_complain(complaints, BF_INVALID, settle, "a table's dead tuples are looked at while the job works: in a pause nobody "
+                        "knows them");
         BF_AUTO_STRING char *fault = trigger->source && sources
                                          ? sources->check(sources->context, trigger->source, trigger->query, &found)
                                          : NULL;

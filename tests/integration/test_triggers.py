@@ -177,5 +177,6 @@ def test_what_cannot_be_looked_at_is_refused(daemon, database):
     assert "error_rate" in complaint("/signal", signal="errors")["detail"]
     complaint("/signal", signal="history_list")  # InnoDB's
     complaint("/sql", sql="SELECT 1; SELECT 2")
+    complaint("/settle", signal="dead_tuples", settle="1m", then="abort")
     assert "no [source prometheus]" in complaint("/source", source="prometheus", query="up")["detail"]
     assert "no way back" in complaint("/then", signal="error_rate", then="rollback")["detail"]
