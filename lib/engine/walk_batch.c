@@ -280,8 +280,9 @@ void bf_walk_batch_answered(struct bf_walk *walk)
             aside += aside_of(&walk->answers[i]);
         if (walk->flight.steps[i].statement != BF_STATEMENT_UPDATE)
             continue;
-        changed += walk->answers[i].rows ? bf_answer_number(&walk->answers[i], 0, 0) : walk->answers[i].affected;
-        aside += bf_answer_number(&walk->answers[i], 0, 1); /* where a journal is kept */
+        bool journal = walk->answers[i].columns >= 2; /* InnoDB answers with a row of its own, of one column */
+        changed += journal ? bf_answer_number(&walk->answers[i], 0, 0) : walk->answers[i].affected;
+        aside += journal ? bf_answer_number(&walk->answers[i], 0, 1) : 0;
     }
     /* The tag of COMMIT is what counts: a failed transaction answers it with ROLLBACK. */
     if (walk->lost || commit->outcome != BF_OUTCOME_OK || commit->rolled_back) {
