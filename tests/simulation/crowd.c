@@ -214,6 +214,12 @@ static enum bf_code load_ignored(void *context, bf_store_loaded_ignored *loaded,
     return BF_OK;
 }
 
+static enum bf_code load_marks(void *context, bf_store_loaded_mark *loaded, void *argument, struct bf_error *error)
+{
+    (void)context, (void)loaded, (void)argument, (void)error;
+    return BF_OK;
+}
+
 static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument, struct bf_error *error)
 {
     static const enum bf_state states[] = {BF_STATE_AWAITING_APPROVAL, BF_STATE_QUEUED, BF_STATE_QUEUED, BF_STATE_PAUSED,
@@ -415,7 +421,7 @@ static bool run(uint64_t seed, char violation[256])
                                      .timer_stop = timer_stop, .timer_free = timer_free, .owner = "crowd",
                                      .owner_gone = owner_gone};
     crowd->store = (struct bf_store){.context = crowd, .load = load, .save = save, .load_latches = load_latches,
-                                     .save_latch = save_latch, .load_ignored = load_ignored};
+                                     .save_latch = save_latch, .load_ignored = load_ignored, .load_marks = load_marks};
     crowd->database = (struct bf_database){.context = crowd, .dialect = sim_database(&crowd->sim)->dialect,
                                            .connect = connect_session, .execute = execute, .cancel = cancel,
                                            .close = close_session};
