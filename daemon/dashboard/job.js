@@ -106,9 +106,21 @@ function riskList(reasons) {
     h("li", {}, h("span", {class: `risk ${String(reason.risk).toLowerCase()}`}, reason.risk), ` ${reason.text}`)));
 }
 
-function planSection(job) {
-  const place = h("div", {}, h("p", {class: "quiet"}, "Reading the plan…"));
-  const section = h("section", {"aria-label": "Plan"}, h("h2", {}, "Plan"), place);
+// Read when there is a plan, when it is another one, and when the job's end says what came of it.
+function planSection() {
+  const place = h("div", {}, h("p", {class: "quiet"}, "No plan yet."));
+  const element = h("section", {"aria-label": "Plan"}, h("h2", {}, "Plan"), place);
+  let shown = null;
+  const update = (job) => {
+    const now = `${job.plan?.hash}/${format.isEnded(job)}`;
+    if (!job.plan || now === shown) return;
+    shown = now;
+    readPlan(job, place);
+  };
+  return {element, update};
+}
+
+function readPlan(job, place) {
   get(jobPath(job.id, "/plan")).then((plan) => {
     const isSingle = (value) => typeof value !== "object" || value === null;
     const apart = ["statement", "card", "risk", "took"];
@@ -126,7 +138,6 @@ function planSection(job) {
     plan.statement && h("pre", {}, plan.statement),
     plan.card && h("details", {}, h("summary", {}, "The card"), h("pre", {class: "card"}, plan.card)));
   }, (error) => replace(place, h("p", {class: "quiet"}, error.message)));
-  return section;
 }
 
 // Keys of rows in quarantine or in conflict, where the daemon has them.
@@ -148,6 +159,7 @@ function build(main, first) {
   const done = bar("Progress"), share = h("b", {class: "share"}), left = h("span", {class: "left"});
   const numbers = h("p", {class: "numbers"});
   const seconds = ledger(), triggers = triggerList(), charts = chartsOf(first), events = eventList(first);
+  const plan = planSection();
   const buttonOf = (order) => h("button", {
     type: "button", hidden: true, "aria-label": `${questions.orderTitle(order)} ${first.name}`,
     class: questions.isDanger(order) ? "danger" : order === "approve" || order === "resume" ? "primary" : "",
@@ -165,7 +177,7 @@ function build(main, first) {
     numbers,
     h("div", {class: "orders", role: "group", "aria-label": "Orders"}, [...buttons.values()]),
   ), h("p", {class: "description"}, first.description ?? ""), charts.element, seconds.element, triggers.element, events.element, details,
-  planSection(first), rowsSection(first, "Bad rows", "/bad-rows"), rowsSection(first, "Conflicts", "/conflicts"),
+  plan.element, rowsSection(first, "Bad rows", "/bad-rows"), rowsSection(first, "Conflicts", "/conflicts"),
   h("section", {"aria-label": "Document"}, h("h2", {}, "Document"), documentText));
 
   function update(job) {
@@ -193,6 +205,7 @@ function build(main, first) {
     for (const [order, button] of buttons) show(button, questions.isPossible(order, job) && possible.get(order) === true);
     seconds.set(progress.seconds);
     triggers.set(job);
+    plan.update(job);
     if (job.ended_at) charts.end(job.ended_at);
     replace(details, facts([["Table", job.table], ["Target", job.target],
       ["Direction", job.direction === "back" ? "back" : ""], ["Owner", job.owner],

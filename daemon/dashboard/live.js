@@ -54,9 +54,14 @@ export function reload() {
   return loading;
 }
 
+// The stream does not tell plans and approvals: where one may be another now, the job is read anew.
+function isPlannedAnew(known, progress) {
+  return known.state !== progress.state && [known.state, progress.state].some((state) => /planning|approval/.test(state));
+}
+
 async function take(progress) {
   const known = jobs.get(progress.id);
-  if (!known) {
+  if (!known || isPlannedAnew(known, progress)) {
     try {
       jobs.set(progress.id, {...await get(jobPath(progress.id)), told: Date.now()});
     } catch {

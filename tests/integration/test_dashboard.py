@@ -74,6 +74,7 @@ def test_a_job_from_its_submission_to_its_end(page, make_daemon, database):
     for part in ("lunch", "awaiting approval → queued", "verifying → completed", "operator"):
         page.wait(".events", part)
     page.wait("section[aria-label='Where the time went']", "sleeping")
+    page.wait("section[aria-label=Plan]", "of work, ")  # what it took beside the estimate
     assert "UPDATE" in page.text("section[aria-label=Plan]") and '"name": "first"' in page.text("section[aria-label=Document]")
     assert len(page.find(".charts canvas")) >= 3
     until(lambda: "newest" in page.find(".charts canvas")[0].get_attribute("aria-label"), 10, "the chart says its newest numbers")
@@ -154,6 +155,7 @@ def test_a_red_plan_takes_the_typed_name(page, make_daemon, database):
     daemon.wait(job, "awaiting_approval")
     page.open(daemon, "#/jobs/first")
     page.wait("section[aria-label=Plan] .risk.red", "RED")
+    page.wait("section[aria-label=Plan]", daemon.job(job)["plan"]["hash"])
     page.wait("section[aria-label=Plan] .risks", "there is no way back")
     assert page.find("section[aria-label=Plan] summary")[0].text == "The card"
     page.press("Approve first")
