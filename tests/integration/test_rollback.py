@@ -357,3 +357,22 @@ def test_a_batch_whose_images_are_too_large_is_halved(database, daemon):
     database.execute("DROP TRIGGER few ON things")
     roll_back(daemon, job)
     assert image(database) == before
+
+
+def test_a_row_that_is_changed_under_a_batch_keeps_what_was_written(database, daemon):
+    """Between the look at the old values and the change of the row somebody writes into it: his value is what comes back."""
+    small(database)
+    before = dict(database.rows("SELECT id, n FROM things"))
+    database.slow(1.0, per="ROW", name="things", when="new.id = 1 AND new.n = 2")
+    job = daemon.submit(job_document(database, {"n": "n + 1"}, 60))
+    until(lambda: database.slowed(job), 20, lambda _: f"the batch is at its first row: {daemon.job(job)}\n{daemon.log_tail()}", 0.01)
+    database.execute("UPDATE things SET n = -30 WHERE id = 30")
+    database.execute("DELETE FROM things WHERE id = 31")
+    database.full_speed("things")
+    done = daemon.wait(job, "completed")
+    assert done["progress"]["rows_changed"] == 59
+    assert dict(database.rows("SELECT id, n FROM things")) == {
+        key: -29 if key == 30 else n + 1 for key, n in before.items() if key != 31}
+    roll_back(daemon, job)
+    assert conflicts(daemon, job) == []
+    assert dict(database.rows("SELECT id, n FROM things")) == {key: -30 if key == 30 else n for key, n in before.items() if key != 31}
