@@ -92,6 +92,11 @@ static char *set_require_approval(struct reader *reader, const char *value)
     return bf_value_require_approval(value, &reader->target->require_approval);
 }
 
+static char *set_target_keep_undo(struct reader *reader, const char *value)
+{
+    return bf_value_keep(value, &reader->target->keep_undo);
+}
+
 static char *set_plan_window(struct reader *reader, const char *value)
 {
     return bf_value_plan_window(value, &reader->target->plan_window);
@@ -204,6 +209,9 @@ static const struct {
     {{"target", "require_approval", "all", true,
       "Which jobs a person must approve before they run: all, those whose risk is at least yellow or red, or none."},
      set_require_approval},
+    {{"target", "keep_undo", NULL, true,
+      "How long the undo journal of a job is kept on its target after its end; until then it can be rolled back."},
+     set_target_keep_undo},
     {{"target", "plan_window", "1s", true,
       "How long the writes of others are counted before a plan is made (10ms to 5s)."},
      set_plan_window},

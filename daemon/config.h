@@ -36,6 +36,7 @@ struct bf_target_config {
     char *password_file; /* NULL: ~/.pgpass, or none needed */
     int max_jobs;
     enum bf_approval require_approval;
+    int64_t keep_undo;   /* milliseconds; 0: as [daemon] says */
     int64_t plan_window; /* milliseconds */
     struct bf_thresholds thresholds; /* of risk */
     struct bf_replicas replicas;

@@ -199,6 +199,7 @@ static size_t set(struct connected_target *target, struct bf_target_config *conf
     target->target.max_jobs = config->max_jobs;
     target->target.require_approval = config->require_approval;
     target->target.plan_window = config->plan_window;
+    target->target.keep_undo = config->keep_undo;
     target->thresholds = config->thresholds;
     bf_rules_clear(&target->rules);
     target->rules = config->rules;
@@ -263,6 +264,7 @@ size_t bf_targets_apply(struct bf_targets *targets, struct bf_config *config, st
             other->target.max_jobs = target->target.max_jobs;
             other->target.require_approval = target->target.require_approval;
             other->target.plan_window = target->target.plan_window;
+            other->target.keep_undo = target->target.keep_undo;
             other->thresholds = target->thresholds;
             other->rules = target->rules; /* what it says of its jobs is compared below */
             target->rules = (struct bf_rules){0};

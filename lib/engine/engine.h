@@ -36,6 +36,7 @@ struct bf_target {
     struct bf_database *database;
     int max_jobs;          /* running at once; the rest is queued in order */
     enum bf_approval require_approval; /* from which risk on */
+    int64_t keep_undo;     /* milliseconds that undo journals are kept behind a job's end; 0: as the options say */
     int64_t plan_window;   /* milliseconds in which the writes of others are counted for a plan */
     const struct bf_replica *replicas; /* to be asked, the first one first */
     size_t replica_count;

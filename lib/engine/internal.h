@@ -287,7 +287,8 @@ void bf_clones_leave(struct bf_engine *engine); /* those that ask a target that 
 /* undo.c */
 void bf_undo_drop_errands(struct bf_engine *engine);
 void bf_undo_leave(struct bf_engine *engine); /* those that ask a target that is not the configuration's any more */
-void bf_undo_retain(struct bf_engine *engine, int64_t now); /* drops what was kept for long enough */
+/* Drops what was kept for long enough. Milliseconds until there may be something to be dropped. */
+int64_t bf_undo_retain(struct bf_engine *engine, int64_t now);
 
 /* retention.c */
 void bf_engine_retain(struct bf_engine *engine);

@@ -32,9 +32,8 @@ void bf_engine_retain(struct bf_engine *engine)
     int64_t now = engine->world->unix_time(engine->world->context), again = HOUR;
     if (engine->options.keep_undo <= 0 && engine->options.keep_jobs <= 0)
         return;
-    bf_undo_retain(engine, now);
-    if (engine->options.keep_undo > 0 && engine->options.keep_undo < again)
-        again = engine->options.keep_undo;
+    int64_t due = bf_undo_retain(engine, now);
+    again = due < again ? due : again;
     if (engine->options.keep_jobs > 0 && engine->options.keep_jobs < again)
         again = engine->options.keep_jobs;
     engine->world->timer_start(engine->retention_timer, again < SECOND ? SECOND : again);

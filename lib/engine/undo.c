@@ -7,7 +7,7 @@
 #include "allocate.h"
 #include "internal.h"
 
-enum { CONNECT_TIMEOUT = 4000, ANSWER_TIMEOUT = 30000 /* milliseconds */ };
+enum { CONNECT_TIMEOUT = 4000, ANSWER_TIMEOUT = 30000, RETRY = 60000 /* milliseconds */ };
 
 enum errand { LOOK, LIST, DROP };
 
@@ -261,6 +261,14 @@ static void drop(struct bf_undo_errand *errand)
     errand->target->database->execute(errand->session, &errand->flight, dropped, errand);
 }
 
+/* Milliseconds behind its end: as the document says, else the target, else the daemon. */
+static int64_t kept_for(const struct bf_job *job)
+{
+    if (job->record.document->keep_undo > 0)
+        return job->record.document->keep_undo;
+    return job->target && job->target->keep_undo > 0 ? job->target->keep_undo : job->engine->options.keep_undo;
+}
+
 /* The target's clock says whether it is time: ours may be wrong. */
 static void asked_whether_due(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers,
                               bool lost)
@@ -280,7 +288,7 @@ static void ask_whether_due(struct bf_undo_errand *errand)
     const struct bf_dialect *dialect = errand->target->database->dialect;
     struct bf_step *step = bf_flight_add(&errand->flight, BF_STATEMENT_JOURNAL_DUE, dialect->common(BF_STATEMENT_JOURNAL_DUE));
     bf_step_text(step, errand->id);
-    bf_step_number(step, errand->engine->options.keep_undo);
+    bf_step_number(step, kept_for(bf_engine_by_id(errand->engine, errand->id)));
     errand->target->database->execute(errand->session, &errand->flight, asked_whether_due, errand);
 }
 
@@ -437,21 +445,28 @@ int64_t bf_job_undo_until(const struct bf_job *job)
     const struct bf_record *record = &job->record;
     bool kept = record->document->undo == BF_UNDO_JOURNAL && record->started && !record->back.dropped &&
                 bf_state_final(record->state) && record->ended_at;
-    return kept && job->engine->options.keep_undo > 0 ? record->ended_at + job->engine->options.keep_undo : 0;
+    return kept && kept_for(job) > 0 ? record->ended_at + kept_for(job) : 0;
 }
 
 /* One at a time: what is due is not in a hurry. */
-void bf_undo_retain(struct bf_engine *engine, int64_t now)
+int64_t bf_undo_retain(struct bf_engine *engine, int64_t now)
 {
+    bool busy = engine->draining;
+    int64_t next = engine->options.keep_undo > 0 ? engine->options.keep_undo : INT64_MAX; /* of a job that ends just now */
+    for (size_t i = 0; i < engine->target_count; i++)
+        if (engine->targets[i]->keep_undo > 0 && engine->targets[i]->keep_undo < next)
+            next = engine->targets[i]->keep_undo;
     for (const struct bf_undo_errand *errand = engine->errands; errand; errand = errand->next)
-        if (errand->what == DROP)
-            return;
+        busy |= errand->what == DROP;
     for (struct bf_job *job = engine->oldest; job; job = job->newer) {
         int64_t until = bf_job_undo_until(job);
-        if (until == 0 || until > now || job->record.back.wanted || job->moving || job->dropping || !job->target ||
-            engine->draining)
+        if (until == 0)
             continue;
+        next = until - now < next ? until - now : next;
+        if (busy || until > now || job->record.back.wanted || job->moving || job->dropping || !job->target)
+            continue;
+        busy = true;
         send_drop(job, NULL, NULL, NULL);
-        return;
     }
+    return next > 0 ? next : RETRY;
 }

@@ -113,6 +113,7 @@ struct bf_document {
     struct bf_check checks[BF_CHECK_KINDS][BF_CHECKS_MAX];
     size_t check_count[BF_CHECK_KINDS];
     enum bf_undo undo;
+    int64_t keep_undo; /* milliseconds behind the job's end; 0: as its target says */
     struct bf_pace pace;
     struct bf_limits limits;
     char *owner, *description; /* may be NULL */

@@ -126,6 +126,11 @@ static void read_undo(struct bf_reader *reader, const char *pointer, const json_
         bf_reader_invalid(reader, pointer, "must be \"journal\" or \"none\"");
 }
 
+static void read_keep_undo(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_duration(reader, pointer, value, &reader->document->keep_undo);
+}
+
 /* ---- when it is done ---- */
 
 static void read_remaining(struct bf_reader *reader, const char *pointer, const json_t *value)
@@ -189,6 +194,8 @@ static const struct bf_field document_fields[] = {
     {"undo", read_undo, BF_FIELD_WORD, .word = "journal|none", .standard = "\"journal\"",
      .help = "The way back: journal keeps what stood in each changed row before and after, for a rollback; with none there is "
              "no way back"},
+    {"keep_undo", read_keep_undo, BF_FIELD_DURATION, .min = 1000, .max = INT64_C(366) * 86400000,
+     .help = "How long the undo journal is kept after the job's end. Without it: as the configuration says"},
     {"pace", bf_read_object, BF_FIELD_SECTION, .section = &bf_pace_section, .help = "How fast"},
     {"limits", bf_read_object, BF_FIELD_SECTION, .section = &bf_limits_section, .help = "What the job may cost others"},
     {"signals", bf_read_queries, BF_FIELD_SECTIONS, .min = 1, .max = BF_QUERIES_MAX, .section = &bf_query_section,
@@ -289,6 +296,8 @@ void bf_document_read(const json_t *root, struct bf_document *document, struct b
     }
     bf_read_section(&reader, &document_section, root);
     check_key_and_range(&reader);
+    if (document->undo == BF_UNDO_NONE && document->keep_undo)
+        bf_reader_invalid(&reader, "/keep_undo", "there is nothing to keep: `undo` is \"none\"");
     bf_check_stops(&reader);
     if (document->limits.statement_timeout < document->pace.batch_time)
         bf_reader_invalid(&reader, "/limits/statement_timeout",

@@ -2,6 +2,7 @@
 other one is a listed conflict and is left as it is, exactly once, whatever is killed."""
 import random
 import threading
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -163,6 +164,7 @@ def run_and_roll_back(database, make_daemon, seed, rows, slices=1):
     return len(listed)
 
 
+@pytest.mark.timeout(7200)  # the campaign
 @pytest.mark.parametrize("slices", [1, 3])
 def test_no_write_of_others_is_lost_whatever_is_killed(slices, database, make_daemon, campaign):
     conflicts = 0
@@ -301,11 +303,14 @@ def test_the_way_back_is_dropped_early_or_in_its_time(database, make_daemon, bui
     assert client("rollback", "job", code=4) and daemon.post(f"/v1/jobs/{job['id']}/forget", {"confirm": "job"}).status == 409
     assert daemon.stop() == 0
     shorter = make_daemon(database, settings={"keep_undo": "1s"})
+    longer = shorter.submit(job_document(database, {"n": "n + 3"}, name="longer", keep_undo="30d"))
+    until_when = shorter.wait(longer, "completed")["undo"]["until"]
+    assert datetime.fromisoformat(until_when.replace("Z", "+00:00")) > datetime.now(timezone.utc) + timedelta(days=29)
     other = shorter.submit(job_document(database, {"n": "n + 2"}, name="other"))
     shorter.wait(other, "completed")
     until(lambda: not journal_there(database, other), 20, lambda _: shorter.log_tail())
     until(lambda: shorter.job(other)["undo"]["dropped"], 5, "it is known")
-    assert shorter.post("/v1/jobs/other/rollback").status == 409
+    assert shorter.post("/v1/jobs/other/rollback").status == 409 and journal_there(database, longer)
 
 
 def test_what_cannot_have_a_way_back_is_refused(database, daemon):

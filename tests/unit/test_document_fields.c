@@ -168,6 +168,33 @@ static void labels(void **state)
     invalid(overfull, "/labels", "has 33 entries; 32 are the limit");
 }
 
+static void keep_undo(void **state)
+{
+    (void)state;
+    static const char head[] = "{\"name\":\"a\",\"target\":\"t\",\"table\":\"x\",\"set\":{\"n\":\"1\"},\"keep_undo\":";
+    static const struct {
+        const char *rest;
+        enum bf_code code;
+    } cases[] = {{"\"30d\"}", BF_OK},
+                 {"\"1s\",\"undo\":\"journal\"}", BF_OK},
+                 {"\"999ms\"}", BF_INVALID},
+                 {"7}", BF_INVALID},
+                 {"\"7d\",\"undo\":\"none\"}", BF_INVALID}};
+    for (size_t i = 0; i < BF_COUNT(cases); i++) {
+        struct bf_document *document = NULL;
+        struct bf_complaints found = {0};
+        struct bf_error said = {0};
+        BF_AUTO_STRING char *json = bf_format("%s%s", head, cases[i].rest);
+        assert_int_equal(bf_document_parse(json, strlen(json), NULL, &document, &found, &said), cases[i].code);
+        if (cases[i].code == BF_OK)
+            assert_true(document->keep_undo > 0);
+        else
+            assert_string_equal(found.list[0].pointer, "/keep_undo");
+        bf_document_free(document);
+        bf_complaints_clear(&found);
+    }
+}
+
 static void again(void **state)
 {
     (void)state;
@@ -280,6 +307,7 @@ int main(void)
         cmocka_unit_test(sets),
         cmocka_unit_test(texts),
         cmocka_unit_test(labels),
+        cmocka_unit_test(keep_undo),
         cmocka_unit_test(again),
         cmocka_unit_test(times),
         cmocka_unit_test(batch_rows),
