@@ -297,7 +297,7 @@ void bf_document_read(const json_t *root, struct bf_document *document, struct b
     bf_read_section(&reader, &document_section, root);
     check_key_and_range(&reader);
     if (document->undo == BF_UNDO_NONE && document->keep_undo)
-        bf_reader_invalid(&reader, "/keep_undo", "there is nothing to keep: `undo` is \"none\"");
+        bf_reader_invalid(&reader, "/keep_undo", "there is no way back to be kept: `undo` is \"none\"");
     bf_check_stops(&reader);
     if (document->limits.statement_timeout < document->pace.batch_time)
         bf_reader_invalid(&reader, "/limits/statement_timeout",
