@@ -161,6 +161,7 @@ def test_the_pause_of_one_that_settles_outlives_a_kill(daemon, checkout):
     daemon.wait_progress(job, 3)
     checkout.execute("UPDATE checkout SET failed = 30")
     daemon.wait(job, "paused")
+    until(lambda: any(event["to"] == "paused" for event in daemon.events(job)), 10, "it is stored, too")
     daemon.restart()
     assert daemon.job(job)["state"] == "paused"
     ended = daemon.wait(job, "aborted", seconds=10)
