@@ -156,7 +156,7 @@ def test_against_a_baseline(daemon, checkout):
 
 
 def test_the_pause_of_one_that_settles_outlives_a_kill(daemon, checkout):
-    trigger = {"name": "checkout", "sql": QUERY, "above": 0.01, "settle": "3s", "then": "abort"}
+    trigger = {"name": "checkout", "sql": QUERY, "above": 0.01, "settle": "2s", "then": "abort"}
     job = daemon.submit(job_of(checkout, [trigger]))
     daemon.wait_progress(job, 3)
     checkout.execute("UPDATE checkout SET failed = 30")
