@@ -298,6 +298,15 @@ void bf_back_restored(struct bf_walk *walk)
         walk->done = !read_entry(walk, look);
 }
 
+void bf_back_over(struct bf_walk *walk)
+{
+    const struct bf_way_back *back = &walk->job->record.back;
+    bf_job_note(walk->job, "back", "%lld changes were taken back, %lld were left alone: their rows do not hold what the job left "
+                "in them", (long long)(back->seen - back->conflicts), (long long)back->conflicts);
+    walk->ending = BF_STATE_COMPLETED;
+    walk->phase = BF_PHASE_READY; /* the stop releases the checkpoint */
+}
+
 bool bf_back_again(struct bf_walk *walk, enum bf_error_class error_class, const char *doing)
 {
     struct bf_back *back = &walk->back;

@@ -46,6 +46,7 @@ void bf_back_turned(struct bf_walk *walk);
 void bf_back_looked(struct bf_walk *walk);
 void bf_back_measured(struct bf_walk *walk);
 void bf_back_restored(struct bf_walk *walk);
+void bf_back_over(struct bf_walk *walk); /* the target was seen to keep its end */
 /* A batch was taken back, because of an error of this class. True: it is tried again at once, smaller. */
 bool bf_back_again(struct bf_walk *walk, enum bf_error_class error_class, const char *doing);
 

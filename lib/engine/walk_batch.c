@@ -416,8 +416,7 @@ void bf_walk_verified(struct bf_walk *walk)
     if (!crew_verified(walk))
         return;
     if (bf_walk_goes_back(walk)) {
-        walk->ending = BF_STATE_COMPLETED;
-        walk->phase = BF_PHASE_READY; /* the stop releases the checkpoint */
+        bf_back_over(walk);
         return;
     }
     if (walk->job->record.document->remaining)

@@ -209,6 +209,7 @@ def test_conflicts_are_listed_and_left_alone(database, daemon, client):
     assert len(page["conflicts"]) == 2 and page["next"]
     assert "3 conflicts" in client("show", job["id"], code=0).stdout
     assert any(event["actor"] == "operator" and event["to"] == "queued" and "a test" in event["text"] for event in daemon.events(job))
+    assert "57 changes were taken back, 3 were left alone" in [event["text"] for event in daemon.events(job) if event["type"] == "back"][-1]
 
 
 def test_triggers_and_what_the_server_refuses(database, daemon):
