@@ -27,7 +27,7 @@ def copy_store(source, target):
 def test_a_copy_beside_a_working_daemon_ends_fenced(make_daemon, database):
     """The second daemon finds an owner whose checkpoint moves: one works, the other ends paused: fenced."""
     make_table(database, ROWS)
-    slow_batches(database, 0.02)
+    slow_batches(database, 0.2)  # until the second one has come, however long that takes
     first, second = make_daemon(database), make_daemon(database, start=False)
     with database.writers(ROWS) as writers:
         job = first.submit(the_job(database))
