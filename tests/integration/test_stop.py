@@ -62,7 +62,8 @@ def timed(daemon, database, job, order, state) -> float:
     order(job)
     daemon.wait(job, state, seconds=20, every=0.004)
     taken = time.monotonic() - start
-    assert not database.active(job), "a statement of the job runs after the stop"
+    active = database.active(job)
+    assert not active, f"a statement of the job runs after the stop: {active}"
     return taken
 
 

@@ -170,18 +170,17 @@ class MyDatabase:
                                    for slice_ in ("", "/1", "/2", "/3"))
         return [number for number, in self.rows(names) if number]
 
-    def _sessions_where(self, job, condition) -> list:
+    def _sessions_where(self, job, condition, columns="id") -> list:
         numbers = [str(number) for number in self.sessions(job)] or ["0"]
-        return [number for number, in self.rows(
-            f"SELECT id FROM information_schema.processlist WHERE {condition} AND id IN ({', '.join(numbers)})")]
+        return self.rows(f"SELECT {columns} FROM information_schema.processlist WHERE {condition} AND id IN ({', '.join(numbers)})")
 
     def active(self, job) -> list:
-        """Those that run a statement now."""
-        return self._sessions_where(job, "command NOT IN ('Sleep', 'Killed', 'Quit')")
+        """Those that run a statement now, with what they do."""
+        return self._sessions_where(job, "command NOT IN ('Sleep', 'Killed', 'Quit')", "id, command, state, LEFT(info, 200)")
 
     def slowed(self, job) -> list:
         """Those that are in a slow batch now."""
-        return self._sessions_where(job, "state = 'User sleep'")
+        return [number for number, in self._sessions_where(job, "state = 'User sleep'")]
 
     def waits_for_lock(self, job) -> bool:
         """The list of transactions is made anew only every 0.1 s, and not while it is read more often; this is always right."""
