@@ -247,7 +247,8 @@ WRITES = {"postgresql": "CREATE FUNCTION touch() RETURNS int LANGUAGE sql AS 'UP
 
 def test_a_check_that_writes_or_takes_too_long_does_not_hold(make_daemon, orders):
     if orders.engine != "postgresql":
-        orders.execute("SET GLOBAL log_bin_trust_function_creators = 1")
+        for server in (orders.cluster.primary, orders.cluster.replica):  # which makes the function, too
+            server.sql("SET GLOBAL log_bin_trust_function_creators = 1")
     orders.execute(WRITES["postgresql" if orders.engine == "postgresql" else "mysql"])
     daemon = make_daemon(orders)
     job = daemon.submit(the_job(orders, checks={"before": [check("it writes", "SELECT touch()", equals="1")]}))
