@@ -181,7 +181,7 @@ static void assert_not_json(const char *json, size_t length, const char *part)
     struct bf_document *document;
     enum bf_code code = parse_bytes(json, length, NULL, &document);
     if (code != BF_NOT_JSON || complaints.total != 0 || error.code != BF_NOT_JSON || !strstr(error.text, part))
-        fail_msg("%.60s: %s, %s", json, bf_code_name(code), error.text);
+        fail_msg("%.60s: %s, %s", json ? json : "no bytes", bf_code_name(code), error.text);
 }
 
 static void what_is_no_json_is_said_with_its_place(void **state)
