@@ -4,6 +4,9 @@ MariaDB is Debian's (mariadb-server-core: programs only). MySQL is Oracle's curr
 system by tests/lab/mysql-root, which needs the mirror once; where it cannot be made, mysql_missing() says why. Nothing of
 the system's own servers is touched; as root the servers run as user `postgres` or `nobody` (they refuse root). They
 listen on 127.0.0.1 and a unix socket; root has no password, backfill has one."""
+import atexit
+import fcntl
+import functools
 import os
 import pwd
 import re
@@ -58,6 +61,20 @@ def _run(*arguments):
                           stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"{arguments[0]} failed: {done.stdout.strip()[-3000:]}")
+
+
+@functools.cache
+def _kept_directory() -> Path:
+    """Of the whole test run where it names one, else of this process."""
+    named = os.environ.get("BACKFILLD_KEPT")
+    kept = Path(named or tempfile.mkdtemp(prefix="backfilld-kept-"))
+    kept.mkdir(parents=True, exist_ok=True)
+    if not named:
+        atexit.register(shutil.rmtree, kept, ignore_errors=True)
+    if os.getuid() == 0:
+        user = pwd.getpwnam(run_as())
+        os.chown(kept, user.pw_uid, user.pw_gid)
+    return kept
 
 
 class MyServer:
@@ -199,13 +216,10 @@ class MyCluster:
         for server in filter(None, (self.primary, self.replica)):
             server.port = free_port()
             server.configure(**self.settings)
-        if self.flavour == "mariadb":
-            _run("mariadb-install-db", "--no-defaults", f"--datadir={self.primary.data}",
-                 "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=96M",
-                 f"--tmpdir={self.directory}",  # two that run at once meet in /tmp
-                 "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0")
+        if self.settings == TEST_SETTINGS:
+            _run("cp", "-a", "--reflink=auto", str(self._installed()), str(self.primary.data))
         else:
-            _run(self.primary.program, f"--defaults-file={self.primary.configuration}", "--initialize-insecure")
+            self._install(self.primary.data)
         if self.replica:
             # a cold copy of the primary that never ran for anyone; auto.cnf holds MySQL's server_uuid
             _run("cp", "-a", str(self.primary.data), str(self.replica.data))
@@ -213,6 +227,29 @@ class MyCluster:
                 path.unlink(missing_ok=True)
         self.password_file.write_text(f"{PASSWORD}\n")
         self.password_file.chmod(0o600)
+
+    def _install(self, data: Path):
+        if self.flavour == "mariadb":
+            _run("mariadb-install-db", "--no-defaults", f"--datadir={data}",
+                 "--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=96M",
+                 f"--tmpdir={self.directory}",  # two that run at once meet in /tmp
+                 "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0")
+        else:
+            _run(self.primary.program, f"--defaults-file={self.primary.configuration}", f"--datadir={data}", "--initialize-insecure")
+            (data / "auto.cnf").unlink(missing_ok=True)  # the server's UUID, which each makes for itself
+
+    def _installed(self) -> Path:
+        """Data that no server has run on yet. It is made once for all clusters of a test run, for that takes longer than the rest."""
+        kept = _kept_directory()
+        made = kept / self.flavour
+        with open(kept / f"{self.flavour}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                begun = kept / f"{self.flavour}.begun"
+                shutil.rmtree(begun, ignore_errors=True)
+                self._install(begun)
+                begun.rename(made)
+        return made
 
     def start(self):
         try:
