@@ -87,11 +87,11 @@ enum { BF_MYSQL_SCHEMA_VERSION = 3 };
 #define BF_MYSQL_RAISE "(SELECT 1 UNION SELECT 2)"
 enum { BF_MYSQL_RAISED = 1242 };
 
-/* Each session of a job holds one of so many locks by name ("backfilld <job> <number>"), by which it is found when its daemon
- * is gone: enough for three lives of a job of BF_SLICES_MAX slices. */
-enum { BF_MYSQL_LOCK_COUNT = 48 };
+/* Each session holds one of so many locks by name ("backfilld <job> <number>", "backfilld <job>/1 <number>" of another slice),
+ * by which it is found when its daemon is gone: enough for its lives in quick succession. */
+enum { BF_MYSQL_LOCK_COUNT = 8 };
 #define BF_MYSQL_LOCK_NUMBERS                                                                                         \
-    "(WITH RECURSIVE n (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM n WHERE number < 47) SELECT number FROM n) numbers"
+    "(WITH RECURSIVE n (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM n WHERE number < 7) SELECT number FROM n) numbers"
 /* What the error means, by the statement of the step that raised it. */
 enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement);
 bool bf_mysql_warned(enum bf_statement step, size_t statement); /* is it that the server warned while rows were changed? */

@@ -20,6 +20,7 @@ def jobs():
         database.close()
 
 
+@pytest.mark.alone
 def test_many_jobs(make_daemon, jobs):
     targets = jobs.targets()
     daemon = make_daemon(jobs.database, **targets["shop"], targets={"night": targets["night"]})

@@ -109,6 +109,7 @@ def test_a_restart_goes_on_in_the_same_slices(database, daemon):
     assert limits(database) == cut and all_once(database)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("order", ["pause", "abort"])
 def test_a_stop_is_in_effect_within_a_second(order, database, daemon):
     make_table(database, ROWS)
@@ -122,20 +123,6 @@ def test_a_stop_is_in_effect_within_a_second(order, database, daemon):
     assert taken < 1.0, f"{taken:.2f} s\n{daemon.log_tail()}"
     assert not database.active(job)
     assert database.value("SELECT count(*) FROM counted WHERE n > 1") == 0
-
-
-@pytest.mark.engines("mariadb", "mysql", because="PostgreSQL's sessions are found by their application_name")
-def test_each_of_the_most_slices_has_a_session_that_is_found(database, daemon):
-    """By its lock, of a number of its own: who takes the job up ends the sessions that the one before has lost."""
-    make_table(database, ROWS)
-    slow_batches(database, 0.05, per="ROW")
-    job = daemon.submit(job_in_slices(database, 16, limits={"statement_timeout": "30s"}))
-
-    def owners():
-        return {database.value(f"SELECT IS_USED_LOCK('backfilld {job['id']} {number}')") for number in range(48)} - {None}
-    until(lambda: len(owners()) >= 16, 30, lambda _: f"{len(owners())} are found\n{daemon.log_tail()}")
-    daemon.abort(job)
-    daemon.wait(job, "aborted")
 
 
 def test_checks_and_canary_are_past_before_the_others_begin(database, daemon):

@@ -73,6 +73,7 @@ def slow(database):
     slow_batches(database, 0.1, per="ROW")  # 30 rows: 3 s a batch
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("locked", [False, True], ids=["running", "waiting for a lock"])
 def test_pause_within_a_second(locked, slow, daemon, database, campaign):
     tries, chance, times = tries_of(database, campaign), random.Random(1), []
@@ -90,6 +91,7 @@ def test_pause_within_a_second(locked, slow, daemon, database, campaign):
     assert database.value("SELECT count(*) FROM counted WHERE n > 1") == 0
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("locked", [False, True], ids=["running", "waiting for a lock"])
 def test_abort_within_a_second(locked, slow, daemon, database, campaign):
     tries, chance, times = tries_of(database, campaign), random.Random(2), []
