@@ -11,11 +11,6 @@
 
 enum { OLDEST_SERVER = 120000 };
 
-/* What one batch changed is put together for the undo journal; with the server's 4 MB the larger ones are spilled to disk. */
-#define ROOM_FOR_A_BATCH                                                                                              \
-    ", set_config('work_mem', CASE WHEN pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('16MB') THEN '16MB' "  \
-    "ELSE current_setting('work_mem') END, false)"
-
 /* Everything that a statement's meaning or a key's text depends on, in one round trip, with the answer to who we are
  * talking to. A sleeping batch job is no idle session; a scavenger takes no parallel workers. */
 static char *proof_text(const struct bf_session *session)
@@ -35,7 +30,6 @@ static char *proof_text(const struct bf_session *session)
     bf_buffer_format(&buffer, ", set_config('lock_timeout', '%lldms', false), set_config('statement_timeout', '%lldms', "
                               "false)",
                      (long long)session->options.lock_timeout, (long long)session->options.statement_timeout);
-    bf_buffer_text(&buffer, ROOM_FOR_A_BATCH);
     if (version >= 140000)
         bf_buffer_text(&buffer, ", set_config('idle_session_timeout', '0', false)");
     if (version >= 170000)
