@@ -118,7 +118,7 @@ def test_a_batch_that_gives_way_becomes_small_enough(database, daemon):
 @everywhere
 def test_no_application_is_a_deadlocks_victim(database, daemon, campaign):
     """Transactions of two rows in either order, close to where the backfill is."""
-    rows, seconds, threads = 20000, 600 if campaign else 20, 4
+    rows, seconds, threads = 20000, 600 if campaign else 60, 4
     make_table(database, rows)
     where = {"is": 0}
 

@@ -56,7 +56,7 @@ def test_log_kept_by_a_slot_that_nobody_uses(daemon, database):
         assert shown["slot:replica"]["limit"] == 24 * MIB and shown["slot:replica"]["age_seconds"] < 3
     finally:
         database.execute("SELECT pg_drop_replication_slot('forgotten')")
-    daemon.wait_going_on(job, held)
+    daemon.wait_going_on(job, held, 25)
     assert daemon.job(job)["progress"]["seconds"]["holding/slot:forgotten"] > 1
     end(daemon, job)
 
@@ -71,7 +71,7 @@ def test_the_archiver_is_behind(make_daemon, user):
         daemon = make_daemon(database.url.replace("postgres@", f"{user}@"))
         job = daemon.submit(job_of(limits={"archive_backlog": "40MiB"}))
         if user == "backfill":
-            held = daemon.wait_holding(job, "signal_stale")
+            held = daemon.wait_holding(job, "signal_stale", 20)
             assert "the log that waits for the archiver cannot be measured" in held["reason"]["text"], held["reason"]
             assert "GRANT pg_monitor TO it" in held["reason"]["text"]
             assert signals(daemon)["archive_backlog"]["text"] == "unmeasured: our account lacks pg_monitor"
@@ -117,11 +117,11 @@ def test_dead_tuples_of_the_table(daemon, database):
     database.execute("ALTER TABLE counted SET (autovacuum_enabled = off)")
     database.execute("ALTER TABLE other SET (autovacuum_enabled = off)")
     job = daemon.submit(job_of(limits={"dead_tuples": 2000}))
-    held = daemon.wait_holding(job, "dead_tuples")
+    held = daemon.wait_holding(job, "dead_tuples", 20)
     check_reason(held, "dead_tuples", "dead_tuples:public.counted", 2000, "the number of dead tuples of public.counted is")
     assert signals(daemon)["dead_tuples:public.counted"]["limit"] == 2000
     database.execute("VACUUM counted")
-    daemon.wait_going_on(job, held)
+    daemon.wait_going_on(job, held, 25)
     end(daemon, job)
 
 
@@ -135,7 +135,7 @@ def test_dead_tuples_are_those_of_all_partitions(daemon, database):
     held = daemon.wait_holding(job, "dead_tuples", 30)
     check_reason(held, "dead_tuples", "dead_tuples:public.counted", 700)
     database.execute("VACUUM counted")
-    daemon.wait_going_on(job, held)
+    daemon.wait_going_on(job, held, 25)
     end(daemon, job)
 
 
@@ -152,7 +152,7 @@ def test_autovacuum_on_the_table(own_cluster, make_daemon):
     held = daemon.wait_holding(job, "autovacuum", 90)
     check_reason(held, "autovacuum", "autovacuum:public.counted", 1, "the number of autovacuum workers on public.counted is 1")
     database.execute("ALTER TABLE counted SET (autovacuum_enabled = off)")  # which ends the worker, too
-    daemon.wait_going_on(job, held)
+    daemon.wait_going_on(job, held, 25)
     assert "autovacuum:public.counted" not in signals(daemon)
     end(daemon, job)
     database.close()
@@ -168,7 +168,7 @@ def test_an_old_snapshot(daemon, database):
         held = daemon.wait_holding(job, "oldest_snapshot", 10)
         check_reason(held, "oldest_snapshot", "oldest_snapshot", 2, f"pid {pid} (postgres)", "s (limit 2 s)")
         assert signals(daemon)["oldest_snapshot"]["text"] == f"pid {pid} (postgres)"
-    daemon.wait_going_on(job, held)
+    daemon.wait_going_on(job, held, 25)
     end(daemon, job)
 
 
@@ -190,7 +190,7 @@ def test_the_log_of_the_whole_server(daemon, database):
     finally:
         stop.set()
         thread.join(10)
-    daemon.wait_going_on(job, held)
+    daemon.wait_going_on(job, held, 25)
     end(daemon, job)
 
 
@@ -210,7 +210,7 @@ def test_sessions_that_wait_for_us(daemon, database):
     assert held["reason"]["limit"] == 1 and "sessions that wait for our locks" in held["reason"]["text"], held["reason"]
     thread.join(10)
     database.full_speed()
-    daemon.wait_going_on(job, held)
+    daemon.wait_going_on(job, held, 25)
     end(daemon, job)
 
 
@@ -221,14 +221,14 @@ def test_what_an_account_may_not_see_is_not_zero(own_cluster, make_daemon, limit
     database.execute("CREATE ROLE backfill LOGIN; GRANT ALL ON counted TO backfill; GRANT CREATE ON DATABASE shop TO backfill")
     daemon = make_daemon(database.url.replace("postgres@", "backfill@"))
     job = daemon.submit(job_of(limits={limit: value}))
-    held = daemon.wait_holding(job, "signal_stale")
+    held = daemon.wait_holding(job, "signal_stale", 20)
     reason = held["reason"]
     assert held["progress"]["batches"] == 0 and reason["value"] is None
     assert "the account backfill may not see it; GRANT pg_monitor TO it" in reason["text"] and f"limits.{limit}" in reason["text"]
     shown = signals(daemon)["oldest_snapshot"]
     assert shown["value"] is None and shown["age_seconds"] is None and shown["text"] == "unmeasured: our account lacks pg_monitor"
     database.execute("GRANT pg_monitor TO backfill")
-    daemon.wait_going_on(job, held)
+    daemon.wait_going_on(job, held, 25)
     end(daemon, job)
     database.close()
 

@@ -12,9 +12,10 @@ def make_table(database, rows, name="counted"):
     database.make_counted(rows, name)
 
 
-def slow_batches(database, each, per="STATEMENT", name="counted", when=None):
-    """Each statement (or row) of the daemon takes `each` seconds longer; everyone else is not slowed. `when`: which rows."""
-    database.slow(each, per, name, when)
+def slow_batches(database, each, per="STATEMENT", name="counted", when=None, several=False):
+    """Each statement (or row) of the daemon takes `each` seconds longer; everyone else is not slowed. `when`: which rows.
+    `several`: of several sessions at once, which somebody is about to end."""
+    database.slow(each, per, name, when, several=several)
 
 
 def full_speed(database, name="counted"):

@@ -299,7 +299,7 @@ class Daemon:
         until(reached, seconds, lambda _: f"{batches} batches: {json.dumps(last)}\n{self.log_tail()}", 0.005)
         return last
 
-    def wait_holding(self, job, code, seconds=20.0) -> dict:
+    def wait_holding(self, job, code, seconds=10.0) -> dict:
         last = {}
 
         def holds():
@@ -308,7 +308,7 @@ class Daemon:
         until(holds, seconds, lambda _: f"holding for {code}: {last.get('activity')}, {last.get('reason')}\n{self.log_tail()}")
         return last
 
-    def wait_going_on(self, job, held, seconds=25.0):
+    def wait_going_on(self, job, held, seconds=10.0):
         """After a hold, as wait_holding gave it. A batch may have been under way when the hold began."""
         until(lambda: self.job(job)["progress"]["batches"] > held["progress"]["batches"] + 1, seconds,
               lambda _: f"it goes on: {self.job(job)['reason']}\n{self.log_tail()}")

@@ -145,12 +145,17 @@ class MyDatabase:
         make_table(self, rows, name)
         self.analyze(name)
 
-    def slow(self, each, per="STATEMENT", name="counted", when=None, user="backfill", definer="root@localhost"):
+    def slow(self, each, per="STATEMENT", name="counted", when=None, user="backfill", definer="root@localhost", several=False):
         """Triggers are for rows only here; what is the time within one is the time of its statement. While one runs, MySQL
-        takes the session for its definer's, whom a common account may not KILL."""
+        takes the session for its definer's, whom a common account may not KILL. `several` sessions that sleep share a mutex on
+        MariaDB, for which a KILL of some of them looks for 2 s; so they wait for a lock that we hold."""
+        wait = f"SLEEP({each})"
+        if several and self.engine == "mariadb":
+            self.value(f"SELECT GET_LOCK('slow {self.name}', 0)")
+            wait = f"GET_LOCK('slow {self.name}', {each})"
         rest = "AND (@slow_at IS NULL OR @slow_at <> NOW(6))" if per == "STATEMENT" else ""
         self.execute(f"CREATE DEFINER = {definer} TRIGGER slow_{name} BEFORE UPDATE ON {name} FOR EACH ROW BEGIN "
-                     f"IF USER() LIKE '{user}@%' AND ({when or 'TRUE'}) {rest} THEN SET @slow_at = NOW(6); DO SLEEP({each}); END IF; END")
+                     f"IF USER() LIKE '{user}@%' AND ({when or 'TRUE'}) {rest} THEN SET @slow_at = NOW(6); DO {wait}; END IF; END")
 
     def full_speed(self, name="counted"):
         self.execute(f"DROP TRIGGER slow_{name}")
@@ -180,7 +185,7 @@ class MyDatabase:
 
     def slowed(self, job) -> list:
         """Those that are in a slow batch now."""
-        return [number for number, in self._sessions_where(job, "state = 'User sleep'")]
+        return [number for number, in self._sessions_where(job, "state IN ('User sleep', 'User lock')")]
 
     def waits_for_lock(self, job) -> bool:
         """The list of transactions is made anew only every 0.1 s, and not while it is read more often; this is always right."""

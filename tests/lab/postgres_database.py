@@ -93,7 +93,8 @@ class Database:
         self.execute(f"INSERT INTO {name} (id) SELECT g * 10 FROM generate_series(1, %s) g", (rows,))
         self.analyze(name)
 
-    def slow(self, each, per="STATEMENT", name="counted", when=None):
+    def slow(self, each, per="STATEMENT", name="counted", when=None, several=False):
+        """`several`: makes no difference here."""
         self.execute("""CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             IF current_setting('application_name') LIKE 'backfilld%' THEN PERFORM pg_sleep(tg_argv[0]::float); END IF;
             RETURN new; END $$""")
