@@ -382,27 +382,45 @@ enum bf_code bf_rows_load(struct bf_rows *rows, bf_store_loaded *loaded, void *a
     return code;
 }
 
+enum bf_code bf_rows_each(struct bf_rows *rows, const char *sql, bf_rows_take *take, void *argument, struct bf_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    int step = SQLITE_ERROR;
+
+    if (sqlite3_prepare_v2(rows->connection, sql, -1, &statement, NULL) == SQLITE_OK)
+        while ((step = sqlite3_step(statement)) == SQLITE_ROW)
+            take(argument, statement);
+    enum bf_code code = step == SQLITE_DONE ? BF_OK : fail(rows->connection, error);
+    sqlite3_finalize(statement);
+    return code;
+}
+
+void bf_rows_text(sqlite3_stmt *row, int column, char *text, size_t size)
+{
+    snprintf(text, size, "%s", (const char *)sqlite3_column_text(row, column));
+}
+
+struct latches {
+    bf_store_loaded_latch *loaded;
+    void *argument;
+};
+
+static void take_latch(void *argument, sqlite3_stmt *row)
+{
+    const struct latches *latches = argument;
+    /* A kind of a newer version cannot be: such a store is refused whole. */
+    struct bf_latch latch = {.kind = (enum bf_latch_kind)sqlite3_column_int(row, 0),
+                             .name = read_string(row, 1),
+                             .value = read_string(row, 2),
+                             .reason = read_string(row, 3),
+                             .actor = read_string(row, 4),
+                             .since = sqlite3_column_int64(row, 5)};
+    latches->loaded(latches->argument, &latch);
+}
+
 enum bf_code bf_rows_load_latches(struct bf_rows *rows, bf_store_loaded_latch *loaded, void *argument,
                                   struct bf_error *error)
 {
-    sqlite3_stmt *statement = NULL;
-    int step = SQLITE_DONE;
-
-    if (sqlite3_prepare_v2(rows->connection, "SELECT kind, name, value, reason, actor, since FROM latch", -1, &statement,
-                           NULL) != SQLITE_OK)
-        return fail(rows->connection, error);
-    while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-        /* A kind of a newer version cannot be: such a store is refused whole. */
-        struct bf_latch latch = {.kind = (enum bf_latch_kind)sqlite3_column_int(statement, 0),
-                                 .name = read_string(statement, 1),
-                                 .value = read_string(statement, 2),
-                                 .reason = read_string(statement, 3),
-                                 .actor = read_string(statement, 4),
-                                 .since = sqlite3_column_int64(statement, 5)};
-        loaded(argument, &latch);
-    }
-    enum bf_code code =
-        step == SQLITE_DONE ? BF_OK : fail(rows->connection, error);
-    sqlite3_finalize(statement);
-    return code;
+    struct latches latches = {loaded, argument};
+    return bf_rows_each(rows, "SELECT kind, name, value, reason, actor, since FROM latch", take_latch, &latches, error);
 }

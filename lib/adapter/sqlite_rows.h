@@ -30,6 +30,11 @@ enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct b
 void bf_rows_clear(struct bf_rows *rows); /* leaves the connection open */
 bool bf_rows_run(sqlite3_stmt *statement); /* a statement without result; false: sqlite3_errmsg says why */
 
+/* Calls `take` for each row of the answer, which has no parameters. */
+typedef void bf_rows_take(void *argument, sqlite3_stmt *row);
+enum bf_code bf_rows_each(struct bf_rows *rows, const char *sql, bf_rows_take *take, void *argument, struct bf_error *error);
+void bf_rows_text(sqlite3_stmt *row, int column, char *text, size_t size); /* of a column that is NOT NULL */
+
 /* All return false on failure; sqlite3_errmsg says why. */
 bool bf_rows_save(struct bf_rows *rows, const struct bf_saved_job *saved);
 bool bf_rows_append(struct bf_rows *rows, const struct bf_event *event);
