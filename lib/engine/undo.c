@@ -54,7 +54,7 @@ static void free_errand(struct bf_undo_errand *errand)
     free(errand);
 }
 
-static void refuse_drop(enum bf_code code, const struct bf_job *job, const char *text, bf_ordered *done, void *argument)
+static void answer_drop(enum bf_code code, const struct bf_job *job, const char *text, bf_ordered *done, void *argument)
 {
     struct bf_outcome_of_order outcome = {.code = code, .durable = true, .job = job, .text = text};
     if (done)
@@ -71,7 +71,7 @@ static void give_up(struct bf_undo_errand *errand, enum bf_code code, const char
     struct bf_undo_errand taken = *errand;
     free_errand(errand);
     if (taken.what == DROP)
-        refuse_drop(code, NULL, text, taken.done, taken.argument);
+        answer_drop(code, NULL, text, taken.done, taken.argument);
     else
         refuse(code, text, taken.answered, taken.argument);
 }
@@ -240,15 +240,17 @@ static void dropped(void *argument, struct bf_session *session, struct bf_flight
     BF_AUTO_STRING char *actor = errand->actor;
     errand->actor = NULL;
     free_errand(errand);
-    if (!job)
+    if (!job) { /* who waits is told all the same */
+        answer_drop(BF_NOT_FOUND, NULL, "the job was forgotten meanwhile; its undo journal is dropped", done, waiting);
         return;
+    }
     job->record.back.dropped = true;
     job->record.back.bytes = 0;
     bf_job_record_event(job, "undo", actor ? actor : "daemon",
                         actor ? "the undo journal was dropped: there is no way back any more"
                               : "the undo journal was kept for as long as it is to be kept, and dropped: there is no way back any more",
                         NULL);
-    refuse_drop(BF_OK, job, "", done, waiting);
+    answer_drop(BF_OK, job, "", done, waiting);
     bf_engine_retain(engine);
 }
 
@@ -435,7 +437,7 @@ void bf_engine_forget(struct bf_engine *engine, const char *job_id, const char *
         snprintf(text, sizeof text, "`confirm` must be the job's name, %s", job->record.document->name);
     }
     if (code != BF_OK)
-        refuse_drop(code, job, text, done, argument);
+        answer_drop(code, job, text, done, argument);
     else
         send_drop(job, actor, done, argument);
 }
