@@ -249,6 +249,7 @@ void bf_walk_add_back_fence(struct bf_walk *walk, int64_t rows, int64_t lock_wai
 
 /* walk_batch.c */
 void bf_walk_ready(struct bf_walk *walk);
+bool bf_walk_touches_or_sleeps(struct bf_walk *walk); /* before anything else that it is ready for */
 void bf_walk_take_sample(struct bf_walk *walk, int64_t rows); /* for the rate: so many were looked at until now */
 void bf_walk_touched(struct bf_walk *walk);
 void bf_walk_bounded(struct bf_walk *walk);

@@ -177,14 +177,8 @@ void bf_back_ready(struct bf_walk *walk)
         send_turn(walk);
         return;
     }
-    if (bf_job_now(job) - walk->touched_at > BF_TOUCH_EVERY) {
-        bf_walk_send_one(walk, BF_STATEMENT_TOUCH, BF_PHASE_TOUCHING);
+    if (bf_walk_touches_or_sleeps(walk))
         return;
-    }
-    if (bf_job_now(job) < walk->sleep_until) {
-        walk->phase = BF_PHASE_SLEEPING;
-        return;
-    }
     if (walk->done) {
         bf_walk_send_flush(walk, true, false, BF_PHASE_FLUSHING);
         return;

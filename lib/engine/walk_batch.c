@@ -55,6 +55,18 @@ static void range_over(struct bf_walk *walk)
     bf_walk_send_flush(walk, true, false, BF_PHASE_FLUSHING);
 }
 
+bool bf_walk_touches_or_sleeps(struct bf_walk *walk)
+{
+    int64_t now = bf_job_now(walk->job);
+    if (now - walk->touched_at > BF_TOUCH_EVERY)
+        bf_walk_send_one(walk, BF_STATEMENT_TOUCH, BF_PHASE_TOUCHING);
+    else if (now < walk->sleep_until)
+        walk->phase = BF_PHASE_SLEEPING;
+    else
+        return false;
+    return true;
+}
+
 void bf_walk_ready(struct bf_walk *walk)
 {
     struct bf_job *job = walk->job;
@@ -64,14 +76,8 @@ void bf_walk_ready(struct bf_walk *walk)
     }
     if (walk->changed && bf_walk_take_changes(walk))
         return;
-    if (bf_job_now(job) - walk->touched_at > BF_TOUCH_EVERY) {
-        bf_walk_send_one(walk, BF_STATEMENT_TOUCH, BF_PHASE_TOUCHING);
+    if (bf_walk_touches_or_sleeps(walk))
         return;
-    }
-    if (bf_job_now(job) < walk->sleep_until) {
-        walk->phase = BF_PHASE_SLEEPING;
-        return;
-    }
     if (walk->slice == 0 && !walk->checked_before && job->record.progress.batches == 0 &&
         job->record.document->check_count[BF_CHECK_BEFORE]) {
         bf_walk_run_checks(walk, BF_CHECK_BEFORE);
