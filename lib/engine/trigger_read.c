@@ -71,30 +71,36 @@ static void look_at_job(struct bf_watched_trigger *trigger, bool errors)
 
 /* ---- signals ---- */
 
-static enum bf_signal_kind kind_called(const char *name)
+enum bf_signal_kind bf_trigger_signal_kind(const char *name, bool *ret_one_of_many)
 {
-    enum bf_signal_kind kind = 0;
-    while (kind < BF_SIGNAL_KIND_COUNT && (kind == BF_SIGNAL_QUERY || strcmp(bf_signal_kind_name(kind), name) != 0))
-        kind++;
-    return kind;
-}
-
-static bool is_one_of_many(const char *signal)
-{
-    static const char *const prefixes[] = {"lag:", "slot:", "autovacuum:", "dead_tuples:"};
-    for (size_t i = 0; i < BF_COUNT(prefixes); i++)
-        if (strncmp(signal, prefixes[i], strlen(prefixes[i])) == 0 && signal[strlen(prefixes[i])])
-            return true;
-    return false;
+    static const struct {
+        const char *prefix;
+        enum bf_signal_kind kind;
+    } many[] = {{"lag:", BF_SIGNAL_REPLICATION_LAG},
+                {"slot:", BF_SIGNAL_SLOT_RETAINED},
+                {"autovacuum:", BF_SIGNAL_AUTOVACUUM},
+                {"dead_tuples:", BF_SIGNAL_DEAD_TUPLES}};
+    *ret_one_of_many = true;
+    for (size_t i = 0; i < BF_COUNT(many); i++)
+        if (strncmp(name, many[i].prefix, strlen(many[i].prefix)) == 0 && name[strlen(many[i].prefix)])
+            return many[i].kind;
+    *ret_one_of_many = false;
+    for (enum bf_signal_kind kind = 0; kind < BF_SIGNAL_KIND_COUNT; kind++)
+        if (kind != BF_SIGNAL_QUERY && strcmp(bf_signal_kind_name(kind), name) == 0)
+            return kind;
+    return BF_SIGNAL_QUERY;
 }
 
 bool bf_trigger_knows_signal(const struct bf_target *target, const struct bf_document *document, const char *signal)
 {
-    enum bf_signal_kind kind = kind_called(signal);
+    bool one_of_many;
+    enum bf_signal_kind kind = bf_trigger_signal_kind(signal, &one_of_many);
     const struct bf_document_trigger trigger = {.signal = (char *)signal};
-    if (kind < BF_SIGNAL_KIND_COUNT)
+    if (one_of_many)
+        return true;
+    if (kind != BF_SIGNAL_QUERY)
         return bf_signal_is_measured(target, kind) && (kind != BF_SIGNAL_REPLICATION_LAG || target->watch_replicas);
-    return bf_trigger_is_own(signal) || is_one_of_many(signal) || bf_trigger_sql(document, &trigger);
+    return bf_trigger_is_own(signal) || bf_trigger_sql(document, &trigger);
 }
 
 static struct bf_signal lag_of(const struct bf_watched *replica)
@@ -128,14 +134,15 @@ static bool worst_lag(const struct bf_job *job, const struct bf_monitor *monitor
 /* False: there is no such thing just now (a slot that was dropped, a replica that is gone). */
 static bool measure(const struct bf_job *job, const struct bf_monitor *monitor, const char *name, struct bf_signal *ret_signal)
 {
-    enum bf_signal_kind kind = kind_called(name);
-    if (kind == BF_SIGNAL_REPLICATION_LAG)
+    bool one_of_many;
+    enum bf_signal_kind kind = bf_trigger_signal_kind(name, &one_of_many);
+    if (kind == BF_SIGNAL_REPLICATION_LAG && !one_of_many)
         return worst_lag(job, monitor, ret_signal);
-    if (kind < BF_SIGNAL_KIND_COUNT) {
+    if (kind != BF_SIGNAL_QUERY && !one_of_many) {
         bf_signal_measure(job, monitor, kind, ret_signal);
         return true;
     }
-    for (size_t i = 0; strncmp(name, "lag:", 4) == 0 && i < monitor->replicas.count; i++)
+    for (size_t i = 0; kind == BF_SIGNAL_REPLICATION_LAG && i < monitor->replicas.count; i++)
         if (strcmp(monitor->replicas.list[i].name, name + 4) == 0) {
             *ret_signal = lag_of(&monitor->replicas.list[i]);
             return true;

@@ -45,16 +45,8 @@ static bool is_idle(const struct bf_job *job)
 static void amount_of(const struct bf_watched_trigger *trigger, double value, char text[BF_AMOUNT_TEXT])
 {
     const char *name = trigger->document->signal;
-    struct bf_signal signal = {.kind = BF_SIGNAL_QUERY};
-    for (enum bf_signal_kind kind = 0; name && kind < BF_SIGNAL_KIND_COUNT; kind++) {
-        size_t length = strlen(bf_signal_kind_name(kind)); /* "autovacuum:public.orders", too */
-        if (strncmp(name, bf_signal_kind_name(kind), length) == 0 && (name[length] == '\0' || name[length] == ':'))
-            signal.kind = kind;
-    }
-    if (name && strncmp(name, "lag:", 4) == 0)
-        signal.kind = BF_SIGNAL_REPLICATION_LAG;
-    if (name && strncmp(name, "slot:", 5) == 0)
-        signal.kind = BF_SIGNAL_SLOT_RETAINED;
+    bool one_of_many;
+    struct bf_signal signal = {.kind = name ? bf_trigger_signal_kind(name, &one_of_many) : BF_SIGNAL_QUERY};
     bf_signal_amount(&signal, value, text);
 }
 
@@ -416,9 +408,10 @@ void bf_target_check_triggers(const struct bf_engine *engine, const struct bf_ta
             bf_complain(complaints, BF_INVALID, signal, "there is no such signal on target %s: it is error_rate, batch_time, one "
                         "of the limits that %s has, one that GET /v1/targets/%s shows, or one of the document's own",
                         target->name, dialect->name, target->name);
-        if (trigger->settle && trigger->signal && strncmp(trigger->signal, bf_signal_kind_name(BF_SIGNAL_DEAD_TUPLES), 11) == 0)
+        if (trigger->settle && trigger->signal && bf_trigger_signal_kind(trigger->signal, &found) == BF_SIGNAL_DEAD_TUPLES)
             bf_complain(complaints, BF_INVALID, settle, "a table's dead tuples are looked at while the job works: in a pause nobody "
                         "knows them");
+        found = false;
         BF_AUTO_STRING char *fault = trigger->source && sources
                                          ? sources->check(sources->context, trigger->source, trigger->query, &found)
                                          : NULL;

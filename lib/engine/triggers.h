@@ -54,6 +54,8 @@ void bf_trigger_took(struct bf_watched_trigger *trigger, enum bf_reading_kind ki
 void bf_trigger_look_up(struct bf_watched_trigger *trigger); /* bf_trigger_took follows, here or later */
 void bf_trigger_stop_asking(struct bf_watched_trigger *trigger);
 void bf_trigger_meter(struct bf_guard *guard);
+/* "log_rate", or of a kind that there are many of: "lag:db8", "autovacuum:public.orders". BF_SIGNAL_QUERY: neither. */
+enum bf_signal_kind bf_trigger_signal_kind(const char *name, bool *ret_one_of_many);
 bool bf_trigger_knows_signal(const struct bf_target *target, const struct bf_document *document, const char *signal);
 const char *bf_trigger_sql(const struct bf_document *document, const struct bf_document_trigger *trigger); /* NULL */
 /* The session for the queries of a target's triggers, one at a time. */
