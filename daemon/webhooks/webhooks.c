@@ -264,8 +264,7 @@ static void free_hook(struct hook *hook)
 /* It is not among the hooks any more. */
 static void end_hook(struct hook *hook)
 {
-    if (hook->told >= 0)
-        save(hook);
+    save(hook);
     if (hook->call)
         bf_curl_cancel(hook->call);
     hook->call = NULL;
@@ -316,12 +315,15 @@ static void set_text(char **text, const char *value)
     *text = bf_copy_string(value);
 }
 
-/* What was told stays with the store's mark, for when the target has a webhook again. */
-static void remember(struct bf_webhooks *webhooks, const struct hook *hook)
+/* Its target has no webhook any more. The next one there begins anew, also after a restart: what happens meanwhile is told to
+ * nobody. */
+static void forget(struct bf_webhooks *webhooks, struct hook *hook)
 {
+    hook->told = -1;
     for (size_t i = 0; i < webhooks->mark_count; i++)
         if (strcmp(webhooks->marks[i].name, hook->target) == 0)
-            webhooks->marks[i].number = -1; /* it begins anew: what happened without a webhook is told to nobody */
+            webhooks->marks[i].number = -1;
+    end_hook(hook);
 }
 
 enum bf_code bf_webhooks_apply(struct bf_webhooks *webhooks, const struct bf_config *config, struct bf_error *error)
@@ -356,8 +358,7 @@ enum bf_code bf_webhooks_apply(struct bf_webhooks *webhooks, const struct bf_con
     webhooks->hooks = hooks;
     for (struct hook *next; before; before = next) {
         next = before->next;
-        remember(webhooks, before);
-        end_hook(before);
+        forget(webhooks, before);
     }
     if (hooks)
         uv_timer_start(&webhooks->timer, on_timer, 0, 0);
@@ -372,23 +373,18 @@ static const struct bf_target_config *target_called(const struct bf_config *conf
     return NULL;
 }
 
-static bool same_text(const char *one, const char *other)
-{
-    return strcmp(one ? one : "", other ? other : "") == 0;
-}
-
 size_t bf_webhooks_changes(const struct bf_config *before, const struct bf_config *now)
 {
     size_t changes = 0;
     for (size_t i = 0; i < now->target_count; i++) {
         const struct bf_target_config *new = &now->targets[i], *old = target_called(before, new->name);
-        if (!old || (same_text(old->webhook, new->webhook) && same_text(old->webhook_secret_file, new->webhook_secret_file) &&
-                     old->webhook_format == new->webhook_format))
+        if (!old || (bf_same_string(old->webhook, new->webhook) && old->webhook_format == new->webhook_format &&
+                     bf_same_string(old->webhook_secret_file, new->webhook_secret_file)))
             continue;
         changes++;
         bf_log(BF_LEVEL_NOTICE, NULL, "target %s: its webhook is another one", new->name);
     }
-    if (!same_text(before->public_url, now->public_url) && ++changes)
+    if (!bf_same_string(before->public_url, now->public_url) && ++changes)
         bf_log(BF_LEVEL_NOTICE, NULL, "public_url: %s -> %s", before->public_url ? before->public_url : "none",
                now->public_url ? now->public_url : "none");
     return changes;

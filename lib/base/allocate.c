@@ -49,6 +49,11 @@ char *bf_format(const char *format, ...)
     return have(length < 0 ? NULL : text);
 }
 
+bool bf_same_string(const char *one, const char *other)
+{
+    return one && other ? strcmp(one, other) == 0 : one == other;
+}
+
 void bf_free_string(char **text)
 {
     free(*text);

@@ -162,6 +162,8 @@ void bf_engine_conflicts(struct bf_engine *engine, const char *job_id, const str
 /* Drops the journal of a job that is at its end: there is no way back any more. `confirm`: the job's name. */
 void bf_engine_forget(struct bf_engine *engine, const char *job_id, const char *confirm, const char *actor, bf_ordered *done,
                       void *argument);
+/* How long the journal is kept behind the job's end, milliseconds: as the document says, else the target, else the daemon. */
+int64_t bf_job_keep_undo(const struct bf_job *job);
 /* Until when the journal is kept; unix milliseconds; 0: there is none, or the job is not at its end. */
 int64_t bf_job_undo_until(const struct bf_job *job);
 

@@ -7,8 +7,6 @@
 #include "card.h"
 #include "internal.h"
 
-enum { KEEP_UNDO = 7 * 86400000 /* milliseconds */ };
-
 char *bf_plan_text(const char *plan, const char *field)
 {
     json_t *root = plan ? json_loads(plan, 0, NULL) : NULL;
@@ -190,7 +188,7 @@ char *bf_job_plan(const struct bf_job *job)
     struct bf_card card = {.document = job->record.document, .facts = &facts, .estimate = &estimate, .judgement = &judgement,
                            .table = text_of(plan, "table"), .engine = text_of(plan, "engine"),
                            .server_version = text_of(plan, "server_version"), .statement = text_of(plan, "statement"),
-                           .rehearsal = text_of(plan, "rehearsal"), .keep_undo = KEEP_UNDO, .hash = text_of(plan, "hash"),
+                           .rehearsal = text_of(plan, "rehearsal"), .keep_undo = bf_job_keep_undo(job), .hash = text_of(plan, "hash"),
                            .approver = job->record.approver, .took = over ? &took : NULL};
     BF_AUTO_STRING char *page = card.table && card.engine && json_object_get(plan, "measured") ? bf_card_text(&card) : NULL;
     if (page)

@@ -263,8 +263,7 @@ static void drop(struct bf_undo_errand *errand)
     errand->target->database->execute(errand->session, &errand->flight, dropped, errand);
 }
 
-/* Milliseconds behind its end: as the document says, else the target, else the daemon. */
-static int64_t kept_for(const struct bf_job *job)
+int64_t bf_job_keep_undo(const struct bf_job *job)
 {
     if (job->record.document->keep_undo > 0)
         return job->record.document->keep_undo;
@@ -290,7 +289,7 @@ static void ask_whether_due(struct bf_undo_errand *errand)
     const struct bf_dialect *dialect = errand->target->database->dialect;
     struct bf_step *step = bf_flight_add(&errand->flight, BF_STATEMENT_JOURNAL_DUE, dialect->common(BF_STATEMENT_JOURNAL_DUE));
     bf_step_text(step, errand->id);
-    bf_step_number(step, kept_for(bf_engine_by_id(errand->engine, errand->id)));
+    bf_step_number(step, bf_job_keep_undo(bf_engine_by_id(errand->engine, errand->id)));
     errand->target->database->execute(errand->session, &errand->flight, asked_whether_due, errand);
 }
 
@@ -447,7 +446,7 @@ int64_t bf_job_undo_until(const struct bf_job *job)
     const struct bf_record *record = &job->record;
     bool kept = record->document->undo == BF_UNDO_JOURNAL && record->started && !record->back.dropped &&
                 bf_state_final(record->state) && record->ended_at;
-    return kept && kept_for(job) > 0 ? record->ended_at + kept_for(job) : 0;
+    return kept && bf_job_keep_undo(job) > 0 ? record->ended_at + bf_job_keep_undo(job) : 0;
 }
 
 /* One at a time: what is due is not in a hurry. */

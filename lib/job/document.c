@@ -107,15 +107,10 @@ static void free_texts(char **texts, size_t count)
         free(texts[i]);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static bool same_texts(char *const *a, size_t a_count, char *const *b, size_t b_count)
 {
     for (size_t i = 0; a_count == b_count && i < a_count; i++)
-        if (!same_text(a[i], b[i]))
+        if (!bf_same_string(a[i], b[i]))
             return false;
     return a_count == b_count;
 }
@@ -123,10 +118,10 @@ static bool same_texts(char *const *a, size_t a_count, char *const *b, size_t b_
 bool bf_document_same_work(const struct bf_document *a, const struct bf_document *b)
 {
     for (size_t i = 0; a->set_count == b->set_count && i < a->set_count; i++)
-        if (!same_text(a->set[i].name, b->set[i].name) || !same_text(a->set[i].value, b->set[i].value))
+        if (!bf_same_string(a->set[i].name, b->set[i].name) || !bf_same_string(a->set[i].value, b->set[i].value))
             return false;
-    return a->set_count == b->set_count && a->undo == b->undo && same_text(a->table, b->table) &&
-           same_text(a->where, b->where) && same_text(a->remaining, b->remaining) && same_texts(a->key, a->key_count, b->key, b->key_count) &&
+    return a->set_count == b->set_count && a->undo == b->undo && bf_same_string(a->table, b->table) &&
+           bf_same_string(a->where, b->where) && bf_same_string(a->remaining, b->remaining) && same_texts(a->key, a->key_count, b->key, b->key_count) &&
            same_texts(a->after, a->after_count, b->after, b->after_count) &&
            same_texts(a->through, a->through_count, b->through, b->through_count);
 }

@@ -92,6 +92,10 @@ char *bf_postgresql_redo_aside(const char *job, const struct bf_document *docume
 void bf_postgresql_not_aside(struct bf_buffer *buffer, const struct bf_table *table);
 void bf_postgresql_is_taken(struct bf_buffer *buffer, const struct bf_table *table);
 
+/* "id" = backfilld_k0 AND ...: the row of the table and the one that was kept of it. */
+void bf_postgresql_same_key(struct bf_buffer *buffer, const struct bf_table *table);
+/* The columns of `set` are byte for byte what was kept as backfilld_b0, ... ('b': before) or backfilld_a0, ... ('a': after). */
+void bf_postgresql_same_image(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table, char image);
 /* postgresql_journal.c: the undo journal and the way back; the caller frees the texts. */
 void bf_postgresql_journal_name(struct bf_buffer *buffer, const char *job);
 char *bf_postgresql_make_journal(const char *job, const struct bf_document *document, const struct bf_table *table);

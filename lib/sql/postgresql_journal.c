@@ -108,8 +108,7 @@ char *bf_postgresql_make_journal(const char *job, const struct bf_document *docu
 
 /* ---- forward ---- */
 
-/* " AND "id" = backfilld_k1 AND ..." without the first AND. */
-static void same_key(struct bf_buffer *buffer, const struct bf_table *table)
+void bf_postgresql_same_key(struct bf_buffer *buffer, const struct bf_table *table)
 {
     for (size_t i = 0; i < table->key_count; i++) {
         bf_buffer_text(buffer, i ? " AND " : "");
@@ -205,7 +204,7 @@ char *bf_postgresql_journal_update(const char *job, const struct bf_document *do
     bf_buffer_text(&buffer, ") backfilld_old WHERE ");
     bf_postgresql_leg(&buffer, &range, leg);
     bf_buffer_text(&buffer, " AND ");
-    same_key(&buffer, table);
+    bf_postgresql_same_key(&buffer, table);
     bf_buffer_text(&buffer, " AND CASE WHEN xmin = backfilld_version THEN true ELSE backfilld.changed_meanwhile() END");
     new_rows(&buffer, document, table);
     bf_buffer_text(&buffer, "), ");
@@ -240,7 +239,7 @@ char *bf_postgresql_journal_rest(const char *job, const struct bf_document *docu
     bf_buffer_text(&buffer, "backfilld_old WHERE ");
     bf_postgresql_leg(&buffer, &range, leg);
     bf_buffer_text(&buffer, " AND ");
-    same_key(&buffer, table);
+    bf_postgresql_same_key(&buffer, table);
     bf_buffer_text(&buffer, " AND (xmin = backfilld_version) IS TRUE");
     new_rows(&buffer, document, table);
     bf_buffer_text(&buffer, "), ");
@@ -271,7 +270,7 @@ char *bf_postgresql_journal_redo(const char *job, const struct bf_document *docu
     bf_buffer_text(&buffer, " FOR NO KEY UPDATE), ");
     update(&buffer, document, table);
     bf_buffer_text(&buffer, "backfilld_old WHERE ");
-    same_key(&buffer, table);
+    bf_postgresql_same_key(&buffer, table);
     new_rows(&buffer, document, table);
     bf_buffer_text(&buffer, "), ");
     keep(&buffer, job, document, table, "$2::text::int, (SELECT seq FROM backfilld.checkpoint WHERE job = $1 AND "
@@ -312,9 +311,9 @@ static void undo_rows(struct bf_buffer *buffer, const struct bf_document *docume
     bf_buffer_text(buffer, "backfilld_place)");
 }
 
-/* Byte for byte: *= looks at the values' own bytes, whatever their type's equality, its collation or NULL say. The types have
- * to be the columns' own, domains and all; without ::record the server would compare column by column, by their own operators. */
-static void same_image(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table, char image)
+/* *= looks at the values' own bytes, whatever their type's equality, its collation or NULL say. The types have to be the
+ * columns' own, domains and all; without ::record the server would compare column by column, by their own operators. */
+void bf_postgresql_same_image(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table, char image)
 {
     bf_buffer_text(buffer, "ROW(");
     for (size_t i = 0; i < document->set_count; i++) {
@@ -377,16 +376,16 @@ char *bf_postgresql_restore(const char *job, const struct bf_document *document,
         bf_buffer_format(&buffer, " = backfilld_b%zu::%s", i, table->set[i].declared);
     }
     bf_buffer_text(&buffer, " FROM backfilld_undo WHERE ");
-    same_key(&buffer, table);
+    bf_postgresql_same_key(&buffer, table);
     bf_buffer_text(&buffer, " AND ");
-    same_image(&buffer, document, table, 'a');
+    bf_postgresql_same_image(&buffer, document, table, 'a');
     bf_buffer_text(&buffer, " RETURNING backfilld_place, ");
-    same_image(&buffer, document, table, 'b');
+    bf_postgresql_same_image(&buffer, document, table, 'b');
     bf_buffer_text(&buffer, " AS backfilld_good), ");
     leave(&buffer, table);
     bf_buffer_format(&buffer, "CASE WHEN l.backfilld_place IN (SELECT backfilld_place FROM backfilld_back) THEN 'altered' "
                      "WHEN EXISTS (SELECT FROM %s WHERE ", table->reference);
-    same_key(&buffer, table);
+    bf_postgresql_same_key(&buffer, table);
     bf_buffer_text(&buffer, ") THEN 'changed' ELSE 'deleted' END FROM backfilld_undo l WHERE l.backfilld_place NOT IN "
                             "(SELECT backfilld_place FROM backfilld_back WHERE backfilld_good)");
     counted(&buffer);
@@ -401,9 +400,9 @@ char *bf_postgresql_compare_journal(const char *job, const struct bf_document *d
 
     bf_buffer_format(&buffer, "/* backfilld %s */ SELECT count(*) AS rows, count(*) FILTER (WHERE backfilld_state = 1) AS changed, "
                      "count(*) FILTER (WHERE backfilld_state = 0) AS deleted FROM (SELECT coalesce((SELECT CASE WHEN ", job);
-    same_image(&buffer, document, table, 'a');
+    bf_postgresql_same_image(&buffer, document, table, 'a');
     bf_buffer_format(&buffer, " THEN 2 ELSE 1 END FROM %s WHERE ", table->reference);
-    same_key(&buffer, table);
+    bf_postgresql_same_key(&buffer, table);
     bf_buffer_text(&buffer, "), 0) AS backfilld_state FROM (SELECT * FROM ");
     bf_postgresql_journal_name(&buffer, job);
     bf_buffer_format(&buffer, " ORDER BY md5(seq::text) LIMIT %d) x, ", SAMPLED_BATCHES);

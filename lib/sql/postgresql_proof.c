@@ -19,15 +19,6 @@ static void kept(struct bf_buffer *buffer, const struct bf_document *document, c
     bf_buffer_format(buffer, " FROM %s WHERE ", table->reference);
 }
 
-static void same_key(struct bf_buffer *buffer, const struct bf_table *table)
-{
-    for (size_t i = 0; i < table->key_count; i++) {
-        bf_buffer_text(buffer, i ? " AND " : "");
-        bf_postgresql_quote(buffer, table->key[i].name);
-        bf_buffer_format(buffer, " = backfilld_k%zu", i);
-    }
-}
-
 static void restore(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table)
 {
     bf_buffer_format(buffer, "UPDATE %s SET ", table->reference);
@@ -37,22 +28,16 @@ static void restore(struct bf_buffer *buffer, const struct bf_document *document
         bf_buffer_format(buffer, " = backfilld_b%zu", i);
     }
     bf_buffer_text(buffer, " FROM pg_temp.backfilld_proof WHERE ");
-    same_key(buffer, table);
+    bf_postgresql_same_key(buffer, table);
 }
 
 static void compare(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table)
 {
     bf_buffer_format(buffer, "SELECT count(*) FROM pg_temp.backfilld_proof WHERE NOT EXISTS (SELECT FROM %s WHERE ", table->reference);
-    same_key(buffer, table);
-    bf_buffer_text(buffer, " AND ROW(");
-    for (size_t i = 0; i < document->set_count; i++) {
-        bf_buffer_text(buffer, i ? ", " : "");
-        bf_postgresql_quote(buffer, document->set[i].name);
-    }
-    bf_buffer_text(buffer, ")::record OPERATOR(pg_catalog.*=) ROW(");
-    for (size_t i = 0; i < document->set_count; i++)
-        bf_buffer_format(buffer, "%sbackfilld_b%zu", i ? ", " : "", i);
-    bf_buffer_text(buffer, ")::record)");
+    bf_postgresql_same_key(buffer, table);
+    bf_buffer_text(buffer, " AND ");
+    bf_postgresql_same_image(buffer, document, table, 'b');
+    bf_buffer_text(buffer, ")");
 }
 
 char *bf_postgresql_prove(const struct bf_document *document, const struct bf_table *table, enum bf_proof part, size_t split,

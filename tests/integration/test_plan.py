@@ -201,6 +201,13 @@ def test_the_card(daemon, planned):
     daemon.wait(job, "completed")
 
 
+def test_the_card_says_how_long_this_way_back_is_kept(make_daemon, database, planned):
+    """By the daemon's setting, the target's, the document's: the nearest to the job."""
+    daemon = make_daemon(database, keep_undo="30d")
+    assert "kept 30d after the end" in daemon.post(PLAN, orders(undo="journal")).json["card"]
+    assert "kept 12h after the end" in daemon.post(PLAN, orders(undo="journal", keep_undo="12h")).json["card"]
+
+
 @pytest.mark.engines(*ENGINES)
 def test_who_gives_new_rows_their_value(daemon, database):
     """The newest rows show whether whoever inserts them writes the column, too."""

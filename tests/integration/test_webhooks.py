@@ -161,6 +161,10 @@ def test_webhooks_come_and_go_with_sighup(make_daemon, counted, web):
     wait_told(web, "completed")
     daemon.configuration.write_text(bare)
     daemon.hang_up("target shop: its webhook is another one")
-    count = len(web.asked)
     daemon.wait(daemon.submit(job_of(counted, name="after", where="id <= 300")), "completed")
-    assert len(web.asked) == count and {name for name, _ in moves(web.asked)} == {"meanwhile"}
+    daemon.stop()
+    daemon.configuration.write_text(bare.replace("[target shop]", f"[target shop]\nwebhook = {web.url}{PATH}"))
+    daemon.start()
+    daemon.wait(daemon.submit(job_of(counted, name="again", where="id <= 400")), "completed")
+    until(lambda: ("again", "completed") in moves(web.asked), 15, "it is told again")
+    assert {name for name, _ in moves(web.asked)} == {"meanwhile", "again"}, "nobody is told of what was while there was none"
