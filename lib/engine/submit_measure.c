@@ -1,6 +1,7 @@
 /* What a plan measures before it is made (docs/architecture.md, "The plan"):
  *
- *   WRITES, MEASURE ... -> a while later WRITES again -> up to three times: BOUNDARY -> BEGIN MARK UPDATE MARK ROLLBACK
+ *   WRITES, MEASURE ... -> a while later WRITES again -> up to three times, with more rows each time:
+ *     BOUNDARY -> BEGIN MARK UPDATE MARK ROLLBACK
  *     -> where a journal is to be kept: BEGIN MARK PROVE UPDATE PROVE ROLLBACK, on the first of these batches
  *
  * The tried batches are rolled back, wait for no lock, and stand one behind the other at the begin of the range. What
@@ -14,6 +15,8 @@
 
 enum {
     BATCHES = 3,
+    GROWTH = 4,        /* times the rows of the one before, so that what a batch costs is told from what its rows cost ... */
+    BATCH_TIME = 100,  /* milliseconds: ... but none longer than that; nobody looks who waits for it */
     ROWS_LEAST = 8,    /* a table that does not have so many is not tried */
     SHRINK = 8,        /* to so many parts, when the table does not have the rows */
     PART = 50,         /* of the table at most, all batches together: what is rolled back stays behind as dead rows */
@@ -24,6 +27,10 @@ enum {
 
 typedef void measuring_answered(struct bf_submission *submission, const struct bf_flight *flight,
                                 const struct bf_answer *answers);
+
+struct tried {
+    double rows, changed, seconds, log_bytes; /* log_bytes: -1: not known */
+};
 
 struct bf_measuring {
     struct bf_facts facts;
@@ -38,8 +45,8 @@ struct bf_measuring {
     int split, proof_split;
     int64_t rows; /* of the next batch */
     int64_t trying_since; /* monotonic milliseconds */
-    double batches, scanned, changed, seconds, log_bytes, conflicts, fastest, slowest; /* the last two per row */
-    bool log_unknown; /* of one of them */
+    struct tried tried[BATCHES];
+    int batches, conflicts;
 };
 
 void bf_measuring_free(struct bf_engine *engine, struct bf_measuring *measuring)
@@ -93,19 +100,46 @@ static int64_t now(const struct bf_submission *submission)
 static void try_next(struct bf_submission *submission);
 static bool prove(struct bf_submission *submission);
 
+/* The last two say what rows cost and what a batch costs besides: the first one also warms the server up. A small one that
+ * others disturbed must not make rows look cheap, so no more than half of the last one's time is the batch's own. */
+static void take_costs(const struct bf_measuring *measuring, struct bf_facts *facts)
+{
+    const struct tried *last = &measuring->tried[measuring->batches - 1];
+    double row = last->seconds / last->rows, own = 0;
+    if (measuring->batches > 1 && last->rows > last[-1].rows) {
+        double slope = (last->seconds - last[-1].seconds) / (last->rows - last[-1].rows);
+        double cheapest = row / 2;
+        slope = slope < cheapest ? cheapest : slope < row ? slope : row;
+        own = last->seconds - slope * last->rows;
+        row = slope;
+    }
+    bf_facts_set(facts, BF_FACT_TRIAL_BATCH_TIME, own, NULL);
+    bf_facts_set(facts, BF_FACT_TRIAL_ROW_TIME, row * BF_FACT_MILLION, NULL);
+    if (last->log_bytes >= 0)
+        bf_facts_set(facts, BF_FACT_TRIAL_ROW_LOG, last->log_bytes / last->rows * BF_FACT_MILLION, NULL);
+}
+
 static void all_tried(struct bf_submission *submission)
 {
     struct bf_measuring *measuring = submission->measuring;
     struct bf_facts *facts = &measuring->facts;
+    struct tried sum = {0};
+    for (int i = 0; i < measuring->batches; i++) {
+        const struct tried *each = &measuring->tried[i];
+        sum.rows += each->rows;
+        sum.changed += each->changed;
+        sum.seconds += each->seconds;
+        sum.log_bytes = sum.log_bytes < 0 || each->log_bytes < 0 ? -1 : sum.log_bytes + each->log_bytes;
+    }
     bf_facts_set(facts, BF_FACT_TRIAL_BATCHES, measuring->batches, NULL);
-    bf_facts_set(facts, BF_FACT_TRIAL_ROWS, measuring->scanned, NULL);
-    bf_facts_set(facts, BF_FACT_TRIAL_CHANGED, measuring->changed, NULL);
-    bf_facts_set(facts, BF_FACT_TRIAL_SECONDS, measuring->seconds, NULL);
+    bf_facts_set(facts, BF_FACT_TRIAL_ROWS, sum.rows, NULL);
+    bf_facts_set(facts, BF_FACT_TRIAL_CHANGED, sum.changed, NULL);
+    bf_facts_set(facts, BF_FACT_TRIAL_SECONDS, sum.seconds, NULL);
     bf_facts_set(facts, BF_FACT_TRIAL_CONFLICTS, measuring->conflicts, NULL);
-    if (measuring->batches > 0 && measuring->fastest > 0)
-        bf_facts_set(facts, BF_FACT_TRIAL_SPREAD, 100 * measuring->slowest / measuring->fastest, NULL);
-    if (measuring->batches > 0 && !measuring->log_unknown)
-        bf_facts_set(facts, BF_FACT_TRIAL_LOG, measuring->log_bytes, NULL);
+    if (measuring->batches > 0 && sum.log_bytes >= 0)
+        bf_facts_set(facts, BF_FACT_TRIAL_LOG, sum.log_bytes, NULL);
+    if (measuring->batches > 0)
+        take_costs(measuring, facts);
     if (!prove(submission))
         bf_submission_measured(submission);
 }
@@ -113,10 +147,11 @@ static void all_tried(struct bf_submission *submission)
 static void take_batch(struct bf_measuring *measuring, const struct bf_flight *flight, const struct bf_answer *answers)
 {
     const struct bf_answer *first = NULL, *last = NULL;
-    double changed = 0;
+    struct tried *tried = &measuring->tried[measuring->batches];
+    *tried = (struct tried){.rows = (double)measuring->rows};
     for (size_t i = 0; i < flight->count; i++) {
         if (flight->steps[i].statement == BF_STATEMENT_UPDATE)
-            changed += (double)answers[i].affected;
+            tried->changed += (double)answers[i].affected;
         if (flight->steps[i].statement != BF_STATEMENT_MARK)
             continue;
         first = first ? first : &answers[i];
@@ -124,20 +159,16 @@ static void take_batch(struct bf_measuring *measuring, const struct bf_flight *f
     }
     double seconds = bf_answer_real(last, 0, 0, 0) - bf_answer_real(first, 0, 0, 0);
     double from = bf_answer_real(first, 0, 1, -1), to = bf_answer_real(last, 0, 1, -1);
-    double each = seconds / (double)measuring->rows;
-    measuring->fastest = measuring->batches == 0 || each < measuring->fastest ? each : measuring->fastest;
-    measuring->slowest = each > measuring->slowest ? each : measuring->slowest;
+    tried->seconds = seconds > 0 ? seconds : 0;
+    tried->log_bytes = from < 0 || to < from ? -1 : to - from;
     if (measuring->batches == 0) {
         bf_key_set(&measuring->proof_low, &measuring->low);
         bf_key_set(&measuring->proof_high, &measuring->high);
         measuring->proof_split = measuring->split;
     }
     measuring->batches++;
-    measuring->scanned += (double)measuring->rows;
-    measuring->changed += changed;
-    measuring->seconds += seconds > 0 ? seconds : 0;
-    measuring->log_unknown = measuring->log_unknown || from < 0 || to < from;
-    measuring->log_bytes += to - from;
+    double fits = tried->seconds > 0 ? tried->rows * BATCH_TIME / 1000 / tried->seconds : tried->rows * GROWTH;
+    measuring->rows = fits >= tried->rows * GROWTH ? measuring->rows * GROWTH : fits > ROWS_LEAST ? (int64_t)fits : ROWS_LEAST;
 }
 
 static void tried(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)
@@ -387,7 +418,7 @@ void bf_submission_measure(struct bf_submission *submission)
     struct bf_measuring *measuring = submission->measuring = BF_NEW(struct bf_measuring);
     measuring->statements = dialect->render("plan", document, submission->table);
     measuring->window = engine->world->timer_new(engine->world->context, window_over, submission);
-    int64_t most = submission->table->rows_estimated / (PART * BATCHES);
+    int64_t most = submission->table->rows_estimated / (PART * (1 + GROWTH + GROWTH * GROWTH));
     measuring->rows = document->pace.batch_rows_start;
     if (submission->table->rows_estimated >= 0 && most < measuring->rows)
         measuring->rows = most > ROWS_LEAST ? most : ROWS_LEAST;

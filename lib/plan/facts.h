@@ -9,6 +9,9 @@
 enum bf_unit { BF_UNIT_ROWS, BF_UNIT_BYTES, BF_UNIT_ROWS_PER_SECOND, BF_UNIT_SECONDS, BF_UNIT_COUNT, BF_UNIT_FLAG,
                BF_UNIT_PERCENT };
 
+/* Facts that count by the million rows. */
+enum { BF_FACT_MILLION = 1000000 };
+
 /* What a fact is to a plan: without a mandatory one it is refused, without a wanted one it has a reason to be YELLOW; what is
  * only looked for where the engine has it (optional) is missing without a word. */
 enum bf_need { BF_MANDATORY, BF_WANTED, BF_OPTIONAL };
@@ -47,8 +50,10 @@ enum bf_need { BF_MANDATORY, BF_WANTED, BF_OPTIONAL };
     X(TRIAL_ROWS, trial_rows, ROWS, WANTED, "rows that these scanned")                                                 \
     X(TRIAL_CHANGED, trial_changed, ROWS, WANTED, "rows that these changed")                                           \
     X(TRIAL_SECONDS, trial_seconds, SECONDS, WANTED, "time that these took on the server")                             \
-    X(TRIAL_SPREAD, trial_spread, PERCENT, OPTIONAL, "the slowest of them, per row, as a share of the fastest")        \
+    X(TRIAL_BATCH_TIME, trial_batch_seconds, SECONDS, OPTIONAL, "of that, for each batch, however few rows it has")    \
+    X(TRIAL_ROW_TIME, trial_million_seconds, SECONDS, OPTIONAL, "of that, for a million rows more")                    \
     X(TRIAL_LOG, trial_log_bytes, BYTES, OPTIONAL, "bytes that these added to the server's log")                       \
+    X(TRIAL_ROW_LOG, trial_million_log_bytes, BYTES, OPTIONAL, "of that, for a million rows, as the largest batch had it") \
     X(TRIAL_CONFLICTS, trial_conflicts, COUNT, WANTED, "of these that met a row which others had locked")              \
     X(TRIAL_ERRORS, trial_errors, COUNT, OPTIONAL, "of these that the server refused")                                 \
     X(KEY_USED, boundary_by_key, FLAG, WANTED, "the end of a batch is found through the key's index")                  \

@@ -29,7 +29,7 @@ FLOORS = {
     "include": (set(), set()),
     "lib/base": (set(), {"md"}),
     "lib/job": ({"lib/base"}, {"jansson"}),
-    "lib/plan": ({"lib/base", "lib/job"}, set()),
+    "lib/plan": ({"lib/base", "lib/job", "lib/pace"}, set()),
     "lib/sql": ({"lib/base", "lib/job", "lib/plan"}, {"jansson", "pg_query"}),
     "lib/pace": ({"lib/base"}, set()),
     "lib/port": ({"lib/base", "lib/job", "lib/plan", "lib/sql"}, set()),

@@ -22,7 +22,7 @@ static const double measured[BF_FACT_COUNT] = {
     [BF_FACT_ROWS] = 2e6,         [BF_FACT_TABLE_BYTES] = 2e8,    [BF_FACT_MATCHING] = 1e6,      [BF_FACT_WRITE_RATE] = 12,
     [BF_FACT_REPLICAS] = 1,       [BF_FACT_FILL] = 90,            [BF_FACT_DISK_FREE] = 1e12,    [BF_FACT_TRIAL_BATCHES] = 3,
     [BF_FACT_TRIAL_ROWS] = 3000,  [BF_FACT_TRIAL_CHANGED] = 1500, [BF_FACT_TRIAL_SECONDS] = 0.03, [BF_FACT_TRIAL_LOG] = 600000,
-    [BF_FACT_KEY_USED] = 1,       [BF_FACT_PROVEN] = 1,
+    [BF_FACT_KEY_USED] = 1,       [BF_FACT_PROVEN] = 1,         [BF_FACT_TRIAL_ROW_TIME] = 10, [BF_FACT_TRIAL_ROW_LOG] = 2e8,
 };
 
 static void begin(struct harmless *harmless)
@@ -77,7 +77,7 @@ FACT(on_update, BF_FACT_ON_UPDATE, 1, "changed_at")
 FACT(many_writes, BF_FACT_WRITE_RATE, 900, NULL)
 FACT(waiting, BF_FACT_LOCK_WAITS, 3, NULL)
 FACT(conflicts, BF_FACT_TRIAL_CONFLICTS, 1, NULL)
-FACT(slow, BF_FACT_TRIAL_SECONDS, 60, NULL)
+FACT(slow, BF_FACT_TRIAL_ROW_TIME, 20000, NULL)
 FACT(uncovered, BF_FACT_UNCOVERED, 1, "n")
 FACT(key_written, BF_FACT_KEY_WRITERS, 1, "orders_customer_fkey")
 FACT(old, BF_FACT_OLDEST_TRANSACTION, 4000, "session 7")
@@ -265,15 +265,29 @@ static void test_estimate(void **state)
     begin(&harmless);
     harmless.document.remaining = NULL;
     struct bf_estimate estimate = bf_estimate(&harmless.document, &harmless.facts);
-    /* 100,000 rows/s tried, 1.5 times the time with nice 0.5: 2e6 rows take 30 s and half a second around them */
+    /* 10 us a row and 5 ms a batch, which has 24,500 rows; 1.3 times that with a journal, 1.5 times with nice 0.5; and half a
+     * second around it all */
+    double expected = 1 / (1e-5 + 0.005 / 24500) / 1.3 / 1.5;
     assert_true(estimate.known);
-    assert_near(estimate.rate, 3000 / 0.03 / 1.5, 1e-3);
-    assert_near(sqrt(estimate.low * estimate.high), 30.5, 1e-3);
+    assert_near(estimate.rate, expected, 1e-3);
+    assert_near(sqrt(estimate.low * estimate.high), 2e6 / expected + 0.5, 1e-3);
     assert_near(estimate.high / estimate.low, BF_ESTIMATE_SPREAD, 1e-9);
     assert_near(estimate.changed, 1e6, 1e-3);
     assert_near(estimate.log_bytes, 200 * 2e6, 1e-3);
     assert_true(estimate.journal_bytes > 0);
     harmless.document.undo = BF_UNDO_NONE;
+    /* where the batches tell both apart: 2 us a row and 15 ms a batch, of which the half have to be changed: 100,000 rows */
+    bf_facts_set(&harmless.facts, BF_FACT_TRIAL_ROW_TIME, 2, NULL);
+    bf_facts_set(&harmless.facts, BF_FACT_TRIAL_BATCH_TIME, 0.015, NULL);
+    bf_facts_set(&harmless.facts, BF_FACT_TRIAL_ROW_LOG, 3e8, NULL);
+    estimate = bf_estimate(&harmless.document, &harmless.facts);
+    assert_near(estimate.rate, 1 / (2e-6 + 0.02 / 100000) / 1.5, 1e-3);
+    assert_near(estimate.log_bytes, 300 * 2e6, 1e-3);
+    /* and where they do not, as in a plan of a former release: what all of them took */
+    bf_facts_unknown(&harmless.facts, BF_FACT_TRIAL_ROW_TIME, NULL);
+    bf_facts_unknown(&harmless.facts, BF_FACT_TRIAL_BATCH_TIME, NULL);
+    bf_facts_unknown(&harmless.facts, BF_FACT_TRIAL_ROW_LOG, NULL);
+    assert_near(bf_estimate(&harmless.document, &harmless.facts).rate, 1 / (1e-5 + 0.005 / 24500) / 1.5, 1e-3);
     harmless.document.pace.max_rows_per_second = 1000;
     estimate = bf_estimate(&harmless.document, &harmless.facts);
     assert_near(estimate.rate, 1000, 1e-9);
