@@ -1,6 +1,6 @@
 /* The dialect of MySQL and MariaDB. One file per concern: mysql_template.c (parameters), mysql_schema.c (control
- * schema), mysql_control.c (statements on it), mysql_key.c and mysql_render.c (statements on the table), mysql_survey.c
- * and mysql_index.c (what the table is), mysql_expression.c, mysql_check.c and mysql_trial.c (what the author wrote),
+ * schema), mysql_control.c (statements on it), mysql_key.c, mysql_grammar.c, range.c and mysql_render.c (statements on the table), mysql_survey.c
+ * and mysql_index.c (what the table is), mysql_expression.c, check.c and mysql_trial.c (what the author wrote),
  * mysql_locks.c (rows that others hold, and who waits), mysql_replica.c (heartbeat and what replicas say),
  * mysql_classify.c, mysql_sample.c (the server's load), mysql_measure.c (what a plan asks). */
 #include "mysql_dialect.h"

@@ -17,6 +17,7 @@
 
 #include "buffer.h"
 #include "dialect.h"
+#include "grammar.h"
 
 /* mysql_template.c: what the adapter sends. */
 /* Appends the text with its parameters; returns how many statements it is. */
@@ -56,15 +57,9 @@ void bf_mysql_key_parameter(struct bf_buffer *buffer, const struct bf_table *tab
 void bf_mysql_key_collated(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
                            size_t first_parameter);
 
-/* The predicate of one leg of a range; low and high are the numbers of their first parameters. Legs are in key order. */
-struct bf_mysql_range {
-    const struct bf_table *table;
-    size_t split, low, high;
-};
-void bf_mysql_leg(struct bf_buffer *buffer, const struct bf_mysql_range *range, size_t leg);
-/* How many key columns of a leg are fixed by equality; its rows are ordered by the others. */
-size_t bf_mysql_leg_prefix(const struct bf_mysql_range *range, size_t leg);
-/* The leg c1..c(column) = low, c(column + 1) > low of "everything after low"; column is 0-based. */
+/* mysql_grammar.c: as bf_range_leg and bf_range_after. */
+extern const struct bf_grammar bf_mysql_grammar;
+void bf_mysql_leg(struct bf_buffer *buffer, const struct bf_range *range, size_t leg);
 void bf_mysql_after(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t low);
 
 const char *bf_mysql_common(enum bf_statement statement);

@@ -2,7 +2,7 @@
  *
  * A tokenizer, since these servers have no parser to borrow. How a server reads quotes depends on its SQL mode (backslash
  * escapes or not, "x" a string or a name), which is not known here; so a text has to be good under every mode. What only
- * a mode would allow can be written in another way: '' for \'. The server's own PREPARE follows (mysql_check.c). */
+ * a mode would allow can be written in another way: '' for \'. The server's own PREPARE follows (check.c). */
 #include "mysql_dialect.h"
 
 #include <ctype.h>

@@ -1,5 +1,4 @@
-/* Keys: how the values of each type travel, and ranges as predicates: the legs of dialect.h, written once for every
- * statement that walks a range. */
+/* Keys: how the values of each type travel. */
 #include "mysql_dialect.h"
 
 #include <string.h>
@@ -121,65 +120,4 @@ void bf_mysql_key_collated(struct bf_buffer *buffer, const struct bf_table *tabl
                          (int)strcspn(collation, "_"), collation, collation);
     else
         bf_mysql_key_parameter(buffer, table, column, first_parameter);
-}
-
-static void compare(struct bf_buffer *buffer, const struct bf_table *table, size_t column, const char *operator,
-                    size_t first_parameter)
-{
-    bf_mysql_quote(buffer, table->key[column].name);
-    bf_buffer_format(buffer, " %s ", operator);
-    bf_mysql_key_parameter(buffer, table, column, first_parameter);
-}
-
-/* c1 = ?, ..., c(count) = ?, each followed by AND: the index descends straight to the prefix. */
-static void prefix(struct bf_buffer *buffer, const struct bf_table *table, size_t count, size_t first_parameter)
-{
-    for (size_t i = 0; i < count; i++) {
-        compare(buffer, table, i, "=", first_parameter);
-        bf_buffer_text(buffer, " AND ");
-    }
-}
-
-void bf_mysql_after(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t low)
-{
-    prefix(buffer, table, column, low);
-    compare(buffer, table, column, ">", low);
-}
-
-static void up_to(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t high)
-{
-    prefix(buffer, table, column, high);
-    compare(buffer, table, column, column + 1 == table->key_count ? "<=" : "<", high);
-}
-
-static size_t split_column(const struct bf_mysql_range *range)
-{
-    return range->split ? range->split - 1 : 0;
-}
-
-static size_t lower_legs(const struct bf_mysql_range *range)
-{
-    return range->split ? range->table->key_count - range->split : 0;
-}
-
-size_t bf_mysql_leg_prefix(const struct bf_mysql_range *range, size_t leg)
-{
-    size_t lower = lower_legs(range);
-    return leg < lower ? range->table->key_count - 1 - leg : split_column(range) + (leg - lower);
-}
-
-void bf_mysql_leg(struct bf_buffer *buffer, const struct bf_mysql_range *range, size_t leg)
-{
-    const struct bf_table *table = range->table;
-    size_t lower = lower_legs(range), column = bf_mysql_leg_prefix(range, leg);
-
-    if (leg < lower) {
-        bf_mysql_after(buffer, table, column, range->low);
-    } else if (leg > lower || range->split == 0) {
-        up_to(buffer, table, column, range->high);
-    } else {
-        bf_mysql_after(buffer, table, column, range->low);
-        bf_buffer_text(buffer, " AND ");
-        compare(buffer, table, column, column + 1 == table->key_count ? "<=" : "<", range->high);
-    }
 }

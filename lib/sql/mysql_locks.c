@@ -102,7 +102,7 @@ char *bf_mysql_lock(const char *job, const struct bf_document *document, const s
                     size_t leg)
 {
     struct bf_buffer buffer = {0};
-    const struct bf_mysql_range range = {table, split, 1, table->key_count + 1};
+    const struct bf_range range = {table, split, 1, table->key_count + 1};
 
     bf_buffer_format(&buffer, "/* backfilld %s */ SELECT COUNT(*) FROM %s WHERE ", job, table->reference);
     bf_mysql_leg(&buffer, &range, leg);
@@ -112,13 +112,13 @@ char *bf_mysql_lock(const char *job, const struct bf_document *document, const s
 }
 
 /* What varies in the leg: the last column alone, or the key. */
-static bool last_alone(const struct bf_mysql_range *range, size_t leg)
+static bool last_alone(const struct bf_range *range, size_t leg)
 {
-    return bf_mysql_leg_prefix(range, leg) + 1 == range->table->key_count;
+    return bf_range_leg_prefix(range, leg) + 1 == range->table->key_count;
 }
 
 /* As a part of a text: " AND [NOT] (key) IN (what is in the variable)"; `none` when that is NULL. */
-static void those(struct bf_buffer *buffer, const struct bf_mysql_range *range, bool alone, const char *not,
+static void those(struct bf_buffer *buffer, const struct bf_range *range, bool alone, const char *not,
                   const char *variable, const char *none)
 {
     bf_buffer_format(buffer, "?}, COALESCE(CONCAT(?{ AND %s(", not);
@@ -127,7 +127,7 @@ static void those(struct bf_buffer *buffer, const struct bf_mysql_range *range, 
 }
 
 /* The keys of the free rows of the leg, which are locked, in @backfilld_free. */
-static void lock_free(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_mysql_range *range,
+static void lock_free(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_range *range,
                       size_t leg)
 {
     size_t n = range->table->key_count, first = last_alone(range, leg) ? n - 1 : 0;
@@ -145,7 +145,7 @@ static void lock_free(struct bf_buffer *buffer, const struct bf_document *docume
 /* The UPDATE of the leg but for the rows that are not free, as backfilld_rest_<leg>. In a leg in which more than the last
  * column varies each row would be a disjunct; too many of them make the server give up. */
 static void prepare_rest(struct bf_buffer *buffer, const char *job, const struct bf_document *document,
-                         const struct bf_mysql_range *range, size_t leg)
+                         const struct bf_range *range, size_t leg)
 {
     bool one_by_one = !range->table->locks_first && last_alone(range, leg);
     bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ %sUPDATE %s SET ", job,
@@ -166,7 +166,7 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
 {
     struct bf_buffer buffer = {0};
     size_t n = table->key_count;
-    const struct bf_mysql_range range = {table, split, 1, n + 1};
+    const struct bf_range range = {table, split, 1, n + 1};
     long long first = (long long)leg * LEG_ROWS;
     BF_AUTO_STRING char *own = bf_format("job = ?%zu AND slice = ?#%zu AND seq = ?#%zu AND number > %lld", 2 * n + 1,
                                          2 * n + 2, 2 * n + 3, first);

@@ -82,7 +82,7 @@ static void split_of(const struct render *render, struct bf_buffer *buffer, size
 static char *update(const struct render *render, size_t split, size_t leg)
 {
     struct bf_buffer buffer = {0};
-    struct bf_mysql_range range = {render->table, split, 1, render->table->key_count + 1};
+    struct bf_range range = {render->table, split, 1, render->table->key_count + 1};
 
     begin(render, &buffer);
     bf_buffer_format(&buffer, BF_MYSQL_NO_WAIT "UPDATE %s SET ", render->table->reference);
@@ -113,7 +113,7 @@ static char *counted(const struct render *render, size_t split, size_t leg, char
 /* k: the n-th row from the start, after low in the last column (both of a boundary), or of a range (cap). `count` is the
  * number of the parameter n - 1. */
 struct pick {
-    const struct bf_mysql_range *range; /* NULL: everything after low, or from the start */
+    const struct bf_range *range; /* NULL: everything after low, or from the start */
     size_t shape, legs, count;
 };
 
@@ -125,7 +125,7 @@ static void pick_leg(const struct render *render, struct bf_buffer *buffer, cons
     bf_mysql_key_list(buffer, render->table, 0, "", "");
     bf_buffer_format(buffer, " FROM %s", render->table->reference);
     if (pick->range) {
-        fixed = bf_mysql_leg_prefix(pick->range, leg);
+        fixed = bf_range_leg_prefix(pick->range, leg);
         bf_buffer_text(buffer, " WHERE ");
         bf_mysql_leg(buffer, pick->range, leg);
         where(render, buffer);
@@ -242,7 +242,7 @@ static char *cap(const struct render *render, size_t split)
 {
     struct bf_buffer buffer = {0};
     size_t n = render->table->key_count;
-    const struct bf_mysql_range range = {render->table, split, 1, n + 1};
+    const struct bf_range range = {render->table, split, 1, n + 1};
     const struct pick pick = {&range, split, bf_leg_count(split, n), range.high + n};
 
     begin(render, &buffer);
@@ -264,7 +264,7 @@ static char *count(const struct render *render, size_t split, size_t limit)
 {
     struct bf_buffer buffer = {0};
     size_t n = render->table->key_count;
-    const struct bf_mysql_range range = {render->table, split, 1, n + 1};
+    const struct bf_range range = {render->table, split, 1, n + 1};
 
     begin(render, &buffer);
     bf_buffer_text(&buffer, "SELECT ");
@@ -281,41 +281,12 @@ static char *count(const struct render *render, size_t split, size_t limit)
     return bf_buffer_take(&buffer);
 }
 
-static void tuple(const struct render *render, struct bf_buffer *buffer, size_t first)
-{
-    bf_buffer_text(buffer, "(");
-    for (size_t i = 0; i < render->table->key_count; i++) {
-        bf_buffer_text(buffer, i ? ", " : "");
-        bf_mysql_key_collated(buffer, render->table, i, first);
-    }
-    bf_buffer_text(buffer, ")");
-}
-
-/* Two keys compared by the server with no column in sight, so with the columns' collations spelled out. */
 static char *split(const struct render *render, size_t shape)
 {
     struct bf_buffer buffer = {0};
-    const struct bf_table *table = render->table;
-    size_t n = table->key_count;
-
     begin(render, &buffer);
-    if (!shape) {
-        bf_buffer_text(&buffer, "SELECT 0 AS split, 0 AS is_empty");
-        return bf_buffer_take(&buffer);
-    }
-    bf_buffer_text(&buffer, "SELECT CASE");
-    for (size_t i = 0; i + 1 < n; i++) {
-        bf_buffer_text(&buffer, " WHEN ");
-        bf_mysql_key_collated(&buffer, table, i, 1);
-        bf_buffer_text(&buffer, " <> ");
-        bf_mysql_key_collated(&buffer, table, i, n + 1);
-        bf_buffer_format(&buffer, " THEN %zu", i + 1);
-    }
-    bf_buffer_format(&buffer, "%s ELSE %zu END AS split, ", n > 1 ? "" : " WHEN FALSE THEN 1", n);
-    tuple(render, &buffer, n + 1);
-    bf_buffer_text(&buffer, " <= ");
-    tuple(render, &buffer, 1);
-    bf_buffer_text(&buffer, " AS is_empty");
+    bf_buffer_text(&buffer, "SELECT ");
+    bf_range_split(&buffer, &bf_mysql_grammar, render->table, shape);
     return bf_buffer_take(&buffer);
 }
 

@@ -1,6 +1,6 @@
 /* The PostgreSQL dialect. One file per concern: postgresql_schema.c (control schema), postgresql_control.c (statements
- * on it), postgresql_range.c and postgresql_render.c (statements on the table), postgresql_survey.c, postgresql_key.c
- * (what the table is), postgresql_slices.c (how it is cut), postgresql_expression.c, postgresql_check.c (what the author
+ * on it), postgresql_grammar.c, range.c and postgresql_render.c (statements on the table), postgresql_survey.c, postgresql_key.c
+ * (what the table is), postgresql_slices.c (how it is cut), postgresql_expression.c, check.c (what the author
  * wrote), postgresql_classify.c, postgresql_sample.c (the server's load), postgresql_measure.c
  * (what a plan asks), postgresql_journal.c, postgresql_proof.c (the way back). */
 #include "postgresql_dialect.h"

@@ -8,6 +8,7 @@
 
 #include "buffer.h"
 #include "dialect.h"
+#include "grammar.h"
 
 /* "name" with inner quotes doubled. */
 void bf_postgresql_quote(struct bf_buffer *buffer, const char *name);
@@ -22,15 +23,9 @@ void bf_postgresql_key_parameter(struct bf_buffer *buffer, const struct bf_table
 void bf_postgresql_key_collated(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
                                 size_t first_parameter);
 
-/* The predicate of one leg of a range; low and high are the numbers of their first parameters. Legs are in key order. */
-struct bf_range {
-    const struct bf_table *table;
-    size_t split, low, high;
-};
+/* postgresql_grammar.c: as bf_range_leg and bf_range_after. */
+extern const struct bf_grammar bf_postgresql_grammar;
 void bf_postgresql_leg(struct bf_buffer *buffer, const struct bf_range *range, size_t leg);
-/* How many key columns of a leg are fixed by equality; its rows are ordered by the others. */
-size_t bf_postgresql_leg_prefix(const struct bf_range *range, size_t leg);
-/* The leg c1..c(column) = low, c(column + 1) > low of "everything after low"; column is 0-based. */
 void bf_postgresql_after(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t low);
 
 const char *bf_postgresql_common(enum bf_statement statement);

@@ -166,7 +166,7 @@ static char *cap(const struct render *render, size_t split)
         bf_buffer_format(&buffer, " FROM %s WHERE ", table->reference);
         bf_postgresql_leg(&buffer, &range, leg);
         where(render, &buffer);
-        ordered(render, &buffer, bf_postgresql_leg_prefix(&range, leg), count);
+        ordered(render, &buffer, bf_range_leg_prefix(&range, leg), count);
     }
     bf_buffer_format(&buffer, ") legs OFFSET $%zu::text::bigint LIMIT 1) k", count);
     return bf_buffer_take(&buffer);
@@ -212,37 +212,12 @@ static char *probe(const struct render *render, size_t split)
     return bf_buffer_take(&buffer);
 }
 
-/* Two keys compared by the server with no column in sight, so with the columns' collations spelled out. */
 static char *split(const struct render *render, size_t shape)
 {
     struct bf_buffer buffer = {0};
-    const struct bf_table *table = render->table;
-    size_t n = table->key_count;
-
     begin(render, &buffer);
-    if (!shape) {
-        bf_buffer_text(&buffer, "SELECT 0 AS split, false AS empty");
-        return bf_buffer_take(&buffer);
-    }
-    bf_buffer_text(&buffer, "SELECT CASE");
-    for (size_t i = 0; i + 1 < n; i++) {
-        bf_buffer_text(&buffer, " WHEN ");
-        bf_postgresql_key_collated(&buffer, table, i, 1);
-        bf_buffer_text(&buffer, " <> ");
-        bf_postgresql_key_collated(&buffer, table, i, n + 1);
-        bf_buffer_format(&buffer, " THEN %zu", i + 1);
-    }
-    bf_buffer_format(&buffer, "%s ELSE %zu END AS split, (", n > 1 ? "" : " WHEN false THEN 1", n);
-    for (size_t i = 0; i < n; i++) {
-        bf_buffer_text(&buffer, i ? ", " : "");
-        bf_postgresql_key_collated(&buffer, table, i, n + 1);
-    }
-    bf_buffer_text(&buffer, ") <= (");
-    for (size_t i = 0; i < n; i++) {
-        bf_buffer_text(&buffer, i ? ", " : "");
-        bf_postgresql_key_collated(&buffer, table, i, 1);
-    }
-    bf_buffer_text(&buffer, ") AS empty");
+    bf_buffer_text(&buffer, "SELECT ");
+    bf_range_split(&buffer, &bf_postgresql_grammar, render->table, shape);
     return bf_buffer_take(&buffer);
 }
 

@@ -7,17 +7,6 @@ enum {
     PAGE = 8192
 };
 
-/* "($3::text::int, $4::text::text)" */
-static void tuple(struct bf_buffer *buffer, const struct bf_table *table, size_t first)
-{
-    bf_buffer_text(buffer, "(");
-    for (size_t i = 0; i < table->key_count; i++) {
-        bf_buffer_text(buffer, i ? ", " : "");
-        bf_postgresql_key_parameter(buffer, table, i, first);
-    }
-    bf_buffer_text(buffer, ")");
-}
-
 char *bf_postgresql_quantiles(const char *job, const struct bf_table *table)
 {
     struct bf_buffer buffer = {0};
@@ -29,11 +18,11 @@ char *bf_postgresql_quantiles(const char *job, const struct bf_table *table)
     bf_buffer_format(&buffer, " FROM %s TABLESAMPLE SYSTEM (%.9f) WHERE ($1::text IS NULL OR (", table->reference, percent);
     bf_postgresql_key_list(&buffer, table, 0, "", "");
     bf_buffer_text(&buffer, ") > ");
-    tuple(&buffer, table, 1);
+    bf_range_key(&buffer, &bf_postgresql_grammar, table, 1);
     bf_buffer_text(&buffer, ") AND (");
     bf_postgresql_key_list(&buffer, table, 0, "", "");
     bf_buffer_text(&buffer, ") <= ");
-    tuple(&buffer, table, n + 1);
+    bf_range_key(&buffer, &bf_postgresql_grammar, table, n + 1);
     bf_buffer_format(&buffer,
                      "), counted AS (SELECT count(*) AS rows, least($%zu::text::bigint, "
                      "floor(count(*) * %.9f / $%zu::text::bigint)::bigint) AS slices FROM sample), "

@@ -1,0 +1,49 @@
+/* What the dialects say in the same order, each in its own words: the legs of a key range, comparisons of two keys, and
+ * what the author wrote, shown to the server. Known to the dialects alone. Pure. */
+#ifndef BF_SQL_GRAMMAR_H
+#define BF_SQL_GRAMMAR_H
+
+#include "buffer.h"
+#include "dialect.h"
+
+struct bf_grammar {
+    void (*quote)(struct bf_buffer *buffer, const char *name);
+    /* Parameter number first_parameter + column, as a value of that key column. */
+    void (*key_parameter)(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t first_parameter);
+    /* The same with the column's collation, for comparisons in which no column takes part. */
+    void (*key_collated)(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t first_parameter);
+    /* What the author wrote: a predicate, in which :started_at is replaced, and the value of a column. */
+    void (*predicate)(struct bf_buffer *buffer, const char *predicate, int64_t started_at);
+    void (*value)(struct bf_buffer *buffer, const char *expression);
+    /* A query that fails where the account does not see the transactions of others, which a pass of `remaining` waits for, and
+     * gives a number over 0 where some are on other servers; NULL: all are seen. */
+    const char *others;
+    const char *others_hint; /* what to do where it fails */
+};
+
+/* (low, high] of a table's key, cut into legs as dialect.h says; low and high are the numbers of their first parameters. */
+struct bf_range {
+    const struct bf_table *table;
+    size_t split, low, high;
+};
+
+/* range.c: the predicate of one leg. Legs are in key order. */
+void bf_range_leg(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_range *range, size_t leg);
+/* How many key columns of a leg are fixed by equality; its rows are ordered by the others. */
+size_t bf_range_leg_prefix(const struct bf_range *range, size_t leg);
+/* The leg c1..c(column) = low, c(column + 1) > low of "everything after low"; column is 0-based. */
+void bf_range_after(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t column,
+                    size_t low);
+/* Two keys compared by the server, their first parameters 1 and key_count + 1: "CASE WHEN ... END AS split, ... AS is_empty" of
+ * the range between them; of shape 0 both are 0. */
+void bf_range_split(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t shape);
+/* (c1, c2, ...) of the parameters from `first` on, for a comparison in which no column takes part. */
+void bf_range_key(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t first);
+
+/* check.c: as check and read_checks of struct bf_dialect. */
+void bf_check_add(const struct bf_grammar *grammar, const struct bf_document *document, const struct bf_table *table,
+                  struct bf_flight *flight, char **ret_texts[], size_t *ret_count);
+void bf_check_read(const struct bf_grammar *grammar, const struct bf_document *document, const struct bf_answer *answers,
+                   size_t count, struct bf_complaints *complaints);
+
+#endif

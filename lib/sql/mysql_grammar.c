@@ -1,0 +1,44 @@
+/* The words of MySQL and MariaDB for what every dialect says in the same order. */
+#include "mysql_dialect.h"
+
+/* A pass waits for older transactions, so the account has to see those of others; and it sees those of this server only.
+ * MySQL reads the one comment, MariaDB the other. */
+#define OTHERS                                                                                                        \
+    "SELECT (SELECT 0 * COUNT(*) FROM information_schema.innodb_trx) + "                                      \
+    "/*!80000 (SELECT COUNT(*) FROM performance_schema.global_variables g JOIN information_schema.PLUGINS p "         \
+    "ON p.PLUGIN_NAME = 'group_replication' AND p.PLUGIN_STATUS = 'ACTIVE' "                                          \
+    "WHERE g.VARIABLE_NAME = 'group_replication_single_primary_mode' AND g.VARIABLE_VALUE = 'OFF') */"                \
+    "/*M!100600 (SELECT COUNT(*) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'wsrep_cluster_size' "   \
+    "AND CAST(VARIABLE_VALUE AS UNSIGNED) > 1) */"
+
+const struct bf_grammar bf_mysql_grammar = {
+    .quote = bf_mysql_quote,
+    .key_parameter = bf_mysql_key_parameter,
+    .key_collated = bf_mysql_key_collated,
+    .predicate = bf_mysql_author_predicate,
+    .value = bf_mysql_author,
+    .others = OTHERS,
+    .others_hint = "GRANT PROCESS ON *.* to it",
+};
+
+void bf_mysql_leg(struct bf_buffer *buffer, const struct bf_range *range, size_t leg)
+{
+    bf_range_leg(buffer, &bf_mysql_grammar, range, leg);
+}
+
+void bf_mysql_after(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t low)
+{
+    bf_range_after(buffer, &bf_mysql_grammar, table, column, low);
+}
+
+void bf_mysql_check(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
+                    char **ret_texts[], size_t *ret_count)
+{
+    bf_check_add(&bf_mysql_grammar, document, table, flight, ret_texts, ret_count);
+}
+
+void bf_mysql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
+                          struct bf_complaints *complaints)
+{
+    bf_check_read(&bf_mysql_grammar, document, answers, count, complaints);
+}

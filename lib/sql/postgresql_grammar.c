@@ -1,0 +1,75 @@
+/* The words of PostgreSQL for what every dialect says in the same order. */
+#include "postgresql_dialect.h"
+
+#include "allocate.h"
+
+void bf_postgresql_quote(struct bf_buffer *buffer, const char *name)
+{
+    bf_buffer_text(buffer, "\"");
+    for (const char *p = name; *p; p++) {
+        if (*p == '"')
+            bf_buffer_text(buffer, "\"");
+        bf_buffer_append(buffer, p, 1);
+    }
+    bf_buffer_text(buffer, "\"");
+}
+
+void bf_postgresql_key_list(struct bf_buffer *buffer, const struct bf_table *table, size_t first, const char *prefix,
+                            const char *suffix)
+{
+    for (size_t i = first; i < table->key_count; i++) {
+        bf_buffer_format(buffer, "%s%s", i > first ? ", " : "", prefix);
+        bf_postgresql_quote(buffer, table->key[i].name);
+        bf_buffer_text(buffer, suffix);
+    }
+}
+
+void bf_postgresql_key_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
+                                 size_t first_parameter)
+{
+    bf_buffer_format(buffer, "$%zu::text::%s", first_parameter + column, table->key[column].type);
+}
+
+void bf_postgresql_key_collated(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
+                                size_t first_parameter)
+{
+    bf_postgresql_key_parameter(buffer, table, column, first_parameter);
+    if (table->key[column].collation)
+        bf_buffer_format(buffer, " COLLATE %s", table->key[column].collation);
+}
+
+static void predicate(struct bf_buffer *buffer, const char *text, int64_t started_at)
+{
+    BF_AUTO_STRING char *whole = bf_postgresql_predicate(text, started_at);
+    bf_buffer_text(buffer, whole);
+}
+
+const struct bf_grammar bf_postgresql_grammar = {
+    .quote = bf_postgresql_quote,
+    .key_parameter = bf_postgresql_key_parameter,
+    .key_collated = bf_postgresql_key_collated,
+    .predicate = predicate,
+    .value = bf_buffer_text,
+};
+
+void bf_postgresql_leg(struct bf_buffer *buffer, const struct bf_range *range, size_t leg)
+{
+    bf_range_leg(buffer, &bf_postgresql_grammar, range, leg);
+}
+
+void bf_postgresql_after(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t low)
+{
+    bf_range_after(buffer, &bf_postgresql_grammar, table, column, low);
+}
+
+void bf_postgresql_check(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
+                         char **ret_texts[], size_t *ret_count)
+{
+    bf_check_add(&bf_postgresql_grammar, document, table, flight, ret_texts, ret_count);
+}
+
+void bf_postgresql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
+                               struct bf_complaints *complaints)
+{
+    bf_check_read(&bf_postgresql_grammar, document, answers, count, complaints);
+}

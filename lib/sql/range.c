@@ -1,0 +1,99 @@
+/* Key ranges as predicates: the legs of dialect.h, written once for every statement of every dialect that walks a range. */
+#include "grammar.h"
+
+static void compare(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t column,
+                    const char *operator, size_t first_parameter)
+{
+    grammar->quote(buffer, table->key[column].name);
+    bf_buffer_format(buffer, " %s ", operator);
+    grammar->key_parameter(buffer, table, column, first_parameter);
+}
+
+/* c1 = $, ..., c(count) = $, each followed by AND: the index descends straight to the prefix. */
+static void prefix(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t count,
+                   size_t first_parameter)
+{
+    for (size_t i = 0; i < count; i++) {
+        compare(buffer, grammar, table, i, "=", first_parameter);
+        bf_buffer_text(buffer, " AND ");
+    }
+}
+
+static const char *up_to(const struct bf_table *table, size_t column)
+{
+    return column + 1 == table->key_count ? "<=" : "<";
+}
+
+void bf_range_after(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t column,
+                    size_t low)
+{
+    prefix(buffer, grammar, table, column, low);
+    compare(buffer, grammar, table, column, ">", low);
+}
+
+/* The column in which low and high differ, 0-based. Shape 0 is that of split 1 without its lower bounds. */
+static size_t split_column(const struct bf_range *range)
+{
+    return range->split ? range->split - 1 : 0;
+}
+
+/* Lower legs come first, the longest prefix before the shorter ones; then the middle; then upper legs, the longest
+ * prefix last. That is the order of the key. */
+static size_t lower_legs(const struct bf_range *range)
+{
+    return range->split ? range->table->key_count - range->split : 0;
+}
+
+size_t bf_range_leg_prefix(const struct bf_range *range, size_t leg)
+{
+    size_t lower = lower_legs(range);
+    return leg < lower ? range->table->key_count - 1 - leg : split_column(range) + (leg - lower);
+}
+
+void bf_range_leg(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_range *range, size_t leg)
+{
+    const struct bf_table *table = range->table;
+    size_t lower = lower_legs(range), column = bf_range_leg_prefix(range, leg);
+
+    if (leg > lower || range->split == 0) {
+        prefix(buffer, grammar, table, column, range->high);
+        compare(buffer, grammar, table, column, up_to(table, column), range->high);
+        return;
+    }
+    bf_range_after(buffer, grammar, table, column, range->low);
+    if (leg == lower) {
+        bf_buffer_text(buffer, " AND ");
+        compare(buffer, grammar, table, column, up_to(table, column), range->high);
+    }
+}
+
+void bf_range_key(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t first)
+{
+    for (size_t i = 0; i < table->key_count; i++) {
+        bf_buffer_text(buffer, i ? ", " : "(");
+        grammar->key_collated(buffer, table, i, first);
+    }
+    bf_buffer_text(buffer, ")");
+}
+
+void bf_range_split(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t shape)
+{
+    size_t n = table->key_count;
+    if (!shape) {
+        bf_buffer_text(buffer, "0 AS split, false AS is_empty");
+        return;
+    }
+    bf_buffer_text(buffer, "CASE");
+    for (size_t i = 0; i + 1 < n; i++) {
+        bf_buffer_text(buffer, " WHEN ");
+        grammar->key_collated(buffer, table, i, 1);
+        bf_buffer_text(buffer, " <> ");
+        grammar->key_collated(buffer, table, i, n + 1);
+        bf_buffer_format(buffer, " THEN %zu", i + 1);
+    }
+    bf_buffer_format(buffer, "%s ELSE %zu END AS split, ", n > 1 ? "" : " WHEN false THEN 1", n);
+    bf_range_key(buffer, grammar, table, n + 1);
+    bf_buffer_text(buffer, " <= ");
+    bf_range_key(buffer, grammar, table, 1);
+    bf_buffer_text(buffer, " AS is_empty");
+}
