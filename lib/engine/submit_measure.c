@@ -6,6 +6,7 @@
  *
  * The tried batches are rolled back, wait for no lock, and stand one behind the other at the begin of the range. What
  * cannot be measured is not known, and the plan says so; nothing of it ends the submission but a lost connection. */
+#include <math.h>
 #include <stdio.h>
 
 #include "allocate.h"
@@ -144,7 +145,8 @@ static void all_tried(struct bf_submission *submission)
         bf_submission_measured(submission);
 }
 
-static void take_batch(struct bf_measuring *measuring, const struct bf_flight *flight, const struct bf_answer *answers)
+/* `most`: rows of a batch, as the author's pace has it */
+static void take_batch(struct bf_measuring *measuring, int64_t most, const struct bf_flight *flight, const struct bf_answer *answers)
 {
     const struct bf_answer *first = NULL, *last = NULL;
     struct tried *tried = &measuring->tried[measuring->batches];
@@ -167,8 +169,11 @@ static void take_batch(struct bf_measuring *measuring, const struct bf_flight *f
         measuring->proof_split = measuring->split;
     }
     measuring->batches++;
-    double fits = tried->seconds > 0 ? tried->rows * BATCH_TIME / 1000 / tried->seconds : tried->rows * GROWTH;
-    measuring->rows = fits >= tried->rows * GROWTH ? measuring->rows * GROWTH : fits > ROWS_LEAST ? (int64_t)fits : ROWS_LEAST;
+    double rows = tried->rows * GROWTH;
+    if (tried->seconds > 0)
+        rows = fmin(rows, tried->rows * BATCH_TIME / 1000 / tried->seconds);
+    rows = fmin(rows, (double)most);
+    measuring->rows = rows > ROWS_LEAST ? (int64_t)rows : ROWS_LEAST;
 }
 
 static void tried(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)
@@ -179,7 +184,7 @@ static void tried(struct bf_submission *submission, const struct bf_flight *flig
         if (answers[i].outcome == BF_OUTCOME_ERROR)
             trouble = &answers[i];
     if (!trouble) {
-        take_batch(measuring, flight, answers);
+        take_batch(measuring, submission->document->pace.batch_rows_max, flight, answers);
     } else if (trouble->error_class == BF_CLASS_LOCK) {
         measuring->conflicts++;
     } else if (bf_error_passes(trouble->error_class)) { /* it took too long: that is enough of it */

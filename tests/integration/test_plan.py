@@ -110,6 +110,8 @@ def test_batches_are_tried_and_taken_back(daemon, database):
     measured = {name: fact["value"] for name, fact in plan["measured"].items()}
     assert measured["trial_batches"] == 3 and measured["trial_changed"] == measured["trial_rows"] > 0, plan["measured"]
     assert measured["trial_seconds"] > 0 and measured["trial_log_bytes"] > 0 and measured["boundary_by_key"] == 1
+    small = daemon.post(PLAN, document(database.table("counted"), {"n": "n + 1"}, where="n >= 0", pace=pace(8))).json["measured"]
+    assert small["trial_rows"]["value"] == 3 * 8 < measured["trial_rows"], "each is larger, but never larger than the job's own"
     assert 4500 <= measured["rows"] <= 18000 and measured["lock_contention"] == 0 and plan["unmeasured"] == []
     assert "by_n" in codes(plan)["indexed_column"]["text"]
     low, high = plan["estimate"]["seconds_low"], plan["estimate"]["seconds_high"]
@@ -204,8 +206,9 @@ def test_the_card(daemon, planned):
 def test_the_card_says_how_long_this_way_back_is_kept(make_daemon, database, planned):
     """By the daemon's setting, the target's, the document's: the nearest to the job."""
     daemon = make_daemon(database, keep_undo="30d")
-    assert "kept 30d after the end" in daemon.post(PLAN, orders(undo="journal")).json["card"]
-    assert "kept 12h after the end" in daemon.post(PLAN, orders(undo="journal", keep_undo="12h")).json["card"]
+    for more, kept in (({}, "kept 30 d 00 h after the end"), ({"keep_undo": "12h"}, "kept 12 h 00 min after the end")):
+        card = daemon.post(PLAN, orders(undo="journal", **more)).json["card"]
+        assert kept in " ".join(card.split()), card
 
 
 @pytest.mark.engines(*ENGINES)
