@@ -16,7 +16,7 @@
 
 enum {
     BATCHES = 3,
-    GROWTH = 4,        /* times the rows of the one before, so that what a batch costs is told from what its rows cost ... */
+    GROWTH = 8,        /* times the rows of the one before, so that what a batch costs is told from what its rows cost ... */
     BATCH_TIME = 100,  /* milliseconds: ... but none longer than that; nobody looks who waits for it */
     ROWS_LEAST = 8,    /* a table that does not have so many is not tried */
     SHRINK = 8,        /* to so many parts, when the table does not have the rows */
@@ -145,8 +145,9 @@ static void all_tried(struct bf_submission *submission)
         bf_submission_measured(submission);
 }
 
-/* `most`: rows of a batch, as the author's pace has it */
-static void take_batch(struct bf_measuring *measuring, int64_t most, const struct bf_flight *flight, const struct bf_answer *answers)
+/* `most`: rows of a batch, as the author's pace has it; `table`: rows of the table, negative where the server does not say */
+static void take_batch(struct bf_measuring *measuring, double most, double table, const struct bf_flight *flight,
+                       const struct bf_answer *answers)
 {
     const struct bf_answer *first = NULL, *last = NULL;
     struct tried *tried = &measuring->tried[measuring->batches];
@@ -169,10 +170,13 @@ static void take_batch(struct bf_measuring *measuring, int64_t most, const struc
         measuring->proof_split = measuring->split;
     }
     measuring->batches++;
-    double rows = tried->rows * GROWTH;
+    double left = table < 0 ? most : table / PART;
+    for (int i = 0; i < measuring->batches; i++)
+        left -= measuring->tried[i].rows;
+    double rows = fmin(tried->rows * GROWTH, left);
     if (tried->seconds > 0)
         rows = fmin(rows, tried->rows * BATCH_TIME / 1000 / tried->seconds);
-    rows = fmin(rows, (double)most);
+    rows = fmin(rows, most);
     measuring->rows = rows > ROWS_LEAST ? (int64_t)rows : ROWS_LEAST;
 }
 
@@ -184,7 +188,8 @@ static void tried(struct bf_submission *submission, const struct bf_flight *flig
         if (answers[i].outcome == BF_OUTCOME_ERROR)
             trouble = &answers[i];
     if (!trouble) {
-        take_batch(measuring, submission->document->pace.batch_rows_max, flight, answers);
+        take_batch(measuring, (double)submission->document->pace.batch_rows_max, (double)submission->table->rows_estimated, flight,
+                   answers);
     } else if (trouble->error_class == BF_CLASS_LOCK) {
         measuring->conflicts++;
     } else if (bf_error_passes(trouble->error_class)) { /* it took too long: that is enough of it */

@@ -2,6 +2,8 @@
 import threading
 import time
 
+import pytest
+
 from lab.daemon import document, pace
 from lab.mysql_database import make_table
 from lab.wait import until
@@ -9,6 +11,7 @@ from lab.wait import until
 JOBS = 8
 
 
+@pytest.mark.alone
 def test_orders_find_a_thread_whatever_waits(my_database, make_daemon):
     daemon = make_daemon(my_database, start=False, **my_database.target)
     daemon.environment = {"UV_THREADPOOL_SIZE": "1"}
