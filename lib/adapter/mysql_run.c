@@ -138,12 +138,12 @@ void bf_mysql_take_error(struct bf_session *session, size_t index, size_t statem
     answer->error_class = bf_mysql_classify(number, state);
     snprintf(answer->sqlstate, sizeof answer->sqlstate, "%u", number % 100000);
     if (number == BF_MYSQL_RAISED)
-        answer->error_class = bf_mysql_raised(kind, statement);
+        answer->error_class = bf_mysql_raised(kind, statement, run->steps[index].statements);
     if (answer->error_class == BF_CLASS_CANCELLED && atomic_load(&session->kill) == BF_MYSQL_KILL_LOCK)
         answer->error_class = BF_CLASS_LOCK;
     if (answer->error_class == BF_CLASS_NOT_PRIMARY && number == BF_MYSQL_RAISED)
         answer->message = bf_copy_string("the server is read-only now (@@global.read_only)");
-    else if (number == BF_MYSQL_RAISED && bf_mysql_warned(kind, statement))
+    else if (number == BF_MYSQL_RAISED && bf_mysql_warned(kind, statement, run->steps[index].statements))
         answer->message = bf_copy_string("the server warned while it changed rows (a value was cut or was not what it "
                                          "seems), and warnings count as errors; run the statement by hand in a "
                                          "transaction and SHOW WARNINGS");

@@ -258,6 +258,9 @@ static void proven(struct bf_submission *submission, const struct bf_flight *fli
     struct bf_facts *facts = &submission->measuring->facts;
     const struct bf_answer *trouble = NULL, *compare = &answers[flight->count - 2]; /* before ROLLBACK */
     bool restoring = false; /* what came before says nothing of the way back */
+    const char *columns = bf_answer_value(compare, 0, 1);
+    BF_AUTO_STRING char *altered = bf_format("a trigger changes what is written back%s%.300s", columns ? " into " : "",
+                                             columns ? columns : "");
     for (size_t i = 0; i + 1 < flight->count && !trouble; i++) {
         restoring = i + 3 >= flight->count;
         if (answers[i].outcome == BF_OUTCOME_ERROR)
@@ -268,7 +271,7 @@ static void proven(struct bf_submission *submission, const struct bf_flight *fli
     else if (trouble)
         bf_facts_set(facts, BF_FACT_PROVEN, 0, trouble->message);
     else if (bf_answer_number(compare, 0, 0) > 0)
-        bf_facts_set(facts, BF_FACT_PROVEN, 0, "a trigger changes what is written back");
+        bf_facts_set(facts, BF_FACT_PROVEN, 0, altered);
     else
         bf_facts_set(facts, BF_FACT_PROVEN, 1, NULL);
     bf_submission_measured(submission);

@@ -127,10 +127,12 @@ static void send_look(struct bf_walk *walk)
 static void send_turn(struct bf_walk *walk)
 {
     bf_flight_clear(&walk->flight);
+    add(walk, BF_STATEMENT_BEGIN); /* it is several statements on MySQL */
     struct bf_step *step = add(walk, BF_STATEMENT_TURN_BACK);
     bf_step_text(step, walk->job->record.id);
     bf_step_number(step, walk->epoch);
     bf_step_number(step, walk->size.rows);
+    add(walk, BF_STATEMENT_COMMIT);
     bf_walk_send(walk, BF_PHASE_TURNING);
 }
 
@@ -209,7 +211,7 @@ void bf_back_turned(struct bf_walk *walk)
     struct bf_job *job = walk->job;
     if (!bf_walk_fine(walk, BF_DOING_TURN))
         return;
-    if (bf_answer_number(&walk->answers[0], 0, 0) == 0) { /* not our epoch any more */
+    if (bf_answer_number(bf_walk_answer_to(walk, BF_STATEMENT_TURN_BACK), 0, 0) == 0) { /* not our epoch any more */
         bf_walk_send_ask(walk);
         return;
     }

@@ -213,6 +213,10 @@ void bf_walk_send_register(struct bf_walk *walk, const struct bf_key limits[], s
     const struct bf_document *document = job->record.document;
     begin_flight(walk);
     add(walk, BF_STATEMENT_BEGIN);
+    if (walk->statements->text[BF_STATEMENT_MAKE_JOURNAL]) /* first: MySQL's DDL ends a transaction, and begins another */
+        add(walk, BF_STATEMENT_MAKE_JOURNAL);
+    if (walk->statements->text[BF_STATEMENT_STORE_JOURNAL])
+        add(walk, BF_STATEMENT_STORE_JOURNAL);
     struct bf_step *step = add_for_job(walk, BF_STATEMENT_REGISTER_JOB);
     bf_step_text(step, document->name);
     bf_step_text(step, document->canonical);
@@ -227,10 +231,6 @@ void bf_walk_send_register(struct bf_walk *walk, const struct bf_key limits[], s
         after.text[i] = document->after[i];
     for (size_t i = 0; i <= count; i++)
         add_register_slice(walk, (int)i, i == 0 ? &after : &limits[i - 1], i == count ? &walk->through : &limits[i]);
-    if (walk->statements->text[BF_STATEMENT_MAKE_JOURNAL]) {
-        add(walk, BF_STATEMENT_MAKE_JOURNAL);
-        add(walk, BF_STATEMENT_STORE_JOURNAL);
-    }
     add(walk, BF_STATEMENT_COMMIT);
     bf_walk_send(walk, BF_PHASE_REGISTERING);
 }

@@ -21,7 +21,7 @@ void bf_table_free(struct bf_table *table)
     free(table->definition);
     for (size_t i = 0; i < table->key_count; i++)
         free_column(&table->key[i]);
-    for (size_t i = 0; i < table->set_count; i++)
+    for (size_t i = 0; i < table->set_count + table->stamp_count; i++)
         free_column(&table->set[i]);
     free(table->set);
     free(table);

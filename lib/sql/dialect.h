@@ -25,7 +25,8 @@ struct bf_column {
     char *name;  /* as the server has it, unquoted */
     char *type;  /* what a key's text is cast to */
     char *collation; /* quoted; NULL where there is none or it is the type's own */
-    char *declared;  /* of a column in `set`: its type as the table has it, domains too; else NULL */
+    char *declared;  /* of a column that a journal keeps: its type there; PostgreSQL: as the table has it, domains too, and of
+                        those in `set` alone; else NULL */
 };
 
 /* A table as the server describes it; made by read_survey. */
@@ -37,8 +38,9 @@ struct bf_table {
                          columns of `set`; */
     struct bf_column key[BF_KEY_COLUMNS_MAX];
     size_t key_count;
-    struct bf_column *set;  /* owned; those of the document's `set`, in its order; NULL where no journal is built */
+    struct bf_column *set;  /* owned; those of the document's `set`, in its order, then the stamps */
     size_t set_count;
+    size_t stamp_count;     /* of columns beside `set` that the server itself writes when a row is changed (ON UPDATE) */
     int64_t rows_estimated; /* -1: unknown */
     int64_t bytes;          /* -1: unknown */
     int64_t row_bytes;      /* without what is stored beside the rows; 0: unknown */
@@ -81,7 +83,8 @@ struct bf_replication {
 };
 
 /* What a plan says to show that a change can be taken back, in this order, in a transaction that is rolled back: TABLE, KEEP
- * for each leg (low, high), then the change itself, RESTORE, and COMPARE: how many rows are not as they were before. */
+ * for each leg (low, high), then the change itself, RESTORE, and COMPARE: how many rows are not as they were before, and in
+ * which columns. */
 enum bf_proof { BF_PROOF_TABLE, BF_PROOF_KEEP, BF_PROOF_RESTORE, BF_PROOF_COMPARE };
 
 struct bf_dialect {

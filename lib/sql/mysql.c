@@ -1,6 +1,7 @@
 /* The dialect of MySQL and MariaDB. One file per concern: mysql_template.c (parameters), mysql_schema.c (control
  * schema), mysql_control.c (statements on it), mysql_key.c, mysql_grammar.c, range.c and mysql_render.c (statements on the table), mysql_survey.c
  * and mysql_index.c (what the table is), mysql_expression.c, check.c and mysql_trial.c (what the author wrote),
+ * mysql_image.c, mysql_journal.c, mysql_back.c and mysql_proof.c (the undo journal, the way back, and whether there is one),
  * mysql_locks.c (rows that others hold, and who waits), mysql_replica.c (heartbeat and what replicas say),
  * mysql_classify.c, mysql_sample.c (the server's load), mysql_measure.c (what a plan asks). */
 #include "mysql_dialect.h"
@@ -9,6 +10,7 @@ const struct bf_dialect bf_dialect_mysql = {
     .name = "mysql",
     .schema_version = BF_MYSQL_SCHEMA_VERSION,
     .slices = true,
+    .journal = bf_mysql_journal,
     .schema_ddl = bf_mysql_schema_ddl,
     .check_expressions = bf_mysql_check_expressions,
     .common = bf_mysql_common,
@@ -19,6 +21,7 @@ const struct bf_dialect bf_dialect_mysql = {
     .measure = bf_mysql_measure,
     .counted = bf_mysql_counted,
     .tried = bf_mysql_tried,
+    .prove = bf_mysql_prove,
     .read_measure = bf_mysql_read_measure,
     .trial = bf_mysql_trial,
     .check_query = bf_mysql_check_query,

@@ -14,20 +14,21 @@
 #define BEGIN "ROLLBACK?; BEGIN"
 
 #define WRITABLE BF_MYSQL_WRITABLE
-#define ASK_FIRST "SELECT IF(" WRITABLE ", 1, " BF_MYSQL_RAISE ")?; "
+#define ASK_FIRST BF_MYSQL_ASK_FIRST
 
 #define STOPPED_BY_CONTROL "SELECT 1 FROM backfilld.control o WHERE o.job IN (?1, '*') AND o.goal <> 'run'"
 
 /* No row is an error of the server's own, raised by the next statement, so that a COMMIT behind it in the same text is
  * never run (P1). seq always changes: an UPDATE that changes nothing counts 0 rows here. The variables carry how many
- * rows the batch changes, and to which row of the checkpoint that belongs, to the last UPDATE of the batch. */
+ * rows the batch changes, and to which row of the checkpoint that belongs, to the last UPDATE of the batch; and under which
+ * number a journal keeps what it changes, beginning with which place. */
 #define FENCE                                                                                                         \
     ASK_FIRST "UPDATE backfilld.checkpoint SET seq = seq + 1, position = ?5, low = ?6, split = ?#7, rows_scanned = ?#8, "       \
     "rows_changed = ?#9, rows_changed_counted = 0, batches = ?#10, batch_rows = ?#11, updated_at = NOW(6) "           \
     "WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3 AND seq = ?#4 AND " WRITABLE                                      \
     " AND NOT EXISTS (" STOPPED_BY_CONTROL ")?; "                                                                     \
     "SELECT IF(ROW_COUNT() = 1, UNIX_TIMESTAMP(NOW(6)), " BF_MYSQL_RAISE ") AS clock?; "                              \
-    "SET @backfilld_changed = 0, @backfilld_slice = ?#2"
+    "SET @backfilld_changed = 0, @backfilld_slice = ?#2, @backfilld_batch = ?+4, @backfilld_place = 0"
 
 /* No look at control: a job that was stopped there still has to set down what it knows and let go. */
 #define FLUSH                                                                                                         \
@@ -47,12 +48,26 @@
 #define RAISE_EPOCH                                                                                                   \
     ASK_FIRST "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = ?3, updated_at = NOW(6) "                             \
     "WHERE job = ?1 AND slice = ?#2 AND (owner = ?4 OR owner = '' OR updated_at < NOW(6) - INTERVAL 30 SECOND) " \
-    "AND epoch = ?#5 AND seq = COALESCE(?6, seq)"
+    "AND epoch = ?#5 AND seq = COALESCE(?6, seq) AND (?#2 < 0 OR (SELECT turned FROM (SELECT COUNT(*) AS turned "         \
+    "FROM backfilld.checkpoint b WHERE b.job = ?1 AND b.slice < 0) back) = 0)"
+
+/* Columns are set from left to right, one statement after the other: the first slice's row is what the others hang on. */
+#define TURN_BACK                                                                                                     \
+    ASK_FIRST "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = '', updated_at = NOW(6) "                    \
+    "WHERE job = ?1 AND slice = 0 AND epoch = ?#2?; SET @backfilld_taken = ROW_COUNT()?; "                            \
+    "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = '', updated_at = NOW(6) "                             \
+    "WHERE job = ?1 AND slice > 0 AND @backfilld_taken = 1?; "                                                        \
+    "DELETE FROM backfilld.aside WHERE job = ?1 AND @backfilld_taken = 1?; "                                          \
+    "INSERT INTO backfilld.checkpoint (job, slice, identity, definition, batch_rows, updated_at) "                    \
+    "SELECT ?1, -1, forward.identity, forward.definition, ?#3, NOW(6) FROM (SELECT identity, definition "             \
+    "FROM backfilld.checkpoint WHERE job = ?1 AND slice = 0) forward WHERE @backfilld_taken = 1 "                     \
+    "ON DUPLICATE KEY UPDATE job = job?; SELECT @backfilld_taken AS taken"
 
 #define READ_CHECKPOINT                                                                                               \
     "SELECT epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "                     \
     "rows_changed_counted, batches, batch_rows, done, identity, definition, NULL, pass_rows_changed, "                 \
-    "pass_found_before, canary, (SELECT COUNT(*) FROM backfilld.checkpoint s WHERE s.job = ?1) AS slices "            \
+    "pass_found_before, canary, (SELECT IF(MIN(s.slice) < 0 AND ?#2 >= 0, 0, COUNT(*)) "                                \
+    "FROM backfilld.checkpoint s WHERE s.job = ?1) AS slices "                                                         \
     "FROM backfilld.checkpoint WHERE job = ?1 AND slice = ?#2"
 
 /* A table that may be missing can be named only in a text that is prepared when it is there. */
@@ -87,20 +102,41 @@
     ASK_FIRST "UPDATE backfilld.job SET state = ?2, updated_at = NOW(6), "                                                      \
     "started_at = IF(?2 = 'running', COALESCE(started_at, NOW(6)), started_at), "                                     \
     "ended_at = IF(?2 IN (''" FINAL_STATES "), NOW(6), NULL) WHERE id = ?1 "                                          \
-    "AND EXISTS (SELECT 1 FROM backfilld.checkpoint c WHERE c.job = ?1 AND c.slice = 0 AND c.epoch = ?#3 AND c.owner = ?4)"
+    "AND EXISTS (SELECT 1 FROM backfilld.checkpoint c WHERE c.job = ?1 AND c.slice = "                                \
+    "(SELECT MIN(m.slice) FROM backfilld.checkpoint m WHERE m.job = ?1) AND c.epoch = ?#3 AND c.owner = ?4)"
 
-/* Which statement of the step it is: UPDATE (mysql_render.c), REDO_ASIDE and SET_ASIDE (mysql_locks.c). */
-enum { WARNED = 1, ASKED_AGAIN = 3, REDO_WARNED = 4, REDO_ASKED_AGAIN = 9, FREE_LISTED = 2, HELD_LISTED = 7 };
+/* Those behind a place: as alternatives of which each is a range of the index. */
+#define CONFLICTS                                                                                                     \
+    "SELECT slice, seq, part, place, `key`, kind, CONCAT(DATE_FORMAT(found_at, '%Y-%m-%dT%H:%i:%s.'), "               \
+    "LPAD(FLOOR(MICROSECOND(found_at) / 1000), 3, '0'), 'Z') FROM backfilld.conflict WHERE job = ?1 AND "             \
+    "(slice > ?#2 OR (slice = ?#2 AND seq > ?#3) OR (slice = ?#2 AND seq = ?#3 AND part > ?#4) OR "                   \
+    "(slice = ?#2 AND seq = ?#3 AND part = ?#4 AND place > ?#5)) ORDER BY job, slice, seq, part, place LIMIT ?#6"
 
-enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement)
+/* What the target does not know of was never begun, or is none of its jobs: that is no reason to drop anything. */
+#define JOURNAL_DUE                                                                                                   \
+    "SELECT COALESCE((SELECT COALESCE(ended_at, updated_at) < NOW(6) - INTERVAL ?#2 * 1000 MICROSECOND "               \
+    "FROM backfilld.job WHERE id = ?1), 0)"
+
+/* Which statement of the step it is: UPDATE (mysql_render.c), REDO_ASIDE and SET_ASIDE (mysql_locks.c), RESTORE and LEAVE
+ * (mysql_back.c). A step that keeps a journal has more statements. */
+enum { FREE_LISTED = 2, HELD_LISTED = 7, RESTORE_WARNED = 6, RESTORE_ASKED_AGAIN = 8, LEAVE_ASKED_AGAIN = 1 };
+enum { UPDATE_MOST = 4, WARNED = 1, ASKED_AGAIN = 3, JOURNAL_WARNED = 3, JOURNAL_ASKED_AGAIN = 6 };
+enum { REDO_MOST = 11, REDO_WARNED = 4, REDO_ASKED_AGAIN = 9, JOURNAL_REDO_WARNED = 9, JOURNAL_REDO_ASKED_AGAIN = 15 };
+
+enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement, size_t count)
 {
     switch (step) {
     case BF_STATEMENT_FENCE:
         return statement == 2 ? BF_CLASS_FENCE : BF_CLASS_NOT_PRIMARY;
     case BF_STATEMENT_UPDATE:
-        return statement == ASKED_AGAIN ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
+        return statement == (count > UPDATE_MOST ? JOURNAL_ASKED_AGAIN : ASKED_AGAIN) ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
     case BF_STATEMENT_REDO_ASIDE:
-        return statement == REDO_ASKED_AGAIN ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
+        return statement == (count > REDO_MOST ? JOURNAL_REDO_ASKED_AGAIN : REDO_ASKED_AGAIN) ? BF_CLASS_NOT_PRIMARY
+                                                                                               : BF_CLASS_DATA;
+    case BF_STATEMENT_RESTORE:
+        return statement == RESTORE_ASKED_AGAIN ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
+    case BF_STATEMENT_LEAVE:
+        return statement == LEAVE_ASKED_AGAIN ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
     case BF_STATEMENT_LOCK:
         return BF_CLASS_DATA; /* of what the author wrote */
     case BF_STATEMENT_SET_ASIDE: /* or the keys of so many rows are too long a list */
@@ -110,10 +146,11 @@ enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement)
     }
 }
 
-bool bf_mysql_warned(enum bf_statement step, size_t statement)
+bool bf_mysql_warned(enum bf_statement step, size_t statement, size_t count)
 {
-    return (step == BF_STATEMENT_UPDATE && statement == WARNED) ||
-           (step == BF_STATEMENT_REDO_ASIDE && statement == REDO_WARNED);
+    return (step == BF_STATEMENT_UPDATE && statement == (count > UPDATE_MOST ? JOURNAL_WARNED : WARNED)) ||
+           (step == BF_STATEMENT_REDO_ASIDE && statement == (count > REDO_MOST ? JOURNAL_REDO_WARNED : REDO_WARNED)) ||
+           (step == BF_STATEMENT_RESTORE && statement == RESTORE_WARNED);
 }
 
 /* Which transactions are under way, from a table that a server fills anew only when nobody has read it for 0.1 s: the
@@ -155,6 +192,8 @@ const char *bf_mysql_control_statement(enum bf_statement statement)
             "SELECT ?1, ?#2, ?3, ?4, ?5, ?6, ?#7, NOW(6) FROM (SELECT COUNT(*) AS rows_before FROM backfilld.checkpoint b "
             "WHERE b.job = ?1 AND b.slice = ?#2 - 1 AND b.through = ?3) before_it WHERE ?#2 = 0 OR rows_before > 0 "
             "ON DUPLICATE KEY UPDATE job = job",
+        [BF_STATEMENT_TURN_BACK] = TURN_BACK,
+        [BF_STATEMENT_COUNT_CONFLICTS] = "SELECT COUNT(*) FROM backfilld.conflict WHERE job = ?1",
         [BF_STATEMENT_PEEK_OWNER] =
             "SELECT owner, epoch, seq, TIMESTAMPDIFF(SECOND, updated_at, NOW(6)) AS silent "
             "FROM backfilld.checkpoint WHERE job = ?1 AND slice = ?#2",
@@ -192,6 +231,10 @@ const char *bf_mysql_common(enum bf_statement statement)
         return "/* backfilld */ " READ_CHECKPOINT;
     case BF_STATEMENT_FIND_DONE:
         return "/* backfilld */ " FIND_DONE;
+    case BF_STATEMENT_CONFLICTS:
+        return "/* backfilld */ " CONFLICTS;
+    case BF_STATEMENT_JOURNAL_DUE:
+        return "/* backfilld */ " JOURNAL_DUE;
     case BF_STATEMENT_SAMPLE:
         return bf_mysql_sample;
     case BF_STATEMENT_SAMPLE_SLOW:

@@ -66,17 +66,19 @@ const char *bf_mysql_common(enum bf_statement statement);
 /* The statements on the control schema, without the comment at their head; NULL for those about the table. */
 const char *bf_mysql_control_statement(enum bf_statement statement);
 extern const char *const bf_mysql_schema_ddl[];
-enum { BF_MYSQL_SCHEMA_VERSION = 3 };
+enum { BF_MYSQL_SCHEMA_VERSION = 4 };
 
 /* What makes one server this one, until the row in backfilld.meta says it for all that replicate from it. Whoever asks has
  * to get the same: a job may be planned by one account before another makes that row. */
 #define BF_MYSQL_SERVER_IDENTITY \
     "SHA2(CONCAT_WS('/', @@hostname, @@port, @@datadir, @@server_id /*!80000 , @@server_uuid */), 256)"
 
+/* Of a row of rights: our account has it. */
+#define BF_MYSQL_GRANTEE "GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')"
+
 /* Without PROCESS an account sees its own connections alone: what it does not see is not measured, and never zero. */
 #define BF_MYSQL_SEES                                                                                                  \
-    "EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'PROCESS' AND "                  \
-    "GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), ''''))"
+    "EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'PROCESS' AND " BF_MYSQL_GRANTEE ")"
 
 /* Raises error 1242 when it is computed: what turns "no row" into an error of the server's own (P1). */
 #define BF_MYSQL_RAISE "(SELECT 1 UNION SELECT 2)"
@@ -87,13 +89,15 @@ enum { BF_MYSQL_RAISED = 1242 };
 enum { BF_MYSQL_LOCK_COUNT = 8 };
 #define BF_MYSQL_LOCK_NUMBERS                                                                                         \
     "(WITH RECURSIVE n (number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM n WHERE number < 7) SELECT number FROM n) numbers"
-/* What the error means, by the statement of the step that raised it. */
-enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement);
-bool bf_mysql_warned(enum bf_statement step, size_t statement); /* is it that the server warned while rows were changed? */
+/* What the error means, by which of the `count` statements of the step raised it. */
+enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement, size_t count);
+/* Is it that the server warned while rows were changed? */
+bool bf_mysql_warned(enum bf_statement step, size_t statement, size_t count);
 
 /* Newer servers have words where older ones have 0 and 1. An account with every right writes to a demoted primary all
  * the same, and what it writes there is lost: so whatever writes asks first, and a batch asks again before COMMIT. */
 #define BF_MYSQL_WRITABLE "CAST(@@global.read_only AS CHAR) IN ('0', 'OFF')"
+#define BF_MYSQL_ASK_FIRST "SELECT IF(" BF_MYSQL_WRITABLE ", 1, " BF_MYSQL_RAISE ")?; "
 
 /* Splits "shop.orders", `shop`.`orders` or "orders" at the dot; false when it is no name. *ret_schema is NULL where
  * there is none. The caller frees both. */
@@ -116,11 +120,51 @@ void bf_mysql_set(struct bf_buffer *buffer, const struct bf_document *document);
 void bf_mysql_where(struct bf_buffer *buffer, const struct bf_document *document); /* AND (where) AND (remaining) */
 char *bf_mysql_tried(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg);
 char *bf_mysql_without_index(const char *reference); /* the table's name alone; the caller frees it */
+/* Where a journal is kept: behind its statement before the UPDATE, which counts the rows that are about to be changed; and
+ * behind the UPDATE. */
+#define BF_MYSQL_COUNT_KEPT "?; SET @backfilld_changed = @backfilld_changed + ROW_COUNT(), @backfilld_place = 0?; "
+#define BF_MYSQL_NO_WARNING "SET @backfilld_warned = IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")?; "
 /* Behind the last UPDATE of a transaction: sets down in the checkpoint how many rows it changed (%s: the job). */
 #define BF_MYSQL_STORE_CHANGED                                                                                        \
     "?; UPDATE backfilld.checkpoint SET rows_changed = rows_changed + @backfilld_changed, rows_changed_counted = 1 "  \
     "WHERE job = '%s' AND slice = @backfilld_slice?; "                                                                \
     "SELECT IF(ROW_COUNT() = 1 AND " BF_MYSQL_WRITABLE ", 1, " BF_MYSQL_RAISE ")"
+
+/* mysql_image.c: what a journal keeps of a row. Its columns are `key_id` and, by `what`, `before_n` or `after_n`; `row` and `kept`
+ * stand before the names of the table's columns and the journal's ("t.", "b."). */
+/* The type of a column in a journal that keeps so many; octets: of a string, at most. The caller frees it. */
+char *bf_mysql_kept_type(const char *type, const char *charset, int64_t octets, size_t columns);
+size_t bf_mysql_image_count(const struct bf_table *table); /* columns of `set`, and stamps */
+void bf_mysql_image_name(struct bf_buffer *buffer, const char *what, const struct bf_column *column, size_t number);
+void bf_mysql_image_key(struct bf_buffer *buffer, const struct bf_table *table, const char *kept); /* with a comma before each */
+void bf_mysql_image_list(struct bf_buffer *buffer, const struct bf_table *table, const char *what, const char *kept);
+void bf_mysql_image_values(struct bf_buffer *buffer, const struct bf_table *table, const char *row);
+void bf_mysql_image_columns(struct bf_buffer *buffer, const struct bf_table *table, const char *what); /* of a CREATE TABLE */
+void bf_mysql_image_join(struct bf_buffer *buffer, const struct bf_table *table, const char *row, const char *kept);
+/* Is the value of one column, or of all in `set`, the one that is kept, byte for byte? Never NULL. */
+void bf_mysql_image_same(struct bf_buffer *buffer, const struct bf_table *table, size_t number, const char *row, const char *what,
+                         const char *kept);
+void bf_mysql_image_all_same(struct bf_buffer *buffer, const struct bf_table *table, const char *what, const char *kept);
+char *bf_mysql_aliased(const char *reference); /* the reference, under the name t; the caller frees it */
+
+/* mysql_journal.c: the undo journal; the caller frees the texts. */
+enum bf_mysql_image { BF_MYSQL_BEFORE, BF_MYSQL_AFTER };
+void bf_mysql_journal_name(struct bf_buffer *buffer, const char *job, enum bf_mysql_image image);
+char *bf_mysql_make_journal(const char *job, const struct bf_table *table);
+/* The three statements around a change, for a batch whose fence came before: what matches is written down (a predicate on
+ * the table follows, and FOR UPDATE), the UPDATE is of nothing else (behind its WHERE), what the rows hold afterwards. */
+void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);
+void bf_mysql_kept_only(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);
+void bf_mysql_keep_after(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);
+char *bf_mysql_journal(enum bf_statement statement, const char *job); /* as bf_dialect.journal */
+
+/* mysql_back.c: the way back; the caller frees the texts. */
+char *bf_mysql_restore(const char *job, const struct bf_table *table);
+char *bf_mysql_leave(const char *job, const struct bf_table *table);
+char *bf_mysql_compare_journal(const char *job, const struct bf_table *table);
+
+/* mysql_proof.c: as bf_dialect.prove */
+char *bf_mysql_prove(const struct bf_document *document, const struct bf_table *table, enum bf_proof part, size_t split, size_t leg);
 
 /* mysql_locks.c */
 /* Of an UPDATE: on MariaDB it waits for no lock at all. */
@@ -130,7 +174,7 @@ char *bf_mysql_lock(const char *job, const struct bf_document *document, const s
 char *bf_mysql_set_aside(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split,
                          size_t leg);
 /* The UPDATE of the leg, but for what SET_ASIDE has set aside just now; it runs what that has prepared. */
-char *bf_mysql_update_rest(const char *job, size_t leg);
+char *bf_mysql_update_rest(const char *job, const struct bf_document *document, const struct bf_table *table, size_t leg);
 char *bf_mysql_take_aside(const char *job, const struct bf_table *table);
 char *bf_mysql_wait_aside(const char *job, const struct bf_table *table);
 char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, const struct bf_table *table);

@@ -157,6 +157,7 @@ const char *bf_mysql_choose_key(const struct bf_document *document, const struct
             .name = bf_copy_string(name),
             .type = key_type(type),
             .collation = bf_copy_string(bf_answer_value(columns, row, BF_MYSQL_COLUMN_COLLATION)),
+            .declared = bf_mysql_kept_type(type, bf_answer_value(columns, row, BF_MYSQL_COLUMN_CHARSET), 0, 1),
         };
     }
     table->key_count = key_count;

@@ -142,22 +142,37 @@ static void lock_free(struct bf_buffer *buffer, const struct bf_document *docume
     bf_buffer_text(buffer, " FOR UPDATE SKIP LOCKED?; " WHOLE_LIST);
 }
 
-/* The UPDATE of the leg but for the rows that are not free, as backfilld_rest_<leg>. In a leg in which more than the last
- * column varies each row would be a disjunct; too many of them make the server give up. */
-static void prepare_rest(struct bf_buffer *buffer, const char *job, const struct bf_document *document,
-                         const struct bf_range *range, size_t leg)
+/* The predicate of the leg but for the rows that are not free, to the end of a text that is prepared. In a leg in which more
+ * than the last column varies each row would be a disjunct; too many of them make the server give up. */
+static void rest(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_range *range, size_t leg,
+                 bool one_by_one)
 {
-    bool one_by_one = !range->table->locks_first && last_alone(range, leg);
-    bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ %sUPDATE %s SET ", job,
-                     one_by_one ? BF_MYSQL_NO_WAIT : "", range->table->reference);
-    bf_mysql_set(buffer, document);
-    bf_buffer_text(buffer, " WHERE ");
     bf_mysql_leg(buffer, range, leg);
     bf_mysql_where(buffer, document);
     if (one_by_one)
         those(buffer, range, true, "", "@backfilld_free", " AND FALSE");
     else
         those(buffer, range, false, "NOT ", "@backfilld_keys", "");
+}
+
+/* The UPDATE of the rest, as backfilld_rest_<leg>, and what a journal keeps before it, as backfilld_kept_<leg>. */
+static void prepare_rest(struct bf_buffer *buffer, const char *job, const struct bf_document *document,
+                         const struct bf_range *range, size_t leg)
+{
+    bool one_by_one = !range->table->locks_first && last_alone(range, leg);
+    if (document->undo == BF_UNDO_JOURNAL) {
+        bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ ", job);
+        bf_mysql_keep_before(buffer, job, range->table, leg);
+        rest(buffer, document, range, leg, one_by_one);
+        bf_buffer_format(buffer, " FOR UPDATE NOWAIT?})?; PREPARE backfilld_kept_%zu FROM @backfilld_sql", leg);
+    }
+    bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ %sUPDATE %s SET ", job,
+                     one_by_one ? BF_MYSQL_NO_WAIT : "", range->table->reference);
+    bf_mysql_set(buffer, document);
+    bf_buffer_text(buffer, " WHERE ");
+    rest(buffer, document, range, leg, one_by_one);
+    if (document->undo == BF_UNDO_JOURNAL)
+        bf_mysql_kept_only(buffer, job, range->table, leg);
     bf_buffer_format(buffer, "?})?; PREPARE backfilld_rest_%zu FROM @backfilld_sql", leg);
 }
 
@@ -190,9 +205,18 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
     return bf_buffer_take(&buffer);
 }
 
-char *bf_mysql_update_rest(const char *job, size_t leg)
+char *bf_mysql_update_rest(const char *job, const struct bf_document *document, const struct bf_table *table, size_t leg)
 {
-    return bf_format("/* backfilld %s */ EXECUTE backfilld_rest_%zu", job, leg);
+    struct bf_buffer buffer = {0};
+    bf_buffer_format(&buffer, "/* backfilld %s */ ", job);
+    if (document->undo == BF_UNDO_JOURNAL)
+        bf_buffer_format(&buffer, "EXECUTE backfilld_kept_%zu" BF_MYSQL_COUNT_KEPT, leg);
+    bf_buffer_format(&buffer, "EXECUTE backfilld_rest_%zu", leg);
+    if (document->undo == BF_UNDO_JOURNAL) {
+        bf_buffer_text(&buffer, "?; " BF_MYSQL_NO_WARNING);
+        bf_mysql_keep_after(&buffer, job, table, leg);
+    }
+    return bf_buffer_take(&buffer);
 }
 
 /* ---- what was set aside ---- */
@@ -256,19 +280,49 @@ char *bf_mysql_wait_aside(const char *job, const struct bf_table *table)
     return bf_buffer_take(&buffer);
 }
 
-/* What is taken is changed, as far as it still is to be, struck off, and counted, in this transaction. */
-char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, const struct bf_table *table)
+/* The UPDATE of what is taken, as far as it still is to be changed; `behind`: statements that follow it. */
+static void change_taken(struct bf_buffer *buffer, const char *job, const struct bf_document *document,
+                         const struct bf_table *table, const char *behind)
 {
-    struct bf_buffer buffer = {0}, head = {0}, tail = {0};
-
-    bf_buffer_format(&buffer, "/* backfilld %s */ SET @backfilld_changed = 0", job);
+    struct bf_buffer head = {0}, tail = {0};
     bf_buffer_format(&head, "/* backfilld %s */ " BF_MYSQL_NO_WAIT "UPDATE %s SET ", job, table->reference);
     bf_mysql_set(&head, document);
     bf_buffer_text(&head, " WHERE (");
     bf_buffer_text(&tail, ")");
     bf_mysql_where(&tail, document);
-    bf_mysql_run_with_keys(&buffer, &head, &tail, "SET @backfilld_changed = ROW_COUNT() + IF(@@warning_count = 0, 0, "
-                                                  BF_MYSQL_RAISE ")?; ");
+    if (document->undo == BF_UNDO_JOURNAL)
+        bf_mysql_kept_only(&tail, job, table, 0);
+    bf_mysql_run_with_keys(buffer, &head, &tail, behind);
+}
+
+/* The same between what a journal keeps of the rows before and after it. */
+static void change_taken_kept(struct bf_buffer *buffer, const char *job, const struct bf_document *document,
+                              const struct bf_table *table)
+{
+    struct bf_buffer head = {0}, tail = {0};
+    bf_buffer_format(&head, "/* backfilld %s */ ", job);
+    bf_mysql_keep_before(&head, job, table, 0);
+    bf_buffer_text(&head, "(");
+    bf_buffer_text(&tail, ")");
+    bf_mysql_where(&tail, document);
+    bf_buffer_text(&tail, " FOR UPDATE NOWAIT");
+    bf_mysql_run_with_keys(buffer, &head, &tail, "SET @backfilld_changed = ROW_COUNT()?; ");
+    change_taken(buffer, job, document, table, BF_MYSQL_NO_WARNING);
+    bf_buffer_text(buffer, "?; ");
+    bf_mysql_keep_after(buffer, job, table, 0);
+}
+
+/* What is taken is changed, struck off, and counted, in this transaction. */
+char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+
+    bf_buffer_format(&buffer, "/* backfilld %s */ SET @backfilld_changed = 0", job);
+    if (document->undo == BF_UNDO_JOURNAL)
+        change_taken_kept(&buffer, job, document, table);
+    else
+        change_taken(&buffer, job, document, table,
+                     "SET @backfilld_changed = ROW_COUNT() + IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")?; ");
     bf_buffer_format(&buffer,
                      "?; DELETE FROM backfilld.aside WHERE " PICKED
                      " AND FIND_IN_SET(CONCAT(seq, '.', number), @backfilld_taken) > 0?; SET @backfilld_struck = ROW_COUNT()"

@@ -26,13 +26,12 @@
 
 /* Has the account this right by itself, on all tables or those of the database, or on the table? Which rights a role brings
  * is not told. */
-#define GRANTEE "GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')"
 #define MAY_ALL(right)                                                                                                 \
-    "EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE " GRANTEE " AND PRIVILEGE_TYPE = '" right "') OR "   \
-    "EXISTS (SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES WHERE " GRANTEE " AND PRIVILEGE_TYPE = '" right "' "     \
+    "EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE " BF_MYSQL_GRANTEE " AND PRIVILEGE_TYPE = '" right "') OR "   \
+    "EXISTS (SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES WHERE " BF_MYSQL_GRANTEE " AND PRIVILEGE_TYPE = '" right "' "     \
     "AND ?1 LIKE TABLE_SCHEMA)"
 #define MAY(right)                                                                                                     \
-    MAY_ALL(right) " OR EXISTS (SELECT 1 FROM information_schema.TABLE_PRIVILEGES WHERE " GRANTEE " "                    \
+    MAY_ALL(right) " OR EXISTS (SELECT 1 FROM information_schema.TABLE_PRIVILEGES WHERE " BF_MYSQL_GRANTEE " "                    \
     "AND PRIVILEGE_TYPE = '" right "' AND TABLE_SCHEMA = ?1 AND TABLE_NAME = ?2)"
 
 /* A name as the server writes it: MariaDB in these quotes or those, by the SQL mode of who asks. */

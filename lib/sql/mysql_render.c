@@ -79,17 +79,40 @@ static void split_of(const struct render *render, struct bf_buffer *buffer, size
 #define COUNT_CHANGED                                                                                                 \
     "?; SET @backfilld_changed = @backfilld_changed + ROW_COUNT() + IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")"
 
+static void change(const struct render *render, struct bf_buffer *buffer, size_t split, size_t leg)
+{
+    struct bf_range range = {render->table, split, 1, render->table->key_count + 1};
+
+    bf_buffer_format(buffer, BF_MYSQL_NO_WAIT "UPDATE %s SET ", render->table->reference);
+    bf_mysql_set(buffer, render->document);
+    bf_buffer_text(buffer, " WHERE ");
+    bf_mysql_leg(buffer, &range, leg);
+    where(render, buffer);
+}
+
 static char *update(const struct render *render, size_t split, size_t leg)
+{
+    struct bf_buffer buffer = {0};
+    begin(render, &buffer);
+    change(render, &buffer, split, leg);
+    return bf_buffer_take(&buffer);
+}
+
+/* The same between what a journal keeps of the rows before and after it. */
+static char *update_kept(const struct render *render, size_t split, size_t leg)
 {
     struct bf_buffer buffer = {0};
     struct bf_range range = {render->table, split, 1, render->table->key_count + 1};
 
     begin(render, &buffer);
-    bf_buffer_format(&buffer, BF_MYSQL_NO_WAIT "UPDATE %s SET ", render->table->reference);
-    bf_mysql_set(&buffer, render->document);
-    bf_buffer_text(&buffer, " WHERE ");
+    bf_mysql_keep_before(&buffer, render->job, render->table, leg);
     bf_mysql_leg(&buffer, &range, leg);
     where(render, &buffer);
+    bf_buffer_text(&buffer, " FOR UPDATE NOWAIT" BF_MYSQL_COUNT_KEPT);
+    change(render, &buffer, split, leg);
+    bf_mysql_kept_only(&buffer, render->job, render->table, leg);
+    bf_buffer_text(&buffer, "?; " BF_MYSQL_NO_WARNING);
+    bf_mysql_keep_after(&buffer, render->job, render->table, leg);
     return bf_buffer_take(&buffer);
 }
 
@@ -104,7 +127,8 @@ static char *counted(const struct render *render, size_t split, size_t leg, char
     struct bf_buffer buffer = {0};
     bf_buffer_text(&buffer, text);
     free(text);
-    bf_buffer_text(&buffer, COUNT_CHANGED);
+    if (render->document->undo != BF_UNDO_JOURNAL)
+        bf_buffer_text(&buffer, COUNT_CHANGED);
     if (leg + 1 == bf_leg_count(split, render->table->key_count))
         bf_buffer_format(&buffer, BF_MYSQL_STORE_CHANGED, render->job);
     return bf_buffer_take(&buffer);
@@ -302,6 +326,19 @@ static char *end(const struct render *render)
     return bf_buffer_take(&buffer);
 }
 
+static void render_journal(const struct render *render, struct bf_statements *statements)
+{
+    static const enum bf_statement without_table[] = {BF_STATEMENT_LOOK_BACK, BF_STATEMENT_JOURNAL_SIZE};
+    char **text = statements->text;
+
+    text[BF_STATEMENT_MAKE_JOURNAL] = bf_mysql_make_journal(render->job, render->table);
+    text[BF_STATEMENT_RESTORE] = bf_mysql_restore(render->job, render->table);
+    text[BF_STATEMENT_LEAVE] = bf_mysql_leave(render->job, render->table);
+    text[BF_STATEMENT_COMPARE_JOURNAL] = bf_mysql_compare_journal(render->job, render->table);
+    for (size_t i = 0; i < BF_COUNT(without_table); i++)
+        text[without_table[i]] = bf_mysql_journal(without_table[i], render->job);
+}
+
 /* RECOUNT has no text: the transaction itself sets down how many rows it changed. */
 struct bf_statements *bf_mysql_render(const char *job, const struct bf_document *document,
                                       const struct bf_table *table)
@@ -309,6 +346,7 @@ struct bf_statements *bf_mysql_render(const char *job, const struct bf_document 
     const struct render render = {job, document, table};
     struct bf_statements *statements = BF_NEW(struct bf_statements);
     size_t n = table->key_count;
+    bool journal = document->undo == BF_UNDO_JOURNAL;
 
     statements->key_count = n;
     for (enum bf_statement statement = 0; statement < BF_STATEMENT_KINDS; statement++) {
@@ -320,6 +358,8 @@ struct bf_statements *bf_mysql_render(const char *job, const struct bf_document 
     statements->text[BF_STATEMENT_TAKE_ASIDE] = bf_mysql_take_aside(job, table);
     statements->text[BF_STATEMENT_WAIT_ASIDE] = bf_mysql_wait_aside(job, table);
     statements->text[BF_STATEMENT_REDO_ASIDE] = bf_mysql_redo_aside(job, document, table);
+    if (journal)
+        render_journal(&render, statements);
     for (size_t shape = 0; shape < 2; shape++) {
         statements->boundary[shape] = boundary(&render, shape);
         statements->split[shape] = split(&render, shape);
@@ -327,12 +367,13 @@ struct bf_statements *bf_mysql_render(const char *job, const struct bf_document 
     statements->text[BF_STATEMENT_QUANTILES] = bf_mysql_quantiles(job, table, statements->split[1]);
     for (size_t shape = 0; shape <= n; shape++) {
         for (size_t leg = 0; leg < bf_leg_count(shape, n); leg++) {
-            statements->update[shape][leg] = counted(&render, shape, leg, update(&render, shape, leg));
-            if (table->locks_first)
+            statements->update[shape][leg] =
+                counted(&render, shape, leg, journal ? update_kept(&render, shape, leg) : update(&render, shape, leg));
+            if (table->locks_first && !journal)
                 statements->lock[shape][leg] = bf_mysql_lock(job, document, table, shape, leg);
             if (!table->clustered)
                 continue; /* see mysql_locks.c */
-            statements->update_rest[shape][leg] = counted(&render, shape, leg, bf_mysql_update_rest(job, leg));
+            statements->update_rest[shape][leg] = counted(&render, shape, leg, bf_mysql_update_rest(job, document, table, leg));
             statements->set_aside[shape][leg] = bf_mysql_set_aside(job, document, table, shape, leg);
         }
         statements->count[shape] = count(&render, shape, 0);

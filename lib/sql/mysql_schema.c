@@ -1,4 +1,4 @@
-/* The control schema on the target, version 3: the database `backfilld`. DDL commits by itself here, so every statement
+/* The control schema on the target, version 4: the database `backfilld`. DDL commits by itself here, so every statement
  * may be run again and the version is written last. Changes to come are additive only. */
 #include "mysql_dialect.h"
 
@@ -81,7 +81,19 @@ const char *const bf_mysql_schema_ddl[] = {
     "set_aside_at DATETIME(6) NOT NULL, "
     "PRIMARY KEY (job, slice, seq, number))" TABLE_OPTIONS,
 
-    "INSERT INTO backfilld.meta (`key`, value) VALUES ('schema_version', '3') ON DUPLICATE KEY UPDATE "
-    "value = IF(CAST(value AS UNSIGNED) < 3, '3', value)",
+    /* Version 4: changes that a way back did not take back, by their place in the job's journal. */
+    "CREATE TABLE IF NOT EXISTS backfilld.conflict ("
+    "job VARCHAR(64) NOT NULL, "
+    "slice INT NOT NULL, "
+    "seq BIGINT NOT NULL, "
+    "part INT NOT NULL, "
+    "place INT NOT NULL, "
+    "`key` MEDIUMTEXT NOT NULL, "
+    "kind VARCHAR(16) NOT NULL CHECK (kind IN ('changed', 'deleted', 'altered', 'refused')), "
+    "found_at DATETIME(6) NOT NULL, "
+    "PRIMARY KEY (job, slice, seq, part, place))" TABLE_OPTIONS,
+
+    "INSERT INTO backfilld.meta (`key`, value) VALUES ('schema_version', '4') ON DUPLICATE KEY UPDATE "
+    "value = IF(CAST(value AS UNSIGNED) < 4, '4', value)",
 
     NULL};

@@ -10,15 +10,24 @@
 
 #define OF_TABLE "TABLE_SCHEMA = COALESCE(?1, DATABASE()) AND TABLE_NAME = ?2"
 
+/* The rights to make a journal and to drop it. Which rights a role brings is not told. */
+#define MAY_KEEP                                                                                                       \
+    "COALESCE(CURRENT_ROLE(), 'NONE') <> 'NONE' OR (SELECT COUNT(DISTINCT PRIVILEGE_TYPE) FROM ("                      \
+    "SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE " BF_MYSQL_GRANTEE " UNION ALL "              \
+    "SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES WHERE " BF_MYSQL_GRANTEE                          \
+    " AND 'backfilld' LIKE TABLE_SCHEMA) granted WHERE PRIVILEGE_TYPE IN ('CREATE', 'DROP')) = 2"
+
 static const char survey_table[] =
     "/* backfilld */ SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, COALESCE(ENGINE, ''), TABLE_ROWS, "
-    "DATA_LENGTH + INDEX_LENGTH, CREATE_OPTIONS LIKE '%partitioned%', CURRENT_USER() "
-    "FROM information_schema.TABLES WHERE " OF_TABLE;
+    "DATA_LENGTH + INDEX_LENGTH, CREATE_OPTIONS LIKE '%partitioned%', CURRENT_USER(), " MAY_KEEP
+    " FROM information_schema.TABLES WHERE " OF_TABLE;
 
 static const char survey_columns[] =
     "/* backfilld */ SELECT ORDINAL_POSITION, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE = 'NO', "
     "IF(DATA_TYPE IN ('char', 'varchar'), COLLATION_NAME, NULL), COALESCE(GENERATION_EXPRESSION, '') <> '', "
-    "FIND_IN_SET('select', PRIVILEGES) > 0, FIND_IN_SET('update', PRIVILEGES) > 0 "
+    "FIND_IN_SET('select', PRIVILEGES) > 0, FIND_IN_SET('update', PRIVILEGES) > 0, "
+    "CONCAT(' CHARACTER SET ', CHARACTER_SET_NAME, ' COLLATE ', COLLATION_NAME), CHARACTER_OCTET_LENGTH, "
+    "LOWER(EXTRA) LIKE '%on update current_timestamp%' "
     "FROM information_schema.COLUMNS WHERE " OF_TABLE " ORDER BY ORDINAL_POSITION";
 
 /* Text in a versioned comment is read by MySQL alone, or by MariaDB alone: they name these columns differently. */
@@ -131,6 +140,75 @@ static void check_set(const struct bf_document *document, const struct bf_answer
     }
 }
 
+static bool in_set(const struct bf_document *document, const char *name)
+{
+    for (size_t i = 0; i < document->set_count; i++)
+        if (!strcasecmp(document->set[i].name, name))
+            return true;
+    return false;
+}
+
+static bool is_stamp(const struct bf_document *document, const struct bf_answer *columns, size_t row)
+{
+    return bf_answer_true(columns, row, BF_MYSQL_COLUMN_STAMPED) &&
+           !in_set(document, bf_answer_value(columns, row, BF_MYSQL_COLUMN_NAME));
+}
+
+static bool may(const struct bf_answer *columns, size_t row, int right)
+{
+    return bf_answer_true(columns, row, (size_t)right);
+}
+
+/* A journal has to be made, the old values are read, and a stamp that is put back is written. */
+static void check_journal(const struct bf_document *document, const struct bf_answer *found, const struct bf_answer *columns,
+                          struct bf_complaints *complaints)
+{
+    if (document->undo != BF_UNDO_JOURNAL)
+        return;
+    if (!bf_answer_true(found, 0, BF_MYSQL_TABLE_MAY_KEEP))
+        bf_complain(complaints, BF_UNSUPPORTED, "/undo",
+                    "the account may not make and drop the undo journal; GRANT CREATE, DROP ON backfilld.* to it (\"none\" says "
+                    "that the job cannot be undone)");
+    for (size_t row = 0; row < columns->rows; row++) {
+        const char *name = bf_answer_value(columns, row, BF_MYSQL_COLUMN_NAME);
+        if (in_set(document, name)) {
+            BF_AUTO_STRING char *pointer = bf_set_pointer(name);
+            if (!may(columns, row, BF_MYSQL_COLUMN_SELECT))
+                bf_complain(complaints, BF_INVALID, pointer, "the account may not SELECT column %s, whose old value the undo "
+                            "journal keeps; GRANT it", name);
+        } else if (is_stamp(document, columns, row) &&
+                   !(may(columns, row, BF_MYSQL_COLUMN_SELECT) && may(columns, row, BF_MYSQL_COLUMN_UPDATE))) {
+            bf_complain(complaints, BF_INVALID, "/undo", "each change sets column %s to the time (ON UPDATE), and the account may "
+                        "not put it back; GRANT SELECT and UPDATE on it", name);
+        }
+    }
+}
+
+static struct bf_column kept_column(const struct bf_answer *columns, size_t row, size_t count)
+{
+    const char *type = bf_answer_value(columns, row, BF_MYSQL_COLUMN_TYPE);
+    return (struct bf_column){
+        .name = bf_copy_string(bf_answer_value(columns, row, BF_MYSQL_COLUMN_NAME)),
+        .type = bf_copy_string(type),
+        .declared = bf_mysql_kept_type(type, bf_answer_value(columns, row, BF_MYSQL_COLUMN_CHARSET),
+                                       bf_answer_number(columns, row, BF_MYSQL_COLUMN_OCTETS), count)};
+}
+
+/* The columns of `set`, and behind them the stamps. */
+static void take_set(const struct bf_document *document, const struct bf_answer *columns, struct bf_table *table)
+{
+    table->set_count = document->set_count;
+    for (size_t row = 0; row < columns->rows; row++)
+        table->stamp_count += is_stamp(document, columns, row);
+    size_t count = table->set_count + table->stamp_count, next = table->set_count;
+    table->set = bf_allocate(count * sizeof *table->set);
+    for (size_t i = 0; i < document->set_count; i++)
+        table->set[i] = kept_column(columns, bf_mysql_find_column(columns, document->set[i].name), count);
+    for (size_t row = 0; row < columns->rows; row++)
+        if (is_stamp(document, columns, row))
+            table->set[next++] = kept_column(columns, row, count);
+}
+
 static void check_bounds(const char *pointer, size_t count, const struct bf_table *table,
                          struct bf_complaints *complaints)
 {
@@ -158,6 +236,8 @@ static char *definition(const struct bf_document *document, const struct bf_answ
         for (size_t i = 0; i < document->set_count; i++)
             if (!strcasecmp(document->set[i].name, name))
                 bf_buffer_format(&buffer, "set %s %.*s\n", name, (int)strcspn(type, "( "), type);
+        if (document->undo == BF_UNDO_JOURNAL && is_stamp(document, columns, row)) /* the journal has a column for it */
+            bf_buffer_format(&buffer, "stamp %s\n", name);
     }
     BF_AUTO_STRING char *text = bf_buffer_take(&buffer);
     return bf_copy_string(bf_hash(text, strlen(text), hash));
@@ -214,6 +294,7 @@ struct bf_table *bf_mysql_read_survey(const struct bf_document *document, const 
     table->partitioned = bf_answer_true(found, 0, BF_MYSQL_TABLE_PARTITIONED);
     const char *index = bf_mysql_choose_key(document, columns, &answers[BF_MYSQL_INDEXES], table, complaints);
     check_set(document, columns, table, complaints);
+    check_journal(document, found, columns, complaints);
     if (table->key_count) {
         check_bounds("/range/after", document->after_count, table, complaints);
         check_bounds("/range/through", document->through_count, table, complaints);
@@ -226,5 +307,6 @@ struct bf_table *bf_mysql_read_survey(const struct bf_document *document, const 
     table->clustered = !strcmp(index, "PRIMARY");
     table->locks_first = !strstr(bf_answer_value(server, 0, BF_SERVER_VERSION), "MariaDB");
     table->definition = definition(document, columns, table);
+    take_set(document, columns, table);
     return table;
 }

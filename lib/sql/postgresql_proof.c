@@ -31,13 +31,32 @@ static void restore(struct bf_buffer *buffer, const struct bf_document *document
     bf_postgresql_same_key(buffer, table);
 }
 
+static void literal(struct bf_buffer *buffer, const char *text)
+{
+    bf_buffer_text(buffer, "'");
+    for (const char *p = text; *p; p++)
+        bf_buffer_format(buffer, *p == '\'' ? "'%c" : "%c", *p);
+    bf_buffer_text(buffer, "'");
+}
+
+/* How many rows are not as they were, or not there, and in which columns. */
 static void compare(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table)
 {
-    bf_buffer_format(buffer, "SELECT count(*) FROM pg_temp.backfilld_proof WHERE NOT EXISTS (SELECT FROM %s WHERE ", table->reference);
-    bf_postgresql_same_key(buffer, table);
-    bf_buffer_text(buffer, " AND ");
+    bf_buffer_text(buffer, "SELECT count(*) FILTER (WHERE (");
     bf_postgresql_same_image(buffer, document, table, 'b');
-    bf_buffer_text(buffer, ")");
+    bf_buffer_text(buffer, ") IS NOT TRUE OR ");
+    bf_postgresql_quote(buffer, table->key[0].name);
+    bf_buffer_text(buffer, " IS NULL), concat_ws(', '");
+    for (size_t i = 0; i < document->set_count; i++) {
+        bf_buffer_text(buffer, ", CASE WHEN count(*) FILTER (WHERE (ROW(");
+        bf_postgresql_quote(buffer, document->set[i].name);
+        bf_buffer_format(buffer, ")::record OPERATOR(pg_catalog.*=) ROW(backfilld_b%zu::%s)::record) IS NOT TRUE) > 0 THEN ", i,
+                         table->set[i].declared);
+        literal(buffer, document->set[i].name);
+        bf_buffer_text(buffer, " END");
+    }
+    bf_buffer_format(buffer, ") FROM pg_temp.backfilld_proof LEFT JOIN %s ON ", table->reference);
+    bf_postgresql_same_key(buffer, table);
 }
 
 char *bf_postgresql_prove(const struct bf_document *document, const struct bf_table *table, enum bf_proof part, size_t split,

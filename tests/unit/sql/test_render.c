@@ -15,7 +15,7 @@ static struct bf_table table_of(size_t key_count)
     static struct bf_column set[] = {{.name = names[0], .type = type, .declared = type}};
     struct bf_table table = {.reference = reference, .key_count = key_count, .set = set, .set_count = 1};
     for (size_t i = 0; i < key_count; i++)
-        table.key[i] = (struct bf_column){.name = names[i], .type = type};
+        table.key[i] = (struct bf_column){.name = names[i], .type = type, .declared = type};
     return table;
 }
 
@@ -182,6 +182,7 @@ static void every_statement_of_mysql(void **state)
                                                   BF_STATEMENT_REPLICA_SERVER, BF_STATEMENT_REPLICA_STATUS,
                                                   BF_STATEMENT_LOG_WRITTEN, BF_STATEMENT_REPLAYED,
                                                   BF_STATEMENT_REPLICA_HOSTS, BF_STATEMENT_LOG_READERS,
+                                                  BF_STATEMENT_CONFLICTS, BF_STATEMENT_JOURNAL_DUE,
                                                   BF_STATEMENT_WATCH, BF_STATEMENT_WATCHED};
     bool common[BF_STATEMENT_KINDS] = {false};
     for (size_t i = 0; i < BF_COUNT(of_no_job); i++) {
@@ -261,6 +262,104 @@ static void locks_of_mysql(void **state)
     }
 }
 
+/* Does that statement of a step say this? And has the step so many? */
+static void says(const char *text, size_t statement, const char *part, size_t count)
+{
+    const char *at = text;
+    assert_int_equal(count_of(text, "?;") + 1, count);
+    for (size_t i = 0; i < statement; i++)
+        at = strstr(at, "?;") + 2;
+    const char *end = strstr(at, "?;");
+    BF_AUTO_STRING char *alone = bf_copy_bytes(at, end ? (size_t)(end - at) : strlen(at));
+    assert_non_null(strstr(alone, part));
+}
+
+/* What a journal keeps stands around the UPDATE, which is of nothing else; the numbers are those of mysql_control.c. */
+static void journal_of_mysql(void **state)
+{
+    (void)state;
+    static char reference[] = "`s`.`t` FORCE INDEX (`PRIMARY`)", stamp[] = "at", time[] = "timestamp(6)";
+    static char warned[] = "@@warning_count = 0", asked[] = "CAST(@@global.read_only AS CHAR)";
+    struct bf_table table = table_of(2);
+    struct bf_document text = document();
+    struct bf_column set[] = {table.set[0], {.name = stamp, .type = time, .declared = time}};
+    text.undo = BF_UNDO_JOURNAL;
+    table.reference = reference;
+    table.set = set;
+    table.stamp_count = 1;
+    table.clustered = table.locks_first = true;
+    struct bf_statements *statements = bf_dialect_mysql.render("J", &text, &table);
+    for (size_t split = 0; split <= 2; split++)
+        for (size_t leg = 0, legs = bf_leg_count(split, 2); leg < legs; leg++) {
+            char *const both[] = {statements->update[split][leg], statements->update_rest[split][leg]};
+            assert_null(statements->lock[split][leg]); /* what is kept is locked as it is read */
+            for (size_t i = 0; i < BF_COUNT(both); i++) {
+                size_t count = leg + 1 == legs ? 7 : 5;
+                says(both[i], 1, "@backfilld_changed + ROW_COUNT()", count);
+                says(both[i], 3, warned, count);
+                says(both[i], 4, "INSERT INTO backfilld.`undo_j_after`", count);
+                if (count == 7)
+                    says(both[i], 6, asked, count);
+            }
+            says(both[0], 0, " AND (x OR y) FOR UPDATE NOWAIT", leg + 1 == legs ? 7 : 5);
+            says(both[0], 2, "`s`.`t`.`b` = b.`key_b`) LIMIT 18446744073709551615", leg + 1 == legs ? 7 : 5);
+        }
+    says(statements->text[BF_STATEMENT_REDO_ASIDE], 9, warned, 17);
+    says(statements->text[BF_STATEMENT_REDO_ASIDE], 15, asked, 17);
+    const char *restore = statements->text[BF_STATEMENT_RESTORE];
+    says(restore, 5, "SET t.`a` = b.`before_a`, t.`at` = IF(t.`at` <=> a.`after_at`, b.`before_at`, t.`at`) WHERE", 10);
+    says(restore, 6, warned, 10);
+    says(restore, 8, asked, 10);
+    says(statements->text[BF_STATEMENT_LEAVE], 1, asked, 3);
+    says(statements->text[BF_STATEMENT_MAKE_JOURNAL], 3, "BEGIN", 4);
+    bf_statements_free(statements);
+}
+
+/* How a value is told from any other one: by its bytes, where equality says too little. */
+static void images_of_mysql(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *same;
+    } cases[] = {
+        {"bigint(20) unsigned", "t.`a` <=> b.`before_a`"},
+        {"varbinary(7)", "t.`a` <=> b.`before_a`"},
+        {"varchar(7)", "CAST(t.`a` AS BINARY) <=> CAST(b.`before_a` AS BINARY)"},
+        {"json", "CAST(CAST(t.`a` AS CHAR) AS BINARY) <=> CAST(CAST(b.`before_a` AS CHAR) AS BINARY)"},
+        {"double", "t.`a` <=> b.`before_a` AND CAST(t.`a` AS CHAR) <=> CAST(b.`before_a` AS CHAR)"},
+        {"enum('x','y')", "(t.`a` + 0 = 0) <=> (b.`before_a` + 0 = 0) AND CAST(t.`a` AS BINARY) <=> CAST(b.`before_a` AS BINARY)"},
+    };
+    for (size_t i = 0; i < BF_COUNT(cases); i++) {
+        struct bf_table table = table_of(1);
+        struct bf_column set = table.set[0];
+        struct bf_buffer buffer = {0};
+        BF_AUTO_STRING char *type = bf_copy_string(cases[i].type);
+        set.type = type;
+        table.set = &set;
+        bf_mysql_image_same(&buffer, &table, 0, "t.", "before", "b.");
+        BF_AUTO_STRING char *same = bf_buffer_take(&buffer);
+        assert_string_equal(same, cases[i].same);
+    }
+    static const struct {
+        const char *type, *charset, *kept;
+        int64_t octets;
+        size_t columns;
+    } kept[] = {
+        {"int(11)", NULL, "int(11)", 0, 3},
+        {"varchar(60)", " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "varchar(60) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", 240, 3},
+        {"varchar(64)", " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", 256, 3},
+        {"varchar(60)", " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", 240, 40},
+        {"binary(255)", NULL, "binary(255)", 255, 1},
+        {"varbinary(3000)", NULL, "blob", 3000, 1},
+        {"text /*M!100301 COMPRESSED*/", " CHARACTER SET latin1 COLLATE latin1_bin", "text CHARACTER SET latin1 COLLATE latin1_bin",
+         65535, 1},
+    };
+    for (size_t i = 0; i < BF_COUNT(kept); i++) {
+        BF_AUTO_STRING char *type = bf_mysql_kept_type(kept[i].type, kept[i].charset, kept[i].octets, kept[i].columns);
+        assert_string_equal(type, kept[i].kept);
+    }
+}
+
 /* A text to be prepared: what it holds is one literal, the parameters in it too. */
 static void quoted_by_mysql(void **state)
 {
@@ -284,22 +383,27 @@ static void raised_by_mysql(void **state)
     (void)state;
     static const struct {
         enum bf_statement step;
-        size_t statement;
+        size_t statement, count;
         enum bf_error_class error_class;
         bool warned;
     } cases[] = {
-        {BF_STATEMENT_FENCE, 0, BF_CLASS_NOT_PRIMARY, false}, {BF_STATEMENT_FENCE, 2, BF_CLASS_FENCE, false},
-        {BF_STATEMENT_UPDATE, 0, BF_CLASS_DATA, false},       {BF_STATEMENT_UPDATE, 1, BF_CLASS_DATA, true},
-        {BF_STATEMENT_UPDATE, 3, BF_CLASS_NOT_PRIMARY, false}, {BF_STATEMENT_LOCK, 0, BF_CLASS_DATA, false},
-        {BF_STATEMENT_SET_ASIDE, 1, BF_CLASS_DATA, false},    {BF_STATEMENT_SET_ASIDE, 2, BF_CLASS_RESOURCES, false},
-        {BF_STATEMENT_SET_ASIDE, 5, BF_CLASS_DATA, false},    {BF_STATEMENT_SET_ASIDE, 7, BF_CLASS_RESOURCES, false},
-        {BF_STATEMENT_REDO_ASIDE, 3, BF_CLASS_DATA, false},
-        {BF_STATEMENT_REDO_ASIDE, 4, BF_CLASS_DATA, true},    {BF_STATEMENT_REDO_ASIDE, 9, BF_CLASS_NOT_PRIMARY, false},
-        {BF_STATEMENT_FLUSH, 0, BF_CLASS_NOT_PRIMARY, false}, {BF_STATEMENT_WATCH, 1, BF_CLASS_DATA, false},
+        {BF_STATEMENT_FENCE, 0, 4, BF_CLASS_NOT_PRIMARY, false},      {BF_STATEMENT_FENCE, 2, 4, BF_CLASS_FENCE, false},
+        {BF_STATEMENT_UPDATE, 0, 2, BF_CLASS_DATA, false},            {BF_STATEMENT_UPDATE, 1, 2, BF_CLASS_DATA, true},
+        {BF_STATEMENT_UPDATE, 1, 4, BF_CLASS_DATA, true},             {BF_STATEMENT_UPDATE, 3, 4, BF_CLASS_NOT_PRIMARY, false},
+        {BF_STATEMENT_UPDATE, 2, 5, BF_CLASS_DATA, false},            {BF_STATEMENT_UPDATE, 3, 5, BF_CLASS_DATA, true},
+        {BF_STATEMENT_UPDATE, 3, 7, BF_CLASS_DATA, true},             {BF_STATEMENT_UPDATE, 6, 7, BF_CLASS_NOT_PRIMARY, false},
+        {BF_STATEMENT_LOCK, 0, 1, BF_CLASS_DATA, false},              {BF_STATEMENT_SET_ASIDE, 1, 11, BF_CLASS_DATA, false},
+        {BF_STATEMENT_SET_ASIDE, 2, 11, BF_CLASS_RESOURCES, false},   {BF_STATEMENT_SET_ASIDE, 5, 11, BF_CLASS_DATA, false},
+        {BF_STATEMENT_SET_ASIDE, 7, 11, BF_CLASS_RESOURCES, false},   {BF_STATEMENT_REDO_ASIDE, 3, 11, BF_CLASS_DATA, false},
+        {BF_STATEMENT_REDO_ASIDE, 4, 11, BF_CLASS_DATA, true},        {BF_STATEMENT_REDO_ASIDE, 9, 11, BF_CLASS_NOT_PRIMARY, false},
+        {BF_STATEMENT_REDO_ASIDE, 9, 17, BF_CLASS_DATA, true},        {BF_STATEMENT_REDO_ASIDE, 15, 17, BF_CLASS_NOT_PRIMARY, false},
+        {BF_STATEMENT_RESTORE, 5, 10, BF_CLASS_DATA, false},          {BF_STATEMENT_RESTORE, 6, 10, BF_CLASS_DATA, true},
+        {BF_STATEMENT_RESTORE, 8, 10, BF_CLASS_NOT_PRIMARY, false},   {BF_STATEMENT_LEAVE, 1, 3, BF_CLASS_NOT_PRIMARY, false},
+        {BF_STATEMENT_FLUSH, 0, 2, BF_CLASS_NOT_PRIMARY, false},      {BF_STATEMENT_WATCH, 1, 1, BF_CLASS_DATA, false},
     };
     for (size_t i = 0; i < BF_COUNT(cases); i++) {
-        assert_int_equal(bf_mysql_raised(cases[i].step, cases[i].statement), cases[i].error_class);
-        assert_int_equal(bf_mysql_warned(cases[i].step, cases[i].statement), cases[i].warned);
+        assert_int_equal(bf_mysql_raised(cases[i].step, cases[i].statement, cases[i].count), cases[i].error_class);
+        assert_int_equal(bf_mysql_warned(cases[i].step, cases[i].statement, cases[i].count), cases[i].warned);
     }
 }
 
@@ -332,6 +436,7 @@ int main(void)
                                        cmocka_unit_test(every_statement),
                                        cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(locks_of_mysql),
                                        cmocka_unit_test(raised_by_mysql), cmocka_unit_test(quoted_by_mysql),
+                                       cmocka_unit_test(journal_of_mysql), cmocka_unit_test(images_of_mysql),
                                        cmocka_unit_test(trial_of_mysql)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
