@@ -43,6 +43,10 @@ static char *kind_of(const struct bf_field *field)
         return bf_format("a text of up to %lld bytes", max);
     case BF_FIELD_WORD:
         return words_of(field->word);
+    case BF_FIELD_WORD_OR_SECTION: {
+        char *words BF_AUTO_STRING = words_of(field->word);
+        return bf_format("%s, or an object", words);
+    }
     case BF_FIELD_DURATION:
         return bf_format("a duration from %s to %s", bf_duration_format(field->min, low),
                          bf_duration_format(field->max, high));

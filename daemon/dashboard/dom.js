@@ -25,14 +25,22 @@ export function replace(element, ...children) {
   element.replaceChildren(...children.flat().filter(Boolean));
 }
 
-// A bar with its numbers for those who do not see it. `set(fraction or null, text)`.
+// Names beside their values; those without a value are left out.
+export function facts(pairs) {
+  return h("dl", {class: "facts"}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+}
+
+// A bar with its numbers for those who do not see it. `set(fraction or null, text, goes back)`.
 export function bar(label) {
   const fill = h("div", {class: "fill"});
   const said = {role: "progressbar", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100"};
   const element = h("div", {class: "bar", ...said}, fill);
   return {
     element,
-    set(fraction, text) {
+    set(fraction, text, back = false) {
+      element.classList.toggle("back", back);
+      element.setAttribute("aria-label", back ? `${label} of the way back` : label);
       fill.style.width = `${(fraction ?? 0) * 100}%`;
       if (fraction === null) element.removeAttribute("aria-valuenow");
       else element.setAttribute("aria-valuenow", String(Math.floor(fraction * 100)));

@@ -10,8 +10,8 @@ export function percent(fraction) {
   return fraction === null || fraction === undefined ? "?" : `${(Math.floor(fraction * 1000) / 10).toFixed(1)} %`;
 }
 
-export function rate(value) {
-  return value === null || value === undefined ? "" : `${number(value)} rows/s`;
+export function rate(value, what = "rows") {
+  return value === null || value === undefined ? "" : `${number(value)} ${what}/s`;
 }
 
 export function duration(seconds) {
@@ -24,6 +24,25 @@ export function duration(seconds) {
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
   if (whole < 86400) return `${Math.floor(whole / 3600)} h ${String(Math.floor(whole / 60) % 60).padStart(2, "0")} min`;
   return `${Math.floor(whole / 86400)} d ${Math.floor(whole / 3600) % 24} h`;
+}
+
+export function bytes(value) {
+  if (value === null || value === undefined) return "?";
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let at = 0;
+  for (; value >= 1024 && at < units.length - 1; at++) value /= 1024;
+  return `${at === 0 || value >= 100 ? number(value) : value.toFixed(1)} ${units[at]}`;
+}
+
+// One of a thing, or so many: count(2, "row") is "2 rows".
+export function count(value, word) {
+  return `${number(value)} ${word}${value === 1 ? "" : "s"}`;
+}
+
+// How long until then; "" where that is over.
+export function ahead(time) {
+  const seconds = time ? (new Date(time).getTime() - Date.now()) / 1000 : 0;
+  return seconds > 0 ? duration(Math.round(seconds)) : "";
 }
 
 // `time` is a text of the daemon's, or milliseconds.
@@ -65,8 +84,14 @@ function held(job) {
   return WAITING.has(job.activity) || (job.activity && job.reason);
 }
 
+// It takes back what it did, or stopped on the way.
+export function goesBack(job) {
+  return job.direction === "back";
+}
+
 export function stateText(job) {
-  const state = words(job.state);
+  const onTheWay = goesBack(job) && !job.state.startsWith("roll");
+  const state = words(job.state) + (onTheWay ? " (going back)" : "");
   return held(job) ? `${state}: ${job.activity === "holding" ? "holding" : "backing off"}` : state;
 }
 

@@ -1,17 +1,15 @@
 // One job: where it stands and why, what can be done about it, its charts, time ledger, events, plan and document.
-import {bar, h, replace, say, show} from "./dom.js";
+import {bar, facts, h, replace, say, show} from "./dom.js";
 import * as format from "./format.js";
 import {get, isBuilt, jobPath} from "./api.js";
 import {jobs, on, put} from "./live.js";
 import {chartsOf} from "./charts.js";
+import {badRows} from "./badrows.js";
+import {planSection} from "./plan.js";
+import {wayBack} from "./wayback.js";
 import * as questions from "./questions.js";
 
 const EVENTS_MAX = 200;
-
-function facts(pairs) {
-  return h("dl", {class: "facts"}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
-    .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
-}
 
 function eventRow(event) {
   const what = event.to ? `${format.words(event.from)} → ${format.words(event.to)}` : format.words(event.type);
@@ -99,59 +97,24 @@ function triggerList() {
   };
 }
 
-function riskList(reasons) {
-  const order = ["RED", "YELLOW"];
-  const sorted = [...reasons].sort((one, other) => order.indexOf(one.risk) - order.indexOf(other.risk));
-  return sorted.length > 0 && h("ul", {class: "risks", "aria-label": "Reasons of the risk"}, sorted.map((reason) =>
-    h("li", {}, h("span", {class: `risk ${String(reason.risk).toLowerCase()}`}, reason.risk), ` ${reason.text}`)));
-}
-
-// Read when there is a plan, when it is another one, and when the job's end says what came of it.
-function planSection() {
-  const place = h("div", {}, h("p", {class: "quiet"}, "No plan yet."));
-  const element = h("section", {"aria-label": "Plan"}, h("h2", {}, "Plan"), place);
-  let shown = null;
-  const update = (job) => {
-    const now = `${job.plan?.hash}/${format.isEnded(job)}`;
-    if (!job.plan || now === shown) return;
-    shown = now;
-    readPlan(job, place);
-  };
-  return {element, update};
-}
-
-function readPlan(job, place) {
-  get(jobPath(job.id, "/plan")).then((plan) => {
-    const isSingle = (value) => typeof value !== "object" || value === null;
-    const apart = ["statement", "card", "risk", "took"];
-    const single = Object.entries(plan).filter(([name, value]) => isSingle(value) && !apart.includes(name));
-    const text = (value) => (typeof value === "number" ? format.number(value) : String(value));
-    const {estimate, took} = plan;
-    const range = estimate?.seconds_low != null &&
-      `${format.duration(estimate.seconds_low)} to ${format.duration(estimate.seconds_high)} of work`;
-    const verdict = {true: ", as estimated", false: ", not as estimated"}[took?.as_estimated] ?? "";
-    const shown = (name, value) => (name === "bytes" ? `${format.number(value / 1048576)} MiB` : text(value));
-    replace(place, plan.risk && h("p", {}, "Risk: ", h("span", {class: `risk ${plan.risk.toLowerCase()}`}, plan.risk)),
-      riskList(plan.reasons ?? []), facts([["key", (plan.key ?? []).map((column) => `${column.column} ${column.type}`).join(", ")],
-      ["estimate", range || ""], ["took", took ? `${format.duration(took.seconds)} of work${verdict}` : ""],
-      ...single.map(([name, value]) => [format.words(name), value === null ? "" : shown(name, value)])]),
-    plan.statement && h("pre", {}, plan.statement),
-    plan.card && h("details", {}, h("summary", {}, "The card"), h("pre", {class: "card"}, plan.card)));
-  }, (error) => replace(place, h("p", {class: "quiet"}, error.message)));
-}
-
-// Keys of rows in quarantine or in conflict, where the daemon has them.
-function rowsSection(job, title, path) {
-  const section = h("section", {"aria-label": title, hidden: true});
-  isBuilt("get", `/v1/jobs/{job}${path}`).then(async (built) => {
-    if (!built) return;
-    const page = await get(jobPath(job.id, path));
-    const rows = Object.values(page).find(Array.isArray) ?? [];
-    if (rows.length === 0) return;
-    replace(section, h("h2", {}, title), h("pre", {}, rows.map((row) => JSON.stringify(row)).join("\n")));
-    show(section, true);
-  }).catch(() => {});
-  return section;
+// What was done so far, in the direction in which the job goes.
+function numbersOf(job) {
+  const {progress, rollback} = job;
+  if (rollback) {
+    const of = rollback.rows === null ? "" : ` of ${format.number(rollback.rows)}`;
+    if (job.undo?.by === "inverse") {
+      return [`${format.count(rollback.rows_restored, "row")} changed back`,
+        `${format.number(rollback.rows_seen)}${of} looked at`, format.rate(progress.rate)];
+    }
+    return [`${format.count(rollback.rows_restored, "change")} taken back`,
+      rollback.conflicts > 0 ? `${format.count(rollback.conflicts, "conflict")} left alone` : "no conflicts",
+      `${format.number(rollback.rows_seen)}${of} looked at`, format.rate(progress.rate, "changes")];
+  }
+  const bad = [["rows_bad", "bad"], ["rows_set_aside", "set aside"]].filter(([name]) => progress[name] > 0)
+    .map(([name, word]) => `${format.number(progress[name])} ${word}`);
+  const of = progress.rows_estimated > progress.rows_scanned ? ` of about ${format.number(progress.rows_estimated)}` : "";
+  return [`${format.number(progress.rows_changed)} rows changed`, `${format.number(progress.rows_scanned)}${of} scanned`,
+    format.rate(progress.rate), ...bad, progress.pass > 1 ? `pass ${progress.pass}` : ""];
 }
 
 function build(main, first) {
@@ -159,7 +122,8 @@ function build(main, first) {
   const done = bar("Progress"), share = h("b", {class: "share"}), left = h("span", {class: "left"});
   const numbers = h("p", {class: "numbers"});
   const seconds = ledger(), triggers = triggerList(), charts = chartsOf(first), events = eventList(first);
-  const plan = planSection();
+  const plan = planSection(), back = wayBack(first), bad = badRows(first);
+  let turned = false;
   const buttonOf = (order) => h("button", {
     type: "button", hidden: true, "aria-label": `${questions.orderTitle(order)} ${first.name}`,
     class: questions.isDanger(order) ? "danger" : order === "approve" || order === "resume" ? "primary" : "",
@@ -176,8 +140,8 @@ function build(main, first) {
     h("div", {class: "progress-line"}, done.element, share, left),
     numbers,
     h("div", {class: "orders", role: "group", "aria-label": "Orders"}, [...buttons.values()]),
-  ), h("p", {class: "description"}, first.description ?? ""), charts.element, seconds.element, triggers.element, events.element, details,
-  plan.element, rowsSection(first, "Bad rows", "/bad-rows"), rowsSection(first, "Conflicts", "/conflicts"),
+  ), h("p", {class: "description"}, first.description ?? ""), charts.element, seconds.element, triggers.element, bad.element, back.elements,
+  events.element, details, plan.element,
   h("section", {"aria-label": "Document"}, h("h2", {}, "Document"), documentText));
 
   function update(job) {
@@ -192,23 +156,20 @@ function build(main, first) {
         reason.until && `until ${format.clock(reason.until)}`].filter(Boolean).join(" · "));
       why.title = `${reason.code}${reason.since ? ` since ${reason.since}` : ""}`;
     }
-    done.set(progress.fraction, percent);
-    say(share, percent);
+    done.set(progress.fraction, percent, format.goesBack(job));
+    say(share, format.goesBack(job) ? `${percent} back` : percent);
     say(left, eta ? `${eta} left` : format.isEnded(job) && job.ended_at ? `ended ${format.clock(job.ended_at)}` : "");
-    const bad = [["rows_bad", "bad"], ["rows_set_aside", "set aside"]].filter(([name]) => progress[name] > 0)
-      .map(([name, word]) => `${format.number(progress[name])} ${word}`);
-    const more = progress.rows_estimated > progress.rows_scanned;
-    const of = more ? ` of about ${format.number(progress.rows_estimated)}` : "";
-    say(numbers, [`${format.number(progress.rows_changed)} rows changed`,
-      `${format.number(progress.rows_scanned)}${of} scanned`,
-      format.rate(progress.rate), ...bad, progress.pass > 1 ? `pass ${progress.pass}` : ""].filter(Boolean).join(" · "));
+    say(numbers, numbersOf(job).filter(Boolean).join(" · "));
+    back.update(job);
+    bad.update(job);
+    if (job.rollback && !turned) charts.element.before(...back.elements); // by now it is what matters most
+    turned = Boolean(job.rollback);
     for (const [order, button] of buttons) show(button, questions.isPossible(order, job) && possible.get(order) === true);
     seconds.set(progress.seconds);
     triggers.set(job);
     plan.update(job);
     if (job.ended_at) charts.end(job.ended_at);
-    replace(details, facts([["Table", job.table], ["Target", job.target],
-      ["Direction", job.direction === "back" ? "back" : ""], ["Owner", job.owner],
+    replace(details, facts([["Table", job.table], ["Target", job.target], ["Owner", job.owner],
       ["Labels", Object.entries(job.labels ?? {}).map(([name, value]) => `${name}=${value}`).join(", ")],
       ["Submitted", `${format.clock(job.created_at)}${job.submitted_by ? ` by ${job.submitted_by}` : ""}`],
       ["Approved by", job.approved_by], ["Started", format.clock(job.started_at)],

@@ -32,8 +32,9 @@ function makeRow() {
       state.className = `state ${format.kind(job)}`;
       say(state, format.stateText(job));
       const percent = format.percent(job.progress.fraction);
-      progress.set(job.progress.fraction, percent);
-      say(share, percent);
+      const back = format.goesBack(job);
+      progress.set(job.progress.fraction, percent, back);
+      say(share, back ? `${percent} back` : percent);
       say(rate, format.rate(job.progress.rate));
       say(eta, format.eta(job));
       say(why, format.reasonText(job));

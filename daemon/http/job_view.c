@@ -158,8 +158,10 @@ static json_t *undo_view(const struct bf_job *job, const struct bf_record *recor
 {
     const struct bf_way_back *back = &record->back;
     if (record->document->undo == BF_UNDO_NONE) return json_null();
+    bool journal = record->document->undo == BF_UNDO_JOURNAL;
     json_t *view = json_object();
-    json_object_set_new(view, "rows", known(back->rows));
+    json_object_set_new(view, "by", json_string(journal ? "journal" : "inverse"));
+    json_object_set_new(view, "rows", journal ? known(back->rows) : json_null());
     json_object_set_new(view, "bytes", known(back->bytes));
     json_object_set_new(view, "until", bf_json_time(bf_job_undo_until(job)));
     json_object_set_new(view, "dropped", json_boolean(back->dropped));
@@ -174,7 +176,7 @@ static json_t *rollback_view(const struct bf_record *record)
     json_object_set_new(view, "rows", known(back->rows));
     json_object_set_new(view, "rows_seen", json_integer(back->seen));
     json_object_set_new(view, "rows_restored", json_integer(back->seen - back->conflicts));
-    json_object_set_new(view, "conflicts", json_integer(back->conflicts));
+    json_object_set_new(view, "conflicts", json_integer(record->document->undo == BF_UNDO_JOURNAL ? back->conflicts : 0));
     json_object_set_new(view, "batches", json_integer(back->batches));
     return view;
 }
@@ -193,6 +195,8 @@ json_t *bf_job_progress_view(const struct bf_job *job)
     json_object_set_new(view, "reason", reason_view(&reason));
     json_object_set_new(view, "progress", progress_view(job, record));
     json_object_set_new(view, "triggers", triggers_view(job));
+    json_object_set_new(view, "undo", undo_view(job, record));
+    json_object_set_new(view, "rollback", rollback_view(record));
     json_object_set_new(view, "updated_at", bf_json_time(record->updated_at));
     json_object_set_new(view, "started_at", bf_json_time(record->started_at));
     json_object_set_new(view, "ended_at", bf_json_time(record->ended_at));

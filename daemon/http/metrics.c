@@ -19,6 +19,7 @@ struct shown {
     const struct bf_job *job;
     const struct bf_record *record;
     struct bf_meter meter;
+    bool past; /* it is there for its undo journal alone */
 };
 
 struct page {
@@ -148,26 +149,60 @@ static void write_checkpoint_age(struct page *page, const struct shown *shown)
     if (shown->meter.checkpoint_age >= 0) write_number(page, shown, (double)shown->meter.checkpoint_age / 1000);
 }
 
+static void write_rows_restored(struct page *page, const struct shown *shown)
+{
+    if (shown->record->direction == BF_DIRECTION_BACK) write_number(page, shown, (double)shown->meter.rows_restored);
+}
+
+static void write_conflicts(struct page *page, const struct shown *shown)
+{
+    for (enum bf_conflict_kind kind = 0; kind < BF_CONFLICT_KIND_COUNT; kind++)
+        if (shown->record->direction == BF_DIRECTION_BACK)
+            write_line(page, shown, NULL, "kind", bf_conflict_kind_name(kind), (double)shown->meter.conflicts[kind]);
+}
+
+static void write_undo_bytes(struct page *page, const struct shown *shown)
+{
+    const struct bf_way_back *back = &shown->record->back;
+    if (shown->record->document->undo == BF_UNDO_JOURNAL && !back->dropped && back->bytes >= 0)
+        write_number(page, shown, (double)back->bytes);
+}
+
+static void write_undo_until(struct page *page, const struct shown *shown)
+{
+    int64_t until = bf_job_undo_until(shown->job);
+    if (until > 0) write_number(page, shown, (double)until / 1000);
+}
+
 static const struct family {
     const char *name, *type, *help;
     void (*write)(struct page *page, const struct shown *shown);
+    bool of_journal; /* as long as it is kept, for jobs that are not shown any more, too */
 } families[] = {
-    {"backfilld_rows_scanned_total", "counter", "Rows looked at, since the daemon started.", write_rows_scanned},
-    {"backfilld_rows_changed_total", "counter", "Rows changed, since the daemon started.", write_rows_changed},
+    {"backfilld_rows_scanned_total", "counter", "Rows looked at, since the daemon started.", write_rows_scanned, false},
+    {"backfilld_rows_changed_total", "counter", "Rows changed, since the daemon started.", write_rows_changed, false},
     {"backfilld_rows_set_aside_total", "counter", "Rows that others had locked and that were left for later.",
-     write_rows_set_aside},
-    {"backfilld_yields_total", "counter", "How often the job gave way to a session that waited for it.", write_yields},
-    {"backfilld_batch_rows", "gauge", "Rows that the next batch is to scan.", write_batch_rows},
-    {"backfilld_batch_seconds", "histogram", "How long batches took, by the server's clock.", write_batch_seconds},
-    {"backfilld_sleep_seconds_total", "counter", "Time slept between batches.", write_sleep_seconds},
-    {"backfilld_hold_seconds_total", "counter", "Time in which the job held or backed off, by reason.", write_hold_seconds},
-    {"backfilld_retries_total", "counter", "How often the job backed off to try again, by reason.", write_retries},
-    {"backfilld_state", "gauge", "1 for the state that the job is in.", write_state},
-    {"backfilld_stuck", "gauge", "1 while nothing moved for longer than limits.stuck_after.", write_stuck},
-    {"backfilld_progress_ratio", "gauge", "How much is done, 0 to 1; absent while unknown.", write_progress_ratio},
-    {"backfilld_eta_seconds", "gauge", "Time until the end at the present rate; absent while unknown.", write_eta_seconds},
+     write_rows_set_aside, false},
+    {"backfilld_yields_total", "counter", "How often the job gave way to a session that waited for it.", write_yields, false},
+    {"backfilld_batch_rows", "gauge", "Rows that the next batch is to scan.", write_batch_rows, false},
+    {"backfilld_batch_seconds", "histogram", "How long batches took, by the server's clock.", write_batch_seconds, false},
+    {"backfilld_sleep_seconds_total", "counter", "Time slept between batches.", write_sleep_seconds, false},
+    {"backfilld_hold_seconds_total", "counter", "Time in which the job held or backed off, by reason.", write_hold_seconds, false},
+    {"backfilld_retries_total", "counter", "How often the job backed off to try again, by reason.", write_retries, false},
+    {"backfilld_state", "gauge", "1 for the state that the job is in.", write_state, false},
+    {"backfilld_stuck", "gauge", "1 while nothing moved for longer than limits.stuck_after.", write_stuck, false},
+    {"backfilld_progress_ratio", "gauge", "How much is done, 0 to 1; absent while unknown.", write_progress_ratio, false},
+    {"backfilld_eta_seconds", "gauge", "Time until the end at the present rate; absent while unknown.", write_eta_seconds, false},
     {"backfilld_checkpoint_age_seconds", "gauge", "Time since the checkpoint was last written; absent unless at work.",
-     write_checkpoint_age},
+     write_checkpoint_age, false},
+    {"backfilld_rows_restored_total", "counter", "Changes that a rollback took back, since the daemon started.",
+     write_rows_restored, false},
+    {"backfilld_conflicts_total", "counter", "Changes that a rollback left alone, by kind, since the daemon started.",
+     write_conflicts, false},
+    {"backfilld_undo_bytes", "gauge", "Size of the undo journal when it was last looked at; absent without one.",
+     write_undo_bytes, true},
+    {"backfilld_undo_until_timestamp_seconds", "gauge", "When the undo journal of an ended job is dropped, unix time.",
+     write_undo_until, true},
 };
 
 /* ---- targets ---- */
@@ -227,6 +262,11 @@ static bool is_shown(const struct bf_record *record, int64_t now)
            now - record->ended_at < SHOWN_AFTER_END;
 }
 
+static bool has_journal(const struct bf_job *job)
+{
+    return bf_job_undo_until(job) > 0;
+}
+
 /* By name, the newest of each name first. */
 static int by_name(const void *a, const void *b)
 {
@@ -243,13 +283,13 @@ static struct shown *list_shown(const struct bf_engine *engine, size_t *ret_coun
     size_t count = 0, kept = 0, capacity = 0;
     struct shown *list = NULL;
     for (const struct bf_job *job = NULL; (job = bf_engine_next_job(engine, job));) {
-        if (!is_shown(bf_job_record(job), now)) continue;
+        bool past = !is_shown(bf_job_record(job), now);
+        if (past && !has_journal(job)) continue;
         if (count == capacity) {
             capacity = capacity ? 2 * capacity : 32;
             list = bf_reallocate(list, capacity * sizeof *list);
         }
-        list[count].job = job;
-        list[count++].record = bf_job_record(job);
+        list[count++] = (struct shown){.job = job, .record = bf_job_record(job), .past = past};
     }
     if (count > 0) qsort(list, count, sizeof *list, by_name);
     /* Two series with the same labels are an error: of several jobs of one name the newest is the one that is meant. */
@@ -291,7 +331,8 @@ void bf_handle_metrics(struct bf_http_request *request)
     struct shown *list = list_shown(request->http->engine, &count);
     for (size_t f = 0; f < BF_COUNT(families); f++) {
         begin_family(&page, families[f].name, families[f].type, families[f].help);
-        for (size_t i = 0; i < count; i++) families[f].write(&page, &list[i]);
+        for (size_t i = 0; i < count; i++)
+            if (!list[i].past || families[f].of_journal) families[f].write(&page, &list[i]);
     }
     const struct bf_engine *engine = request->http->engine;
     begin_family(&page, "backfilld_signal_value", "gauge", "A measured pressure on the target, in the unit of its kind.");

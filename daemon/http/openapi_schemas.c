@@ -67,6 +67,7 @@ static const struct member members[] = {
     {"Progress", "seconds", "{number}", "the time ledger: by activity and reason"},
     {"Progress", "resumed", "count", "how often the job was taken up again"},
     {"Progress", "round_trips", "count", "to the target, since the job was taken up"},
+    {"Undo", "by", "string", "journal; or inverse: the author's"},
     {"Undo", "rows", "count?", "changes in the journal; null: not known"},
     {"Undo", "bytes", "count?", "that the journal takes on the target; null: not known"},
     {"Undo", "until", "time?", "when it is dropped; null: the job is not at its end"},

@@ -102,6 +102,7 @@ static uint64_t look_at(const struct bf_job *job)
 {
     const struct bf_record *record = bf_job_record(job);
     const struct bf_progress *progress = &record->progress;
+    const struct bf_way_back *back = &record->back;
     struct bf_reason reason = bf_job_reason(job);
     double rate = bf_job_rate(job);
     int64_t numbers[] = {(int64_t)record->state,   (int64_t)bf_job_activity(job), (int64_t)reason.code,
@@ -109,7 +110,9 @@ static uint64_t look_at(const struct bf_job *job)
                          progress->rows_scanned,   progress->rows_changed,        progress->rows_estimated,
                          progress->batches,        progress->batch_rows,          progress->pass,
                          progress->resumed,        progress->rows_set_aside,      progress->yields,
-                         (int64_t)rate};
+                         (int64_t)rate,            (int64_t)record->direction,    record->ended_at,
+                         back->rows,               back->bytes,                   back->seen,
+                         back->conflicts,          back->batches,                 back->dropped};
     uint64_t hash = UINT64_C(14695981039346656037);
     mix(&hash, record->id, sizeof record->id);
     mix(&hash, numbers, sizeof numbers);

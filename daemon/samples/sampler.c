@@ -236,14 +236,25 @@ static struct levels levels_now(struct bf_sampler *sampler, struct series *serie
     return levels;
 }
 
+/* Forward, or back: a job does one of them at a time. */
+static int64_t looked_at(const struct bf_meter *meter)
+{
+    return meter->rows_scanned + meter->rows_looked_back;
+}
+
+static int64_t written(const struct bf_meter *meter)
+{
+    return meter->rows_changed + meter->rows_restored;
+}
+
 static void look(struct bf_sampler *sampler, struct series *series, const struct bf_job *job, int64_t now)
 {
     struct bf_meter meter;
     const struct bf_meter *seen = &series->seen;
     bf_job_meter(job, &meter);
     struct bf_sample sample = {.at = now - now % BF_SAMPLE_FINE,
-                              .rows_scanned = meter.rows_scanned - seen->rows_scanned,
-                              .rows_changed = meter.rows_changed - seen->rows_changed,
+                              .rows_scanned = looked_at(&meter) - looked_at(seen),
+                              .rows_changed = written(&meter) - written(seen),
                               .batches = meter.batches - seen->batches,
                               .batch_time = meter.batch_time - seen->batch_time,
                               .batch_rows = bf_job_record(job)->progress.batch_rows,

@@ -296,6 +296,7 @@ void bf_engine_retain(struct bf_engine *engine);
 /* meter.c */
 void bf_meter_look(struct bf_job *job); /* after every step */
 void bf_meter_free(struct bf_job *job);
+void bf_meter_conflicts(struct bf_job *job, enum bf_conflict_kind kind, int64_t count);
 
 /* scheduler.c */
 void bf_engine_schedule(struct bf_engine *engine);

@@ -5,6 +5,16 @@
 #include "allocate.h"
 #include "internal.h"
 
+const char *bf_conflict_kind_name(enum bf_conflict_kind kind)
+{
+    static const char *const names[] = {
+#define X(constant, name) #name,
+        BF_CONFLICT_KINDS(X)
+#undef X
+    };
+    return names[kind];
+}
+
 const int64_t bf_batch_bounds[BF_BATCH_BOUNDS] = {5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000};
 
 struct bf_metering {
@@ -17,7 +27,7 @@ struct bf_metering {
         int attempts;
         int64_t batches;
     } walks[BF_SLICES_MAX];
-    int64_t scanned, changed, set_aside, yields; /* of the record, as last seen */
+    int64_t scanned, changed, set_aside, yields, seen_back, conflicts; /* of the record, as last seen */
 };
 
 static bool waits(enum bf_activity activity)
@@ -57,6 +67,24 @@ static void remember(struct bf_metering *metering, const struct bf_job *job)
     metering->changed = progress->rows_changed;
     metering->set_aside = progress->rows_set_aside;
     metering->yields = progress->yields;
+    metering->seen_back = job->record.back.seen;
+    metering->conflicts = job->record.back.conflicts;
+}
+
+/* A batch of the way back was committed: by how many rows, and how many of them it left alone. */
+static void count_back(struct bf_metering *metering, const struct bf_way_back *back)
+{
+    int64_t looked = back->seen - metering->seen_back, left = back->conflicts - metering->conflicts;
+    if (looked < 0) /* a fail-over took something back */
+        return;
+    metering->meter.rows_looked_back += looked;
+    metering->meter.rows_restored += looked > left ? looked - left : 0; /* what was set aside is done later: left goes down */
+}
+
+void bf_meter_conflicts(struct bf_job *job, enum bf_conflict_kind kind, int64_t count)
+{
+    if (job->metering)
+        job->metering->meter.conflicts[kind] += count;
 }
 
 void bf_meter_look(struct bf_job *job)
@@ -89,6 +117,7 @@ void bf_meter_look(struct bf_job *job)
         meter->rows_set_aside += progress->rows_set_aside - metering->set_aside;
     if (progress->yields > metering->yields)
         meter->yields += progress->yields - metering->yields;
+    count_back(metering, &job->record.back);
     remember(metering, job);
     metering->at = now;
     metering->working = working;

@@ -11,6 +11,20 @@
 
 struct bf_job;
 
+/* Why a change is not taken back. X(CONSTANT, name); all but the last one in the order in which RESTORE tells them. */
+#define BF_CONFLICT_KINDS(X) \
+    X(CHANGED, changed)      \
+    X(DELETED, deleted)      \
+    X(ALTERED, altered)      \
+    X(REFUSED, refused)
+
+enum bf_conflict_kind {
+#define X(constant, name) BF_CONFLICT_##constant,
+    BF_CONFLICT_KINDS(X)
+#undef X
+        BF_CONFLICT_KIND_COUNT
+};
+
 enum { BF_BATCH_BOUNDS = 12 };
 /* Milliseconds, rising: the upper bounds of the classes in which batches are counted; above the last there is one more. */
 extern const int64_t bf_batch_bounds[BF_BATCH_BOUNDS];
@@ -24,10 +38,13 @@ struct bf_meter {
     int64_t batch_times[BF_BATCH_BOUNDS + 1]; /* batches in each class */
     int64_t rows_scanned, rows_changed;       /* by this daemon, what a fail-over took back and it did again included */
     int64_t rows_set_aside, yields;           /* how often a row was, and the job gave way */
+    int64_t rows_looked_back, rows_restored;  /* changes that the way back looked at, and took back */
+    int64_t conflicts[BF_CONFLICT_KIND_COUNT]; /* changes that it left alone */
     int64_t checkpoint_age;           /* milliseconds since the checkpoint was last written; -1: it is not at work */
 };
 
 /* As of now; zeros where the job never worked. */
 void bf_job_meter(const struct bf_job *job, struct bf_meter *ret_meter);
+const char *bf_conflict_kind_name(enum bf_conflict_kind kind);
 
 #endif

@@ -245,11 +245,22 @@ void bf_back_looked(struct bf_walk *walk)
     walk->phase = BF_PHASE_READY;
 }
 
-static void committed(struct bf_walk *walk, int64_t conflicts)
+/* As RESTORE, or LEAVE, tells them. */
+static void count_conflicts(struct bf_walk *walk, const struct bf_answer *restore)
+{
+    for (enum bf_conflict_kind kind = 0; kind < BF_CONFLICT_REFUSED; kind++)
+        if (!walk->back.leave)
+            bf_meter_conflicts(walk->job, kind, bf_answer_number(restore, 0, 2 + (size_t)kind));
+    if (walk->back.leave)
+        bf_meter_conflicts(walk->job, BF_CONFLICT_REFUSED, bf_answer_number(restore, 0, 1));
+    walk->job->record.back.conflicts += bf_answer_number(restore, 0, 1);
+}
+
+static void committed(struct bf_walk *walk, const struct bf_answer *restore)
 {
     struct bf_job *job = walk->job;
     struct bf_back *back = &walk->back;
-    int64_t rows = back->to - back->from + 1, time = bf_job_now(job) - walk->batch_started;
+    int64_t rows = back->to - back->from + 1, conflicts = bf_answer_number(restore, 0, 1), time = bf_job_now(job) - walk->batch_started;
     walk->unsettled = false;
     walk->seq++;
     walk->attempts = walk->definition_errors = 0;
@@ -260,11 +271,11 @@ static void committed(struct bf_walk *walk, int64_t conflicts)
     back->leave = false;
     back->most = back->most && 2 * rows < walk->size.rows ? 2 * rows : 0;
     walk->part.rows_scanned = job->record.back.seen += rows;
-    job->record.back.conflicts += conflicts;
     walk->part.rows_changed = job->record.back.seen - job->record.back.conflicts;
     walk->part.batches = ++job->record.back.batches;
     show_position(walk);
     job->record.progress.batch_rows = bf_size_batch(&walk->size, rows, rows - conflicts, time * 1000);
+    count_conflicts(walk, restore);
     walk->batch = (struct bf_batch){.time = time * 1000, .scanned = rows, .changed = rows, .log_bytes = -1};
     walk->sleep_until = walk->batch_ended + bf_walk_sleep(walk);
     bf_walk_take_sample(walk, job->record.back.seen);
@@ -284,7 +295,7 @@ void bf_back_restored(struct bf_walk *walk)
         return;
     }
     bool whole = bf_answer_number(restore, 0, 0) == rows;
-    committed(walk, bf_answer_number(restore, 0, 1));
+    committed(walk, restore);
     walk->phase = BF_PHASE_READY;
     if (!whole)
         bf_walk_end(walk, BF_STATE_FAILED, BF_CHECKPOINT_LOST,

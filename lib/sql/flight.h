@@ -111,8 +111,9 @@ enum bf_error_class {
       "slice, seq, part : slice, seq, part, rows; the entry of the journal that comes before that one, which is the one " \
       "to be taken back next; no row: there is none")                                                                  \
     X(RESTORE, restore,                                                                                                \
-      "id, slice, seq, part, from, to : looked at, conflicts; of that entry the changes with these numbers (from 1) are " \
-      "taken back where the row still holds what the job left in it, byte for byte; the rest is written down as conflicts") \
+      "id, slice, seq, part, from, to : looked at, conflicts, and how many of these are changed, deleted, altered; of "  \
+      "that entry the changes with these numbers (from 1) are taken back where the row still holds what the job left in " \
+      "it, byte for byte; the rest is written down as conflicts")                                                       \
     X(LEAVE, leave, "as RESTORE; no row is touched, because the server refuses it: all of them are conflicts")          \
     X(COUNT_CONFLICTS, count_conflicts, "id : conflicts")                                                              \
     X(CONFLICTS, conflicts,                                                                                            \

@@ -350,8 +350,9 @@ static void leave(struct bf_buffer *buffer, const struct bf_table *table)
 
 static void counted(struct bf_buffer *buffer)
 {
-    bf_buffer_text(buffer, " RETURNING 1) SELECT (SELECT count(*) FROM backfilld_undo) AS looked_at, "
-                           "(SELECT count(*) FROM backfilld_left) AS conflicts");
+    bf_buffer_text(buffer, " RETURNING kind) SELECT (SELECT count(*) FROM backfilld_undo) AS looked_at, count(*) AS conflicts, "
+                           "count(*) FILTER (WHERE kind = 'changed') AS changed, count(*) FILTER (WHERE kind = 'deleted') "
+                           "AS deleted, count(*) FILTER (WHERE kind = 'altered') AS altered FROM backfilld_left");
 }
 
 char *bf_postgresql_leave(const char *job, const struct bf_document *document, const struct bf_table *table)

@@ -213,6 +213,77 @@ def test_on_a_phone_by_keyboard_and_all_at_once(page, daemon, database):
     page.wait(".title .state", "running")
 
 
+def keyed(database, rows=400):
+    """A text as key, and one that is hostile; it sorts first."""
+    database.execute("CREATE TABLE things (id text COLLATE \"C\" PRIMARY KEY, n int NOT NULL)")
+    database.execute(f"INSERT INTO things SELECT 'k' || lpad(g::text, 4, '0'), g FROM generate_series(2, {rows}) g")
+    database.execute("INSERT INTO things VALUES (%s, 1)", (HOSTILE,))
+    database.analyze("things")
+
+
+def test_a_rollback_says_first_what_it_would_do(page, daemon, database):
+    """The question with the dry run's numbers, the way back with its reason, the conflicts by key, and the end of the journal."""
+    keyed(database)
+    job = daemon.submit(document("things", {"n": "n + 1000"}, name="first", undo="journal", pace=pace(100), limits={"lock_timeout": "200ms"}))
+    daemon.wait(job, "completed")
+    database.execute("UPDATE things SET n = -1 WHERE id < 'k0130'")
+    database.execute("DELETE FROM things WHERE id = 'k0400'")
+    page.open(daemon, "#/jobs/first")
+    page.wait("section[aria-label='Way back']", "400 changes, ")
+    page.wait("section[aria-label='Way back']", "(6 d 23 h)")
+    with database.connect() as holder, holder.transaction():
+        holder.execute("SELECT FROM things WHERE id = 'k0200' FOR UPDATE")
+        page.press("Roll back first")
+        page.wait("dialog", "first takes back what it changed in things on shop")
+        page.wait("dialog .would", "270 rows")
+        for part in ("130 (every row was looked at: 129 changed by others since, 1 deleted)", "(6 d 23 h)", "400 changes, "):
+            assert part in page.text("dialog .would"), page.text("dialog")
+        assert daemon.job(job)["state"] == "completed", "a question changes nothing"
+        page.type("the wrong rows", KEYS.ENTER)
+        page.wait(".title .state", "rolling back")
+        page.wait(".progress-line .share", " back")
+        page.wait("p.reason", "lock")
+        page.wait(".numbers", "199 changes taken back · 1 conflict left alone · 200 of 400 looked at")
+        assert page.find(".progress-line .bar.back")[0].get_attribute("aria-label") == "Progress of the way back"
+        page.press("Pause first")
+        page.wait("dialog", "first ends or takes back its batch")
+        page.type(KEYS.ENTER)
+        page.wait(".title .state", "paused (going back)")
+        assert "Roll back first" not in page.text(".orders button")
+        page.press("Resume first")
+        page.wait("dialog", "goes on taking back from where it stands")
+        page.type(KEYS.ENTER)
+        page.wait(".title .state", "rolling back")
+    page.wait(".title .state", "rolled back", 30)
+    page.wait(".numbers", "270 changes taken back · 130 conflicts left alone")
+    page.wait(".events", "the wrong rows")
+    page.wait("section[aria-label=Conflicts]", HOSTILE)
+    listed = "section[aria-label=Conflicts] tbody tr"
+    assert len(page.find(listed)) == 100
+    page.press("Show more")
+    until(lambda: len(page.find(listed)) == 130, 10, "the rest is listed, too")
+    assert "k0400 deleted since" in " ".join(page.text(f"{listed}:last-child").split())
+    assert page.driver.execute_script("return [document.querySelectorAll('main img, main script').length, window.hacked ?? 0]") == [0, 0]
+    page.view(390, 844)
+    page.press("Drop the way back of first")
+    page.wait("dialog", "cannot be rolled back any more")
+    assert page.driver.execute_script("return document.documentElement.scrollWidth") <= 390
+    assert not page.find("dialog button[type=submit]")[0].is_enabled()
+    page.type("first", KEYS.ENTER)
+    page.wait("section[aria-label='Way back']", "was dropped")
+    assert daemon.job(job)["undo"]["dropped"] and page.text("section[aria-label='Way back'] button") == ""
+
+
+def test_no_way_back_is_said(page, daemon, database):
+    table(database, rows=100)
+    job = daemon.submit(document("orders", {"n": "1"}, name="first", undo="none"))
+    daemon.wait(job, "completed")
+    page.open(daemon, "#/jobs/first")
+    page.wait("section[aria-label='Way back']", "There is no way back")
+    page.wait("section[aria-label=Plan] .estimate", "Estimate, and what it took")
+    assert page.text(".orders button") == ""
+
+
 def luminance(colour):
     parts = [int(colour[at:at + len(colour) // 3], 16) / (255 if len(colour) == 6 else 15) for at in range(0, len(colour), len(colour) // 3)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)

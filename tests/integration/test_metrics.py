@@ -3,6 +3,7 @@ Grafana dashboard of config/ name nothing else."""
 import json
 import re
 import subprocess
+import time
 import urllib.request
 from pathlib import Path
 
@@ -80,6 +81,31 @@ def test_a_job_is_counted_from_its_start_to_its_end(make_daemon, database):
     promtool("check", "metrics", text=daemon.get("/metrics").text)
 
 
+def test_a_rollback_is_counted(daemon, database):
+    database.execute("CREATE TABLE orders (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)")
+    database.execute("INSERT INTO orders SELECT generate_series(1, 500)")
+    of = {"job": "first", "target": "shop"}
+    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", undo="journal", pace=pace(100)))
+    done = daemon.wait(job, "completed")
+    metrics = read(daemon)
+    assert value(metrics, "undo_bytes", **of) == done["undo"]["bytes"] > 0
+    assert 6.9 < (value(metrics, "undo_until_timestamp_seconds", **of) - time.time()) / 86400 < 7
+    assert value(metrics, "rows_restored_total", **of) is None
+    database.execute("UPDATE orders SET n = 7 WHERE id <= 3")
+    database.execute("DELETE FROM orders WHERE id = 500")
+    database.execute("ALTER TABLE orders ADD CHECK (id <> 444 OR n <> 0) NOT VALID")
+    daemon.order(job, "rollback")
+    daemon.wait(job, "rolled_back")
+    metrics = read(daemon)
+    kinds = {kind: value(metrics, "conflicts_total", **of, kind=kind) for kind in ("changed", "deleted", "altered", "refused")}
+    assert kinds == {"changed": 3, "deleted": 1, "altered": 0, "refused": 1}
+    assert value(metrics, "rows_restored_total", **of) == 495
+    promtool("check", "metrics", text=daemon.get("/metrics").text)
+    daemon.post(f"/v1/jobs/{job['id']}/forget", {"confirm": "first"})
+    metrics = read(daemon)
+    assert value(metrics, "undo_bytes", **of) is value(metrics, "undo_until_timestamp_seconds", **of) is None
+
+
 def test_prometheus_scrapes_it(daemon, database, tmp_path):
     database.execute("CREATE TABLE t (id int PRIMARY KEY, n int)")
     database.execute("INSERT INTO t SELECT generate_series(1, 100)")
@@ -120,13 +146,18 @@ def test_the_alert_rules_are_rules_and_fire(daemon, tmp_path):
         "interval": "1m",
         "input_series": [{"series": 'backfilld_state{job="first",target="shop",state="failed"}', "values": "_ _ 1+0x20"},
                          {"series": 'backfilld_hold_seconds_total{job="second",target="shop",reason="lock_conflict"}',
-                          "values": "0+60x60"}],
+                          "values": "0+60x60"},
+                         *({"series": f'backfilld_conflicts_total{{job="third",target="shop",kind="{kind}"}}', "values": f"_ 0 {count}x20"}
+                           for kind, count in (("changed", 2), ("deleted", 1), ("refused", 0)))],
         "alert_rule_test": [
             {"eval_time": "1m", "alertname": "BackfilldJobFailed", "exp_alerts": []},
             {"eval_time": "5m", "alertname": "BackfilldJobFailed",
-             "exp_alerts": [{"exp_labels": labels, "exp_annotations": annotations}]}],
+             "exp_alerts": [{"exp_labels": labels, "exp_annotations": annotations}]},
+            {"eval_time": "1m", "alertname": "BackfilldRollbackLeavesRowsAlone", "exp_alerts": []}],
         "promql_expr_test": [{"expr": 'count(ALERTS{alertname="BackfilldJobHolds",alertstate="firing"})', "eval_time": "50m",
-                              "exp_samples": [{"labels": "{}", "value": 1}]}]}]}))
+                              "exp_samples": [{"labels": "{}", "value": 1}]},
+                             {"expr": 'count(ALERTS{alertname="BackfilldRollbackLeavesRowsAlone",job="third",alertstate="firing"})',
+                              "eval_time": "5m", "exp_samples": [{"labels": "{}", "value": 1}]}]}]}))
     promtool("test", "rules", test)
     rules = RULES.read_text()
     assert rules.count("- alert:") == rules.count(f"dashboard: {DASHBOARD_URL}/") > 5

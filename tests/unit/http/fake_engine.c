@@ -359,6 +359,16 @@ double bf_job_rate(const struct bf_job *job)
 
 const int64_t bf_batch_bounds[BF_BATCH_BOUNDS] = {5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000};
 
+const char *bf_conflict_kind_name(enum bf_conflict_kind kind)
+{
+    static const char *const names[] = {
+#define X(constant, name) #name,
+        BF_CONFLICT_KINDS(X)
+#undef X
+    };
+    return names[kind];
+}
+
 void bf_job_meter(const struct bf_job *job, struct bf_meter *ret_meter)
 {
     *ret_meter = job->meter;
