@@ -122,8 +122,13 @@ static void print_undo(const json_t *undo, const json_t *rollback)
     bool known = bf_member_integer(undo, "bytes") >= 0;
     char *kept BF_AUTO_STRING = bf_format("%s%s%s%s%s", when[0] ? "until " : "kept", when, known ? ", " : "", known ? bytes : "",
                                           known ? " bytes" : "");
-    char *back BF_AUTO_STRING = bf_format("%s restored of %s, %s conflicts", restored, rows, conflicts);
-    if (json_is_object(undo))
+    char *by BF_AUTO_STRING = bf_member_text(undo, "by");
+    bool inverse = strcmp(by, "inverse") == 0;
+    char *back BF_AUTO_STRING = inverse ? bf_format("%s rows changed back", restored)
+                                        : bf_format("%s restored of %s, %s conflicts", restored, rows, conflicts);
+    if (inverse)
+        bf_print_field("undo", "by the author's inverse, which does not see what others wrote since", COLUMNS);
+    else if (json_is_object(undo))
         bf_print_field("undo", json_is_true(json_object_get(undo, "dropped")) ? "dropped: there is no way back" : kept, COLUMNS);
     if (json_is_object(rollback))
         bf_print_field("rollback", back, COLUMNS);

@@ -13,17 +13,25 @@ enum { ASK_TIMEOUT = 60000, PAGE = 500, COLUMNS = 76 };
 
 static void print_dry_run(const json_t *said)
 {
+    char *by BF_AUTO_STRING = bf_member_text(said, "by"), *takes BF_AUTO_STRING = bf_format_eta(bf_member_integer(said, "seconds"));
     char *rows BF_AUTO_STRING = bf_format_number(bf_member_integer(said, "rows"));
+    if (strcmp(by, "inverse") == 0) {
+        char *what BF_AUTO_STRING =
+            bf_format("the author's inverse, over the range in which the job changed %s rows; what others wrote since it does "
+                      "not see", rows);
+        bf_print_field("way back", what, COLUMNS);
+        bf_print_field("takes", takes, COLUMNS);
+        return;
+    }
     char *bytes BF_AUTO_STRING = bf_format_number(bf_member_integer(said, "bytes"));
     char *sampled BF_AUTO_STRING = bf_format_number(bf_member_integer(said, "sampled"));
     char *journal BF_AUTO_STRING = bf_format("%s changes, %s bytes", rows, bytes);
     char *sample BF_AUTO_STRING =
         bf_format("of %s changes: %lld rows were changed by others since, %lld are deleted", sampled,
                   (long long)bf_member_integer(said, "sampled_changed"), (long long)bf_member_integer(said, "sampled_deleted"));
-    char *time BF_AUTO_STRING = bf_format_eta(bf_member_integer(said, "seconds"));
     bf_print_field("journal", journal, COLUMNS);
     bf_print_field("sample", sample, COLUMNS);
-    bf_print_field("takes", time, COLUMNS);
+    bf_print_field("takes", takes, COLUMNS);
 }
 
 enum bf_exit bf_dry_rollback(struct bf_client *client)

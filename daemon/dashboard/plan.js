@@ -13,7 +13,7 @@ function riskList(reasons) {
 const known = (value, text) => (value === null || value === undefined ? "–" : text(value));
 
 // Estimate beside what it took; before its end the job has an estimate alone.
-function estimateTable(job, {estimate, took}) {
+function estimateTable(job, {estimate, took, undo}) {
   if (!estimate) return null;
   const low = estimate.seconds_low ?? null, rate = (rows) => format.rate(rows);
   const verdict = {true: " (as estimated)", false: " (not as estimated)"}[took?.as_estimated] ?? "";
@@ -22,9 +22,9 @@ function estimateTable(job, {estimate, took}) {
       took && `${format.duration(took.seconds) || "0 s"} of work${verdict}`],
     ["Rows changed", known(estimate.rows_changed, format.number), took && format.number(took.rows_changed)],
     ["Rows scanned a second", known(estimate.rate, rate), took && known(took.seconds > 0 ? took.rows_scanned / took.seconds : null, rate)],
-    ["Undo journal", known(estimate.journal_bytes, format.bytes), took && known(job.undo?.dropped ? null : job.undo?.bytes, format.bytes)],
+    undo === "journal" && ["Undo journal", known(estimate.journal_bytes, format.bytes), took && known(job.undo?.dropped ? null : job.undo?.bytes, format.bytes)],
     ["Log written", known(estimate.log_bytes, format.bytes), took && "–"],
-  ].filter(([, guessed, came]) => guessed !== "–" || (came && came !== "–"));
+  ].filter((row) => row).filter(([, guessed, came]) => guessed !== "–" || (came && came !== "–"));
   if (rows.length === 0) return null;
   const head = (text) => h("th", {scope: "col"}, text);
   return h("table", {class: "plain estimate"}, h("caption", {}, took ? "Estimate, and what it took" : "Estimate"),
@@ -35,7 +35,7 @@ function estimateTable(job, {estimate, took}) {
 
 function draw(place, job, plan) {
   const isSingle = (value) => typeof value !== "object" || value === null;
-  const apart = ["statement", "card", "risk", "took", "estimate"];
+  const apart = ["statement", "inverse_statement", "card", "risk", "took", "estimate"];
   const single = Object.entries(plan).filter(([name, value]) => isSingle(value) && !apart.includes(name));
   const text = (name, value) => (name === "bytes" ? format.bytes(value) : typeof value === "number" ? format.number(value) : String(value));
   replace(place, plan.risk && h("p", {}, "Risk: ", h("span", {class: `risk ${plan.risk.toLowerCase()}`}, plan.risk)),
@@ -43,6 +43,7 @@ function draw(place, job, plan) {
     facts([["key", (plan.key ?? []).map((column) => `${column.column} ${column.type}`).join(", ")],
       ...single.map(([name, value]) => [format.words(name), value === null ? "" : text(name, value)])]),
     plan.statement && h("pre", {}, plan.statement),
+    plan.inverse_statement && [h("p", {}, "The way back, by the author's inverse:"), h("pre", {}, plan.inverse_statement)],
     plan.card && h("details", {}, h("summary", {}, "The card"), h("pre", {class: "card"}, plan.card)));
 }
 

@@ -28,7 +28,7 @@ function rollbackText(job) {
 
 function isTakenBack(job) {
   const onTheWay = format.goesBack(job) && ["queued", "pausing", "paused"].includes(job.state);
-  return job.undo && !job.undo.dropped && job.started_at && !onTheWay;
+  return Boolean(job.undo && !job.undo.dropped && job.started_at && !onTheWay);
 }
 
 const ORDERS = {
@@ -59,7 +59,8 @@ const ORDERS = {
 export const orders = Object.keys(ORDERS);
 export const orderTitle = (order) => ORDERS[order].title;
 export const isDanger = (order) => Boolean(ORDERS[order].danger);
-export const isPossible = (order, job) => ORDERS[order].states.includes(job.state) && Boolean(ORDERS[order].only?.(job) ?? true);
+export const isPossible = (order, job) =>
+  ORDERS[order].states.includes(job.state) && (!ORDERS[order].only || ORDERS[order].only(job));
 
 // What a rollback would do, as lines: the target is asked, nothing is changed.
 async function lookBack(asked) {

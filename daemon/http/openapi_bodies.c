@@ -75,6 +75,8 @@ static json_t *field_schema(const struct bf_field *field)
         return text_schema(text_pattern, field->max);
     case BF_FIELD_WORD:
         return words_schema(field->word);
+    case BF_FIELD_WORD_OR_SECTION:
+        return json_pack("{s:[o, o]}", "anyOf", words_schema(field->word), section_schema(field->section));
     case BF_FIELD_DURATION:
         return json_pack("{s:s, s:s}", "type", "string", "pattern", "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$");
     case BF_FIELD_INTEGER:

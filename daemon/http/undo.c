@@ -15,8 +15,9 @@ static void looked_back(void *argument, const struct bf_undo_answer *answer)
         return;
     }
     json_t *view = json_object();
+    json_object_set_new(view, "by", json_string(answer->inverse ? "inverse" : "journal"));
     json_object_set_new(view, "rows", json_integer(answer->rows));
-    json_object_set_new(view, "bytes", json_integer(answer->bytes));
+    json_object_set_new(view, "bytes", answer->bytes < 0 ? json_null() : json_integer(answer->bytes));
     json_object_set_new(view, "sampled", json_integer(answer->sampled));
     json_object_set_new(view, "sampled_changed", json_integer(answer->changed));
     json_object_set_new(view, "sampled_deleted", json_integer(answer->deleted));

@@ -99,6 +99,10 @@ void bf_walk_count(struct bf_walk *walk, int64_t scanned, int64_t changed, int64
 {
     struct bf_progress *progress = &walk->job->record.progress;
     struct bf_slice *part = &walk->part;
+    if (bf_walk_goes_back(walk)) {
+        bf_inverse_count(walk, scanned, changed, batches, set_aside);
+        return;
+    }
     part->rows_scanned += scanned;
     part->rows_changed += changed;
     part->batches += batches;
@@ -119,7 +123,7 @@ static void show(char **to, const char *text)
 void bf_walk_show_place(struct bf_walk *walk)
 {
     struct bf_progress *progress = &walk->job->record.progress;
-    if (walk->job->crew_count)
+    if (walk->job->crew_count || bf_walk_goes_back(walk)) /* back: where the way forward came to stays to be seen */
         return;
     show(&progress->after, walk->part.after);
     show(&progress->position, walk->part.position);

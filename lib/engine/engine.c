@@ -346,7 +346,7 @@ struct bf_job *bf_engine_by_id(const struct bf_engine *engine, const char *id)
 /* Can this job still run, or be rolled back? Then its name alone does not say which job a change means. */
 static bool still_counts(const struct bf_job *job)
 {
-    bool way_back = job->record.document->undo == BF_UNDO_JOURNAL && job->record.started && !job->record.back.dropped;
+    bool way_back = job->record.document->undo != BF_UNDO_NONE && job->record.started && !job->record.back.dropped;
     if (way_back && job->record.state != BF_STATE_ROLLED_BACK)
         return true;
     return job->record.state != BF_STATE_COMPLETED && job->record.state != BF_STATE_REFUSED &&

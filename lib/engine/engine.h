@@ -145,6 +145,7 @@ struct bf_conflict {
 struct bf_undo_answer {
     enum bf_code code;
     const char *text; /* one sentence; "" where there is nothing to say */
+    bool inverse; /* of bf_engine_look_back: by the author's inverse; then rows is how many the job changed, and bytes -1 */
     /* of bf_engine_look_back: changes in the journal, its bytes, changes that were looked at, how many of their rows somebody
      * changed or deleted since, and seconds that a rollback takes (-1: not known) */
     int64_t rows, bytes, sampled, changed, deleted, seconds;

@@ -186,7 +186,7 @@ static bool no_way_back(struct bf_job *job, struct bf_request *request)
                  bf_order_name(request->order));
     } else if (bf_order_effect(BF_ORDER_ROLLBACK, record->state, &to) == BF_EFFECT_CONFLICT) {
         return false;
-    } else if (record->document->undo != BF_UNDO_JOURNAL) {
+    } else if (record->document->undo == BF_UNDO_NONE) {
         snprintf(text, sizeof text, "there is no way back for job %s: its document says \"undo\": \"none\"", record->document->name);
     } else if (!record->started) {
         snprintf(text, sizeof text, "job %s has not changed anything: there is nothing to take back", record->document->name);

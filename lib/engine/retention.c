@@ -8,7 +8,7 @@ static bool may_go(const struct bf_job *job, int64_t now)
     const struct bf_record *record = &job->record;
     if (!bf_state_final(record->state) || record->ended_at == 0 || now - record->ended_at <= job->engine->options.keep_jobs)
         return false;
-    if (record->document->undo != BF_UNDO_NONE && record->started && !record->back.dropped)
+    if (record->document->undo == BF_UNDO_JOURNAL && record->started && !record->back.dropped)
         return false; /* there is a way back, and its rows are found through the job */
     if (record->idempotency_key && now - record->created_at <= BF_KEY_KEPT)
         return false;

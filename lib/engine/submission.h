@@ -54,11 +54,14 @@ struct bf_submission {
     struct bf_flight flight;
     struct bf_timer *deadline;
     struct bf_table *table;
+    struct bf_table *inverse_table; /* with the columns that the document's inverse writes; NULL: it has none */
     char *server_version;
     json_t *replicas; /* names of those that stream; owned; NULL: nobody watches them */
     char *trial; /* the statement that tries `remaining` */
     char **texts; /* of the CHECK steps */
     size_t text_count;
+    char **inverse_texts; /* of those of the document's inverse */
+    size_t inverse_text_count, inverse_checks; /* how many steps these are */
     bool schema_there;
     bool replicas_hidden; /* there may be some, but who they are is not to be seen */
     double lag; /* seconds, of the replica that is furthest behind; -1: not known */

@@ -34,6 +34,15 @@ struct bf_submission *bf_submission_new(struct bf_engine *engine, enum bf_aim ai
     return submission;
 }
 
+static void free_texts(char **texts[], size_t *count)
+{
+    for (size_t i = 0; i < *count; i++)
+        free((*texts)[i]);
+    free(*texts);
+    *texts = NULL;
+    *count = 0;
+}
+
 void bf_submission_forget(struct bf_submission *submission)
 {
     if (submission->session)
@@ -42,13 +51,12 @@ void bf_submission_forget(struct bf_submission *submission)
     bf_measuring_free(submission->engine, submission->measuring);
     submission->measuring = NULL;
     bf_flight_clear(&submission->flight);
-    for (size_t i = 0; i < submission->text_count; i++)
-        free(submission->texts[i]);
-    free(submission->texts);
-    submission->texts = NULL;
-    submission->text_count = 0;
+    free_texts(&submission->texts, &submission->text_count);
+    free_texts(&submission->inverse_texts, &submission->inverse_text_count);
+    submission->inverse_checks = 0;
     bf_table_free(submission->table);
-    submission->table = NULL;
+    bf_table_free(submission->inverse_table);
+    submission->table = submission->inverse_table = NULL;
     free(submission->server_version);
     submission->server_version = NULL;
     json_decref(submission->replicas);

@@ -27,9 +27,17 @@ void bf_submission_check_texts(const struct bf_target *target, const struct bf_d
 {
     const struct bf_dialect *dialect = target->database->dialect;
     dialect->check_expressions(document, complaints);
+    if (document->inverse) {
+        struct bf_complaints inverse = {0};
+        dialect->check_expressions(document->inverse, &inverse);
+        bf_complaints_take(complaints, "/undo", &inverse);
+    }
     if (document->undo == BF_UNDO_JOURNAL && !dialect->journal)
         bf_complain(complaints, BF_UNSUPPORTED, "/undo",
                     "the undo journal is not built yet for %s; \"none\" says that the job cannot be undone", dialect->name);
+    if (document->undo == BF_UNDO_INVERSE && !dialect->journal)
+        bf_complain(complaints, BF_UNSUPPORTED, "/undo",
+                    "an inverse is not built yet for %s; \"none\" says that the job cannot be undone", dialect->name);
     if (document->remaining && !dialect->trial)
         bf_complain(complaints, BF_UNSUPPORTED, "/remaining", "`remaining` is not built yet for %s", dialect->name);
     for (enum bf_check_kind kind = 0; kind < BF_CHECK_KINDS; kind++)
@@ -121,8 +129,13 @@ static void checked(void *argument, struct bf_session *session, struct bf_flight
             bf_submission_target_down(submission, answers[i].message ? answers[i].message : "it did not answer a check");
             return;
         }
-    struct bf_complaints complaints = {0};
-    submission->target->database->dialect->read_checks(submission->document, answers, count, &complaints);
+    struct bf_complaints complaints = {0}, inverse = {0};
+    const struct bf_dialect *dialect = submission->target->database->dialect;
+    size_t own = count - submission->inverse_checks;
+    dialect->read_checks(submission->document, answers, own, &complaints);
+    if (submission->document->inverse)
+        dialect->read_checks(submission->document->inverse, answers + own, submission->inverse_checks, &inverse);
+    bf_complaints_take(&complaints, "/undo", &inverse);
     if (complaints.count) {
         bf_submission_refuse(submission, bf_complaints_code(&complaints), &complaints, "the target refuses the document");
         bf_complaints_clear(&complaints);
@@ -194,6 +207,33 @@ static bool refuse_without_replicas(struct bf_submission *submission, const stru
     return true;
 }
 
+/* The job's table with the columns that its inverse writes; NULL: it has none, or complaints. */
+static struct bf_table *describe_inverse(const struct bf_submission *submission, const struct bf_answer *answers, size_t count,
+                                         struct bf_complaints *complaints)
+{
+    struct bf_complaints own = {0};
+    struct bf_document *inverse = submission->document->inverse;
+    if (!inverse)
+        return NULL;
+    inverse->started_at = submission->document->started_at;
+    struct bf_table *table =
+        submission->target->database->dialect->read_survey(inverse, &answers[0], answers + 1, count - 1, &own);
+    bf_complaints_take(complaints, "/undo", &own);
+    return table;
+}
+
+static void add_checks(struct bf_submission *submission)
+{
+    const struct bf_dialect *dialect = submission->target->database->dialect;
+    struct bf_flight *flight = &submission->flight;
+    dialect->check(submission->document, submission->table, flight, &submission->texts, &submission->text_count);
+    size_t own = flight->count;
+    if (submission->inverse_table)
+        dialect->check(submission->document->inverse, submission->inverse_table, flight, &submission->inverse_texts,
+                       &submission->inverse_text_count);
+    submission->inverse_checks = flight->count - own;
+}
+
 static void described(void *argument, struct bf_session *session, struct bf_flight *flight,
                       const struct bf_answer *answers, bool lost)
 {
@@ -209,7 +249,9 @@ static void described(void *argument, struct bf_session *session, struct bf_flig
     }
     struct bf_complaints complaints = {0};
     submission->table = dialect->read_survey(submission->document, &answers[0], answers + 1, count - 1, &complaints);
-    if (!submission->table) {
+    if (submission->table)
+        submission->inverse_table = describe_inverse(submission, answers, count, &complaints);
+    if (complaints.count > 0) {
         bf_submission_refuse(submission, bf_complaints_code(&complaints), &complaints,
                              "the target's table does not fit the document");
         bf_complaints_clear(&complaints);
@@ -227,8 +269,7 @@ static void described(void *argument, struct bf_session *session, struct bf_flig
         return;
     }
     bf_flight_clear(&submission->flight);
-    dialect->check(submission->document, submission->table, &submission->flight, &submission->texts,
-                   &submission->text_count);
+    add_checks(submission);
     if (submission->schema_there) {
         struct bf_step *step =
             bf_flight_add(&submission->flight, BF_STATEMENT_FIND_DONE, dialect->common(BF_STATEMENT_FIND_DONE));

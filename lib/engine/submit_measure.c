@@ -2,7 +2,8 @@
  *
  *   WRITES, MEASURE ... -> a while later WRITES again -> up to three times, with more rows each time:
  *     BOUNDARY -> BEGIN MARK UPDATE MARK ROLLBACK
- *     -> where a journal is to be kept: BEGIN MARK PROVE UPDATE PROVE ROLLBACK, on the first of these batches
+ *     -> where there is to be a way back: BEGIN MARK PROVE UPDATE PROVE (or the inverse, and PROVE) ROLLBACK, on the first of
+ *        these batches
  *
  * The tried batches are rolled back, wait for no lock, and stand one behind the other at the begin of the range. What
  * cannot be measured is not known, and the plan says so; nothing of it ends the submission but a lost connection. */
@@ -11,43 +12,17 @@
 
 #include "allocate.h"
 #include "count.h"
+#include "measuring.h"
 #include "plan_text.h"
-#include "submission.h"
 
 enum {
-    BATCHES = 3,
     GROWTH = 8,        /* times the rows of the one before, so that what a batch costs is told from what its rows cost ... */
     BATCH_TIME = 100,  /* milliseconds: ... but none longer than that; nobody looks who waits for it */
     ROWS_LEAST = 8,    /* a table that does not have so many is not tried */
     SHRINK = 8,        /* to so many parts, when the table does not have the rows */
     PART = 50,         /* of the table at most, all batches together: what is rolled back stays behind as dead rows */
     TRY_TIME = 1000,   /* milliseconds, all batches together: none begins later */
-    LOCK_WAIT = 2,     /* milliseconds; far under any deadlock_timeout */
     MEASURE_TIMEOUT = 10000 /* milliseconds, all of it */
-};
-
-typedef void measuring_answered(struct bf_submission *submission, const struct bf_flight *flight,
-                                const struct bf_answer *answers);
-
-struct tried {
-    double rows, changed, seconds, log_bytes; /* log_bytes: -1: not known */
-};
-
-struct bf_measuring {
-    struct bf_facts facts;
-    measuring_answered *answered; /* what the flight under way is answered to */
-    struct bf_statements *statements;
-    char **texts; /* owned, as their count */
-    size_t text_count;
-    struct bf_timer *window;
-    double writes;
-    int64_t writes_at; /* monotonic milliseconds */
-    struct bf_key low, high, proof_low, proof_high; /* the last two: of the first batch that was tried */
-    int split, proof_split;
-    int64_t rows; /* of the next batch */
-    int64_t trying_since; /* monotonic milliseconds */
-    struct tried tried[BATCHES];
-    int batches, conflicts;
 };
 
 void bf_measuring_free(struct bf_engine *engine, struct bf_measuring *measuring)
@@ -65,6 +40,10 @@ void bf_measuring_free(struct bf_engine *engine, struct bf_measuring *measuring)
     bf_key_clear(&measuring->high);
     bf_key_clear(&measuring->proof_low);
     bf_key_clear(&measuring->proof_high);
+    free(measuring->kept_document);
+    if (measuring->kept_table)
+        free(measuring->kept_table->set);
+    free(measuring->kept_table);
     free(measuring);
 }
 
@@ -84,7 +63,7 @@ static void landed(void *argument, struct bf_session *session, struct bf_flight 
         submission->measuring->answered(submission, flight, answers);
 }
 
-static void execute(struct bf_submission *submission, measuring_answered *answered)
+void bf_measuring_execute(struct bf_submission *submission, bf_measuring_answered *answered)
 {
     submission->measuring->answered = answered;
     submission->target->database->execute(submission->session, &submission->flight, landed, submission);
@@ -99,13 +78,12 @@ static int64_t now(const struct bf_submission *submission)
 /* ---- batches that are rolled back ---- */
 
 static void try_next(struct bf_submission *submission);
-static bool prove(struct bf_submission *submission);
 
 /* The last two say what rows cost and what a batch costs besides: the first one also warms the server up. A small one that
  * others disturbed must not make rows look cheap, so no more than half of the last one's time is the batch's own. */
 static void take_costs(const struct bf_measuring *measuring, struct bf_facts *facts)
 {
-    const struct tried *last = &measuring->tried[measuring->batches - 1];
+    const struct bf_tried *last = &measuring->tried[measuring->batches - 1];
     double row = last->seconds / last->rows, own = 0;
     if (measuring->batches > 1 && last->rows > last[-1].rows) {
         double slope = (last->seconds - last[-1].seconds) / (last->rows - last[-1].rows);
@@ -124,9 +102,9 @@ static void all_tried(struct bf_submission *submission)
 {
     struct bf_measuring *measuring = submission->measuring;
     struct bf_facts *facts = &measuring->facts;
-    struct tried sum = {0};
+    struct bf_tried sum = {0};
     for (int i = 0; i < measuring->batches; i++) {
-        const struct tried *each = &measuring->tried[i];
+        const struct bf_tried *each = &measuring->tried[i];
         sum.rows += each->rows;
         sum.changed += each->changed;
         sum.seconds += each->seconds;
@@ -141,7 +119,7 @@ static void all_tried(struct bf_submission *submission)
         bf_facts_set(facts, BF_FACT_TRIAL_LOG, sum.log_bytes, NULL);
     if (measuring->batches > 0)
         take_costs(measuring, facts);
-    if (!prove(submission))
+    if (!bf_measuring_prove(submission))
         bf_submission_measured(submission);
 }
 
@@ -150,8 +128,8 @@ static void take_batch(struct bf_measuring *measuring, double most, double table
                        const struct bf_answer *answers)
 {
     const struct bf_answer *first = NULL, *last = NULL;
-    struct tried *tried = &measuring->tried[measuring->batches];
-    *tried = (struct tried){.rows = (double)measuring->rows};
+    struct bf_tried *tried = &measuring->tried[measuring->batches];
+    *tried = (struct bf_tried){.rows = (double)measuring->rows};
     for (size_t i = 0; i < flight->count; i++) {
         if (flight->steps[i].statement == BF_STATEMENT_UPDATE)
             tried->changed += (double)answers[i].affected;
@@ -201,41 +179,41 @@ static void tried(struct bf_submission *submission, const struct bf_flight *flig
         return;
     }
     bf_key_set(&measuring->low, &measuring->high);
-    if (measuring->batches + measuring->conflicts >= BATCHES || now(submission) - measuring->trying_since > TRY_TIME)
+    if (measuring->batches + measuring->conflicts >= BF_TRIED_BATCHES || now(submission) - measuring->trying_since > TRY_TIME)
         all_tried(submission);
     else
         try_next(submission);
 }
 
-static struct bf_step *add(struct bf_submission *submission, enum bf_statement statement)
+struct bf_step *bf_measuring_add(struct bf_submission *submission, enum bf_statement statement)
 {
     return bf_flight_add(&submission->flight, statement, submission->target->database->dialect->common(statement));
 }
 
-static void add_keys(struct bf_submission *submission, struct bf_step *step, const struct bf_key *key)
+void bf_measuring_add_keys(struct bf_submission *submission, struct bf_step *step, const struct bf_key *key)
 {
     for (size_t i = 0; i < submission->table->key_count; i++)
         bf_step_text(step, key->text[i]);
 }
 
-/* A text that is sent has to stay as long as the session. */
-static const char *keep(struct bf_measuring *measuring, char *sql)
+const char *bf_measuring_keep(struct bf_measuring *measuring, char *sql)
 {
     measuring->texts = bf_reallocate(measuring->texts, (measuring->text_count + 1) * sizeof *measuring->texts);
     return measuring->texts[measuring->text_count++] = sql;
 }
 
-static void add_change(struct bf_submission *submission, int split, const struct bf_key *low, const struct bf_key *high)
+void bf_measuring_add_change(struct bf_submission *submission, const struct bf_document *document, const struct bf_table *table, int split,
+                       const struct bf_key *low, const struct bf_key *high)
 {
     const struct bf_dialect *dialect = submission->target->database->dialect;
-    size_t legs = bf_leg_count((size_t)split, submission->table->key_count);
+    size_t legs = bf_leg_count((size_t)split, table->key_count);
     for (size_t leg = 0; leg < legs; leg++) {
-        char *sql = dialect->tried(submission->document, submission->table, (size_t)split, leg);
-        struct bf_step *step = bf_flight_add(&submission->flight, BF_STATEMENT_UPDATE, keep(submission->measuring, sql));
+        char *sql = dialect->tried(document, table, (size_t)split, leg);
+        struct bf_step *step = bf_flight_add(&submission->flight, BF_STATEMENT_UPDATE, bf_measuring_keep(submission->measuring, sql));
         step->split = split;
         step->leg = (int)leg;
-        add_keys(submission, step, low);
-        add_keys(submission, step, high);
+        bf_measuring_add_keys(submission, step, low);
+        bf_measuring_add_keys(submission, step, high);
     }
 }
 
@@ -243,73 +221,12 @@ static void try_batch(struct bf_submission *submission)
 {
     struct bf_measuring *measuring = submission->measuring;
     bf_flight_clear(&submission->flight);
-    add(submission, BF_STATEMENT_BEGIN);
-    bf_step_number(add(submission, BF_STATEMENT_MARK), LOCK_WAIT);
-    add_change(submission, measuring->split, &measuring->low, &measuring->high);
-    bf_step_number(add(submission, BF_STATEMENT_MARK), LOCK_WAIT);
-    add(submission, BF_STATEMENT_ROLLBACK)->new_group = true;
-    execute(submission, tried);
-}
-
-/* ---- does it come back? ---- */
-
-static void proven(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)
-{
-    struct bf_facts *facts = &submission->measuring->facts;
-    const struct bf_answer *trouble = NULL, *compare = &answers[flight->count - 2]; /* before ROLLBACK */
-    bool restoring = false; /* what came before says nothing of the way back */
-    const char *columns = bf_answer_value(compare, 0, 1);
-    BF_AUTO_STRING char *altered = bf_format("a trigger changes what is written back%s%.300s", columns ? " into " : "",
-                                             columns ? columns : "");
-    for (size_t i = 0; i + 1 < flight->count && !trouble; i++) {
-        restoring = i + 3 >= flight->count;
-        if (answers[i].outcome == BF_OUTCOME_ERROR)
-            trouble = &answers[i];
-    }
-    if (trouble && (!restoring || bf_error_passes(trouble->error_class)))
-        bf_facts_unknown(facts, BF_FACT_PROVEN, trouble->message);
-    else if (trouble)
-        bf_facts_set(facts, BF_FACT_PROVEN, 0, trouble->message);
-    else if (bf_answer_number(compare, 0, 0) > 0)
-        bf_facts_set(facts, BF_FACT_PROVEN, 0, altered);
-    else
-        bf_facts_set(facts, BF_FACT_PROVEN, 1, NULL);
-    bf_submission_measured(submission);
-}
-
-static void add_proof(struct bf_submission *submission, enum bf_proof part)
-{
-    struct bf_measuring *measuring = submission->measuring;
-    const struct bf_dialect *dialect = submission->target->database->dialect;
-    size_t split = (size_t)measuring->proof_split, legs = bf_leg_count(split, submission->table->key_count);
-    for (size_t leg = 0; leg < (part == BF_PROOF_KEEP ? legs : 1); leg++) {
-        char *sql = dialect->prove(submission->document, submission->table, part, split, leg);
-        struct bf_step *step = bf_flight_add(&submission->flight, BF_STATEMENT_PROVE, keep(measuring, sql));
-        if (part != BF_PROOF_KEEP)
-            continue;
-        add_keys(submission, step, &measuring->proof_low);
-        add_keys(submission, step, &measuring->proof_high);
-    }
-}
-
-/* The first of the tried batches once more, and back. False: there is nothing to be shown. */
-static bool prove(struct bf_submission *submission)
-{
-    struct bf_measuring *measuring = submission->measuring;
-    if (submission->document->undo != BF_UNDO_JOURNAL || measuring->batches == 0 ||
-        !submission->target->database->dialect->prove)
-        return false;
-    bf_flight_clear(&submission->flight);
-    add(submission, BF_STATEMENT_BEGIN);
-    bf_step_number(add(submission, BF_STATEMENT_MARK), LOCK_WAIT);
-    add_proof(submission, BF_PROOF_TABLE);
-    add_proof(submission, BF_PROOF_KEEP);
-    add_change(submission, measuring->proof_split, &measuring->proof_low, &measuring->proof_high);
-    add_proof(submission, BF_PROOF_RESTORE);
-    add_proof(submission, BF_PROOF_COMPARE);
-    add(submission, BF_STATEMENT_ROLLBACK)->new_group = true;
-    execute(submission, proven);
-    return true;
+    bf_measuring_add(submission, BF_STATEMENT_BEGIN);
+    bf_step_number(bf_measuring_add(submission, BF_STATEMENT_MARK), BF_TRIED_LOCK_WAIT);
+    bf_measuring_add_change(submission, submission->document, submission->table, measuring->split, &measuring->low, &measuring->high);
+    bf_step_number(bf_measuring_add(submission, BF_STATEMENT_MARK), BF_TRIED_LOCK_WAIT);
+    bf_measuring_add(submission, BF_STATEMENT_ROLLBACK)->new_group = true;
+    bf_measuring_execute(submission, tried);
 }
 
 static void bounded(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)
@@ -349,10 +266,10 @@ static void try_next(struct bf_submission *submission)
     bf_flight_clear(&submission->flight);
     struct bf_step *step = bf_flight_add(&submission->flight, BF_STATEMENT_BOUNDARY, measuring->statements->boundary[shape]);
     step->split = shape;
-    add_keys(submission, step, &measuring->low);
-    add_keys(submission, step, &through);
+    bf_measuring_add_keys(submission, step, &measuring->low);
+    bf_measuring_add_keys(submission, step, &through);
     bf_step_number(step, measuring->rows - 1);
-    execute(submission, bounded);
+    bf_measuring_execute(submission, bounded);
 }
 
 /* ---- how much others write ---- */
@@ -379,7 +296,7 @@ static void counted_again(struct bf_submission *submission, const struct bf_flig
 
 static void add_writes(struct bf_submission *submission)
 {
-    struct bf_step *step = add(submission, BF_STATEMENT_WRITES);
+    struct bf_step *step = bf_measuring_add(submission, BF_STATEMENT_WRITES);
     step->new_group = true;
     bf_step_text(step, submission->document->table);
 }
@@ -389,7 +306,7 @@ static void window_over(void *argument)
     struct bf_submission *submission = argument;
     bf_flight_clear(&submission->flight);
     add_writes(submission);
-    execute(submission, counted_again);
+    bf_measuring_execute(submission, counted_again);
 }
 
 static void measured(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)
@@ -446,5 +363,5 @@ void bf_submission_measure(struct bf_submission *submission)
     dialect->measure(document, submission->table, &submission->flight, &measuring->texts, &measuring->text_count);
     measuring->writes_at = now(submission);
     bf_submission_enter(submission, BF_SUBMISSION_MEASURING);
-    execute(submission, measured);
+    bf_measuring_execute(submission, measured);
 }

@@ -63,6 +63,8 @@ static json_t *unmeasured_view(const struct bf_judgement *judgement)
     return names;
 }
 
+static const char *const undo_words[] = {[BF_UNDO_NONE] = "none", [BF_UNDO_JOURNAL] = "journal", [BF_UNDO_INVERSE] = "inverse"};
+
 /* The plan without its hash, which is over all of it and over the document that it is for. */
 static json_t *make_plan(const struct bf_submission *submission, const struct bf_verdict *verdict)
 {
@@ -77,7 +79,7 @@ static json_t *make_plan(const struct bf_submission *submission, const struct bf
         table->display, "engine", dialect->name, "identity", text_or_null(table->target_identity), "server_version",
         text_or_null(submission->server_version), "key", key, "rows_estimated", number_or_null(table->rows_estimated), "bytes",
         number_or_null(table->bytes), "partitioned", table->partitioned, "undo",
-        submission->document->undo == BF_UNDO_JOURNAL ? "journal" : "none", "statement",
+        undo_words[submission->document->undo], "statement",
         text_or_null(statement), "replicas", submission->replicas, "reasons", reasons_view(&verdict->judgement), "unmeasured",
         unmeasured_view(&verdict->judgement), "measured", bf_plan_facts_view(bf_measuring_facts(submission->measuring)), "estimate",
         bf_plan_estimate_view(&verdict->estimate), "rehearsal", text_or_null(verdict->rehearsal));
@@ -87,6 +89,11 @@ char *bf_submission_plan(const struct bf_submission *submission, const struct bf
 {
     char hash[BF_HASH_TEXT];
     json_t *plan = make_plan(submission, verdict);
+    const struct bf_dialect *dialect = submission->target->database->dialect;
+    if (submission->inverse_table) {
+        BF_AUTO_STRING char *inverse = dialect->tried(submission->document->inverse, submission->inverse_table, 1, 0);
+        json_object_set_new(plan, "inverse_statement", json_string(inverse));
+    }
     BF_AUTO_STRING char *bare = json_dumps(plan, JSON_COMPACT | JSON_SORT_KEYS);
     BF_AUTO_STRING char *whole = bf_format("%s\n%s", bf_document_current(submission->document), bare);
     json_object_set_new(plan, "hash", json_string(bf_hash(whole, strlen(whole), hash)));

@@ -356,7 +356,9 @@ static enum bf_code no_journal(const struct bf_engine *engine, const struct bf_j
     if (!job) {
         snprintf(text, size, "there is no such job");
         code = BF_NOT_FOUND;
-    } else if (job->record.document->undo != BF_UNDO_JOURNAL) {
+    } else if (job->record.document->undo == BF_UNDO_INVERSE) {
+        snprintf(text, size, "the way back of job %s is its author's inverse: there is no undo journal", name);
+    } else if (job->record.document->undo == BF_UNDO_NONE) {
         snprintf(text, size, "there is no way back for job %s: its document says \"undo\": \"none\"", name);
     } else if (!job->record.started) {
         snprintf(text, size, "job %s has not changed anything", name);
@@ -374,14 +376,27 @@ static enum bf_code no_journal(const struct bf_engine *engine, const struct bf_j
     return code;
 }
 
+/* How many rows it goes over, and how long that takes, is known here; what they hold by now, only the inverse itself sees. */
+static void tell_of_inverse(const struct bf_job *job, bf_undo_answered *answered, void *argument)
+{
+    const struct bf_progress *progress = &job->record.progress;
+    struct bf_undo_answer answer = {.code = BF_OK, .text = "", .inverse = true, .rows = progress->rows_changed, .bytes = -1,
+                                    .seconds = time_back(job, progress->rows_changed)};
+    answered(argument, &answer);
+}
+
 void bf_engine_look_back(struct bf_engine *engine, const char *job_id, bf_undo_answered *answered, void *argument)
 {
     char text[256];
     const struct bf_job *job = bf_engine_by_id(engine, job_id);
-    enum bf_code code = no_journal(engine, job, text, sizeof text);
+    bool inverse = job && job->record.document->undo == BF_UNDO_INVERSE && job->record.started;
+    enum bf_code code = inverse ? BF_OK : no_journal(engine, job, text, sizeof text);
     if (code == BF_OK && job->record.state == BF_STATE_ROLLED_BACK) {
         code = BF_WRONG_STATE;
         snprintf(text, sizeof text, "job %s is rolled back", job->record.document->name);
+    } else if (inverse) {
+        tell_of_inverse(job, answered, argument);
+        return;
     }
     if (code != BF_OK) {
         refuse(code, text, answered, argument);

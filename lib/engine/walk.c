@@ -41,6 +41,7 @@ void bf_walk_close_session(struct bf_walk *walk)
     walk->flight_under_way = false;
     walk->owner = walk->recognised = walk->lost_ended = false;
     walk->have_next = false;
+    bf_inverse_forget(walk);
 }
 
 static void rest(struct bf_walk *walk)
@@ -174,6 +175,7 @@ static void arrived(struct bf_walk *walk)
     case BF_PHASE_TURNING: bf_back_turned(walk); break;
     case BF_PHASE_MEASURING_JOURNAL: bf_back_measured(walk); break;
     case BF_PHASE_LOOKING_BACK: bf_back_looked(walk); break;
+    case BF_PHASE_READING_PASSED: bf_inverse_passed_read(walk); break;
     case BF_PHASE_RESTORING: bf_back_restored(walk); break;
     case BF_PHASE_BOUNDING: bf_walk_bounded(walk); break;
     case BF_PHASE_SPLITTING: bf_walk_split_known(walk); break;

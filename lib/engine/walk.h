@@ -22,6 +22,7 @@
 #include "size.h"
 #include "slices.h"
 #include "walk_back.h"
+#include "walk_inverse.h"
 
 struct bf_job;
 struct bf_session;
@@ -46,6 +47,7 @@ enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing show
     X(TURNING, turning, CONNECTING)              /* from the way forward to the way back */ \
     X(MEASURING_JOURNAL, measuring_journal, BATCHING)                                      \
     X(LOOKING_BACK, looking_back, BATCHING)      /* which entry of the journal is next? */ \
+    X(READING_PASSED, reading_passed, CONNECTING) /* how far was the way forward? */       \
     X(READY, ready, BATCHING)                    /* passes through: what comes next? */    \
     X(BOUNDING, bounding, BATCHING)                                                        \
     X(SPLITTING, splitting, BATCHING)            /* the last range */                      \
@@ -178,6 +180,8 @@ struct bf_walk {
 
     struct bf_locks locks;
     struct bf_back back;
+    struct bf_passed *passed;    /* owned; of an inverse: what the job has passed; NULL: not read in this session */
+    int back_slice;              /* of an inverse: in whose range it is */
 
     /* the end of the walk */
     bool stopping;               /* a stop was seen: no new batch */
@@ -244,11 +248,14 @@ void bf_walk_send_aside(struct bf_walk *walk, bool patient, int64_t rows);
 void bf_walk_send_one(struct bf_walk *walk, enum bf_statement statement, enum bf_phase phase); /* BEGIN-like or id only */
 void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_phase phase);
 void bf_walk_send_ask(struct bf_walk *walk);
+/* Where the walk is when it has come to that key, as its checkpoint has it; owned; NULL: at its begin. */
+char *bf_walk_place_json(const struct bf_walk *walk, const struct bf_key *key);
 /* Into the flight: the fence of a batch of the way back, at whose end so many more rows were looked at. */
 void bf_walk_add_back_fence(struct bf_walk *walk, int64_t rows, int64_t lock_wait);
 
 /* walk_batch.c */
 void bf_walk_ready(struct bf_walk *walk);
+void bf_walk_next_batch(struct bf_walk *walk); /* nothing holds it: the next step towards a batch, or rows set aside */
 bool bf_walk_touches_or_sleeps(struct bf_walk *walk); /* before anything else that it is ready for */
 void bf_walk_take_sample(struct bf_walk *walk, int64_t rows); /* for the rate: so many were looked at until now */
 void bf_walk_touched(struct bf_walk *walk);

@@ -31,7 +31,8 @@ void bf_back_prepare(struct bf_job *job)
     bf_crew_free(job);
     job->walk.slice = BF_SLICE_BACK;
     job->walk.part = (struct bf_slice){
-        .rows_scanned = back->seen, .rows_changed = back->seen - back->conflicts, .batches = back->batches};
+        .rows_scanned = back->seen, .rows_changed = back->seen - back->conflicts, .batches = back->batches,
+        .rows_set_aside = job->record.progress.rows_set_aside};
 }
 
 /* ---- where it is ---- */
@@ -66,7 +67,7 @@ static bool read_position(struct bf_back *back, const char *text)
 static void show_position(struct bf_walk *walk)
 {
     free(walk->part.position);
-    walk->part.position = bf_back_json(walk);
+    walk->part.position = bf_walk_place_json(walk, &walk->low);
 }
 
 bool bf_back_take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
@@ -84,14 +85,15 @@ bool bf_back_take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
     walk->through_known = true;
     walk->touched_at = bf_job_now(job);
     walk->reason = (struct bf_reason){0};
-    if (!read_position(&walk->back, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION)))
-        return false;
     if (rows >= walk->size.min && walk->size.history == 0)
         walk->size.rows = rows > walk->size.max ? walk->size.max : rows;
     /* Each change that was looked at was taken back, or is on the list of conflicts: both are what the target says. */
     back->seen = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_SCANNED);
     back->batches = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCHES);
     back->conflicts = conflicts ? bf_answer_number(conflicts, 0, 0) : back->conflicts;
+    if (!(bf_walk_inverts(walk) ? bf_inverse_take_position(walk, checkpoint)
+                                : read_position(&walk->back, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION))))
+        return false;
     walk->part.rows_scanned = back->seen;
     walk->part.rows_changed = back->seen - back->conflicts;
     walk->part.batches = back->batches;
@@ -132,6 +134,7 @@ static void send_turn(struct bf_walk *walk)
     bf_step_text(step, walk->job->record.id);
     bf_step_number(step, walk->epoch);
     bf_step_number(step, walk->size.rows);
+    bf_step_text(step, bf_job_inverts(walk->job) ? "t" : "f");
     add(walk, BF_STATEMENT_COMMIT);
     bf_walk_send(walk, BF_PHASE_TURNING);
 }
@@ -181,6 +184,10 @@ void bf_back_ready(struct bf_walk *walk)
     }
     if (bf_walk_touches_or_sleeps(walk))
         return;
+    if (bf_walk_inverts(walk)) {
+        bf_inverse_ready(walk);
+        return;
+    }
     if (walk->done) {
         bf_walk_send_flush(walk, true, false, BF_PHASE_FLUSHING);
         return;
@@ -215,7 +222,8 @@ void bf_back_turned(struct bf_walk *walk)
         bf_walk_send_ask(walk);
         return;
     }
-    bf_job_note(job, "back", "the way forward is closed: from here on what the job changed is taken back, the newest change first");
+    bf_job_note(job, "back", "the way forward is closed: from here on what the job changed is taken back%s",
+                bf_job_inverts(job) ? ", by the author's inverse" : ", the newest change first");
     walk->owner = false;
     job->record.epoch = 0; /* of another checkpoint */
     job->record.progress.rows_set_aside = 0;
@@ -268,6 +276,7 @@ static void committed(struct bf_walk *walk, const struct bf_answer *restore)
         walk->reason = (struct bf_reason){0};
     walk->touched_at = walk->batch_ended = bf_job_now(job);
     back->left -= rows;
+    count_conflicts(walk, restore);
     back->leave = false;
     back->most = back->most && 2 * rows < walk->size.rows ? 2 * rows : 0;
     walk->part.rows_scanned = job->record.back.seen += rows;
@@ -275,7 +284,6 @@ static void committed(struct bf_walk *walk, const struct bf_answer *restore)
     walk->part.batches = ++job->record.back.batches;
     show_position(walk);
     job->record.progress.batch_rows = bf_size_batch(&walk->size, rows, rows - conflicts, time * 1000);
-    count_conflicts(walk, restore);
     walk->batch = (struct bf_batch){.time = time * 1000, .scanned = rows, .changed = rows, .log_bytes = -1};
     walk->sleep_until = walk->batch_ended + bf_walk_sleep(walk);
     bf_walk_take_sample(walk, job->record.back.seen);
@@ -308,8 +316,12 @@ void bf_back_restored(struct bf_walk *walk)
 void bf_back_over(struct bf_walk *walk)
 {
     const struct bf_way_back *back = &walk->job->record.back;
-    bf_job_note(walk->job, "back", "%lld changes were taken back, %lld were left alone: their rows do not hold what the job left "
-                "in them", (long long)(back->seen - back->conflicts), (long long)back->conflicts);
+    if (bf_walk_inverts(walk))
+        bf_job_note(walk->job, "back", "the author's inverse went over %lld rows and changed %lld of them",
+                    (long long)back->seen, (long long)(back->seen - back->conflicts));
+    else
+        bf_job_note(walk->job, "back", "%lld changes were taken back, %lld were left alone: their rows do not hold what the job left "
+                    "in them", (long long)(back->seen - back->conflicts), (long long)back->conflicts);
     walk->ending = BF_STATE_COMPLETED;
     walk->phase = BF_PHASE_READY; /* the stop releases the checkpoint */
 }

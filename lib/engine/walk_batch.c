@@ -34,8 +34,8 @@ void bf_walk_take_sample(struct bf_walk *walk, int64_t rows)
 /* A sparse `where` lets batches scan more rows than they may change: then look first how many would change. */
 static bool is_sparse(const struct bf_walk *walk)
 {
-    const struct bf_document *document = walk->job->record.document;
-    return (document->where || document->remaining) && walk->next.rows > walk->size.max;
+    const struct bf_document *document = bf_walk_document(walk);
+    return (document->where || document->remaining || document->unless) && walk->next.rows > walk->size.max;
 }
 
 /* The range is committed to its end, and no row of it is set aside any more. */
@@ -67,6 +67,30 @@ bool bf_walk_touches_or_sleeps(struct bf_walk *walk)
     return true;
 }
 
+/* Rows, on the way on which the job is. */
+static int64_t looked_at(const struct bf_job *job)
+{
+    return job->record.direction == BF_DIRECTION_BACK ? job->record.back.seen : job->record.progress.rows_scanned;
+}
+
+void bf_walk_next_batch(struct bf_walk *walk)
+{
+    struct bf_job *job = walk->job;
+    if (walk->done) { /* and rows are set aside */
+        bf_walk_redo_aside(walk);
+        return;
+    }
+    bf_walk_take_sample(walk, looked_at(job));
+    if (!walk->have_next)
+        bf_walk_send_boundary(walk);
+    else if (!walk->next.probed && is_sparse(walk))
+        bf_walk_send_probe(walk);
+    else {
+        walk->batch_started = bf_job_now(job);
+        bf_walk_send_batch(walk);
+    }
+}
+
 void bf_walk_ready(struct bf_walk *walk)
 {
     struct bf_job *job = walk->job;
@@ -96,19 +120,7 @@ void bf_walk_ready(struct bf_walk *walk)
         bf_job_move(job, BF_STATE_RUNNING, NULL, "daemon", NULL);
     if (bf_walk_hold(walk))
         return;
-    if (walk->done) { /* and rows are set aside */
-        bf_walk_redo_aside(walk);
-        return;
-    }
-    bf_walk_take_sample(walk, job->record.progress.rows_scanned);
-    if (!walk->have_next)
-        bf_walk_send_boundary(walk);
-    else if (!walk->next.probed && is_sparse(walk))
-        bf_walk_send_probe(walk);
-    else {
-        walk->batch_started = bf_job_now(job);
-        bf_walk_send_batch(walk);
-    }
+    bf_walk_next_batch(walk);
 }
 
 /* Takes a boundary's answer as the next range; false when the range ends at `through` (split not known yet). */
@@ -250,7 +262,8 @@ static void committed(struct bf_walk *walk, const struct bf_batch *batch)
     walk->unsettled = false;
     walk->seq++;
     walk->attempts = walk->definition_errors = 0;
-    walk->reason = (struct bf_reason){0};
+    if (!walk->held) /* a way back goes on, slowly, with the reason why */
+        walk->reason = (struct bf_reason){0};
     bf_key_set(&walk->batch_low, &walk->low);
     walk->batch_split = walk->next.split;
     bf_key_set(&walk->low, &walk->next.high);
@@ -258,13 +271,13 @@ static void committed(struct bf_walk *walk, const struct bf_batch *batch)
     walk->touched_at = bf_job_now(job);
     bf_walk_count(walk, walk->next.rows, batch->changed, 1, 0);
     free(walk->part.position);
-    walk->part.position = bf_key_json(&walk->low, walk->table->key_count);
+    walk->part.position = bf_walk_place_json(walk, &walk->low);
     bf_walk_show_place(walk);
     progress->batch_rows = bf_size_batch(&walk->size, walk->next.rows, batch->changed, batch->time);
     walk->batch = *batch;
     walk->batch_ended = bf_job_now(job);
     walk->sleep_until = walk->batch_ended + (walk->done ? 0 : bf_walk_sleep(walk));
-    bf_walk_take_sample(walk, job->record.progress.rows_scanned);
+    bf_walk_take_sample(walk, looked_at(job));
     if (bf_job_now(job) - job->saved_at > BF_PROGRESS_SAVE)
         bf_job_save(job, NULL);
 }
@@ -396,7 +409,7 @@ static bool crew_verified(struct bf_walk *lead)
 static bool at_position(const struct bf_walk *walk, const char *text)
 {
     if (bf_walk_goes_back(walk)) {
-        BF_AUTO_STRING char *known = bf_back_json(walk);
+        BF_AUTO_STRING char *known = bf_walk_place_json(walk, &walk->low);
         return known && text ? strcmp(known, text) == 0 : !known && !text;
     }
     struct bf_key position = {0};

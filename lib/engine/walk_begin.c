@@ -105,8 +105,7 @@ void bf_walk_recognised(struct bf_walk *walk)
     }
     struct bf_complaints complaints = {0};
     bf_table_free(walk->table);
-    walk->table = dialect->read_survey(job->record.document, server, walk->answers + 1, walk->answer_count - 1,
-                                       &complaints);
+    walk->table = bf_walk_describe(walk, &complaints);
     if (!planned_here(walk, server)) {
         bf_complaints_clear(&complaints);
         return;
@@ -121,8 +120,7 @@ void bf_walk_recognised(struct bf_walk *walk)
     free(job->table);
     job->table = bf_copy_string(walk->table->display);
     bf_statements_free(walk->statements);
-    job->record.document->started_at = job->record.started_at;
-    walk->statements = dialect->render(job->record.id, job->record.document, walk->table);
+    walk->statements = dialect->render(job->record.id, bf_walk_document(walk), walk->table);
     walk->recognised = true;
     bool schema = bf_answer_value(server, 0, BF_SERVER_SCHEMA) != NULL;
     int64_t version = bf_answer_number(server, 0, BF_SERVER_SCHEMA);
@@ -416,7 +414,8 @@ void bf_walk_raised(struct bf_walk *walk)
         bf_walk_count(walk, 0, 0, 0, bf_answer_number(aside, 0, 0) - walk->part.rows_set_aside);
     bf_job_note(job, "epoch", "%staken up at epoch %lld, position %s", bf_walk_name(walk, name), (long long)walk->epoch,
                 walk->part.position ? walk->part.position : "start");
-    if (!counted && transaction && walk->part.position && job->record.direction == BF_DIRECTION_FORWARD)
+    bool walks_keys = job->record.direction == BF_DIRECTION_FORWARD || bf_walk_inverts(walk);
+    if (!counted && transaction && walk->part.position && walks_keys)
         bf_walk_send_recount(walk, transaction, &walk->batch_low, walk->batch_split);
     else
         store(walk);

@@ -42,7 +42,7 @@ static void step_key(struct bf_walk *walk, struct bf_step *step, const struct bf
 /* Where the walk has come to, for its checkpoint. */
 static void step_position(struct bf_walk *walk, struct bf_step *step, const struct bf_key *key)
 {
-    BF_AUTO_STRING char *json = bf_walk_goes_back(walk) ? bf_back_json(walk) : bf_key_json(key, walk->table->key_count);
+    BF_AUTO_STRING char *json = bf_walk_place_json(walk, key);
     bf_step_text(step, json);
 }
 
@@ -249,7 +249,7 @@ void bf_walk_send_raise(struct bf_walk *walk, const char *owner, int64_t epoch, 
     else
         bf_step_text(step, NULL);
     add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT);
-    if (bf_walk_goes_back(walk))
+    if (bf_walk_goes_back(walk) && !bf_walk_inverts(walk))
         add_for_job(walk, BF_STATEMENT_COUNT_CONFLICTS);
     else if (walk->statements->text[BF_STATEMENT_COUNT_ASIDE])
         add_for_slice(walk, BF_STATEMENT_COUNT_ASIDE);
@@ -289,7 +289,7 @@ static int64_t wanted_rows(const struct bf_walk *walk, int64_t ahead)
 {
     int64_t rows = walk->size.rows < walk->rows_allowed ? walk->size.rows : walk->rows_allowed;
     int64_t canary = walk->job->record.document->canary_rows - walk->part.rows_scanned - ahead;
-    return walk->slice > 0 || walk->canary_done || canary <= 0 || canary > rows ? rows : canary;
+    return walk->slice != 0 || walk->canary_done || canary <= 0 || canary > rows ? rows : canary;
 }
 
 void bf_walk_send_boundary(struct bf_walk *walk)

@@ -63,3 +63,10 @@ bool bf_key_equal_text(const struct bf_key *a, const struct bf_key *b, size_t co
             return false;
     return true;
 }
+
+char *bf_walk_place_json(const struct bf_walk *walk, const struct bf_key *key)
+{
+    if (bf_walk_inverts(walk))
+        return bf_inverse_json(walk, key);
+    return bf_walk_goes_back(walk) ? bf_back_json(walk) : bf_key_json(key, walk->table->key_count);
+}

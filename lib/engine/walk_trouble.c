@@ -105,7 +105,8 @@ static void conflict(struct bf_walk *walk, enum bf_code code, const char *text)
 {
     struct bf_job *job = walk->job;
     /* A row that was set aside, or the one that the way back waits for: nothing to be made smaller. */
-    bool held = (walk->done || bf_walk_goes_back(walk)) && code == BF_LOCK_CONFLICT;
+    bool waited_for = walk->done || (bf_walk_goes_back(walk) && !bf_walk_inverts(walk));
+    bool held = waited_for && code == BF_LOCK_CONFLICT;
     walk->have_next = false;
     if (walk->owner && !held)
         job->record.progress.batch_rows = bf_size_conflict(&walk->size);

@@ -24,6 +24,16 @@ void bf_complain(struct bf_complaints *complaints, enum bf_code code, const char
         (struct bf_complaint){.code = code, .pointer = bf_copy_string(pointer), .detail = detail};
 }
 
+void bf_complaints_take(struct bf_complaints *complaints, const char *prefix, struct bf_complaints *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        BF_AUTO_STRING char *pointer = bf_format("%s%s", prefix, from->list[i].pointer);
+        bf_complain(complaints, from->list[i].code, pointer, "%s", from->list[i].detail);
+    }
+    complaints->total += from->total - from->count;
+    bf_complaints_clear(from);
+}
+
 enum bf_code bf_complaints_code(const struct bf_complaints *complaints)
 {
     if (complaints->total == 0)

@@ -115,12 +115,19 @@ static bool same_texts(char *const *a, size_t a_count, char *const *b, size_t b_
     return a_count == b_count;
 }
 
-bool bf_document_same_work(const struct bf_document *a, const struct bf_document *b)
+static bool same_set(const struct bf_document *a, const struct bf_document *b)
 {
     for (size_t i = 0; a->set_count == b->set_count && i < a->set_count; i++)
         if (!bf_same_string(a->set[i].name, b->set[i].name) || !bf_same_string(a->set[i].value, b->set[i].value))
             return false;
-    return a->set_count == b->set_count && a->undo == b->undo && bf_same_string(a->table, b->table) &&
+    return a->set_count == b->set_count;
+}
+
+bool bf_document_same_work(const struct bf_document *a, const struct bf_document *b)
+{
+    if (a->inverse && b->inverse && !(same_set(a->inverse, b->inverse) && bf_same_string(a->inverse->where, b->inverse->where)))
+        return false;
+    return same_set(a, b) && a->undo == b->undo && bf_same_string(a->table, b->table) &&
            bf_same_string(a->where, b->where) && bf_same_string(a->remaining, b->remaining) && same_texts(a->key, a->key_count, b->key, b->key_count) &&
            same_texts(a->after, a->after_count, b->after, b->after_count) &&
            same_texts(a->through, a->through_count, b->through, b->through_count);
@@ -139,6 +146,9 @@ void bf_document_free(struct bf_document *document)
     free_pairs(document->set, document->set_count);
     free(document->where);
     free(document->remaining);
+    bf_document_free(document->inverse);
+    free(document->unless);
+    free(document->spared);
     for (size_t kind = 0; kind < BF_CHECK_KINDS; kind++)
         for (size_t i = 0; i < document->check_count[kind]; i++) {
             free(document->checks[kind][i].name);

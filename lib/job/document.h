@@ -30,6 +30,7 @@ enum bf_accept { BF_ACCEPT_NO_REPLICAS, BF_ACCEPT_ROWS, BF_ACCEPT_WRITE_RATE, BF
                  BF_ACCEPT_COUNT };
 #define BF_ACCEPT_WORDS "no_replicas|rows|write_rate|lock_contention|replicas" /* in this order */
 
+/* The way back. */
 enum bf_undo { BF_UNDO_NONE, BF_UNDO_JOURNAL, BF_UNDO_INVERSE };
 
 struct bf_pair {
@@ -113,6 +114,11 @@ struct bf_document {
     struct bf_check checks[BF_CHECK_KINDS][BF_CHECKS_MAX];
     size_t check_count[BF_CHECK_KINDS];
     enum bf_undo undo;
+    struct bf_document *inverse; /* the way back that the author states, as a document of its own with table, key, `set` and
+                                    `where`; owned; NULL: `undo` is another one */
+    char *unless;              /* of an inverse: rows for which this holds are still to be done, so there is nothing to undo */
+    char *spared;              /* of an inverse, once it is carried out: a predicate in the target's dialect: rows that the job
+                                    passed and did not change; NULL: not known */
     int64_t keep_undo; /* milliseconds behind the job's end; 0: as its target says */
     struct bf_pace pace;
     struct bf_limits limits;

@@ -110,22 +110,6 @@ static void read_set(struct bf_reader *reader, const char *pointer, const json_t
     reader->document->set_count = bf_read_pairs(reader, pointer, value, bf_read_text, reader->document->set);
 }
 
-static void read_undo(struct bf_reader *reader, const char *pointer, const json_t *value)
-{
-    const char *text = json_string_value(value);
-    if (json_is_object(value))
-        bf_complain(reader->complaints, BF_UNSUPPORTED, pointer,
-                    "an inverse as `undo` is not built yet; say \"journal\", or \"none\": then the job cannot be undone");
-    else if (!text)
-        bf_reader_invalid(reader, pointer, "must be \"journal\" or \"none\", not %s", bf_json_type(value));
-    else if (strcmp(text, "journal") == 0)
-        reader->document->undo = BF_UNDO_JOURNAL;
-    else if (strcmp(text, "none") == 0)
-        reader->document->undo = BF_UNDO_NONE;
-    else
-        bf_reader_invalid(reader, pointer, "must be \"journal\" or \"none\"");
-}
-
 static void read_keep_undo(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     bf_read_duration(reader, pointer, value, &reader->document->keep_undo);
@@ -147,7 +131,6 @@ static void read_canary_rows(struct bf_reader *reader, const char *pointer, cons
 
 enum {
     TABLE_MAX = 255,  /* bytes: schema and table, quoted */
-    COLUMN_MAX = 255, /* bytes; the server's own limit (PostgreSQL: 63) is the survey's to check */
     BOUND_MAX = 8192, /* bytes of one value of a range; no engine's index entries are longer */
     LABEL_MAX = 63,
     OWNER_MAX = 128,
@@ -178,12 +161,12 @@ static const struct bf_field document_fields[] = {
      .rest = "a-zA-Z0-9._-", .help = "The database, by its name in the daemon's configuration"},
     {"table", read_table, BF_FIELD_LINE, .required = true, .min = 1, .max = TABLE_MAX,
      .help = "The table, with its schema or found by the search path; quoted as in SQL where it has to be"},
-    {"key", read_key, BF_FIELD_LINES, .min = 1, .max = BF_KEY_COLUMNS_MAX, .entry_max = COLUMN_MAX,
+    {"key", read_key, BF_FIELD_LINES, .min = 1, .max = BF_KEY_COLUMNS_MAX, .entry_max = BF_COLUMN_MAX,
      .help = "The columns whose order the backfill walks: those of a unique key that are all NOT NULL. Without it: the "
              "primary key"},
     {"range", bf_read_object, BF_FIELD_SECTION, .section = &range_section,
      .help = "Only rows whose key is behind after, up to and with through. Without it: every row"},
-    {"set", read_set, BF_FIELD_TEXT_OF, .required = true, .min = 1, .max = BF_SET_COLUMNS_MAX, .name_max = COLUMN_MAX,
+    {"set", read_set, BF_FIELD_TEXT_OF, .required = true, .min = 1, .max = BF_SET_COLUMNS_MAX, .name_max = BF_COLUMN_MAX,
      .entry_max = BF_EXPRESSION_MAX,
      .help = "Each column and the SQL expression over the row that it is set to. A key column cannot be written"},
     {"where", read_where, BF_FIELD_TEXT, .min = 1, .max = BF_EXPRESSION_MAX,
@@ -191,9 +174,10 @@ static const struct bf_field document_fields[] = {
     {"remaining", read_remaining, BF_FIELD_TEXT, .min = 1, .max = BF_EXPRESSION_MAX,
      .help = "An SQL predicate that says which rows are still to be done. Every pass changes only rows for which it holds, a "
              "changed row must no longer match it, and the job is completed when a pass finds none"},
-    {"undo", read_undo, BF_FIELD_WORD, .word = "journal|none", .standard = "\"journal\"",
+    {"undo", bf_read_undo, BF_FIELD_WORD_OR_SECTION, .word = "journal|none", .section = &bf_inverse_section,
+     .standard = "\"journal\"",
      .help = "The way back: journal keeps what stood in each changed row before and after, for a rollback; with none there is "
-             "no way back"},
+             "no way back; an object is an inverse that the author states, which does not see what others wrote since"},
     {"keep_undo", read_keep_undo, BF_FIELD_DURATION, .min = 1000, .max = INT64_C(366) * 86400000,
      .help = "How long the undo journal is kept after the job's end. Without it: as the configuration says"},
     {"pace", bf_read_object, BF_FIELD_SECTION, .section = &bf_pace_section, .help = "How fast"},
@@ -225,7 +209,8 @@ static const struct bf_field document_fields[] = {
 static const struct bf_section document_section = SECTION("", document_fields);
 static const struct bf_section *const sections[] = {&document_section,   &range_section,     &bf_pace_section,
                                                     &bf_batch_rows_section, &bf_window_section, &bf_limits_section,
-                                                    &canary_section,     &bf_query_section,  &bf_trigger_section};
+                                                    &canary_section,     &bf_query_section,  &bf_trigger_section,
+                                                    &bf_inverse_section};
 
 const struct bf_section *bf_document_section(size_t index)
 {
@@ -258,13 +243,7 @@ void bf_document_defaults(struct bf_document *document)
 static void check_key_and_range(struct bf_reader *reader)
 {
     struct bf_document *document = reader->document;
-    for (size_t i = 0; i < document->set_count; i++)
-        for (size_t k = 0; k < document->key_count; k++)
-            if (strcmp(document->set[i].name, document->key[k]) == 0) {
-                BF_AUTO_STRING char *at = bf_child_pointer("/set", document->set[i].name);
-                bf_reader_invalid(reader, at, "a key column cannot be written");
-                break;
-            }
+    bf_check_set(reader, document, "/set");
     if (document->key_count > 0 && document->after_count > 0 && document->after_count != document->key_count)
         bf_reader_invalid(reader, "/range/after", "has %zu values for %zu key columns", document->after_count,
                           document->key_count);
@@ -296,8 +275,7 @@ void bf_document_read(const json_t *root, struct bf_document *document, struct b
     }
     bf_read_section(&reader, &document_section, root);
     check_key_and_range(&reader);
-    if (document->undo == BF_UNDO_NONE && document->keep_undo)
-        bf_reader_invalid(&reader, "/keep_undo", "there is no way back to be kept: `undo` is \"none\"");
+    bf_check_undo(&reader);
     bf_check_stops(&reader);
     if (document->limits.statement_timeout < document->pace.batch_time)
         bf_reader_invalid(&reader, "/limits/statement_timeout",

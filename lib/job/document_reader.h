@@ -9,6 +9,8 @@
 #include "document.h"
 #include "document_table.h"
 
+enum { BF_COLUMN_MAX = 255 /* bytes of a name; the server's own limit (PostgreSQL: 63) is the survey's to check */ };
+
 struct bf_reader {
     struct bf_document *document;
     struct bf_complaints *complaints;
@@ -63,6 +65,12 @@ extern const struct bf_section bf_pace_section, bf_batch_rows_section, bf_window
     bf_query_section;
 void bf_read_queries(struct bf_reader *reader, const char *pointer, const json_t *value);
 void bf_read_accept(struct bf_reader *reader, const char *pointer, const json_t *value);
+
+/* In document_undo.c. */
+extern const struct bf_section bf_inverse_section;
+void bf_read_undo(struct bf_reader *reader, const char *pointer, const json_t *value);
+void bf_check_undo(struct bf_reader *reader); /* behind everything else: completes an inverse */
+void bf_check_set(struct bf_reader *reader, const struct bf_document *written, const char *pointer); /* no key columns */
 
 /* In document_triggers.c. */
 extern const struct bf_section bf_trigger_section;

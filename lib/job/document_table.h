@@ -20,6 +20,7 @@ enum bf_field_kind {
     BF_FIELD_LINE_OR_INTEGER, /* a line, or a whole number */
     BF_FIELD_LINE_OR_NUMBER,  /* a line, or any number */
     BF_FIELD_WORD,      /* one of the texts in `word`, which has "|" between them */
+    BF_FIELD_WORD_OR_SECTION, /* one of the texts in `word`, or an object as `section` says */
     BF_FIELD_DURATION,  /* "250ms": `min` to `max` milliseconds */
     BF_FIELD_INTEGER,   /* `min` to `max` */
     BF_FIELD_NUMBER,    /* `min` to `max`, with a fraction or without */

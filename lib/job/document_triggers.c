@@ -205,9 +205,11 @@ void bf_read_triggers(struct bf_reader *reader, const char *pointer, const json_
 
 void bf_check_stops(struct bf_reader *reader)
 {
-    static const char none[] = "there is no way back: \"undo\" is \"none\"";
     const struct bf_document *document = reader->document;
-    if (document->undo != BF_UNDO_NONE)
+    const char *none = document->undo == BF_UNDO_NONE ? "there is no way back: \"undo\" is \"none\""
+                                                      : "an inverse of the author's does not see what others wrote since: only a "
+                                                        "person rolls back by it; \"undo\": \"journal\" is safe";
+    if (document->undo == BF_UNDO_JOURNAL)
         return;
     for (size_t i = 0; i < document->trigger_count; i++) {
         BF_AUTO_STRING char *then = bf_format("/triggers/%zu/then", i);

@@ -47,7 +47,7 @@ struct bf_way_back {
     bool dropped;  /* there was one: the journal is gone */
     int64_t rows, bytes; /* of the journal, when it was last looked at; -1: not known */
     int64_t seen;  /* rows that were looked at */
-    int64_t conflicts; /* of these, left alone */
+    int64_t conflicts; /* of these, left alone; of an inverse: rows that its `where` left as they are */
     int64_t batches;
 };
 

@@ -161,7 +161,9 @@ static void way_back(struct bf_buffer *page, const struct bf_card *card)
     switch (card->document->undo) {
     case BF_UNDO_NONE: print(page, "ROLLBACK", "", "none: the point of no return is the first batch"); return;
     case BF_UNDO_INVERSE:
-        print(page, "ROLLBACK", "", "by the author's inverse; it does not see what others wrote meanwhile");
+        line(page, "ROLLBACK", "", "backfillctl rollback %s: the author's inverse over what was done%s; it does not see what others "
+             "wrote meanwhile", card->document->name, card->facts->of[BF_FACT_PROVEN].known &&
+             card->facts->of[BF_FACT_PROVEN].value > 0 ? " (tried: every row came back)" : "");
         return;
     case BF_UNDO_JOURNAL: break;
     }

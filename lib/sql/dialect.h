@@ -97,6 +97,9 @@ struct bf_dialect {
      * the undo journal is not built for this engine. */
     char *(*journal)(enum bf_statement statement, const char *job);
 
+    /* A predicate: rows that the job has passed and left to be done later. An inverse must not touch them. Owned. */
+    char *(*spared)(const char *job, const struct bf_table *table);
+
     /* Looks at the author's expressions alone, before any server sees them. */
     void (*check_expressions)(const struct bf_document *document, struct bf_complaints *complaints);
 

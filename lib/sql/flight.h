@@ -59,7 +59,8 @@ enum bf_error_class {
     X(MAKE_JOURNAL, make_journal, "- : -; the job's undo journal; does nothing when it is there")                      \
     X(STORE_JOURNAL, store_journal, "- : -; behind it: how the journal is stored")                                      \
     X(TURN_BACK, turn_back,                                                                                            \
-      "id, epoch (of the first slice), batch_rows : taken (0: not this epoch any more); nobody goes forward with the "  \
+      "id, epoch (of the first slice), batch_rows, keep t/f (the list of rows that were set aside, which an inverse has to " \
+      "spare; else it is struck) : taken (0: not this epoch any more); nobody goes forward with the "  \
       "job after that: every slice has another epoch and no owner, and the way back has a checkpoint, which is slice -1 " \
       "and stays as it is where it is there")                                                                          \
     X(PEEK_OWNER, peek_owner, "id, slice : owner, epoch, seq, silent (seconds, by the server's clock)")                \
@@ -261,7 +262,7 @@ enum bf_sample_row bf_sample_row_by_name(const char *name); /* BF_SAMPLE_ROW_KIN
 
 enum {
     BF_PARAMETERS_MAX = 24, /* 2 x BF_KEY_COLUMNS_MAX and some */
-    BF_STEPS_MAX = 96       /* legs of an update (2 x BF_KEY_COLUMNS_MAX - 1), or checks of BF_SET_COLUMNS_MAX columns and bounds */
+    BF_STEPS_MAX = 160      /* legs of an update (2 x BF_KEY_COLUMNS_MAX - 1), or checks of 2 x BF_SET_COLUMNS_MAX columns and bounds */
 };
 
 struct bf_step {

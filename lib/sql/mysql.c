@@ -12,6 +12,7 @@ const struct bf_dialect bf_dialect_mysql = {
     .slices = true,
     .journal = bf_mysql_journal,
     .schema_ddl = bf_mysql_schema_ddl,
+    .spared = bf_mysql_spared,
     .check_expressions = bf_mysql_check_expressions,
     .common = bf_mysql_common,
     .survey = bf_mysql_survey,

@@ -75,8 +75,9 @@ static void counted(struct bf_buffer *buffer, const char *job)
 {
     bf_buffer_text(buffer, "?; SELECT IF(" BF_MYSQL_WRITABLE ", 1, " BF_MYSQL_RAISE ")?; SELECT (SELECT COUNT(*) FROM ");
     bf_mysql_journal_name(buffer, job, BF_MYSQL_BEFORE);
-    bf_buffer_text(buffer, " b WHERE " PLACES ") AS looked_at, (SELECT COUNT(*) FROM backfilld.conflict c WHERE " LISTED
-                           "BETWEEN ?#5 AND ?#6) AS conflicts");
+    bf_buffer_text(buffer, " b WHERE " PLACES ") AS looked_at, COUNT(*) AS conflicts, COUNT(IF(c.kind = 'changed', 1, NULL)) AS "
+                           "changed, COUNT(IF(c.kind = 'deleted', 1, NULL)) AS deleted, COUNT(IF(c.kind = 'altered', 1, NULL)) AS "
+                           "altered FROM backfilld.conflict c WHERE " LISTED "BETWEEN ?#5 AND ?#6");
 }
 
 char *bf_mysql_leave(const char *job, const struct bf_table *table)

@@ -57,7 +57,7 @@
     "WHERE job = ?1 AND slice = 0 AND epoch = ?#2?; SET @backfilld_taken = ROW_COUNT()?; "                            \
     "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = '', updated_at = NOW(6) "                             \
     "WHERE job = ?1 AND slice > 0 AND @backfilld_taken = 1?; "                                                        \
-    "DELETE FROM backfilld.aside WHERE job = ?1 AND @backfilld_taken = 1?; "                                          \
+    "DELETE FROM backfilld.aside WHERE job = ?1 AND @backfilld_taken = 1 AND ?4 = 'f'?; "                             \
     "INSERT INTO backfilld.checkpoint (job, slice, identity, definition, batch_rows, updated_at) "                    \
     "SELECT ?1, -1, forward.identity, forward.definition, ?#3, NOW(6) FROM (SELECT identity, definition "             \
     "FROM backfilld.checkpoint WHERE job = ?1 AND slice = 0) forward WHERE @backfilld_taken = 1 "                     \

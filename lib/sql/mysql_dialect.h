@@ -117,6 +117,7 @@ char *bf_mysql_trial(const struct bf_document *document, const struct bf_table *
 
 /* mysql_render.c */
 void bf_mysql_set(struct bf_buffer *buffer, const struct bf_document *document);   /* the list behind SET */
+char *bf_mysql_spared(const char *job, const struct bf_table *table); /* as bf_dialect.spared */
 void bf_mysql_where(struct bf_buffer *buffer, const struct bf_document *document); /* AND (where) AND (remaining) */
 char *bf_mysql_tried(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg);
 char *bf_mysql_without_index(const char *reference); /* the table's name alone; the caller frees it */

@@ -36,6 +36,15 @@ static void written(struct bf_buffer *buffer, const struct bf_table *table)
     bf_buffer_text(buffer, ") AS CHAR) COLLATE utf8mb4_bin");
 }
 
+char *bf_mysql_spared(const char *job, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+    written(&buffer, table);
+    bf_buffer_format(&buffer, " IN (SELECT CONVERT(`key` USING utf8mb4) COLLATE utf8mb4_bin FROM backfilld.aside WHERE job = '%s' "
+                     "AND slice >= 0)", job);
+    return bf_buffer_take(&buffer);
+}
+
 /* Arguments of a CONCAT that makes the text of a value of the key column, of an expression that gives it as it travels. */
 static void value_text(struct bf_buffer *buffer, const struct bf_table *table, size_t column, const char *before,
                        const char *expression)

@@ -31,6 +31,13 @@ void bf_mysql_where(struct bf_buffer *buffer, const struct bf_document *document
         bf_mysql_author_predicate(buffer, predicates[i], document->started_at);
         bf_buffer_text(buffer, ")");
     }
+    if (document->unless) {
+        bf_buffer_text(buffer, " AND (");
+        bf_mysql_author_predicate(buffer, document->unless, document->started_at);
+        bf_buffer_text(buffer, ") IS NOT TRUE");
+    }
+    if (document->spared)
+        bf_buffer_format(buffer, " AND NOT (%s)", document->spared);
 }
 
 static void where(const struct render *render, struct bf_buffer *buffer)

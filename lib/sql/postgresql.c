@@ -18,6 +18,7 @@ const struct bf_dialect bf_dialect_postgresql = {
     .schema_ddl = bf_postgresql_schema_ddl,
     .slices = true,
     .journal = bf_postgresql_journal,
+    .spared = bf_postgresql_spared,
     .check_expressions = bf_postgresql_check_expressions,
     .common = bf_postgresql_common,
     .survey = bf_postgresql_survey,

@@ -52,7 +52,8 @@
     "AND epoch = $2::text::bigint FOR UPDATE), "                                                                     \
     "closed AS (UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = '', updated_at = clock_timestamp() "      \
     "WHERE job = $1 AND slice >= 0 AND EXISTS (SELECT FROM ours) RETURNING 1), "                                     \
-    "struck AS (DELETE FROM backfilld.aside WHERE job = $1 AND EXISTS (SELECT FROM ours) RETURNING 1), "             \
+    "struck AS (DELETE FROM backfilld.aside WHERE job = $1 AND NOT $4::text::boolean AND EXISTS (SELECT FROM ours) " \
+    "RETURNING 1), "                                                                                                 \
     "made AS (INSERT INTO backfilld.checkpoint (job, slice, identity, definition, batch_rows) "                      \
     "SELECT $1, -1, identity, definition, $3::text::bigint FROM ours ON CONFLICT DO NOTHING RETURNING 1) "           \
     "SELECT (SELECT count(*) FROM closed) AS taken"

@@ -85,6 +85,8 @@ char *bf_postgresql_wait_aside(const char *job, const struct bf_table *table);
 char *bf_postgresql_redo_aside(const char *job, const struct bf_document *document, const struct bf_table *table);
 /* " AND NOT (k1, ...) IN (what this batch has set aside)"; and "(k1, ...) IN (what was taken from there)". */
 void bf_postgresql_not_aside(struct bf_buffer *buffer, const struct bf_table *table);
+/* As bf_dialect.spared. */
+char *bf_postgresql_spared(const char *job, const struct bf_table *table);
 void bf_postgresql_is_taken(struct bf_buffer *buffer, const struct bf_table *table);
 
 /* "id" = backfilld_k0 AND ...: the row of the table and the one that was kept of it. */

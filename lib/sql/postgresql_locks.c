@@ -94,6 +94,18 @@ char *bf_postgresql_update_rest(const char *update, const struct bf_table *table
     return bf_buffer_take(&buffer);
 }
 
+char *bf_postgresql_spared(const char *job, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+
+    columns(&buffer, table);
+    bf_buffer_text(&buffer, " IN (SELECT ");
+    written_columns(&buffer, table, "backfilld_aside");
+    bf_buffer_format(&buffer, " FROM backfilld.aside backfilld_aside WHERE backfilld_aside.job = '%s' AND "
+                     "backfilld_aside.slice >= 0)", job);
+    return bf_buffer_take(&buffer);
+}
+
 void bf_postgresql_is_taken(struct bf_buffer *buffer, const struct bf_table *table)
 {
     columns(buffer, table);

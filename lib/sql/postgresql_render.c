@@ -28,6 +28,12 @@ void bf_postgresql_where(struct bf_buffer *buffer, const struct bf_document *doc
         BF_AUTO_STRING char *text = bf_postgresql_predicate(predicates[i], document->started_at);
         bf_buffer_format(buffer, " AND (%s)", text);
     }
+    if (document->unless) {
+        BF_AUTO_STRING char *text = bf_postgresql_predicate(document->unless, document->started_at);
+        bf_buffer_format(buffer, " AND (%s) IS NOT TRUE", text);
+    }
+    if (document->spared)
+        bf_buffer_format(buffer, " AND NOT (%s)", document->spared);
 }
 
 static void where(const struct render *render, struct bf_buffer *buffer)

@@ -74,7 +74,8 @@ def test_a_job_from_its_submission_to_its_end(page, make_daemon, database):
     for part in ("lunch", "awaiting approval → queued", "verifying → completed", "operator"):
         page.wait(".events", part)
     page.wait("section[aria-label='Where the time went']", "sleeping")
-    page.wait("section[aria-label=Plan]", "of work, ")  # what it took beside the estimate
+    page.wait("section[aria-label=Plan] .estimate", " of work (")  # what it took beside the estimate
+    assert "20,000" in page.text("section[aria-label=Plan] .estimate")
     assert "UPDATE" in page.text("section[aria-label=Plan]") and '"name": "first"' in page.text("section[aria-label=Document]")
     assert len(page.find(".charts canvas")) >= 3
     until(lambda: "newest" in page.find(".charts canvas")[0].get_attribute("aria-label"), 10, "the chart says its newest numbers")

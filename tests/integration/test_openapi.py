@@ -288,12 +288,12 @@ def test_the_document_schema_and_the_daemon_agree(alone, description):
     schema = description["components"]["schemas"]["JobDocument"]
     validator = jsonschema.Draft202012Validator(schema)
     check = {"name": "n", "sql": "SELECT 1", "equals": "1"}
-    lists = {"checks": {"before": [check]}, "triggers": [{"name": "a", "signal": "error_rate", "above": 1}]}
+    wanted = {"checks": {"before": [check]}, "triggers": [{"name": "a", "signal": "error_rate", "above": 1}], "undo": {"set": {"n": "0"}}}
     base = document("t", {"n": "1"})
     assert validator.is_valid({**base, "checks": {"before": [check], "after": [check, check]}})
     tried = taken = 0
     for name, inner in schema["properties"].items():
-        for value in variants(inner, base.get(name, lists.get(name))):
+        for value in variants(inner, wanted.get(name, base.get(name))):
             job = {**base, name: value}
             answer = alone.post("/v1/jobs?dry_run=true", job)
             tried += 1
@@ -304,7 +304,7 @@ def test_the_document_schema_and_the_daemon_agree(alone, description):
             assert answer.status == 422, f"{name}: {value!r:.200}: {answer.text}"
             pointers = {error["pointer"] for error in answer.json["errors"]}
             assert all(pointer.startswith(f"/{name}") or pointer == "/limits/statement_timeout" for pointer in pointers)
-            if validator.is_valid(job) and not {"set", "where", "remaining", "checks", "triggers"} & {name}:  # no schema knows SQL
+            if validator.is_valid(job) and not {"set", "where", "remaining", "checks", "triggers", "undo"} & {name}:  # no schema knows SQL
                 text = " ".join(error["detail"] for error in answer.json["errors"])
                 assert re.search(r"must be from|is not a duration|must not be under|min <= start|bytes; |already|"
                                  r"there is no target|there is no such signal|must be over 0|no way back", text), f"only the daemon refuses {name}: {value!r:.200}: {text}"

@@ -1,4 +1,5 @@
 """README's first job, as it stands there, by a role that has no more rights than README says it needs."""
+import json
 import os
 import re
 import subprocess
@@ -39,3 +40,15 @@ def test_the_first_job(build, database, tmp_path):
     assert "completed" in done.stdout, done.stdout
     assert database.rows("SELECT status, count(*)::int FROM orders GROUP BY 1 ORDER BY 1") == [
         ("archived", ROWS // 3), ("open", ROWS * 2 // 3)]
+
+
+def test_the_document_of_the_quickstart_keeps_a_way_back(daemon, database):
+    """Its job as it stands there, on a table of the same columns; and the script shows what a rollback would do."""
+    script = (ROOT / "quickstart").read_text()
+    text = re.search(r"<<J\n(\{.*?\n\})\nJ\n", script, re.S).group(1)
+    database.execute("CREATE TABLE orders (id bigint PRIMARY KEY, status text, created_at timestamptz, archived_at timestamptz, revision int)")
+    database.execute("INSERT INTO orders SELECT g, 'delivered', '2020-01-01', NULL, 0 FROM generate_series(1, 50) g")
+    job = daemon.submit(json.loads(text.replace("$table", "public.orders").replace("$undo", "")))
+    daemon.wait(job, "completed")
+    assert daemon.job(job)["undo"]["until"] and "run \"$backfillctl\" rollback \"$job\" --dry-run" in script
+    assert daemon.post(f"/v1/jobs/{job['id']}/rollback?dry_run=true").json["rows"] == 50

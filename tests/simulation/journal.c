@@ -137,7 +137,7 @@ static enum sim_result turn(struct sim_server_session *session, const struct bf_
                                                                  .updated_at = sim->now, .batch_rows = sim_number(step, 2)};
         session->writes[SIM_BACK] = true;
         for (int i = 0; i < sim->server.row_count; i++)
-            session->aside[i] = (int8_t)-sim->server.rows[i].aside;
+            session->aside[i] = *sim_parameter(step, 3) == 't' ? 0 : (int8_t)-sim->server.rows[i].aside;
     }
     sim_answer_row(answer, 1, 1);
     sim_put(answer, 0, taken);
@@ -176,7 +176,7 @@ bool sim_goes_back(const struct bf_job *job)
     const struct bf_record *record = bf_job_record(job);
     bool ended = record->state == BF_STATE_COMPLETED || record->state == BF_STATE_ABORTED ||
                  (record->state == BF_STATE_FAILED && record->reason.code != BF_CHECKPOINT_LOST);
-    return record->document->undo == BF_UNDO_JOURNAL && record->started && ended;
+    return record->document->undo != BF_UNDO_NONE && record->started && ended;
 }
 
 bool sim_change_passed(const struct sim_server *server, const struct sim_change *change)

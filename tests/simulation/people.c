@@ -39,11 +39,15 @@ static void submit(struct sim *sim, struct sim_daemon *daemon)
     sim->has_where = shape >> 60 & 1;
     sim->slices = 1 + (int)(shape >> 56 & 3);
     sim->orders_sent++;
+    const char *undo = sim->has_journal                     ? "\"journal\""
+                       : !sim->has_inverse                  ? "\"none\""
+                       : sim->has_where                     ? "{\"set\":{\"n\":\"n - 1\"},\"where\":\"match\"}"
+                                                            : "{\"set\":{\"n\":\"n - 1\"}}";
     snprintf(json, sizeof json,
-             "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":\"%s\",%s%s%s"
+             "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":%s,%s%s%s"
              "\"pace\":{\"batch_time\":\"20ms\",\"batch_rows\":{\"start\":%d,\"min\":1,\"max\":%d},\"nice\":%s,\"slices\":%d},"
              "\"limits\":{\"lock_timeout\":\"300ms\",\"statement_timeout\":\"2s\"}}",
-             sim->has_journal ? "journal" : "none", sim->has_where ? "\"where\":\"match\"," : "", sim->has_remaining ? "\"remaining\":\"n = 0\"," : "",
+             undo, sim->has_where ? "\"where\":\"match\"," : "", sim->has_remaining ? "\"remaining\":\"n = 0\"," : "",
              (shape >> 32 & 3) == 0 ? triggers : "", 1 + (int)(shape >> 40 & 3), 4 + (int)(shape >> 44 & 7),
              shape >> 50 & 1 ? "0" : "5", sim->slices);
     bf_engine_submit(daemon->engine, json, strlen(json), NULL, "somebody", false, answered, sim);

@@ -242,6 +242,7 @@ static void release(struct sim_server_session *session)
     session->makes_schema = session->makes_job = false;
     memset(session->changes, 0, sizeof session->changes);
     memset(session->aside, 0, sizeof session->aside);
+    memset(session->back_aside, 0, sizeof session->back_aside);
     memset(session->conflicts, 0, sizeof session->conflicts);
     session->kept_count = 0;
     session->overwrote = false;
@@ -271,6 +272,7 @@ void sim_session_commit(struct sim_server_session *session)
     commit->control_before_schema = server->schema;
     memcpy(commit->changed, session->changes, sizeof commit->changed);
     memcpy(commit->aside, session->aside, sizeof commit->aside);
+    memcpy(commit->back_aside, session->back_aside, sizeof commit->back_aside);
     memcpy(commit->conflicts, session->conflicts, sizeof commit->conflicts);
     commit->journal_count = server->journal_count;
     sim_journal_append(server, session->kept, session->kept_count);
@@ -284,6 +286,8 @@ void sim_session_commit(struct sim_server_session *session)
     server->job_there = server->job_there || session->makes_job;
     for (int i = 0; i < server->row_count; i++)
         server->rows[i].aside += session->aside[i];
+    for (int i = 0; i < server->row_count; i++)
+        server->rows[i].back_aside += session->back_aside[i];
     for (int i = 0; i < server->row_count; i++)
         server->rows[i].conflicts += session->conflicts[i];
     for (int i = 0; i < server->row_count; i++)

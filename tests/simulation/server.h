@@ -61,6 +61,7 @@ struct sim_server_session {
     struct sim_checkpoint read_before; /* for the sabotage read-before-raise */
     int8_t changes[SIM_ROWS_MAX];     /* -1: taken back */
     int8_t aside[SIM_ROWS_MAX];       /* 1: set aside by this transaction, -1: struck off */
+    int8_t back_aside[SIM_ROWS_MAX];  /* the same, where it takes back by an inverse */
     int8_t conflicts[SIM_ROWS_MAX];
     struct sim_change kept[2 * SIM_ROWS_MAX]; /* for the journal */
     int kept_count;

@@ -80,6 +80,7 @@ void sim_server_fail_over(struct sim *sim, int lost_commits)
         for (int i = 0; i < server->row_count; i++) {
             server->rows[i].n -= commit->changed[i];
             server->rows[i].aside -= commit->aside[i];
+            server->rows[i].back_aside -= commit->back_aside[i];
             server->rows[i].conflicts -= commit->conflicts[i];
         }
         server->journal_count = commit->journal_count;

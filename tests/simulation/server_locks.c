@@ -25,7 +25,15 @@ bool sim_holds_rows(const struct sim_server_session *session)
 static bool is_aside(const struct sim_server_session *session, const struct bf_step *step, int row)
 {
     const struct sim_server *server = &session->sim->server;
+    if (sim_number(step, 1) < 0)
+        return server->rows[row].back_aside + session->back_aside[row] > 0;
     return server->rows[row].aside + session->aside[row] > 0 && sim_slice_of(server, row) == sim_number(step, 1);
+}
+
+/* The list on which this transaction sets rows aside. */
+static int8_t *list_of(struct sim_server_session *session)
+{
+    return sim_inverts(&session->sim->server) ? session->back_aside : session->aside;
 }
 
 static bool held_by_others(const struct sim_server_session *session, int row)
@@ -49,7 +57,8 @@ static enum sim_result update(struct sim_server_session *session, const struct b
             return SIM_WAIT;
         it->locked_by = session;
     }
-    if (server->poison >= 0 && server->rows[server->poison].key > low && server->rows[server->poison].key <= high &&
+    bool back = sim_inverts(server);
+    if (!back && server->poison >= 0 && server->rows[server->poison].key > low && server->rows[server->poison].key <= high &&
         !session->passed_over[server->poison]) {
         sim_error(answer, BF_CLASS_DATA, "value too long");
         return SIM_DONE;
@@ -72,7 +81,7 @@ static enum sim_result update(struct sim_server_session *session, const struct b
             missed++;
             continue;
         }
-        session->changes[i]++;
+        session->changes[i] = (int8_t)(session->changes[i] + (back ? -1 : 1));
         changed++;
         if (journal)
             sim_keep(session, (int)sim_number(step, 3), sim_number(step, 4), i);
@@ -122,7 +131,7 @@ static void set_aside(struct sim_server_session *session, const struct bf_step *
             continue;
         }
         session->passed_over[i] = true;
-        session->aside[i] = session->sim->sabotage != SABOTAGE_ASIDE_UNWRITTEN;
+        list_of(session)[i] = session->sim->sabotage != SABOTAGE_ASIDE_UNWRITTEN;
         server->set_aside++;
         answer->affected++;
     }
@@ -176,8 +185,9 @@ static enum sim_result wait_for_first(struct sim_server_session *session, const 
 static void redo(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
     struct sim_server *server = &session->sim->server;
-    int64_t changed = 0, struck = 0;
-    if (server->poison >= 0 && session->taken[server->poison]) {
+    int64_t changed = 0, struck = 0, slice = sim_slice(step, 1);
+    bool back = slice == SIM_BACK;
+    if (!back && server->poison >= 0 && session->taken[server->poison]) {
         sim_error(answer, BF_CLASS_DATA, "value too long");
         return;
     }
@@ -186,17 +196,17 @@ static void redo(struct sim_server_session *session, const struct bf_step *step,
         if (!session->taken[i])
             continue;
         session->taken[i] = false;
-        session->aside[i] = session->sim->sabotage == SABOTAGE_ASIDE_KEPT ? 0 : -1;
+        list_of(session)[i] = session->sim->sabotage == SABOTAGE_ASIDE_KEPT ? 0 : -1;
         struck++;
         if (!sim_row_matches(server, &server->rows[i]))
             continue;
-        session->changes[i]++;
+        session->changes[i] = (int8_t)(session->changes[i] + (back ? -1 : 1));
         changed++;
         if (session->sim->has_journal)
-            sim_keep(session, (int)sim_number(step, 1), session->checkpoints[sim_number(step, 1)].seq, i);
+            sim_keep(session, (int)slice, session->checkpoints[slice].seq, i);
     }
-    session->checkpoints[sim_number(step, 1)].changed += changed;
-    session->checkpoints[sim_number(step, 1)].counted = true;
+    session->checkpoints[slice].changed += changed;
+    session->checkpoints[slice].counted = true;
     sim_answer_row(answer, 1, 2);
     sim_put(answer, 0, changed);
     sim_put(answer, 1, struck);

@@ -15,7 +15,7 @@ static int64_t count_rows(const struct sim_server *server, int64_t low, int64_t 
     for (int i = 0; i < server->row_count; i++) {
         const struct sim_row *it = &server->rows[i];
         if (it->key > low && it->key <= high && it->visible &&
-            (writer >= 0 ? it->writer == writer && it->n > 0 : !matching || sim_row_matches(server, it)))
+            (writer >= 0 ? it->writer == writer && (it->n > 0 || sim_inverts(server)) : !matching || sim_row_matches(server, it)))
             count++;
     }
     return count;

@@ -220,6 +220,8 @@ static enum sim_result fence(struct sim_server_session *session, const struct bf
 
 bool sim_row_matches(const struct sim_server *server, const struct sim_row *row)
 {
+    if (sim_inverts(server))
+        return row->visible && row->match && (row->aside == 0 || server->sim->sabotage == SABOTAGE_SPARE_NOTHING) && (!server->sim->has_remaining || row->n > 0);
     return row->visible && row->match && (!server->sim->has_remaining || row->n == 0);
 }
 
@@ -405,6 +407,8 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
         return raise_epoch(session, step, answer);
     case BF_STATEMENT_READ_CHECKPOINT: {
         int64_t slice = sim_slice(step, 1);
+        if (sim_number(step, 1) >= SIM_SLICES) /* a way back asks for as many as there may be */
+            break;
         struct sim_checkpoint checkpoint = *sim_visible(session, slice);
         if (session->sim->sabotage == SABOTAGE_READ_BEFORE_RAISE && session->open) {
             checkpoint = session->read_before;

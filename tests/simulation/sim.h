@@ -24,6 +24,7 @@
     X(ASIDE_KEPT, aside-kept, "a row set aside is not struck off when it is done")                         \
     X(BACK_BLIND, back-blind, "a rollback does not look what the row holds")                               \
     X(TURN_OPEN, turn-open, "the way forward stays open when the way back begins")                         \
+    X(SPARE_NOTHING, spare-nothing, "an inverse takes back what the job set aside and never changed")       \
     X(JOURNAL_LOOSE, journal-loose, "the journal is not written in the batch's own transaction")           \
     X(BLIND, blind, "nobody is ever seen to wait (found with --calm)")
 
@@ -78,6 +79,7 @@ struct sim_row {
     int64_t writer;     /* the transaction that changed it last */
     struct sim_server_session *locked_by;
     int aside;          /* 1: others held it when its batch was run */
+    int back_aside;     /* the same of a batch of the way back by an inverse */
     int touched;        /* how often an application wrote into the very column */
     int conflicts;      /* changes of it that the way back left alone */
     struct sim *sim;
@@ -88,7 +90,7 @@ struct sim_commit {
     struct sim_checkpoint before[SIM_CHECKPOINTS];
     bool control_before_schema;
     int8_t changed[SIM_ROWS_MAX]; /* -1: taken back */
-    int8_t aside[SIM_ROWS_MAX], conflicts[SIM_ROWS_MAX];
+    int8_t aside[SIM_ROWS_MAX], back_aside[SIM_ROWS_MAX], conflicts[SIM_ROWS_MAX];
     int journal_count; /* before it */
 };
 
@@ -173,6 +175,9 @@ void sim_replicas_free(struct sim *sim);
 bool sim_change_passed(const struct sim_server *server, const struct sim_change *change);
 void sim_check_slices(struct sim *sim);
 void sim_check_journal(struct sim *sim);     /* at every commit, once the way back has begun */
+/* inverse.c: the same of a way back by the author's inverse. */
+bool sim_inverts(const struct sim_server *server); /* what is written now takes back */
+void sim_check_inverse(struct sim *sim);
 void sim_check_rolled_back(struct sim *sim); /* at its end */
 
 /* In which slice's range the row is, as the committed checkpoints have it. */
@@ -232,7 +237,7 @@ struct sim {
     bool calm;        /* nothing goes wrong: then every promise of time holds */
     bool faults;      /* still injecting? */
     bool over;        /* nobody does anything more */
-    bool has_where, has_remaining, has_journal;
+    bool has_where, has_remaining, has_journal, has_inverse;
     int slices;       /* that the document asks for */
     int orders_sent, orders_answered; /* submissions too */
     int64_t stop_since; /* microseconds; 0: no stop is under way */

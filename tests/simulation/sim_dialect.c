@@ -137,6 +137,12 @@ static char *journal(enum bf_statement statement, const char *job)
     return bf_copy_string(bf_statement_name(statement));
 }
 
+static char *spared(const char *job, const struct bf_table *table)
+{
+    (void)job, (void)table;
+    return bf_copy_string("set aside");
+}
+
 static const char *const schema_ddl[] = {"schema", NULL};
 
 const struct bf_dialect sim_dialect = {.name = "simulation",
@@ -144,6 +150,7 @@ const struct bf_dialect sim_dialect = {.name = "simulation",
                                        .schema_version = 1,
                                        .slices = true,
                                        .journal = journal,
+                                       .spared = spared,
                                        .schema_ddl = schema_ddl,
                                        .check_expressions = check_expressions,
                                        .common = common,

@@ -78,7 +78,9 @@ static void check_rows(struct sim *sim)
 void sim_check_commit(struct sim *sim, bool batch, const char *application)
 {
     sim_check_slices(sim);
-    if (sim->server.checkpoints[SIM_BACK].exists)
+    if (sim_inverts(&sim->server))
+        sim_check_inverse(sim);
+    else if (sim->server.checkpoints[SIM_BACK].exists)
         sim_check_journal(sim);
     else if (sim->sabotage != SABOTAGE_FENCE_LAST || !batch)
         check_rows(sim);
@@ -394,6 +396,7 @@ static bool simulate(uint64_t seed, enum sabotage sabotage, bool calm, bool verb
     sim->rebooted = seed % 7 == 0 && !calm;
     make_rows(sim);
     sim->has_journal = seed % 2 == 0;
+    sim->has_inverse = seed % 4 == 1;
     sim->server.stuck = seed % 12 == 0 && sim->server.row_count ? (int)sim_between(sim, 0, sim->server.row_count - 1) : -1;
     sim_late_rows(sim);
     sim_replicas_begin(sim, !(calm && seed % 4 == 0));

@@ -332,11 +332,33 @@ static void nothing_is_irreversible_by_silence(void **state)
         assert_int_equal(document->undo, BF_UNDO_JOURNAL);
         bf_document_free(document);
     }
-    BF_AUTO_STRING char *inverse = with("undo", "{\"set\":{\"n\":\"0\"}}");
-    assert_complaint(inverse, BF_UNSUPPORTED, "/undo", "not built yet");
-    own_invalid("undo", "\"None\"", "/undo", "must be \"journal\" or \"none\"");
+    own_invalid("undo", "\"None\"", "/undo", "must be \"journal\", \"none\", or an inverse");
     own_invalid("undo", "null", "/undo", "not null");
     own_invalid("undo", "false", "/undo", "not false");
+}
+
+static void an_inverse_is_a_document_of_its_own(void **state)
+{
+    (void)state;
+    BF_AUTO_STRING char *text = with("undo", "{\"set\":{\"n\":\"n - 1\",\"m\":\"NULL\"},\"where\":\"n > 0\"}");
+    BF_AUTO_STRING char *other = with("undo", "{\"set\":{\"n\":\"n - 1\",\"m\":\"NULL\"}}");
+    struct bf_document *document = parse_good(text), *without = parse_good(other);
+    assert_int_equal(document->undo, BF_UNDO_INVERSE);
+    assert_int_equal(document->inverse->set_count, 2);
+    assert_string_equal(document->inverse->where, "n > 0");
+    assert_string_equal(document->inverse->table, document->table);
+    assert_int_equal(document->inverse->undo, BF_UNDO_NONE);
+    assert_null(without->inverse->where);
+    assert_false(bf_document_same_work(document, without));
+    assert_true(bf_document_same_work(document, document));
+    bf_document_free(document);
+    bf_document_free(without);
+    own_invalid("undo", "{\"where\":\"n > 0\"}", "/undo", "`set` is required");
+    own_invalid("undo", "{\"set\":{\"n\":\"\"}}", "/undo/set/n", "must not be empty");
+    own_invalid("undo", "{\"set\":{\"n\":\"0\"},\"where\":\" \"}", "/undo/where", "must not be empty");
+    own_invalid("undo", "{\"set\":{\"n\":\"0\"},\"wehre\":\"n\"}", "/undo/wehre", "did you mean `where`?");
+    own_invalid("undo", "{\"set\":{\"n\":\"0\"}},\"alerts\":\"rollback\"", "/alerts", "only a person rolls back by it");
+    own_invalid("undo", "{\"set\":{\"id\":\"0\"}},\"key\":[\"id\"]", "/undo/set/id", "a key column cannot be written");
 }
 
 static void required_fields_are_required(void **state)
@@ -369,6 +391,7 @@ int main(void)
         cmocka_unit_test(what_is_not_built_is_refused_by_name),
         cmocka_unit_test(unknown_fields_come_with_a_guess),
         cmocka_unit_test(nothing_is_irreversible_by_silence),
+        cmocka_unit_test(an_inverse_is_a_document_of_its_own),
         cmocka_unit_test(required_fields_are_required),
     };
     return cmocka_run_group_tests_name("document", tests, NULL, clean_up);

@@ -179,7 +179,8 @@ static void keep_undo(void **state)
                  {"\"1s\",\"undo\":\"journal\"}", BF_OK},
                  {"\"999ms\"}", BF_INVALID},
                  {"7}", BF_INVALID},
-                 {"\"7d\",\"undo\":\"none\"}", BF_INVALID}};
+                 {"\"7d\",\"undo\":\"none\"}", BF_INVALID},
+                 {"\"7d\",\"undo\":{\"set\":{\"n\":\"2\"}}}", BF_INVALID}};
     for (size_t i = 0; i < BF_COUNT(cases); i++) {
         struct bf_document *document = NULL;
         struct bf_complaints found = {0};

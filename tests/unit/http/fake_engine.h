@@ -11,7 +11,7 @@ struct bf_job {
     enum bf_activity activity;
     struct bf_reason reason;
     double rate;
-    int64_t flights;
+    int64_t flights, undo_until;
     struct bf_meter meter;
     bool stuck;
     struct bf_slice slices[2];

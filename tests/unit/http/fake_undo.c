@@ -37,6 +37,5 @@ void bf_engine_forget(struct bf_engine *engine, const char *job_id, const char *
 
 int64_t bf_job_undo_until(const struct bf_job *job)
 {
-    (void)job;
-    return 0;
+    return job->undo_until;
 }

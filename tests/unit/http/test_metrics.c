@@ -72,6 +72,33 @@ static void test_which_jobs(void **state)
     reply_clear(&reply);
 }
 
+/* As long as its journal is kept an old job is there with what is to be said of that, and nothing else. */
+static void test_a_way_back(void **state)
+{
+    (void)state;
+    struct bf_job *job = &fake.jobs[2];
+    job->record.ended_at = 1000;
+    job->undo_until = 2500500;
+    job->record.back.bytes = 8192;
+    job->record.document->undo = BF_UNDO_JOURNAL;
+    struct reply reply = ask(&server, "GET", "/metrics", "", NULL);
+#define USERS "{job=\"users\",target=\"legacy\"} "
+    assert_has(&reply, "backfilld_undo_until_timestamp_seconds" USERS "2500.5");
+    assert_has(&reply, "backfilld_undo_bytes" USERS "8192");
+    assert_null(strstr(reply.body, "backfilld_state{job=\"users\""));
+    assert_null(strstr(reply.body, "backfilld_rows_restored_total" USERS));
+    reply_clear(&reply);
+    job->record.ended_at = (int64_t)time(NULL) * 1000 - 60000;
+    job->record.direction = BF_DIRECTION_BACK;
+    job->meter.rows_restored = 5;
+    job->meter.conflicts[BF_CONFLICT_DELETED] = 2;
+    reply = ask(&server, "GET", "/metrics", "", NULL);
+    assert_has(&reply, "backfilld_rows_restored_total" USERS "5");
+    assert_has(&reply, "backfilld_conflicts_total{job=\"users\",target=\"legacy\",kind=\"deleted\"} 2");
+    assert_has(&reply, "backfilld_conflicts_total{job=\"users\",target=\"legacy\",kind=\"refused\"} 0");
+    reply_clear(&reply);
+}
+
 static void test_a_series_stands_once(void **state)
 {
     (void)state;
@@ -96,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_job_at_work, begin, end),
         cmocka_unit_test_setup_teardown(test_which_jobs, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_way_back, begin, end),
         cmocka_unit_test_setup_teardown(test_a_series_stands_once, begin, end),
         cmocka_unit_test_setup_teardown(test_labels_are_escaped, begin, end),
     };
