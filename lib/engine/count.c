@@ -24,16 +24,12 @@ struct bf_count {
     bool counting;
 };
 
-bool bf_count_is_cheap(const struct bf_document *document, const struct bf_table *table, const char **ret_why)
+bool bf_count_is_cheap(const struct bf_table *table, const char **ret_why)
 {
     bool small = table->bytes >= 0 ? table->bytes <= BYTES_MOST : table->rows_estimated >= 0 && table->rows_estimated <= ROWS_MOST;
-    if (document->after_count || document->through_count)
-        *ret_why = "not counted: the document has a range";
-    else if (!small)
+    if (!small)
         *ret_why = "not counted: the table is too large for that";
-    else
-        return true;
-    return false;
+    return small;
 }
 
 static void end(struct bf_count *count)
@@ -118,7 +114,7 @@ static void connected(void *argument, struct bf_session *session, enum bf_error_
         return;
     }
     bf_flight_add(&count->flight, BF_STATEMENT_BEGIN, dialect->begin_read_only);
-    bf_flight_add(&count->flight, BF_STATEMENT_MEASURE, count->sql);
+    bf_step_range(bf_flight_add(&count->flight, BF_STATEMENT_MEASURE, count->sql), count->job->record.document);
     bf_flight_add(&count->flight, BF_STATEMENT_ROLLBACK, dialect->common(BF_STATEMENT_ROLLBACK))->new_group = true;
     count->counting = true;
     count->target->database->execute(session, &count->flight, counted, count);

@@ -6,7 +6,7 @@
 #include "internal.h"
 
 /* False: why not, for people. */
-bool bf_count_is_cheap(const struct bf_document *document, const struct bf_table *table, const char **ret_why);
+bool bf_count_is_cheap(const struct bf_table *table, const char **ret_why);
 void bf_count_begin(struct bf_job *job, char *sql); /* takes `sql` over */
 
 #endif

@@ -192,7 +192,7 @@ static void take_plan(struct bf_submission *submission, const struct bf_verdict 
     free(job->table);
     free(job->identity);
     job->record.plan = bf_submission_plan(submission, verdict);
-    job->record.progress.rows_estimated = submission->table->rows_estimated;
+    job->record.progress.rows_estimated = bf_submission_rows(submission);
     job->table = bf_copy_string(submission->table->display);
     job->identity = bf_copy_string(submission->table->target_identity);
     job->measured_at = bf_job_now(job);
@@ -203,7 +203,7 @@ static char *count_of(const struct bf_submission *submission)
 {
     const struct bf_dialect *dialect = submission->target->database->dialect;
     const char *why;
-    if (!dialect->counted || !bf_count_is_cheap(submission->document, submission->table, &why))
+    if (!dialect->counted || !bf_count_is_cheap(submission->table, &why))
         return NULL;
     return dialect->counted(submission->document, submission->table);
 }

@@ -99,6 +99,8 @@ void bf_submission_target_down(struct bf_submission *submission, const char *tex
 /* submit_measure.c */
 struct bf_measuring;
 void bf_submission_measure(struct bf_submission *submission); /* what the plan needs; bf_submission_measured when that is done */
+/* What the job will scan: the rows between the ends of its range, or the table's, as the server estimates them; -1: unknown. */
+int64_t bf_submission_rows(const struct bf_submission *submission);
 const struct bf_facts *bf_measuring_facts(const struct bf_measuring *measuring);
 void bf_measuring_free(struct bf_engine *engine, struct bf_measuring *measuring); /* behind the session; NULL is fine */
 

@@ -47,6 +47,12 @@ void bf_measuring_free(struct bf_engine *engine, struct bf_measuring *measuring)
     free(measuring);
 }
 
+int64_t bf_submission_rows(const struct bf_submission *submission)
+{
+    const struct bf_fact *range = &submission->measuring->facts.of[BF_FACT_RANGE_ROWS];
+    return range->known ? (int64_t)range->value : submission->table->rows_estimated;
+}
+
 const struct bf_facts *bf_measuring_facts(const struct bf_measuring *measuring)
 {
     return &measuring->facts;
@@ -328,7 +334,7 @@ static void take_known(struct bf_submission *submission)
         bf_facts_set(facts, BF_FACT_ROWS, (double)table->rows_estimated, NULL);
     if (table->bytes >= 0)
         bf_facts_set(facts, BF_FACT_TABLE_BYTES, (double)table->bytes, NULL);
-    if (submission->aim != BF_AIM_CONFIRM && !bf_count_is_cheap(submission->document, table, &why))
+    if (submission->aim != BF_AIM_CONFIRM && !bf_count_is_cheap(table, &why))
         bf_facts_unknown(facts, BF_FACT_MATCHING_EXACT, why);
     if (!submission->target->watch_replicas)
         bf_facts_set(facts, BF_FACT_REPLICAS, 0, "replicas = none");

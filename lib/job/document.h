@@ -161,6 +161,11 @@ const char *bf_comparison_name(enum bf_comparison comparison);
 const char *bf_check_kind_name(enum bf_check_kind kind); /* "before": its name in a document */
 /* Do both ask for the same changes of a table of the same name, wherever and at whatever pace? */
 bool bf_document_same_work(const struct bf_document *a, const struct bf_document *b);
+static inline bool bf_document_has_range(const struct bf_document *document)
+{
+    return document->after_count > 0 || document->through_count > 0;
+}
+
 void bf_document_free(struct bf_document *document); /* NULL is fine */
 /* The canonical text of any JSON; owned. NULL: BF_NOT_JSON. */
 char *bf_document_canonical(const char *json, size_t length, struct bf_error *error);

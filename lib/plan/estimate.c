@@ -52,7 +52,8 @@ static double working_rate(const struct bf_document *document, const struct bf_f
 struct bf_estimate bf_estimate(const struct bf_document *document, const struct bf_facts *facts)
 {
     struct bf_estimate estimate = {.open = 1, .changed = -1, .log_bytes = -1, .journal_bytes = -1};
-    const struct bf_fact *rows = &facts->of[BF_FACT_ROWS], *tried = &facts->of[BF_FACT_TRIAL_ROWS];
+    const struct bf_fact *rows = &facts->of[facts->of[BF_FACT_RANGE_ROWS].known ? BF_FACT_RANGE_ROWS : BF_FACT_ROWS];
+    const struct bf_fact *tried = &facts->of[BF_FACT_TRIAL_ROWS];
     const struct bf_fact *log = &facts->of[BF_FACT_TRIAL_LOG];
     bool journal = document->undo == BF_UNDO_JOURNAL;
     if (!journal)

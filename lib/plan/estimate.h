@@ -20,7 +20,7 @@ struct bf_estimate {
     double journal_bytes;   /* of the undo journal; 0: none is kept; -1: not known */
 };
 
-/* rows / (rate of the trial, with batches as large as the pace makes them / (1 + nice)), at most what max_rows_per_second and max_log_bytes_per_second allow, once more for
+/* rows, of the range where there is one, / (rate of the trial, with batches as large as the pace makes them / (1 + nice)), at most what max_rows_per_second and max_log_bytes_per_second allow, once more for
  * `remaining`, whose last pass reads everything and changes nothing. */
 struct bf_estimate bf_estimate(const struct bf_document *document, const struct bf_facts *facts);
 

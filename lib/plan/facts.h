@@ -23,6 +23,7 @@ enum bf_need { BF_MANDATORY, BF_WANTED, BF_OPTIONAL };
     X(LOCK_WAITS, lock_contention, COUNT, MANDATORY, "sessions that wait for a lock of the table")                     \
     X(REPLICAS, replicas, COUNT, MANDATORY, "replicas that are heeded")                                                \
     X(TABLE_BYTES, table_bytes, BYTES, WANTED, "bytes of the table without its indexes")                               \
+    X(RANGE_ROWS, rows_in_range, ROWS, OPTIONAL, "rows between the ends of `range`, as the server estimates them")     \
     X(MATCHING, rows_matching, ROWS, WANTED, "rows that `where` asks for, as the server estimates them")               \
     X(MATCHING_EXACT, rows_matching_exact, ROWS, OPTIONAL, "rows that `where` asks for, counted")                      \
     X(REPLICATION_LAG, replication_lag, SECONDS, WANTED, "lag of the replica that is furthest behind")                 \

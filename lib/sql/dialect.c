@@ -52,6 +52,15 @@ void bf_statements_free(struct bf_statements *statements)
     free(statements);
 }
 
+void bf_step_range(struct bf_step *step, const struct bf_document *document)
+{
+    size_t columns = document->after_count ? document->after_count : document->through_count;
+    for (size_t i = 0; i < columns; i++)
+        bf_step_text(step, document->after_count ? document->after[i] : NULL);
+    for (size_t i = 0; i < columns; i++)
+        bf_step_text(step, document->through_count ? document->through[i] : NULL);
+}
+
 size_t bf_leg_count(size_t split, size_t key_count)
 {
     return split == 0 ? key_count : 2 * (key_count - split) + 1;

@@ -65,6 +65,9 @@ struct bf_statements {
 };
 void bf_statements_free(struct bf_statements *statements); /* NULL is fine */
 size_t bf_leg_count(size_t split, size_t key_count);
+/* The ends of the document's range as parameters: the columns of `after`, then those of `through`; an open end is NULL. Without
+ * a range none. */
+void bf_step_range(struct bf_step *step, const struct bf_document *document);
 
 enum { BF_LIMIT_TIME_TEXT = 96 };
 

@@ -40,6 +40,11 @@ void bf_range_split(struct bf_buffer *buffer, const struct bf_grammar *grammar, 
 /* (c1, c2, ...) of the parameters from `first` on, for a comparison in which no column takes part. */
 void bf_range_key(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t first);
 
+/* " AND ..." for each end of the range that the document has, with the parameters of bf_step_range. Of several columns the
+ * first is compared by itself, too: from that an optimizer can guess. */
+void bf_range_of_document(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_document *document,
+                          const struct bf_table *table);
+
 /* check.c: as check and read_checks of struct bf_dialect. */
 void bf_check_add(const struct bf_grammar *grammar, const struct bf_document *document, const struct bf_table *table,
                   struct bf_flight *flight, char **ret_texts[], size_t *ret_count);

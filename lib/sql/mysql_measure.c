@@ -253,18 +253,22 @@ static const struct {
 };
 
 /* Behind the questions: what the optimizer says of them, and the newest rows. */
-enum { EXPLAIN_MATCHING = BF_COUNT(questions), EXPLAIN_BOUNDARY, NEWEST, STEPS };
+enum { EXPLAIN_MATCHING = BF_COUNT(questions), EXPLAIN_RANGE, EXPLAIN_BOUNDARY, NEWEST, STEPS };
 
 /* Newer servers draw a tree where they are not asked for the table of old, and MariaDB leaves out a column. */
 #define EXPLAIN PLAN "EXPLAIN /*!80000 FORMAT = TRADITIONAL *//*M! EXTENDED */ "
 
-static char *explain_matching(const struct bf_document *document, const struct bf_table *table)
+/* Of the rows in the document's range those that it asks for, or all of them. The key's index is not forced: MySQL does not look
+ * into an index that it has to use, and says 1. */
+static char *explain_rows(const struct bf_document *document, const struct bf_table *table, bool matching)
 {
     struct bf_buffer buffer = {0};
     BF_AUTO_STRING char *free_choice = bf_mysql_without_index(table->reference);
 
     bf_buffer_format(&buffer, EXPLAIN "SELECT 1 FROM %s WHERE TRUE", free_choice);
-    bf_mysql_where(&buffer, document);
+    bf_range_of_document(&buffer, &bf_mysql_grammar, document, table);
+    if (matching)
+        bf_mysql_where(&buffer, document);
     return bf_buffer_take(&buffer);
 }
 
@@ -274,6 +278,7 @@ char *bf_mysql_counted(const struct bf_document *document, const struct bf_table
     BF_AUTO_STRING char *free_choice = bf_mysql_without_index(table->reference);
 
     bf_buffer_format(&buffer, PLAN "SELECT 'rows_matching_exact', COUNT(*), NULL FROM %s WHERE TRUE", free_choice);
+    bf_range_of_document(&buffer, &bf_mysql_grammar, document, table);
     bf_mysql_where(&buffer, document);
     return bf_buffer_take(&buffer);
 }
@@ -346,12 +351,15 @@ void bf_mysql_measure(const struct bf_document *document, const struct bf_table 
 
     names_of(document, table, &schema, &name);
     for (size_t i = 0; i < STEPS; i++) {
-        texts[i] = i == EXPLAIN_MATCHING   ? explain_matching(document, table)
+        texts[i] = i == EXPLAIN_MATCHING   ? explain_rows(document, table, true)
+                   : i == EXPLAIN_RANGE    ? explain_rows(document, table, false)
                    : i == EXPLAIN_BOUNDARY ? explain_boundary(table)
                    : i == NEWEST           ? newest(document, table)
                                            : question(questions[i].sql, document, table);
         struct bf_step *step = bf_flight_add(flight, BF_STATEMENT_MEASURE, texts[i]);
         step->new_group = true;
+        if (i == EXPLAIN_MATCHING || i == EXPLAIN_RANGE)
+            bf_step_range(step, document);
         if (i >= BF_COUNT(questions))
             continue;
         bf_step_text(step, schema);
@@ -403,13 +411,14 @@ static const char *explained(const struct bf_answer *answer, size_t row, size_t 
 }
 
 /* Of the line that is the table's own: the predicate may bring others, and they may come first. */
-static void read_matching(const struct bf_document *document, const struct bf_answer *answer, struct bf_facts *facts)
+static void read_rows(const struct bf_document *document, const struct bf_answer *answer, enum bf_fact_name fact,
+                      struct bf_facts *facts)
 {
     char *schema = NULL, *name = NULL;
     size_t own = 0;
 
     if (answer->outcome != BF_OUTCOME_OK || answer->rows == 0) {
-        bf_facts_unknown(facts, BF_FACT_MATCHING, answer->message);
+        bf_facts_unknown(facts, fact, answer->message);
         return;
     }
     bf_mysql_table_name(document->table, &schema, &name);
@@ -422,13 +431,20 @@ static void read_matching(const struct bf_document *document, const struct bf_an
     free(name);
     const char *extra = explained(answer, 0, EXTRA_BACK);
     if (explained(answer, own, ROWS_BACK))
-        bf_facts_set(facts, BF_FACT_MATCHING,
+        bf_facts_set(facts, fact,
                      bf_answer_real(answer, own, answer->columns - ROWS_BACK, 0) *
                          bf_answer_real(answer, own, answer->columns - FILTERED_BACK, 100) / 100, NULL);
     else if (extra && (strstr(extra, "Impossible WHERE") || strstr(extra, "no matching row")))
-        bf_facts_set(facts, BF_FACT_MATCHING, 0, extra);
+        bf_facts_set(facts, fact, 0, extra);
     else
-        bf_facts_unknown(facts, BF_FACT_MATCHING, extra);
+        bf_facts_unknown(facts, fact, extra);
+}
+
+/* Without a range all rows are walked, which the table's own estimate tells. */
+static void read_range(const struct bf_document *document, const struct bf_answer *answer, struct bf_facts *facts)
+{
+    if (bf_document_has_range(document))
+        read_rows(document, answer, BF_FACT_RANGE_ROWS, facts);
 }
 
 /* The reference forces the key's index; where that gives no order, or is not used at all, the table would be sorted. */
@@ -453,7 +469,9 @@ void bf_mysql_read_measure(const struct bf_document *document, const struct bf_a
 {
     for (size_t i = 0; i < count && i < STEPS; i++) {
         if (i == EXPLAIN_MATCHING)
-            read_matching(document, &answers[i], facts);
+            read_rows(document, &answers[i], BF_FACT_MATCHING, facts);
+        else if (i == EXPLAIN_RANGE)
+            read_range(document, &answers[i], facts);
         else if (i == EXPLAIN_BOUNDARY)
             read_boundary(&answers[i], facts);
         else if (i == NEWEST)

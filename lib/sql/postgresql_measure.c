@@ -122,7 +122,7 @@ static const struct {
 };
 
 /* Behind the questions: what the planner says of them, and what need not be there. */
-enum { EXPLAIN_MATCHING = BF_COUNT(questions), EXPLAIN_BOUNDARY, NEWEST, KEY_STATEMENTS, STEPS };
+enum { EXPLAIN_MATCHING = BF_COUNT(questions), EXPLAIN_RANGE, EXPLAIN_BOUNDARY, NEWEST, KEY_STATEMENTS, STEPS };
 
 /* {"a","b"} */
 static void add_to_array(struct bf_buffer *array, const char *name)
@@ -174,15 +174,19 @@ char *bf_postgresql_counted(const struct bf_document *document, const struct bf_
     struct bf_buffer buffer = {0};
     bf_buffer_format(&buffer, "/* backfilld plan */ SELECT 'rows_matching_exact', count(*)::float8, NULL FROM %s WHERE TRUE",
                      table->reference);
+    bf_range_of_document(&buffer, &bf_postgresql_grammar, document, table);
     bf_postgresql_where(&buffer, document);
     return bf_buffer_take(&buffer);
 }
 
-static char *explain_matching(const struct bf_document *document, const struct bf_table *table)
+/* Of the rows in the document's range those that it asks for, or all of them. */
+static char *explain_rows(const struct bf_document *document, const struct bf_table *table, bool matching)
 {
     struct bf_buffer buffer = {0};
     bf_buffer_format(&buffer, "/* backfilld plan */ EXPLAIN SELECT 1 FROM %s WHERE TRUE", table->reference);
-    bf_postgresql_where(&buffer, document);
+    bf_range_of_document(&buffer, &bf_postgresql_grammar, document, table);
+    if (matching)
+        bf_postgresql_where(&buffer, document);
     return bf_buffer_take(&buffer);
 }
 
@@ -204,13 +208,16 @@ void bf_postgresql_measure(const struct bf_document *document, const struct bf_t
     char **texts = bf_allocate(STEPS * sizeof *texts);
     BF_AUTO_STRING char *columns = array_of_columns(document), *key = array_of_key(table);
     for (size_t i = 0; i < STEPS; i++) {
-        texts[i] = i == EXPLAIN_MATCHING   ? explain_matching(document, table)
+        texts[i] = i == EXPLAIN_MATCHING   ? explain_rows(document, table, true)
+                   : i == EXPLAIN_RANGE    ? explain_rows(document, table, false)
                    : i == EXPLAIN_BOUNDARY ? explain_boundary(table)
                    : i == NEWEST           ? newest(document, table)
                    : i == KEY_STATEMENTS   ? bf_copy_string(key_statements)
                                            : bf_copy_string(questions[i].sql);
         struct bf_step *step = bf_flight_add(flight, BF_STATEMENT_MEASURE, texts[i]);
         step->new_group = true;
+        if (i == EXPLAIN_MATCHING || i == EXPLAIN_RANGE)
+            bf_step_range(step, document);
         if (i >= BF_COUNT(questions) && i != KEY_STATEMENTS)
             continue;
         bf_step_text(step, document->table);
@@ -221,13 +228,20 @@ void bf_postgresql_measure(const struct bf_document *document, const struct bf_t
 }
 
 /* "Seq Scan on orders  (cost=0.00..18334.00 rows=1000000 width=4)": of its first line, which is the whole. */
-static void read_matching(const struct bf_answer *answer, struct bf_facts *facts)
+static void read_rows(const struct bf_answer *answer, enum bf_fact_name name, struct bf_facts *facts)
 {
     const char *line = bf_answer_value(answer, 0, 0), *rows = line ? strstr(line, " rows=") : NULL;
     if (answer->outcome == BF_OUTCOME_OK && rows)
-        bf_facts_set(facts, BF_FACT_MATCHING, strtod(rows + strlen(" rows="), NULL), NULL);
+        bf_facts_set(facts, name, strtod(rows + strlen(" rows="), NULL), NULL);
     else
-        bf_facts_unknown(facts, BF_FACT_MATCHING, answer->message);
+        bf_facts_unknown(facts, name, answer->message);
+}
+
+/* Without a range all rows are walked, which the table's own estimate tells. */
+static void read_range(const struct bf_document *document, const struct bf_answer *answer, struct bf_facts *facts)
+{
+    if (bf_document_has_range(document))
+        read_rows(answer, BF_FACT_RANGE_ROWS, facts);
 }
 
 static void read_boundary(const struct bf_answer *answer, struct bf_facts *facts)
@@ -267,11 +281,12 @@ static const enum bf_fact_name newest_facts[] = {BF_FACT_NEWEST};
 void bf_postgresql_read_measure(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                                 struct bf_facts *facts)
 {
-    (void)document;
     bf_facts_unknown(facts, BF_FACT_DISK_FREE, "PostgreSQL does not tell how much disk is free");
     for (size_t i = 0; i < count && i < STEPS; i++) {
         if (i == EXPLAIN_MATCHING)
-            read_matching(&answers[i], facts);
+            read_rows(&answers[i], BF_FACT_MATCHING, facts);
+        else if (i == EXPLAIN_RANGE)
+            read_range(document, &answers[i], facts);
         else if (i == EXPLAIN_BOUNDARY)
             read_boundary(&answers[i], facts);
         else if (i == NEWEST)

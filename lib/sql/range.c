@@ -76,6 +76,36 @@ void bf_range_key(struct bf_buffer *buffer, const struct bf_grammar *grammar, co
     bf_buffer_text(buffer, ")");
 }
 
+static void whole_keys(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, const char *operator,
+                       size_t first_parameter)
+{
+    for (size_t i = 0; i < table->key_count; i++) {
+        bf_buffer_text(buffer, i ? ", " : " AND (");
+        grammar->quote(buffer, table->key[i].name);
+    }
+    bf_buffer_format(buffer, ") %s ", operator);
+    bf_range_key(buffer, grammar, table, first_parameter);
+}
+
+void bf_range_of_document(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_document *document,
+                          const struct bf_table *table)
+{
+    const struct {
+        bool is_there;
+        const char *columns, *keys;
+        size_t first_parameter;
+    } ends[] = {{document->after_count > 0, ">=", ">", 1}, {document->through_count > 0, "<=", "<=", table->key_count + 1}};
+    for (size_t i = 0; i < 2; i++) {
+        if (!ends[i].is_there)
+            continue;
+        bool alone = table->key_count == 1;
+        bf_buffer_text(buffer, " AND ");
+        compare(buffer, grammar, table, 0, alone ? ends[i].keys : ends[i].columns, ends[i].first_parameter);
+        if (!alone)
+            whole_keys(buffer, grammar, table, ends[i].keys, ends[i].first_parameter);
+    }
+}
+
 void bf_range_split(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t shape)
 {
     size_t n = table->key_count;

@@ -237,9 +237,30 @@ def test_rows_are_counted_while_the_job_waits(make_daemon, database):
     assert abs(plan["estimate"]["rows_changed"] - 300) <= 1
     assert "rows to change: 300 (counted)" in plan["card"]
     assert [event["text"] for event in daemon.events(job) if event["type"] == "note"] == ["counted: 300 rows are asked for"]
-    again = daemon.submit(fill(database, name="ranged", range={"after": ["100"]}, where="id <= 4000"))
-    detail = daemon.get(f"/v1/jobs/{again['id']}/plan").json["measured"]["rows_matching_exact"]
-    assert detail == {"value": None, "detail": "not counted: the document has a range"}
+
+
+@pytest.mark.engines(*ENGINES)
+def test_of_a_range_only_its_own_rows_are_counted_and_estimated(make_daemon, database):
+    """The bar, the estimate and the count are of what the job will walk, not of the whole table."""
+    make_table(database, 9000)
+    database.execute("CREATE TABLE pairs (a int, b int, n int, PRIMARY KEY (a, b))")
+    database.execute("INSERT INTO pairs SELECT 7, id, 0 FROM counted WHERE id <= 3000")
+    for table in ("counted", "pairs"):
+        database.analyze(table)
+    daemon = make_daemon(database, require_approval="all")
+
+    def counted(job):
+        until(lambda: daemon.get(f"/v1/jobs/{job['id']}/plan").json["measured"].get("rows_matching_exact"), 10, "the rows are counted")
+        plan = daemon.get(f"/v1/jobs/{job['id']}/plan").json
+        return plan["measured"]["rows_matching_exact"]["value"], plan["measured"]["rows_in_range"]["value"], plan["estimate"]
+    part = daemon.submit(fill(database, name="part", range={"after": ["1000"], "through": ["10000"]}, where="id <= 5000"))
+    matching, walked, estimate = counted(part)
+    assert matching == 400 and 300 <= walked <= 2700 and daemon.job(part)["progress"]["rows_estimated"] == walked
+    assert abs(estimate["rows_changed"] - 400) <= 1
+    open_end = daemon.submit(fill(database, name="end", range={"after": ["89000"]}))
+    assert counted(open_end)[0] == 100 and counted(open_end)[1] <= 300
+    pairs = {**fill(database, name="pairs", range={"after": ["7", "100"], "through": ["7", "2000"]}), "table": database.table("pairs")}
+    assert counted(daemon.submit(pairs))[0] == 190
 
 
 @pytest.mark.engines(*ENGINES)

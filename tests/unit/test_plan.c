@@ -38,6 +38,7 @@ static void begin(struct harmless *harmless)
         bf_facts_set(&harmless->facts, name, measured[name], NULL);
     bf_facts_unknown(&harmless->facts, BF_FACT_MATCHING_EXACT, NULL);
     bf_facts_unknown(&harmless->facts, BF_FACT_NEWEST, NULL);
+    bf_facts_unknown(&harmless->facts, BF_FACT_RANGE_ROWS, NULL);
     harmless->risk = (struct bf_risk_case){.document = &harmless->document, .facts = &harmless->facts, .rehearsed = true,
                                            .estimate = &harmless->estimate, .thresholds = &harmless->thresholds, .lag_limit = 1.5};
 }
@@ -283,6 +284,12 @@ static void test_estimate(void **state)
     estimate = bf_estimate(&harmless.document, &harmless.facts);
     assert_near(estimate.rate, 1 / (2e-6 + 0.02 / 100000) / 1.5, 1e-3);
     assert_near(estimate.log_bytes, 300 * 2e6, 1e-3);
+    bf_facts_set(&harmless.facts, BF_FACT_RANGE_ROWS, 2e5, NULL); /* a tenth of the table, in which the tenth matches */
+    bf_facts_set(&harmless.facts, BF_FACT_MATCHING, 1e5, NULL);
+    assert_near(bf_estimate(&harmless.document, &harmless.facts).log_bytes, estimate.log_bytes / 10, 1e-3);
+    assert_near(bf_estimate(&harmless.document, &harmless.facts).changed, 1e5, 1e-3);
+    bf_facts_unknown(&harmless.facts, BF_FACT_RANGE_ROWS, NULL);
+    bf_facts_set(&harmless.facts, BF_FACT_MATCHING, 1e6, NULL);
     /* and where they do not, as in a plan of a former release: what all of them took */
     bf_facts_unknown(&harmless.facts, BF_FACT_TRIAL_ROW_TIME, NULL);
     bf_facts_unknown(&harmless.facts, BF_FACT_TRIAL_BATCH_TIME, NULL);

@@ -10,8 +10,8 @@
 #include "document.h"
 #include "mysql_dialect.h"
 
-enum { MYSQL_STEPS = 12, STRUCTURE = 0, DICTIONARY, SERVER, CONTENTION_ANYWHERE, CONTENTION, OLDEST, KEY_WRITERS, KEY_STATEMENTS, DISK,
-       MATCHING, BOUNDARY, NEWEST };
+enum { MYSQL_STEPS = 13, STRUCTURE = 0, DICTIONARY, SERVER, CONTENTION_ANYWHERE, CONTENTION, OLDEST, KEY_WRITERS, KEY_STATEMENTS, DISK,
+       MATCHING, RANGE, BOUNDARY, NEWEST };
 
 struct plan {
     struct bf_document document;
@@ -27,10 +27,12 @@ static struct plan *asked(const struct bf_dialect *dialect)
 {
     static char name[] = "n'?", value[] = "n + 1", where[] = "m = '?'";
     static char table_name[] = "`S?`.orders", display[] = "s?.Orders";
+    static char after[] = "-5";
     static char reference[] = "`s??`.`Orders` FORCE INDEX (`PRIMARY`)", key[] = "id", type[] = "bigint";
     struct plan *plan = BF_NEW(struct plan);
     plan->document = (struct bf_document){.table = table_name, .where = where, .set_count = 1};
     plan->document.set[0] = (struct bf_pair){name, value};
+    plan->document.after[plan->document.after_count++] = after;
     plan->table = (struct bf_table){.display = display, .reference = reference, .key_count = 1};
     plan->table.key[0] = (struct bf_column){.name = key, .type = type};
     dialect->measure(&plan->document, &plan->table, &plan->flight, &plan->texts, &plan->count);
@@ -132,7 +134,11 @@ static void mysql_texts(void **state)
             assert_non_null(strstr(sql, "TABLE_SCHEMA = _utf8mb4 X'733F' AND TABLE_NAME = 'Orders'"));
         }
         if (i == MATCHING)
-            assert_non_null(strstr(sql, "SELECT 1 FROM `s?`.`Orders` WHERE TRUE AND (m = '?')"));
+            assert_non_null(strstr(sql, "SELECT 1 FROM `s?`.`Orders` WHERE TRUE AND `id` > CAST('-5' AS SIGNED) AND (m = '?')"));
+        if (i == RANGE)
+            assert_non_null(strstr(sql, "`id` > CAST('-5' AS SIGNED)"));
+        if (i == RANGE)
+            assert_null(strstr(sql, "(m = "));
         if (i == KEY_WRITERS || i == KEY_STATEMENTS)
             assert_non_null(strstr(sql, "COLUMN_NAME IN ('id')"));
         if (i == NEWEST)
