@@ -33,6 +33,13 @@ void bf_mysql_journal_name(struct bf_buffer *buffer, const char *job, enum bf_my
     bf_buffer_text(buffer, image == BF_MYSQL_AFTER ? "_after`" : "`");
 }
 
+static void both_names(struct bf_buffer *buffer, const char *job)
+{
+    bf_mysql_journal_name(buffer, job, BF_MYSQL_BEFORE);
+    bf_buffer_text(buffer, ", ");
+    bf_mysql_journal_name(buffer, job, BF_MYSQL_AFTER);
+}
+
 static void make(struct bf_buffer *buffer, const char *job, const struct bf_table *table, enum bf_mysql_image image)
 {
     bf_buffer_text(buffer, "CREATE TABLE IF NOT EXISTS ");
@@ -139,10 +146,13 @@ static void look_back(struct bf_buffer *buffer, const char *job)
     bf_buffer_text(buffer, ") e ORDER BY e.slice DESC, e.seq DESC, e.part DESC LIMIT 1");
 }
 
-/* Every changed row is counted in its slice's checkpoint, in the same transaction, so the journal need not be read for it. */
+/* Every changed row is counted in its slice's checkpoint, in the same transaction, so the journal need not be read for it. How
+ * large it is the server would not know before it looks at it by itself, some time later; a look is at a few pages. */
 static void journal_size(struct bf_buffer *buffer, const char *job)
 {
-    bf_buffer_format(buffer, "SELECT (SELECT COALESCE(SUM(rows_changed), 0) FROM backfilld.checkpoint WHERE job = '%s' AND "
+    bf_buffer_text(buffer, "ANALYZE NO_WRITE_TO_BINLOG TABLE ");
+    both_names(buffer, job);
+    bf_buffer_format(buffer, "?; SELECT (SELECT COALESCE(SUM(rows_changed), 0) FROM backfilld.checkpoint WHERE job = '%s' AND "
                      "slice >= 0), (SELECT COALESCE(SUM(DATA_LENGTH + INDEX_LENGTH), 0) FROM information_schema.TABLES "
                      "WHERE TABLE_SCHEMA = 'backfilld' AND TABLE_NAME IN ('undo_", job);
     lower(buffer, job);
@@ -164,9 +174,7 @@ char *bf_mysql_journal(enum bf_statement statement, const char *job)
         break;
     case BF_STATEMENT_DROP_JOURNAL: /* nobody else uses the tables, and a server lets go of their pages by and by */
         bf_buffer_text(&buffer, BF_MYSQL_ASK_FIRST "DROP TABLE IF EXISTS ");
-        bf_mysql_journal_name(&buffer, job, BF_MYSQL_BEFORE);
-        bf_buffer_text(&buffer, ", ");
-        bf_mysql_journal_name(&buffer, job, BF_MYSQL_AFTER);
+        both_names(&buffer, job);
         break;
     default:
         bf_buffer_clear(&buffer);

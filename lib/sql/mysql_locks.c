@@ -173,7 +173,8 @@ static void prepare_rest(struct bf_buffer *buffer, const char *job, const struct
         bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ ", job);
         bf_mysql_keep_before(buffer, job, range->table, leg);
         rest(buffer, document, range, leg, one_by_one);
-        bf_buffer_format(buffer, " FOR UPDATE NOWAIT?})?; PREPARE backfilld_kept_%zu FROM @backfilld_sql", leg);
+        /* the held rows stand in the range, and are set aside; the others are locked by now */
+        bf_buffer_format(buffer, " FOR UPDATE SKIP LOCKED?})?; PREPARE backfilld_kept_%zu FROM @backfilld_sql", leg);
     }
     bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ %sUPDATE %s SET ", job,
                      one_by_one ? BF_MYSQL_NO_WAIT : "", range->table->reference);

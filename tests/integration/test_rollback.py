@@ -42,7 +42,8 @@ def test_every_row_is_as_it_was_byte_for_byte(database, daemon):
     before = image(database)
     job = daemon.submit(job_document(database, EVERYTHING[database.engine]))
     done = daemon.wait(job, "completed")
-    assert done["progress"]["rows_changed"] == 400 and done["undo"]["rows"] == 400 and done["undo"]["bytes"] > 0
+    assert done["progress"]["rows_changed"] == 400 and done["undo"]["rows"] == 400
+    assert done["undo"]["bytes"] > (0 if database.engine == "postgresql" else 100000)
     changed = image(database)
     assert all(changed[key] != row for key, row in before.items())
     back = roll_back(daemon, job)
@@ -250,6 +251,24 @@ def test_a_row_that_is_not_kept_is_not_changed(database, daemon):
     changed = sum(row != before[key] for key, row in image(database).items())
     assert 0 < changed < 300
     assert roll_back(daemon, job)["rollback"]["conflicts"] == 0 and image(database) == before
+
+
+@pytest.mark.parametrize("key", ["id", "a, id"])
+def test_rows_that_others_hold_are_kept_when_their_turn_comes(key, database, daemon):
+    database.execute(f"CREATE TABLE things (a integer NOT NULL, id integer NOT NULL, n integer, PRIMARY KEY ({key}))")
+    database.number_rows("INSERT INTO things SELECT i % 3, i, i FROM numbers", 240)
+    before = image(database)
+    held = list(range(5, 240, 40))
+    with database.person("holder", autocommit=False) as holder:
+        for number in held:  # one by one, so that no other row is looked at
+            holder.execute("SELECT 1 FROM things WHERE a = %s AND id = %s FOR UPDATE", (number % 3, number))
+        job = daemon.submit(job_document(database, {"n": "n + 1000"}, 50))
+        until(lambda: daemon.job(job)["progress"]["rows_set_aside"] == len(held), 20, lambda _: daemon.log_tail(), 0.01)
+        until(lambda: daemon.job(job)["progress"]["rows_changed"] == 240 - len(held), 20, lambda _: daemon.log_tail(), 0.01)
+    done = daemon.wait(job, "completed")
+    assert done["progress"]["rows_changed"] == done["undo"]["rows"] == 240
+    assert all(row["n"] == str(int(before[number]["n"]) + 1000) for number, row in image(database).items())
+    assert roll_back(daemon, job)["rollback"]["rows_restored"] == 240 and image(database) == before
 
 
 def test_a_way_back_can_be_paused_aborted_and_taken_up_again(database, daemon):
