@@ -70,7 +70,7 @@ async function lookBack(asked) {
       ["How", "by the author's inverse, over what the job has passed"],
       ["Not seen", "what others wrote into these rows since: the inverse changes them all the same"],
       ["Rows the job changed", format.number(would.rows)],
-      ["Takes", would.seconds === null ? "not known" : `about ${format.duration(would.seconds) || "0 s"} at full speed`],
+      ["Takes", would.seconds === null ? "not known" : `about ${format.duration(would.seconds) || "0 s"} while nothing slows it down`],
     ];
   }
   const conflicts = would.sampled_changed + would.sampled_deleted, whole = would.sampled >= would.rows;
@@ -78,12 +78,12 @@ async function lookBack(asked) {
   const about = whole || conflicts === 0 ? "" : "about ";
   const why = [[would.sampled_changed, "changed by others since"], [would.sampled_deleted, "deleted"]]
     .filter(([count]) => count > 0).map(([count, what]) => `${format.number(count)} ${what}`).join(", ");
-  const looked = whole ? "every row was looked at" : `of ${format.number(would.sampled)} rows that were looked at`;
+  const looked = whole ? "every row was looked at" : `by ${format.number(would.sampled)} rows that were looked at`;
   const until = job.undo?.until;
   return [
     ["Restored", `${about}${format.count(would.rows - left, "row")}`],
-    ["Conflicts, left alone", `${about}${format.number(left)} (${looked}${why ? `: ${why}` : ", none"})`],
-    ["Takes", would.seconds === null ? "not known" : `about ${format.duration(would.seconds) || "0 s"} at full speed`],
+    ["Conflicts, left alone", conflicts === 0 ? `none (${looked})` : `${about}${format.number(left)} (${looked}: ${why})`],
+    ["Takes", would.seconds === null ? "not known" : `about ${format.duration(would.seconds) || "0 s"} while nothing slows it down`],
     ["Way back until", until ? `${format.clock(until)} (${format.ahead(until)})` : "the job's end, and a while after it"],
     ["Undo journal", `${format.count(would.rows, "change")}, ${format.bytes(would.bytes)}`],
   ];

@@ -44,7 +44,7 @@ export function wayBack(first) {
     elements: [element, conflicts.element],
     update(job) {
       const {undo} = job, kept = undo?.by === "journal" && !undo.dropped;
-      const pairs = !kept ? [] : [["Until", untilText(job)],
+      const pairs = !kept ? [] : [["Kept until", untilText(job)],
         ["Journal", undo.rows === null ? "" : `${format.count(undo.rows, "change")}, ${format.bytes(undo.bytes)}`]];
       const text = stateOf(job), now = JSON.stringify([text, pairs]);
       if (now !== drawn) {

@@ -227,6 +227,7 @@ void bf_back_turned(struct bf_walk *walk)
     walk->owner = false;
     job->record.epoch = 0; /* of another checkpoint */
     job->record.progress.rows_set_aside = 0;
+    job->record.back.rows = -1; /* counted anew: another slice may have gone on when the first one looked */
     bf_back_prepare(job);
     bf_walk_send_peek(walk);
 }

@@ -48,7 +48,7 @@ def test_the_document_of_the_quickstart_keeps_a_way_back(daemon, database):
     text = re.search(r"<<J\n(\{.*?\n\})\nJ\n", script, re.S).group(1)
     database.execute("CREATE TABLE orders (id bigint PRIMARY KEY, status text, created_at timestamptz, archived_at timestamptz, revision int)")
     database.execute("INSERT INTO orders SELECT g, 'delivered', '2020-01-01', NULL, 0 FROM generate_series(1, 50) g")
-    job = daemon.submit(json.loads(text.replace("$table", "public.orders").replace("$undo", "")))
+    job = daemon.submit(json.loads(text.replace("$table", "public.orders")))
     daemon.wait(job, "completed")
     assert daemon.job(job)["undo"]["until"] and "run \"$backfillctl\" rollback \"$job\" --dry-run" in script
     assert daemon.post(f"/v1/jobs/{job['id']}/rollback?dry_run=true").json["rows"] == 50
