@@ -29,6 +29,9 @@ static void proven(struct bf_submission *submission, const struct bf_flight *fli
         if (answers[i].outcome == BF_OUTCOME_ERROR)
             trouble = &answers[i];
     }
+    double journal_row = submission->document->inverse ? -1 : bf_answer_real(&answers[back], 0, 0, -1);
+    if (journal_row > 0)
+        bf_facts_set(facts, BF_FACT_JOURNAL_ROW, journal_row, NULL);
     if (trouble && (!restoring || bf_error_passes(trouble->error_class)))
         bf_facts_unknown(facts, BF_FACT_PROVEN, trouble->message);
     else if (trouble)

@@ -49,6 +49,12 @@ static double working_rate(const struct bf_document *document, const struct bf_f
     return 1 / (row + own / fmax(in_batch, (double)document->pace.batch_rows_min));
 }
 
+static double journal_row(const struct bf_document *document, const struct bf_facts *facts)
+{
+    const struct bf_fact *row = &facts->of[BF_FACT_JOURNAL_ROW];
+    return row->known && row->value > 0 ? row->value : JOURNAL_ROW_BYTES + (double)(document->set_count - 1) * JOURNAL_ROW_BYTES / 2;
+}
+
 struct bf_estimate bf_estimate(const struct bf_document *document, const struct bf_facts *facts)
 {
     struct bf_estimate estimate = {.open = 1, .changed = -1, .log_bytes = -1, .journal_bytes = -1};
@@ -64,7 +70,7 @@ struct bf_estimate bf_estimate(const struct bf_document *document, const struct 
     if (share >= 0)
         estimate.changed = share * rows->value;
     if (journal && estimate.changed >= 0)
-        estimate.journal_bytes = estimate.changed * (JOURNAL_ROW_BYTES + (double)(document->set_count - 1) * JOURNAL_ROW_BYTES / 2);
+        estimate.journal_bytes = estimate.changed * journal_row(document, facts);
     double rate = working_rate(document, facts, share);
     if (rate <= 0)
         return estimate;

@@ -58,7 +58,8 @@ enum bf_need { BF_MANDATORY, BF_WANTED, BF_OPTIONAL };
     X(TRIAL_CONFLICTS, trial_conflicts, COUNT, WANTED, "of these that met a row which others had locked")              \
     X(TRIAL_ERRORS, trial_errors, COUNT, OPTIONAL, "of these that the server refused")                                 \
     X(KEY_USED, boundary_by_key, FLAG, WANTED, "the end of a batch is found through the key's index")                  \
-    X(PROVEN, rollback_proven, FLAG, OPTIONAL, "the rows of the trial came back byte for byte")
+    X(PROVEN, rollback_proven, FLAG, OPTIONAL, "the rows of the trial came back byte for byte")                        \
+    X(JOURNAL_ROW, journal_row_bytes, BYTES, OPTIONAL, "bytes that the undo journal takes for a row as those of the trial are")
 
 enum bf_fact_name {
 #define X(constant, name, unit, need, says) BF_FACT_##constant,

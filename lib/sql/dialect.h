@@ -86,8 +86,9 @@ struct bf_replication {
 };
 
 /* What a plan says to show that a change can be taken back, in this order, in a transaction that is rolled back: TABLE, KEEP
- * for each leg (low, high), then the change itself, RESTORE, and COMPARE: how many rows are not as they were before, and in
- * which columns. */
+ * for each leg (low, high), then the change itself, RESTORE (what the
+ * journal would take for a row, in bytes, or no answer), and COMPARE: how many rows are not as they were before, and in which
+ * columns. */
 enum bf_proof { BF_PROOF_TABLE, BF_PROOF_KEEP, BF_PROOF_RESTORE, BF_PROOF_COMPARE };
 
 struct bf_dialect {

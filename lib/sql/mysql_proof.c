@@ -5,6 +5,8 @@
 
 #include "allocate.h"
 
+enum { ROW_HEADS = 64 /* bytes */ };
+
 static void make(struct bf_buffer *buffer, const struct bf_table *table)
 {
     bf_buffer_text(buffer, "DROP TEMPORARY TABLE IF EXISTS backfilld_proof?; CREATE TEMPORARY TABLE backfilld_proof (");
@@ -37,8 +39,31 @@ static void joined(struct bf_buffer *buffer, const struct bf_table *table, const
     bf_mysql_image_join(buffer, table, "t.", "b.");
 }
 
+/* What two rows of a journal take on a page: what InnoDB and the journal put before each (mysql_journal.c), key and images, and
+ * a tenth for what pages leave free. */
+static void measure(struct bf_buffer *buffer, const struct bf_table *table)
+{
+    bf_buffer_format(buffer, "SELECT ROUND(1.1 * AVG(%d", ROW_HEADS);
+    for (size_t i = 0; i < table->key_count; i++) {
+        bf_buffer_text(buffer, " + 2 * LENGTH(b.");
+        bf_mysql_image_name(buffer, "key", &table->key[i], i);
+        bf_buffer_text(buffer, ")");
+    }
+    for (size_t i = 0; i < bf_mysql_image_count(table); i++) {
+        bf_buffer_text(buffer, " + COALESCE(LENGTH(b.");
+        bf_mysql_image_name(buffer, "before", &table->set[i], i);
+        bf_buffer_text(buffer, "), 0) + COALESCE(LENGTH(t.");
+        bf_mysql_quote(buffer, table->set[i].name);
+        bf_buffer_text(buffer, "), 0)");
+    }
+    bf_buffer_text(buffer, ")) AS journal_row FROM ");
+    joined(buffer, table, "STRAIGHT_JOIN");
+    bf_buffer_text(buffer, "?; ");
+}
+
 static void restore(struct bf_buffer *buffer, const struct bf_table *table)
 {
+    measure(buffer, table);
     bf_buffer_text(buffer, BF_MYSQL_NO_WAIT "UPDATE ");
     joined(buffer, table, "STRAIGHT_JOIN");
     for (size_t i = 0; i < bf_mysql_image_count(table); i++) {

@@ -383,6 +383,9 @@ def test_the_plan_shows_that_what_it_tries_comes_back(database, daemon):
     def plan():
         answer = daemon.post("/v1/jobs?dry_run=true", job_document(database, {"word": "'b'"}))
         assert answer.status == 200, answer.text
+        if database.engine != "postgresql":
+            row = answer.json["measured"]["journal_row_bytes"]["value"]
+            assert 60 < row < 120 and answer.json["estimate"]["journal_bytes"] == pytest.approx(2000 * row, rel=0.2)
         return answer.json["measured"]["rollback_proven"], [reason["code"] for reason in answer.json["reasons"]]
     proven, reasons = plan()
     assert proven["value"] in (1, True) and not {"no_undo", "rollback_not_proven"} & set(reasons)

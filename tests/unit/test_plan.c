@@ -276,6 +276,8 @@ static void test_estimate(void **state)
     assert_near(estimate.changed, 1e6, 1e-3);
     assert_near(estimate.log_bytes, 200 * 2e6, 1e-3);
     assert_true(estimate.journal_bytes > 0);
+    bf_facts_set(&harmless.facts, BF_FACT_JOURNAL_ROW, 90, NULL);
+    assert_near(bf_estimate(&harmless.document, &harmless.facts).journal_bytes, 90 * 1e6, 1e-3);
     harmless.document.undo = BF_UNDO_NONE;
     /* where the batches tell both apart: 2 us a row and 15 ms a batch, of which the half have to be changed: 100,000 rows */
     bf_facts_set(&harmless.facts, BF_FACT_TRIAL_ROW_TIME, 2, NULL);
