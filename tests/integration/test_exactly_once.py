@@ -195,7 +195,8 @@ def test_cut_while_the_lost_session_keeps_its_locks(outcome, database, make_daem
         until(lambda: database.waits_for_lock(job), 20,
               lambda _: f"the epoch waits for the lost session: {daemon.job(job)['reason']}\n{daemon.log_tail()}")
         assert daemon.job(job)["reason"]["code"] == "lost_session"
-        assert tuple(database.row("SELECT epoch, batches FROM backfilld.checkpoint")) == (1, 6)
+        epoch, batches = database.row("SELECT epoch, batches FROM backfilld.checkpoint")
+        assert epoch == 1 and 0 < batches <= 6, "the seventh is not there, nor one before it that a writer was in the way of"
         if outcome == "committed":
             lost[0].forward_commit()
         lost[0].connection.close_server()

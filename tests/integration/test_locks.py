@@ -48,6 +48,7 @@ def slow_batch_runs(database, daemon, job, seconds=0.12):
 
 
 @everywhere
+@pytest.mark.alone
 def test_a_foreground_waits_no_longer_than_yield_after(database, daemon, campaign):
     """A batch would last 5 s; the session that needs one of its rows waits yield_after and a little, on InnoDB also as long
     as the statement needs to be taken back, which is no longer than it has run."""
@@ -362,7 +363,7 @@ def test_the_control_schema_of_the_release_before(database, daemon):
 @everywhere
 def test_a_watcher_that_is_ended_comes_back(database, daemon):
     make_table(database, 1000)
-    slow_batches(database, 0.05, per="ROW")
+    slow_batches(database, 0.1, per="ROW")
     job = daemon.submit(job_document(database, 100, limits={"statement_timeout": "30s"}))
     with database.person("shop") as shop:
         for _ in range(3):
@@ -372,7 +373,7 @@ def test_a_watcher_that_is_ended_comes_back(database, daemon):
             row, _ = slow_batch_runs(database, daemon, job)
             started = time.monotonic()
             touch(shop, row)
-            assert time.monotonic() - started < 2.5
+            assert time.monotonic() - started < 5, "half of what the batch would have taken"
     assert daemon.job(job)["state"] == "running"
     daemon.abort(job)
     daemon.wait(job, "aborted")

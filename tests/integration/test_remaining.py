@@ -278,6 +278,7 @@ def test_a_check_may_take_longer_than_a_statement_of_the_job(make_daemon, orders
     assert each_once(orders, ROWS)
 
 
+@pytest.mark.alone
 def test_a_check_is_stopped_within_a_second(make_daemon, orders):
     """And what a cancelled query says is not taken for its answer."""
     import time
