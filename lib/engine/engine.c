@@ -147,6 +147,7 @@ static void on_ticker(void *argument)
         if (!bf_engine_release(engine))
             bf_engine_schedule(engine);
     }
+    bf_latches_let_go(engine);
     if (engine->dirty_first)
         bf_engine_wake(engine);
     if (engine->draining && engine->drained && nothing_runs(engine)) {

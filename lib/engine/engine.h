@@ -172,7 +172,7 @@ int64_t bf_job_undo_until(const struct bf_job *job);
 struct bf_outcome_of_latch {
     enum bf_code code;
     bool durable; /* false: took effect but could not be stored */
-    const struct bf_job *const *jobs; /* oldest first: what it holds, or what it held until now; valid during the call */
+    const struct bf_job *const *jobs; /* oldest first: what it holds, or what it let go; valid during the call */
     size_t count;
     const char *text;
 };
@@ -181,7 +181,7 @@ typedef void bf_latched(void *argument, const struct bf_outcome_of_latch *outcom
  * runs is paused at once. Said again it stays as it is. */
 void bf_engine_pause_all(struct bf_engine *engine, const struct bf_latch *scope, const char *actor, bf_latched *done,
                          void *argument);
-/* Resumes what pause-all had paused, as far as no other latch holds it. */
+/* Resumes what pause-all had paused, as far as no other latch holds it. `done` comes when that is out of its pause. */
 void bf_engine_resume_all(struct bf_engine *engine, const struct bf_latch *scope, const char *actor, bf_latched *done,
                           void *argument);
 const struct bf_latch *bf_engine_latch(const struct bf_engine *engine, size_t index); /* NULL past the end */

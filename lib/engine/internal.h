@@ -100,6 +100,15 @@ struct bf_late_latch {
     struct bf_event event;
 };
 
+/* resume-all, whose answer waits until what it lets go is out of its pause. */
+struct bf_letting_go {
+    struct bf_letting_go *next;
+    char (*jobs)[BF_ULID_TEXT]; /* owned */
+    size_t count;
+    bf_latched *done;
+    void *argument;
+};
+
 /* A latch that is on. */
 struct bf_held_latch {
     struct bf_latch latch;
@@ -126,6 +135,7 @@ struct bf_engine {
     struct bf_held_latch *latches;
     size_t latch_count;
     struct bf_late_latch *late_latches; /* owned, oldest first */
+    struct bf_letting_go *letting_go;   /* owned */
     struct bf_ignored_replica *ignored; /* owned list (ignored_list.h); what is over stays until the next start */
     size_t ignored_count;
     struct bf_mark *seen; /* owned list: alerts that were acted on */
@@ -270,6 +280,7 @@ bool bf_job_may_release(const struct bf_job *job, enum bf_cause cause);
 /* The latch that holds this job; NULL: none. Its text for people goes into `text` (may be NULL). */
 const struct bf_latch *bf_job_latched(const struct bf_job *job, char *text, size_t size);
 void bf_latches_save(struct bf_engine *engine); /* those that could not be stored, and their events */
+void bf_latches_let_go(struct bf_engine *engine); /* answers each resume-all whose jobs are out of their pause */
 void bf_latches_free(struct bf_engine *engine);
 
 /* stuck.c */

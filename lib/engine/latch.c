@@ -58,14 +58,14 @@ static bool held_by_another(const struct bf_latch *latch, const struct bf_job *j
     return false;
 }
 
-/* With the jobs that `latch` holds (NULL: none); `leaving`: those that no other one holds. */
-static void answer(struct bf_engine *engine, const struct bf_latch *latch, bool leaving, enum bf_code code, bool durable,
-                   const char *text, bf_latched *done, void *argument)
+/* With the jobs that `latch` holds; NULL: none. */
+static void answer(struct bf_engine *engine, const struct bf_latch *latch, enum bf_code code, bool durable, const char *text,
+                   bf_latched *done, void *argument)
 {
     size_t count = 0, capacity = 16;
     const struct bf_job **jobs = bf_allocate(capacity * sizeof *jobs);
     for (const struct bf_job *job = engine->oldest; latch && job; job = job->newer) {
-        if (!holds(latch, job) || (leaving && held_by_another(latch, job)))
+        if (!holds(latch, job))
             continue;
         if (count == capacity)
             jobs = bf_reallocate(jobs, (capacity *= 2) * sizeof *jobs);
@@ -75,6 +75,51 @@ static void answer(struct bf_engine *engine, const struct bf_latch *latch, bool 
     struct bf_outcome_of_latch outcome = {.code = code, .durable = durable, .jobs = jobs, .count = count, .text = text};
     done(argument, &outcome);
     free(jobs);
+}
+
+/* What was held by this latch alone, for the answer that comes when it is out of its pause: who has it may wait for the jobs. */
+static void let_go(struct bf_engine *engine, const struct bf_latch *latch, bf_latched *done, void *argument)
+{
+    struct bf_letting_go *going = BF_NEW(struct bf_letting_go);
+    *going = (struct bf_letting_go){.next = engine->letting_go, .done = done, .argument = argument};
+    engine->letting_go = going;
+    for (const struct bf_job *job = engine->oldest; job; job = job->newer) {
+        if (!holds(latch, job) || held_by_another(latch, job))
+            continue;
+        going->jobs = bf_reallocate(going->jobs, (going->count + 1) * sizeof *going->jobs);
+        memcpy(going->jobs[going->count++], job->record.id, sizeof *going->jobs);
+    }
+}
+
+/* Paused still, and about to go on. One that the store could not take is not waited for. */
+static bool is_leaving(const struct bf_job *job)
+{
+    return job && bf_job_may_release(job, BF_BY_RESUME_ALL) && bf_job_now(job) >= job->release_after;
+}
+
+void bf_latches_let_go(struct bf_engine *engine)
+{
+    for (struct bf_letting_go **at = &engine->letting_go, *going; (going = *at);) {
+        size_t count = 0;
+        bool waits = false;
+        const struct bf_job **jobs = bf_allocate((going->count + 1) * sizeof *jobs);
+        for (size_t i = 0; i < going->count; i++) {
+            const struct bf_job *job = bf_engine_by_id(engine, going->jobs[i]);
+            waits = waits || is_leaving(job);
+            if (job)
+                jobs[count++] = job;
+        }
+        if (waits && !engine->draining) {
+            at = &going->next;
+        } else {
+            struct bf_outcome_of_latch outcome = {.code = BF_OK, .durable = true, .jobs = jobs, .count = count, .text = ""};
+            *at = going->next;
+            going->done(going->argument, &outcome);
+            free(going->jobs);
+            free(going);
+        }
+        free(jobs);
+    }
 }
 
 /* The event of the latch itself: it belongs to no job. */
@@ -119,7 +164,7 @@ static void on_latched(struct bf_call *call, const struct bf_error *error)
         engine->world->timer_start(engine->store_timer, BF_STORE_RETRY);
     }
     if (call->latched)
-        answer(engine, &call->latch, false, BF_OK, good, good ? "" : error->text, call->latched, call->argument);
+        answer(engine, &call->latch, BF_OK, good, good ? "" : error->text, call->latched, call->argument);
 }
 
 /* Tells the store whether the latch is on. */
@@ -165,6 +210,11 @@ void bf_latches_free(struct bf_engine *engine)
     for (size_t i = 0; i < engine->latch_count; i++)
         bf_latch_clear(&engine->latches[i].latch);
     free(engine->latches);
+    for (struct bf_letting_go *going = engine->letting_go, *next; going; going = next) {
+        next = going->next;
+        free(going->jobs);
+        free(going);
+    }
     for (struct bf_late_latch *late = engine->late_latches, *next; late; late = next) {
         next = late->next;
         bf_latch_clear(&late->latch);
@@ -202,12 +252,12 @@ void bf_engine_pause_all(struct bf_engine *engine, const struct bf_latch *scope,
 {
     struct bf_held_latch *held = find(engine, scope);
     if (held && !held->leaving) {
-        answer(engine, &held->latch, false, BF_OK, !held->unsaved, "", done, argument);
+        answer(engine, &held->latch, BF_OK, !held->unsaved, "", done, argument);
         return;
     }
     if (!held) {
         if (engine->latch_count == BF_LATCHES_MAX) {
-            answer(engine, NULL, false, BF_BUSY, true, "too many latches are on at once; resume-all takes one off",
+            answer(engine, NULL, BF_BUSY, true, "too many latches are on at once; resume-all takes one off",
                    done, argument);
             return;
         }
@@ -235,11 +285,11 @@ static void on_released(struct bf_call *call, const struct bf_error *error)
     if (error->code != BF_OK) {
         if (held)
             held->leaving = false;
-        answer(engine, NULL, false, BF_STORE_FAILED, false, error->text, call->latched, call->argument);
+        answer(engine, NULL, BF_STORE_FAILED, false, error->text, call->latched, call->argument);
         return;
     }
     if (!held || !held->leaving) { /* somebody said pause-all again */
-        answer(engine, NULL, false, BF_OK, true, "", call->latched, call->argument);
+        answer(engine, NULL, BF_OK, true, "", call->latched, call->argument);
         return;
     }
     struct bf_event event = event_of(engine, &call->latch, "resume_all", call->text, call->latch.reason);
@@ -248,7 +298,7 @@ static void on_released(struct bf_call *call, const struct bf_error *error)
     engine->released_by = bf_copy_string(call->text);
     bf_latch_clear(&held->latch);
     *held = engine->latches[--engine->latch_count];
-    answer(engine, &call->latch, true, BF_OK, true, "", call->latched, call->argument);
+    let_go(engine, &call->latch, call->latched, call->argument);
     engine->schedule = true;
     bf_engine_wake(engine);
 }
@@ -258,11 +308,11 @@ void bf_engine_resume_all(struct bf_engine *engine, const struct bf_latch *scope
 {
     struct bf_held_latch *held = find(engine, scope);
     if (engine->draining) {
-        answer(engine, NULL, false, BF_STOPPING, true, "the daemon is stopping; try again when it is back", done, argument);
+        answer(engine, NULL, BF_STOPPING, true, "the daemon is stopping; try again when it is back", done, argument);
         return;
     }
     if (!held) {
-        answer(engine, NULL, false, BF_OK, true, "", done, argument);
+        answer(engine, NULL, BF_OK, true, "", done, argument);
         return;
     }
     struct bf_event event = event_of(engine, scope, "resume_all", actor, scope->reason);

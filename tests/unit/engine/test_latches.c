@@ -7,6 +7,7 @@
 #include "engine_world.h"
 
 struct held {
+    int paused; /* of the jobs in the answer, when it came */
     int times;
     enum bf_code code;
     bool durable;
@@ -23,6 +24,7 @@ static void on_latched(void *argument, const struct bf_outcome_of_latch *outcome
     for (size_t i = 0; i < outcome->count; i++) {
         size_t length = strlen(held->names);
         snprintf(held->names + length, sizeof held->names - length, "%s ", bf_job_record(outcome->jobs[i])->document->name);
+        held->paused += bf_job_record(outcome->jobs[i])->state == BF_STATE_PAUSED;
     }
 }
 
@@ -122,6 +124,7 @@ static void everything_stops_and_what_it_stopped_goes_on(void **state)
 
     held = latch(world, all(), false);
     assert_string_equal(held.names, "runs queued waits ");
+    assert_int_equal(held.paused, 0); /* who hears of it may wait for them */
     assert_null(bf_engine_latch(world->engine, 0));
     assert_int_equal(world->latch_count, 0);
     assert_int_equal(world_state(world, "runs"), BF_STATE_RUNNING);
