@@ -66,7 +66,10 @@ function makeChart(title, names, unit) {
         },
         y: {
           beginAtZero: true, grid: {color: set.grid},
-          ticks: {color: set.text, maxTicksLimit: 5, callback: (value) => unit(value)},
+          ticks: {
+            color: set.text, maxTicksLimit: 5, callback: (value) => unit(value),
+            precision: unit === format.number ? 0 : undefined, // no half of a row
+          },
         },
       },
       plugins: {
