@@ -49,6 +49,8 @@ enum bf_exit bf_run_abort(struct bf_client *client);
 enum bf_exit bf_run_rollback(struct bf_client *client);
 enum bf_exit bf_dry_rollback(struct bf_client *client); /* what it would do */
 enum bf_exit bf_run_conflicts(struct bf_client *client);
+enum bf_exit bf_run_bad_rows(struct bf_client *client);
+enum bf_exit bf_run_retry_bad_rows(struct bf_client *client);
 enum bf_exit bf_run_forget(struct bf_client *client);
 enum bf_exit bf_run_tune(struct bf_client *client);
 enum bf_exit bf_run_clone(struct bf_client *client);

@@ -114,6 +114,11 @@ enum bf_exit bf_run_abort(struct bf_client *client)
     return order(client, "aborted", "paused");
 }
 
+enum bf_exit bf_run_retry_bad_rows(struct bf_client *client)
+{
+    return order(client, "completed", NULL);
+}
+
 enum bf_exit bf_run_rollback(struct bf_client *client)
 {
     if (bf_given(client, BF_OPTION_DRY_RUN))

@@ -110,6 +110,14 @@ static void print_triggers(const json_t *triggers)
     }
 }
 
+static void print_bad_rows(int64_t rows)
+{
+    char *number BF_AUTO_STRING = bf_format_number(rows);
+    char *line BF_AUTO_STRING = bf_format("%s not changed, the server refused %s; see `backfillctl bad-rows`", number, rows == 1 ? "it" : "them");
+    if (rows > 0)
+        bf_print_field("bad rows", line, COLUMNS);
+}
+
 /* Until when there is a way back, and how far it is on it. */
 static void print_undo(const json_t *undo, const json_t *rollback)
 {
@@ -149,6 +157,7 @@ static void print_job(const struct bf_view *view, const json_t *job, bool colour
         bf_print_field("direction", "back", COLUMNS);
     print_progress(view, colour);
     print_slices(json_object_get(progress, "positions"));
+    print_bad_rows(bf_member_integer(progress, "rows_bad"));
     print_undo(json_object_get(job, "undo"), json_object_get(job, "rollback"));
     bf_print_field("time", ledger, COLUMNS);
     bf_print_field("since", when, COLUMNS);

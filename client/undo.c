@@ -1,4 +1,4 @@
-/* rollback --dry-run, conflicts, forget. */
+/* rollback --dry-run, conflicts, bad-rows, forget. */
 #include <stdio.h>
 #include <string.h>
 
@@ -50,22 +50,36 @@ enum bf_exit bf_dry_rollback(struct bf_client *client)
 }
 
 /* ["7","b"] as people read it: 7, b */
-static void print_conflict(const json_t *conflict)
+static void print_key(const json_t *row)
 {
     const json_t *part;
     size_t i;
-    char *kind BF_AUTO_STRING = bf_member_text(conflict, "kind"), *at BF_AUTO_STRING = bf_member_text(conflict, "found_at");
-    char *when BF_AUTO_STRING = bf_format_time(at);
-    printf("%s  %-8s ", when, kind);
-    json_array_foreach (json_object_get(conflict, "key"), i, part) {
+    json_array_foreach (json_object_get(row, "key"), i, part) {
         char *text BF_AUTO_STRING = bf_text_safe(json_string_value(part) ? json_string_value(part) : "");
         printf("%s%s", i ? ", " : "", text);
     }
+}
+
+static void print_conflict(const json_t *conflict)
+{
+    char *kind BF_AUTO_STRING = bf_member_text(conflict, "kind"), *at BF_AUTO_STRING = bf_member_text(conflict, "found_at");
+    char *when BF_AUTO_STRING = bf_format_time(at);
+    printf("%s  %-8s ", when, kind);
+    print_key(conflict);
     printf("\n");
 }
 
+static void print_bad_row(const json_t *row)
+{
+    char *error BF_AUTO_STRING = bf_member_text(row, "error"), *at BF_AUTO_STRING = bf_member_text(row, "found_at");
+    char *sqlstate BF_AUTO_STRING = bf_member_text(row, "sqlstate"), *when BF_AUTO_STRING = bf_format_time(at);
+    printf("%s  ", when);
+    print_key(row);
+    printf("  %s (%s)\n", error, sqlstate);
+}
+
 /* Page after page; with --limit so many at most. */
-enum bf_exit bf_run_conflicts(struct bf_client *client)
+static enum bf_exit list_rows(struct bf_client *client, const char *member, void (*print)(const json_t *row))
 {
     const char *limit = client->values[BF_OPTION_LIMIT];
     char *after = NULL;
@@ -76,7 +90,7 @@ enum bf_exit bf_run_conflicts(struct bf_client *client)
         char number[16];
         snprintf(number, sizeof number, "%d", PAGE);
         char *query BF_AUTO_STRING = bf_format("?limit=%s%s%s", limit ? limit : number, after ? "&after=" : "", after ? after : "");
-        bf_http_ask(client->http, BF_ROUTE_CONFLICTS, client->words[0], query, NULL, ASK_TIMEOUT, &reply);
+        bf_http_ask(client->http, client->verb->route, client->words[0], query, NULL, ASK_TIMEOUT, &reply);
         free(after);
         after = NULL;
         if (!bf_reply_good(&reply)) {
@@ -84,10 +98,10 @@ enum bf_exit bf_run_conflicts(struct bf_client *client)
         } else if (client->json) {
             printf("%s\n", reply.body);
         } else {
-            const json_t *conflict;
+            const json_t *row;
             size_t i;
-            json_array_foreach (json_object_get(reply.json, "conflicts"), i, conflict)
-                print_conflict(conflict);
+            json_array_foreach (json_object_get(reply.json, member), i, row)
+                print(row);
         }
         if (code == BF_EXIT_DONE && !limit)
             after = bf_copy_string(json_string_value(json_object_get(reply.json, "next")));
@@ -96,6 +110,16 @@ enum bf_exit bf_run_conflicts(struct bf_client *client)
     }
     free(after);
     return code;
+}
+
+enum bf_exit bf_run_conflicts(struct bf_client *client)
+{
+    return list_rows(client, "conflicts", print_conflict);
+}
+
+enum bf_exit bf_run_bad_rows(struct bf_client *client)
+{
+    return list_rows(client, "bad_rows", print_bad_row);
 }
 
 enum bf_exit bf_run_forget(struct bf_client *client)

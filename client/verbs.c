@@ -68,7 +68,11 @@ const struct bf_verb bf_verbs[] = {
      "A job that runs is aborted first. With --dry-run: how many rows, how long, and conflicts in a sample.",
      BF_ROUTE_ROLLBACK, bf_run_rollback},
     {"conflicts", "JOB", 1, 1, BF_BIT(LIMIT), "rows that a rollback left alone", NULL, BF_ROUTE_CONFLICTS, bf_run_conflicts},
-    {"bad-rows", "JOB", 1, 1, BF_BIT(LIMIT), "rows in quarantine", NULL, BF_ROUTE_BAD_ROWS, NULL},
+    {"bad-rows", "JOB", 1, 1, BF_BIT(LIMIT), "rows that the server refused to change", NULL, BF_ROUTE_BAD_ROWS, bf_run_bad_rows},
+    {"retry-bad-rows", "JOB", 1, 1, BF_BIT(REASON), "try the rows once more that the server refused to change",
+     "A completed or failed job is queued for that; a running one does it meanwhile, a paused one when it is resumed.\n"
+     "What is refused again stays listed by `bad-rows`, with its newest error.",
+     BF_ROUTE_RETRY_BAD_ROWS, bf_run_retry_bad_rows},
     {"forget", "JOB", 1, 1, BF_BIT(CONFIRM), "drop a job's way back early", NULL, BF_ROUTE_FORGET, bf_run_forget},
     {"replica", "ignore|heed TARGET REPLICA", 3, 3, BF_BIT(FOR) | BF_BIT(REASON),
      "leave a replica out of the lag limit, or heed it again",

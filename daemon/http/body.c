@@ -13,7 +13,7 @@
 #define REPLICA (AT(IGNORE_REPLICA) | AT(HEED_REPLICA))
 
 static const struct bf_body_field fields[] = {
-    {"reason", BF_BODY_WORDS, AT(PAUSE) | AT(RESUME) | AT(ABORT) | AT(ROLLBACK) | REPLICA | ALL,
+    {"reason", BF_BODY_WORDS, AT(PAUSE) | AT(RESUME) | AT(ABORT) | AT(ROLLBACK) | AT(RETRY_BAD_ROWS) | REPLICA | ALL,
      .help = "why; shown with the job and kept in its events"},
     {"for", BF_BODY_DURATION, AT(PAUSE),
      .help = "resume by itself after this time, unless another order comes before"},

@@ -86,7 +86,7 @@ static json_t *progress_view(const struct bf_job *job, const struct bf_record *r
     json_t *view = json_object();
     json_object_set_new(view, "rows_scanned", json_integer(progress->rows_scanned));
     json_object_set_new(view, "rows_changed", json_integer(progress->rows_changed));
-    json_object_set_new(view, "rows_bad", json_integer(0));
+    json_object_set_new(view, "rows_bad", json_integer(progress->rows_bad));
     json_object_set_new(view, "rows_set_aside", json_integer(progress->rows_set_aside));
     json_object_set_new(view, "rows_estimated", known(progress->rows_estimated));
     json_object_set_new(view, "fraction", known_real(bf_record_fraction(record)));

@@ -78,6 +78,11 @@ static void write_rows_set_aside(struct page *page, const struct shown *shown)
     write_number(page, shown, (double)shown->meter.rows_set_aside);
 }
 
+static void write_rows_bad(struct page *page, const struct shown *shown)
+{
+    write_number(page, shown, (double)shown->meter.rows_bad);
+}
+
 static void write_yields(struct page *page, const struct shown *shown)
 {
     write_number(page, shown, (double)shown->meter.yields);
@@ -183,6 +188,8 @@ static const struct family {
     {"backfilld_rows_changed_total", "counter", "Rows changed, since the daemon started.", write_rows_changed, false},
     {"backfilld_rows_set_aside_total", "counter", "Rows that others had locked and that were left for later.",
      write_rows_set_aside, false},
+    {"backfilld_rows_bad_total", "counter", "Rows that the server refused to change and that went into quarantine.", write_rows_bad,
+     false},
     {"backfilld_yields_total", "counter", "How often the job gave way to a session that waited for it.", write_yields, false},
     {"backfilld_batch_rows", "gauge", "Rows that the next batch is to scan.", write_batch_rows, false},
     {"backfilld_batch_seconds", "histogram", "How long batches took, by the server's clock.", write_batch_seconds, false},

@@ -86,6 +86,9 @@ static json_t *field_schema(const struct bf_field *field)
     case BF_FIELD_SIZE:
         return json_pack("{s:[{s:s, s:s}, o]}", "anyOf", "type", "string", "pattern", "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB)$",
                          range_schema("integer", field));
+    case BF_FIELD_COUNT_OR_SHARE:
+        return json_pack("{s:[{s:s, s:s}, o]}", "anyOf", "type", "string", "pattern", "^[0-9]{1,2}(\\.[0-9]{1,7})?%$",
+                         range_schema("integer", field));
     case BF_FIELD_BOOLEAN:
         return json_pack("{s:s}", "type", "boolean");
     case BF_FIELD_LINES:
@@ -224,7 +227,7 @@ void bf_openapi_add_bodies(json_t *schemas)
         const char *name;
         enum bf_route_name route;
     } bodies[] = {{"Approve", BF_ROUTE_APPROVE}, {"Pause", BF_ROUTE_PAUSE}, {"Resume", BF_ROUTE_RESUME},
-                  {"Abort", BF_ROUTE_ABORT},     {"Rollback", BF_ROUTE_ROLLBACK}, {"Forget", BF_ROUTE_FORGET}, {"Change", BF_ROUTE_TUNE}, {"Clone", BF_ROUTE_CLONE},
+                  {"Abort", BF_ROUTE_ABORT},     {"Rollback", BF_ROUTE_ROLLBACK}, {"Forget", BF_ROUTE_FORGET}, {"RetryBadRows", BF_ROUTE_RETRY_BAD_ROWS}, {"Change", BF_ROUTE_TUNE}, {"Clone", BF_ROUTE_CLONE},
                   {"Scope", BF_ROUTE_PAUSE_ALL}, {"Ignore", BF_ROUTE_IGNORE_REPLICA}, {"Heed", BF_ROUTE_HEED_REPLICA}};
     json_object_set_new(schemas, "Alerts", alerts_schema());
     json_object_set_new(schemas, "JobDocument", section_schema(bf_document_section(0)));

@@ -77,6 +77,11 @@ void bf_handle_rollback(struct bf_http_request *request)
     if (!bf_http_dry_rollback(request)) give(request, BF_ORDER_ROLLBACK);
 }
 
+void bf_handle_retry_bad_rows(struct bf_http_request *request)
+{
+    give(request, BF_ORDER_RETRY);
+}
+
 void bf_handle_tune(struct bf_http_request *request)
 {
     char id[BF_ULID_TEXT];

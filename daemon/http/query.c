@@ -21,7 +21,7 @@ static const struct bf_query rollback[] = {
     {0},
 };
 
-static const struct bf_query conflicts[] = {
+static const struct bf_query rows[] = {
     {"limit", BF_QUERY_NUMBER, .low = 1, .high = 500, .standard = 100, .help = "at most so many"},
     {"after", BF_QUERY_TEXT, .help = "`next` of the page before"},
     {0},
@@ -61,7 +61,8 @@ const struct bf_query *bf_query_of(enum bf_route_name route)
     case BF_ROUTE_ROLLBACK:
         return rollback;
     case BF_ROUTE_CONFLICTS:
-        return conflicts;
+    case BF_ROUTE_BAD_ROWS:
+        return rows;
     case BF_ROUTE_LIST:
         return list;
     case BF_ROUTE_SAMPLES:

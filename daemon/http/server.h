@@ -183,6 +183,7 @@ const struct bf_job *bf_http_job(struct bf_http_request *request, bool changing)
 bool bf_http_dry_rollback(struct bf_http_request *request); /* undo.c; false: it is no dry run */
 
 /* One handler per built route. */
+void bf_handle_not_built(struct bf_http_request *request); /* of routes that are only promised; there may be none */
 #define X(constant, method, path, role, handler, summary) void bf_handle_##handler(struct bf_http_request *request);
 BF_ROUTES(X)
 #undef X

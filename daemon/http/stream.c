@@ -112,7 +112,8 @@ static uint64_t look_at(const struct bf_job *job)
                          progress->resumed,        progress->rows_set_aside,      progress->yields,
                          (int64_t)rate,            (int64_t)record->direction,    record->ended_at,
                          back->rows,               back->bytes,                   back->seen,
-                         back->conflicts,          back->batches,                 back->dropped};
+                         back->conflicts,          back->batches,                 back->dropped,
+                         progress->rows_bad};
     uint64_t hash = UINT64_C(14695981039346656037);
     mix(&hash, record->id, sizeof record->id);
     mix(&hash, numbers, sizeof numbers);

@@ -35,8 +35,8 @@
     X(EVENTS, GET, "/v1/events", VIEWER, all_events, "what happened to all jobs")                               \
     X(SAMPLES, GET, "/v1/jobs/{job}/samples", VIEWER, samples, "series for charts")                             \
     X(CONFLICTS, GET, "/v1/jobs/{job}/conflicts", VIEWER, conflicts, "rows that a rollback left alone")         \
-    X(BAD_ROWS, GET, "/v1/jobs/{job}/bad-rows", VIEWER, not_built, "rows in quarantine")                        \
-    X(RETRY_BAD_ROWS, POST, "/v1/jobs/{job}/retry-bad-rows", ADMIN, not_built, "trying quarantined rows again") \
+    X(BAD_ROWS, GET, "/v1/jobs/{job}/bad-rows", VIEWER, bad_rows, "rows in quarantine")                         \
+    X(RETRY_BAD_ROWS, POST, "/v1/jobs/{job}/retry-bad-rows", ADMIN, retry_bad_rows, "try quarantined rows once more") \
     X(FORGET, POST, "/v1/jobs/{job}/forget", ADMIN, forget, "drop the way back of a job")                       \
     X(TARGETS, GET, "/v1/targets", VIEWER, list_targets, "the configured targets")                              \
     X(TARGET, GET, "/v1/targets/{target}", VIEWER, show_target, "one target")                                   \

@@ -54,7 +54,7 @@
     X(ROLLING_BACK, PAUSING, "the running batch ends, then nothing more is written")       \
     X(ROLLING_BACK, ABORTING, "the running batch is cancelled")                            \
     X(ROLLING_BACK, FAILED, "the way back cannot go on")                                   \
-    X(COMPLETED, QUEUED, "the way back waits for its turn")                                \
+    X(COMPLETED, QUEUED, "the way back, or what is tried once more, waits for its turn")   \
     X(ABORTED, QUEUED, "the way back waits for its turn")                                  \
     X(FAILED, QUEUED, "taken up again from its checkpoint, the job waits for its turn")
 
@@ -80,6 +80,7 @@
     X(PAUSE, pause, 1)      \
     X(ABORT, abort, 2)      \
     X(ROLLBACK, rollback, 3) \
-    X(TUNE, tune, 0)
+    X(TUNE, tune, 0)        \
+    X(RETRY, retry_bad_rows, 0)
 
 #endif

@@ -53,7 +53,9 @@
     X(undo_bytes, NUMBER, back.bytes)                         \
     X(back_seen, NUMBER, back.seen)                           \
     X(back_conflicts, NUMBER, back.conflicts)                 \
-    X(back_batches, NUMBER, back.batches)
+    X(back_batches, NUMBER, back.batches)                     \
+    X(rows_bad, NUMBER, progress.rows_bad)                    \
+    X(retry_bad, FLAG, retry_bad)
 
 #define COLUMN(column, kind, field) ", " #column
 #define PLACE(column, kind, field) ", ?"

@@ -76,6 +76,9 @@ static const char *const steps[] = {
     "ALTER TABLE job ADD COLUMN back_seen INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN back_conflicts INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN back_batches INTEGER NOT NULL DEFAULT 0;",
+    /* 11 */
+    "ALTER TABLE job ADD COLUMN rows_bad INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN retry_bad INTEGER NOT NULL DEFAULT 0;",
 };
 
 const struct bf_schema_steps bf_store_steps = {.sql = steps, .count = BF_COUNT(steps)};

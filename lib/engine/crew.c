@@ -47,6 +47,7 @@ void bf_crew_load(struct bf_job *job)
         job->walk.part = (struct bf_slice){.rows_scanned = progress->rows_scanned,
                                            .rows_changed = progress->rows_changed,
                                            .rows_set_aside = progress->rows_set_aside,
+                                           .rows_bad = progress->rows_bad,
                                            .batches = progress->batches};
 }
 

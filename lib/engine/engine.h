@@ -135,11 +135,12 @@ void bf_engine_clone(struct bf_engine *engine, const char *job_id, const char *n
 struct bf_conflict_place {
     int64_t slice, seq, part, place;
 };
-/* A change that a rollback left alone; valid during the call. */
+/* A change that a rollback left alone, or a row in quarantine; valid during the call. */
 struct bf_conflict {
-    struct bf_conflict_place place;
+    struct bf_conflict_place place; /* of a row in quarantine: slice and seq */
     const char *key;      /* JSON: a list of the key's texts */
-    const char *kind;     /* "changed", "deleted", "altered", "refused" */
+    const char *kind;     /* "changed", "deleted", "altered", "refused"; NULL: a row in quarantine */
+    const char *error, *sqlstate; /* of such a row */
     const char *found_at; /* RFC 3339 */
 };
 struct bf_undo_answer {
@@ -149,7 +150,7 @@ struct bf_undo_answer {
     /* of bf_engine_look_back: changes in the journal, its bytes, changes that were looked at, how many of their rows somebody
      * changed or deleted since, and seconds that a rollback takes (-1: not known) */
     int64_t rows, bytes, sampled, changed, deleted, seconds;
-    /* of bf_engine_conflicts */
+    /* of bf_engine_conflicts and bf_engine_bad_rows */
     const struct bf_conflict *list;
     size_t count;
     bool more;
@@ -160,6 +161,10 @@ void bf_engine_look_back(struct bf_engine *engine, const char *job_id, bf_undo_a
 /* The changes that a rollback left alone, behind that one (NULL: from the first), in the order in which they were made. */
 void bf_engine_conflicts(struct bf_engine *engine, const char *job_id, const struct bf_conflict_place *after, int64_t limit,
                          bf_undo_answered *answered, void *argument);
+/* The rows in quarantine, behind that one (NULL: from the first), in the order in which they were found in each slice. They are
+ * tried once more by BF_ORDER_RETRY. */
+void bf_engine_bad_rows(struct bf_engine *engine, const char *job_id, const struct bf_conflict_place *after, int64_t limit,
+                        bf_undo_answered *answered, void *argument);
 /* Drops the journal of a job that is at its end: there is no way back any more. `confirm`: the job's name. */
 void bf_engine_forget(struct bf_engine *engine, const char *job_id, const char *confirm, const char *actor, bf_ordered *done,
                       void *argument);

@@ -2,6 +2,7 @@
 #ifndef BF_ENGINE_INTERNAL_H
 #define BF_ENGINE_INTERNAL_H
 
+#include "bad_rows.h"
 #include "crew.h"
 #include "dialect.h"
 #include "engine.h"
@@ -235,7 +236,8 @@ enum bf_order_effect {
     BF_EFFECT_MOVE,
     BF_EFFECT_MOVE_STORED_FIRST,
     BF_EFFECT_WANT,  /* a rollback of a job that stops already */
-    BF_EFFECT_CHANGE /* pace and limits */
+    BF_EFFECT_CHANGE, /* pace and limits */
+    BF_EFFECT_RETRY   /* the rows in quarantine, when the job works */
 };
 enum bf_order_effect bf_order_effect(enum bf_order order, enum bf_state state, enum bf_state *ret_to);
 void bf_job_carry_out(struct bf_job *job); /* the waiting requests */

@@ -32,6 +32,10 @@ struct bf_locks {
     int64_t sweep_seq; /* how far the rows set aside were looked at: seq and key; NULL: from the first */
     char *sweep_key;   /* owned */
     int64_t swept;     /* how many of them were done since the first */
+    int singly;        /* so many of them are still done one by one, for one of them was refused */
+    bool alone;        /* the one under way is */
+    bool refused;      /* it was refused: it is on its way into the quarantine */
+    int64_t struck;    /* that many rows are */
     bool patient;      /* every one of them is held: the first is waited for */
     bool yielding;     /* what is under way was cancelled by us, because somebody waits */
     char waiter[BF_WHO_TEXT]; /* who waits, for people */
@@ -51,6 +55,8 @@ void bf_walk_name_holder(const struct bf_walk *walk, char *text, size_t size);
 bool bf_walk_aside_due(const struct bf_walk *walk); /* rows set aside have their turn now */
 void bf_walk_redo_aside(struct bf_walk *walk);
 void bf_walk_aside_redone(struct bf_walk *walk); /* the answer came */
+/* Several of them were taken back, for one of them was refused. True: they are done one by one. */
+bool bf_walk_aside_singly(struct bf_walk *walk);
 
 /* watcher.c: a second session for each target, that looks who waits for us while a batch runs. */
 void bf_watcher_batch_sent(struct bf_walk *walk);

@@ -79,7 +79,7 @@ static void set_approval(struct bf_record *record, const char *actor)
 static bool takes_over(const struct bf_request *request)
 {
     return request && ((request->order == BF_ORDER_RESUME && request->cause == BF_BY_PERSON) ||
-                       request->order == BF_ORDER_ROLLBACK);
+                       request->order == BF_ORDER_ROLLBACK || request->order == BF_ORDER_RETRY);
 }
 
 /* From here on the job goes back, and never forward again. */
@@ -121,6 +121,8 @@ static void on_saved(void *argument, const struct bf_error *error)
                     job->record.epoch = 0;
                 if (save->request && save->request->order == BF_ORDER_ROLLBACK)
                     turn(&job->record);
+                if (save->request && save->request->order == BF_ORDER_RETRY)
+                    bf_bad_rows_want_retry(job);
                 announce(job, &save->event);
                 apply(job, job->record.state, save->to);
                 if (job->unsaved)
@@ -262,6 +264,7 @@ void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *
         copy.epoch = 0;
     if (request && request->order == BF_ORDER_ROLLBACK)
         turn(&copy);
+    copy.retry_bad |= request && request->order == BF_ORDER_RETRY;
     struct bf_reason why = {0};
     if (request && request->reason)
         snprintf(why.text, sizeof why.text, "%s", request->reason);

@@ -27,7 +27,7 @@ struct bf_metering {
         int attempts;
         int64_t batches;
     } walks[BF_SLICES_MAX];
-    int64_t scanned, changed, set_aside, yields, seen_back, conflicts; /* of the record, as last seen */
+    int64_t scanned, changed, set_aside, bad, yields, seen_back, conflicts; /* of the record, as last seen */
 };
 
 static bool waits(enum bf_activity activity)
@@ -66,6 +66,7 @@ static void remember(struct bf_metering *metering, const struct bf_job *job)
     metering->scanned = progress->rows_scanned;
     metering->changed = progress->rows_changed;
     metering->set_aside = progress->rows_set_aside;
+    metering->bad = progress->rows_bad;
     metering->yields = progress->yields;
     metering->seen_back = job->record.back.seen;
     metering->conflicts = job->record.back.conflicts;
@@ -115,6 +116,8 @@ void bf_meter_look(struct bf_job *job)
         meter->rows_changed += progress->rows_changed - metering->changed;
     if (progress->rows_set_aside > metering->set_aside) /* what is done later takes it down again */
         meter->rows_set_aside += progress->rows_set_aside - metering->set_aside;
+    if (progress->rows_bad > metering->bad)
+        meter->rows_bad += progress->rows_bad - metering->bad;
     if (progress->yields > metering->yields)
         meter->yields += progress->yields - metering->yields;
     count_back(metering, &job->record.back);

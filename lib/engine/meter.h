@@ -40,6 +40,7 @@ struct bf_meter {
     int64_t rows_set_aside, yields;           /* how often a row was, and the job gave way */
     int64_t rows_looked_back, rows_restored;  /* changes that the way back looked at, and took back */
     int64_t conflicts[BF_CONFLICT_KIND_COUNT]; /* changes that it left alone */
+    int64_t rows_bad;                         /* put into quarantine */
     int64_t checkpoint_age;           /* milliseconds since the checkpoint was last written; -1: it is not at work */
 };
 

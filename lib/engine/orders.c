@@ -52,7 +52,12 @@
     X(TUNE, VERIFYING, CHANGE, VERIFYING)                          \
     X(TUNE, PAUSING, CHANGE, PAUSING)                              \
     X(TUNE, PAUSED, CHANGE, PAUSED)                                \
-    X(TUNE, ROLLING_BACK, CHANGE, ROLLING_BACK)
+    X(TUNE, ROLLING_BACK, CHANGE, ROLLING_BACK)                    \
+    X(RETRY, QUEUED, RETRY, QUEUED)                                \
+    X(RETRY, RUNNING, RETRY, RUNNING)                              \
+    X(RETRY, PAUSED, RETRY, PAUSED)                                \
+    X(RETRY, COMPLETED, MOVE_STORED_FIRST, QUEUED)                 \
+    X(RETRY, FAILED, MOVE_STORED_FIRST, QUEUED)
 
 enum bf_order_effect bf_order_effect(enum bf_order order, enum bf_state state, enum bf_state *ret_to)
 {
@@ -138,7 +143,7 @@ static bool held_back(struct bf_job *job, struct bf_request *request)
         bf_job_answer(job, request, BF_WRONG_STATE, false, "");
     else if (job->engine->draining)
         bf_job_answer(job, request, BF_STOPPING, false, "the daemon is stopping; try again when it is back");
-    else if (request->order == BF_ORDER_RESUME && bf_job_latched(job, text, sizeof text))
+    else if (request->order != BF_ORDER_APPROVE && request->order != BF_ORDER_ROLLBACK && bf_job_latched(job, text, sizeof text))
         bf_job_answer(job, request, BF_PAUSE_ALL, false, text);
     else
         return false;
@@ -167,6 +172,29 @@ static bool not_approved(struct bf_job *job, struct bf_request *request)
     } else {
         return false;
     }
+    return true;
+}
+
+/* Of rows in quarantine that are to be tried once more: why not; true when it is answered. */
+static bool nothing_to_retry(struct bf_job *job, struct bf_request *request)
+{
+    const struct bf_record *record = &job->record;
+    char text[256];
+    enum bf_state to;
+    if (request->order != BF_ORDER_RETRY || bf_order_effect(BF_ORDER_RETRY, record->state, &to) == BF_EFFECT_CONFLICT)
+        return false;
+    if (record->direction == BF_DIRECTION_BACK)
+        snprintf(text, sizeof text, "job %s goes back: nothing is changed by it any more", record->document->name);
+    else if (bf_state_final(record->state) && (record->back.dropped || job->dropping))
+        snprintf(text, sizeof text, "the undo journal of job %s was dropped, so it cannot go on writing one; submit it anew",
+                 record->document->name);
+    else if (record->progress.rows_bad > 0 && (!record->retry_bad || bf_state_final(record->state)))
+        return false;
+    else {
+        bf_job_answer(job, request, BF_OK, true, "");
+        return true;
+    }
+    bf_job_answer(job, request, BF_WRONG_STATE, false, text);
     return true;
 }
 
@@ -214,7 +242,7 @@ static void carry_out(struct bf_job *job, struct bf_request *request)
     char text[256];
     enum bf_state to = job->record.state;
     const char *state = bf_state_name(job->record.state);
-    if (no_way_back(job, request))
+    if (no_way_back(job, request) || nothing_to_retry(job, request))
         return;
     bool goes_back = job->record.state == BF_STATE_QUEUED && job->record.direction == BF_DIRECTION_BACK;
     if (request->order == BF_ORDER_ROLLBACK &&
@@ -256,6 +284,10 @@ static void carry_out(struct bf_job *job, struct bf_request *request)
         return;
     case BF_EFFECT_CHANGE:
         bf_job_tune(job, request);
+        return;
+    case BF_EFFECT_RETRY:
+        bf_bad_rows_want_retry(job);
+        bf_job_record_event(job, "bad_row", request->actor, "the rows in quarantine are tried once more", request);
         return;
     }
 }

@@ -61,6 +61,8 @@ void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target
         if (kind != BF_SIGNAL_REPLICATION_LAG && bf_document_limit(document, kind) > 0 && !bf_signal_is_measured(target, kind))
             bf_complain(complaints, BF_UNSUPPORTED, pointer, "there is no such signal on %s", dialect->name);
     }
+    if (document->limits.bad_rows > 0 && !dialect->bad_rows)
+        bf_complain(complaints, BF_UNSUPPORTED, "/limits/bad_rows", "is not built yet for %s", dialect->name);
     if (pace->slices > 1 && !dialect->slices)
         bf_complain(complaints, BF_UNSUPPORTED, "/pace/slices", "is not built yet for %s", dialect->name);
     if (pace->max_log_bytes_per_second < BF_NO_LIMIT && !dialect->common(BF_STATEMENT_BEAT))

@@ -1,37 +1,16 @@
-/* What is asked about a job's undo journal beside its walk: what a rollback would do, which changes it left alone; and its
- * end, by a person's word or because it was kept for long enough. Each is an errand of its own, with a session of its own. */
+/* What is asked about a job's undo journal beside its walk: what a rollback would do, which changes it left alone (and which
+ * rows are in quarantine); and its end, by a person's word or because it was kept for long enough. Each is an errand of its own, with a session of its own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "allocate.h"
 #include "internal.h"
+#include "undo_errand.h"
 
 enum { CONNECT_TIMEOUT = 4000, ANSWER_TIMEOUT = 30000, RETRY = 60000 /* milliseconds */ };
 
-enum errand { LOOK, LIST, DROP };
-
-struct bf_undo_errand {
-    struct bf_undo_errand *previous, *next;
-    struct bf_engine *engine;
-    const struct bf_target *target;
-    enum errand what;
-    char id[BF_ULID_TEXT]; /* of the job */
-    char *actor;           /* owned; of DROP; NULL: it was kept for long enough */
-    char *sql;             /* owned */
-    struct bf_conflict_place after;
-    int64_t limit;
-    struct bf_table *table;
-    struct bf_statements *statements;
-    struct bf_session *session;
-    struct bf_flight flight;
-    struct bf_timer *deadline;
-    bf_undo_answered *answered; /* of LOOK and LIST */
-    bf_ordered *done;           /* of DROP; NULL: nobody waits */
-    void *argument;
-};
-
-static void free_errand(struct bf_undo_errand *errand)
+void bf_undo_free_errand(struct bf_undo_errand *errand)
 {
     struct bf_engine *engine = errand->engine;
     struct bf_job *job = bf_engine_by_id(engine, errand->id);
@@ -41,7 +20,7 @@ static void free_errand(struct bf_undo_errand *errand)
         engine->errands = errand->next;
     if (errand->next)
         errand->next->previous = errand->previous;
-    if (errand->what == DROP && job)
+    if (errand->what == BF_UNDO_DROP && job)
         job->dropping = false;
     if (errand->session)
         errand->target->database->close(errand->session);
@@ -61,7 +40,7 @@ static void answer_drop(enum bf_code code, const struct bf_job *job, const char 
         done(argument, &outcome);
 }
 
-static void refuse(enum bf_code code, const char *text, bf_undo_answered *answered, void *argument)
+void bf_undo_refuse(enum bf_code code, const char *text, bf_undo_answered *answered, void *argument)
 {
     answered(argument, &(struct bf_undo_answer){.code = code, .text = text});
 }
@@ -69,11 +48,11 @@ static void refuse(enum bf_code code, const char *text, bf_undo_answered *answer
 static void give_up(struct bf_undo_errand *errand, enum bf_code code, const char *text)
 {
     struct bf_undo_errand taken = *errand;
-    free_errand(errand);
-    if (taken.what == DROP)
+    bf_undo_free_errand(errand);
+    if (taken.what == BF_UNDO_DROP)
         answer_drop(code, NULL, text, taken.done, taken.argument);
     else
-        refuse(code, text, taken.answered, taken.argument);
+        bf_undo_refuse(code, text, taken.answered, taken.argument);
 }
 
 void bf_undo_drop_errands(struct bf_engine *engine)
@@ -100,7 +79,7 @@ static const struct bf_answer *first_error(const struct bf_flight *flight, const
 }
 
 /* False: it was given up. */
-static bool fine(struct bf_undo_errand *errand, const struct bf_answer *answers, bool lost, const char *doing)
+bool bf_undo_fine(struct bf_undo_errand *errand, const struct bf_answer *answers, bool lost, const char *doing)
 {
     const struct bf_answer *error = first_error(&errand->flight, answers);
     char text[BF_ERROR_TEXT_MAX];
@@ -133,7 +112,7 @@ static void compared(void *argument, struct bf_session *session, struct bf_fligh
 {
     (void)session, (void)flight;
     struct bf_undo_errand *errand = argument;
-    if (!fine(errand, answers, lost, "look at the undo journal"))
+    if (!bf_undo_fine(errand, answers, lost, "look at the undo journal"))
         return;
     const struct bf_job *job = bf_engine_by_id(errand->engine, errand->id);
     struct bf_undo_answer answer = {.code = BF_OK,
@@ -146,7 +125,7 @@ static void compared(void *argument, struct bf_session *session, struct bf_fligh
     answer.seconds = job ? time_back(job, answer.rows) : -1;
     bf_undo_answered *answered = errand->answered;
     void *waiting = errand->argument;
-    free_errand(errand);
+    bf_undo_free_errand(errand);
     answered(waiting, &answer);
 }
 
@@ -187,51 +166,13 @@ static void look(struct bf_undo_errand *errand)
     errand->target->database->execute(errand->session, &errand->flight, surveyed, errand);
 }
 
-/* ---- what it left alone ---- */
-
-static void listed(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers, bool lost)
-{
-    (void)session, (void)flight;
-    struct bf_undo_errand *errand = argument;
-    if (!fine(errand, answers, lost, "list the conflicts"))
-        return;
-    const struct bf_answer *found = &answers[0];
-    size_t count = found->rows > (size_t)errand->limit ? (size_t)errand->limit : found->rows;
-    struct bf_conflict *list = bf_allocate((count + 1) * sizeof *list);
-    for (size_t i = 0; i < count; i++)
-        list[i] = (struct bf_conflict){.place = {.slice = bf_answer_number(found, i, 0),
-                                                 .seq = bf_answer_number(found, i, 1),
-                                                 .part = bf_answer_number(found, i, 2),
-                                                 .place = bf_answer_number(found, i, 3)},
-                                       .key = bf_answer_value(found, i, 4),
-                                       .kind = bf_answer_value(found, i, 5),
-                                       .found_at = bf_answer_value(found, i, 6)};
-    errand->answered(errand->argument, &(struct bf_undo_answer){
-                                           .code = BF_OK, .text = "", .list = list, .count = count, .more = found->rows > count});
-    free(list);
-    free_errand(errand);
-}
-
-static void list(struct bf_undo_errand *errand)
-{
-    const struct bf_dialect *dialect = errand->target->database->dialect;
-    struct bf_step *step = bf_flight_add(&errand->flight, BF_STATEMENT_CONFLICTS, dialect->common(BF_STATEMENT_CONFLICTS));
-    bf_step_text(step, errand->id);
-    bf_step_number(step, errand->after.slice);
-    bf_step_number(step, errand->after.seq);
-    bf_step_number(step, errand->after.part);
-    bf_step_number(step, errand->after.place);
-    bf_step_number(step, errand->limit + 1);
-    errand->target->database->execute(errand->session, &errand->flight, listed, errand);
-}
-
 /* ---- its end ---- */
 
 static void dropped(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers, bool lost)
 {
     (void)session, (void)flight;
     struct bf_undo_errand *errand = argument;
-    if (!fine(errand, answers, lost, "drop the undo journal"))
+    if (!bf_undo_fine(errand, answers, lost, "drop the undo journal"))
         return;
     struct bf_engine *engine = errand->engine;
     struct bf_job *job = bf_engine_by_id(engine, errand->id);
@@ -239,7 +180,7 @@ static void dropped(void *argument, struct bf_session *session, struct bf_flight
     void *waiting = errand->argument;
     BF_AUTO_STRING char *actor = errand->actor;
     errand->actor = NULL;
-    free_errand(errand);
+    bf_undo_free_errand(errand);
     if (!job) { /* who waits is told all the same */
         answer_drop(BF_NOT_FOUND, NULL, "the job was forgotten meanwhile; its undo journal is dropped", done, waiting);
         return;
@@ -276,7 +217,7 @@ static void asked_whether_due(void *argument, struct bf_session *session, struct
 {
     (void)session, (void)flight;
     struct bf_undo_errand *errand = argument;
-    if (!fine(errand, answers, lost, "ask how long the job has been at its end"))
+    if (!bf_undo_fine(errand, answers, lost, "ask how long the job has been at its end"))
         return;
     if (bf_answer_true(&answers[0], 0, 0))
         drop(errand);
@@ -305,10 +246,10 @@ static void connected(void *argument, struct bf_session *session, enum bf_error_
         give_up(errand, BF_TARGET_DOWN, detail);
     } else if (!bf_engine_by_id(errand->engine, errand->id)) {
         give_up(errand, BF_NOT_FOUND, "the job was forgotten meanwhile");
-    } else if (errand->what == LOOK) {
+    } else if (errand->what == BF_UNDO_LOOK) {
         look(errand);
-    } else if (errand->what == LIST) {
-        list(errand);
+    } else if (errand->what != BF_UNDO_DROP) {
+        bf_undo_list(errand);
     } else if (errand->actor) {
         drop(errand);
     } else {
@@ -324,7 +265,7 @@ static void too_late(void *argument)
     give_up(errand, BF_TARGET_DOWN, text);
 }
 
-static struct bf_undo_errand *new_errand(const struct bf_job *job, enum errand what)
+struct bf_undo_errand *bf_undo_new_errand(const struct bf_job *job, enum bf_undo_errand_kind what)
 {
     struct bf_engine *engine = job->engine;
     struct bf_undo_errand *errand = BF_NEW(struct bf_undo_errand);
@@ -336,7 +277,7 @@ static struct bf_undo_errand *new_errand(const struct bf_job *job, enum errand w
     return errand;
 }
 
-static void send(struct bf_undo_errand *errand)
+void bf_undo_send(struct bf_undo_errand *errand)
 {
     const struct bf_world *world = errand->engine->world;
     struct bf_session_options options = {.application_name = "backfilld undo",
@@ -399,41 +340,23 @@ void bf_engine_look_back(struct bf_engine *engine, const char *job_id, bf_undo_a
         return;
     }
     if (code != BF_OK) {
-        refuse(code, text, answered, argument);
+        bf_undo_refuse(code, text, answered, argument);
         return;
     }
-    struct bf_undo_errand *errand = new_errand(job, LOOK);
+    struct bf_undo_errand *errand = bf_undo_new_errand(job, BF_UNDO_LOOK);
     errand->answered = answered;
     errand->argument = argument;
-    send(errand);
-}
-
-void bf_engine_conflicts(struct bf_engine *engine, const char *job_id, const struct bf_conflict_place *after, int64_t limit,
-                         bf_undo_answered *answered, void *argument)
-{
-    const struct bf_job *job = bf_engine_by_id(engine, job_id);
-    if (!job || job->record.direction != BF_DIRECTION_BACK || !job->target || engine->draining) {
-        bool none = job && job->record.direction != BF_DIRECTION_BACK; /* it never went back: nothing was left alone */
-        enum bf_code code = none ? BF_OK : !job ? BF_NOT_FOUND : engine->draining ? BF_STOPPING : BF_TARGET_DOWN;
-        refuse(code, code == BF_TARGET_DOWN ? "the job's target is not in the configuration any more" : "", answered, argument);
-        return;
-    }
-    struct bf_undo_errand *errand = new_errand(job, LIST);
-    errand->after = after ? *after : (struct bf_conflict_place){.slice = INT32_MIN};
-    errand->limit = limit;
-    errand->answered = answered;
-    errand->argument = argument;
-    send(errand);
+    bf_undo_send(errand);
 }
 
 static void send_drop(struct bf_job *job, const char *actor, bf_ordered *done, void *argument)
 {
-    struct bf_undo_errand *errand = new_errand(job, DROP);
+    struct bf_undo_errand *errand = bf_undo_new_errand(job, BF_UNDO_DROP);
     job->dropping = true; /* a rollback that is ordered now is too late */
     errand->actor = bf_copy_string(actor);
     errand->done = done;
     errand->argument = argument;
-    send(errand);
+    bf_undo_send(errand);
 }
 
 void bf_engine_forget(struct bf_engine *engine, const char *job_id, const char *confirm, const char *actor, bf_ordered *done,
@@ -473,7 +396,7 @@ int64_t bf_undo_retain(struct bf_engine *engine, int64_t now)
         if (engine->targets[i]->keep_undo > 0 && engine->targets[i]->keep_undo < next)
             next = engine->targets[i]->keep_undo;
     for (const struct bf_undo_errand *errand = engine->errands; errand; errand = errand->next)
-        busy |= errand->what == DROP;
+        busy |= errand->what == BF_UNDO_DROP;
     for (struct bf_job *job = engine->oldest; job; job = job->newer) {
         int64_t until = bf_job_undo_until(job);
         if (until == 0)

@@ -40,7 +40,8 @@ void bf_walk_close_session(struct bf_walk *walk)
     walk->session = NULL;
     walk->flight_under_way = false;
     walk->owner = walk->recognised = walk->lost_ended = false;
-    walk->have_next = false;
+    walk->have_next = walk->locks.refused = false;
+    bf_bisect_taken_back(walk);
     bf_inverse_forget(walk);
 }
 
@@ -76,6 +77,7 @@ static void drop(struct bf_walk *walk)
     bf_key_clear(&walk->batch_low);
     free(walk->owner_seen);
     free(walk->locks.sweep_key);
+    bf_bisect_clear(&walk->bisect);
     *walk = (struct bf_walk){.job = walk->job, .slice = walk->slice, .part = walk->part};
 }
 
@@ -183,6 +185,7 @@ static void arrived(struct bf_walk *walk)
     case BF_PHASE_PROBING: bf_walk_probed(walk); break;
     case BF_PHASE_CAPPING: bf_walk_capped(walk); break;
     case BF_PHASE_BATCHING: bf_walk_batch_answered(walk); break;
+    case BF_PHASE_BISECTING: bf_bisect_answered(walk); break;
     case BF_PHASE_TAKING_ASIDE:
     case BF_PHASE_WAITING_ASIDE: bf_walk_aside_redone(walk); break;
     case BF_PHASE_TAKING_BACK: bf_walk_taken_back(walk); break;

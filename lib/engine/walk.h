@@ -15,6 +15,7 @@
 
 #include "dialect.h"
 #include "flight.h"
+#include "bisect.h"
 #include "control.h"
 #include "locks.h"
 #include "record.h"
@@ -55,6 +56,7 @@ enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing show
     X(PROBING, probing, BATCHING)                /* sparse `where` only */                 \
     X(CAPPING, capping, BATCHING)                /* sparse `where` only */                 \
     X(BATCHING, batching, BATCHING)                                                        \
+    X(BISECTING, bisecting, BATCHING)            /* a range with a row that the server refuses */ \
     X(TAKING_ASIDE, taking_aside, BATCHING)      /* rows that others held */               \
     X(RESTORING, restoring, BATCHING)            /* a batch of the way back */             \
     X(WAITING_ASIDE, waiting_aside, BATCHING)    /* for one that is still held */          \
@@ -90,10 +92,6 @@ enum bf_phase {
 #undef X
 };
 
-/* Keys are the server's texts, one per key column; key[0] NULL: no key (open). */
-struct bf_key {
-    char *text[BF_KEY_COLUMNS_MAX];
-};
 
 struct bf_range {
     struct bf_key high;
@@ -101,6 +99,22 @@ struct bf_range {
     int64_t rows;  /* to be scanned */
     bool last;     /* ends at `through` */
     bool probed;   /* at most `max` of its rows match */
+};
+
+/* What a transaction writes into the checkpoint. Borrowed; rows and batches: behind the last one that is counted. */
+struct bf_mark_at {
+    const struct bf_key *position, *low; /* low and split: of the batch */
+    int split;
+    int64_t seq; /* that it finds */
+    int64_t scanned, changed, batches;
+};
+
+/* The range of a statement that has one text for each of its legs. Borrowed. */
+struct bf_legs {
+    const struct bf_key *low, *high;
+    int split;
+    int64_t seq;  /* under whose number it writes something down; 0: it writes nothing down */
+    bool careful; /* SET_ASIDE: locks every other row */
 };
 
 struct bf_walk {
@@ -141,6 +155,7 @@ struct bf_walk {
     int64_t pass_rows_changed;   /* progress.rows_changed when this pass began */
     int64_t pass_found_before;   /* what the pass before found; -1: there was none */
     int64_t horizon;             /* -1: not seen; the server's number */
+    bool retried;                /* what is in quarantine was set aside, to be tried once more */
     bool checked_before, canary_done;
     enum bf_check_kind checking;
     size_t check_index;
@@ -179,6 +194,7 @@ struct bf_walk {
     struct bf_regression regression; /* of the queries for the end of a batch */
 
     struct bf_locks locks;
+    struct bf_bisect bisect;
     struct bf_back back;
     struct bf_passed *passed;    /* owned; of an inverse: what the job has passed; NULL: not read in this session */
     int back_slice;              /* of an inverse: in whose range it is */
@@ -244,14 +260,25 @@ void bf_walk_send_count(struct bf_walk *walk);
 void bf_walk_send_probe(struct bf_walk *walk);
 void bf_walk_send_cap(struct bf_walk *walk);
 void bf_walk_send_batch(struct bf_walk *walk);
-void bf_walk_send_aside(struct bf_walk *walk, bool patient, int64_t rows);
 void bf_walk_send_one(struct bf_walk *walk, enum bf_statement statement, enum bf_phase phase); /* BEGIN-like or id only */
 void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_phase phase);
 void bf_walk_send_ask(struct bf_walk *walk);
 /* Where the walk is when it has come to that key, as its checkpoint has it; owned; NULL: at its begin. */
 char *bf_walk_place_json(const struct bf_walk *walk, const struct bf_key *key);
+/* Into the flight: what it is made of. */
+struct bf_step *bf_walk_add(struct bf_walk *walk, enum bf_statement statement);
+struct bf_step *bf_walk_add_for_slice(struct bf_walk *walk, enum bf_statement statement); /* and job and slice as parameters */
+void bf_walk_add_boundary(struct bf_walk *walk, const struct bf_key *low, const struct bf_key *through, int64_t rows); /* new group */
+void bf_walk_add_split(struct bf_walk *walk, const struct bf_key *low, const struct bf_key *through);
+struct bf_mark_at bf_walk_mark_here(const struct bf_walk *walk);
+void bf_walk_add_fence(struct bf_walk *walk, const struct bf_mark_at *at, int64_t lock_wait); /* milliseconds */
+void bf_walk_add_flush(struct bf_walk *walk, const struct bf_mark_at *at, bool done, bool release);
+void bf_walk_add_legs(struct bf_walk *walk, enum bf_statement statement, char *const sql[], const struct bf_legs *legs);
 /* Into the flight: the fence of a batch of the way back, at whose end so many more rows were looked at. */
 void bf_walk_add_back_fence(struct bf_walk *walk, int64_t rows, int64_t lock_wait);
+
+/* walk_locks.c: into the flight: the change of (low, high] */
+void bf_walk_add_change(struct bf_walk *walk, const struct bf_legs *range, enum bf_form form);
 
 /* walk_batch.c */
 void bf_walk_ready(struct bf_walk *walk);
@@ -265,6 +292,10 @@ void bf_walk_counted(struct bf_walk *walk);
 void bf_walk_probed(struct bf_walk *walk);
 void bf_walk_capped(struct bf_walk *walk);
 void bf_walk_batch_answered(struct bf_walk *walk);
+/* A transaction was committed that came to `position`; `batch` says what it did. The caller moves seq. */
+void bf_walk_committed(struct bf_walk *walk, const struct bf_key *position, bool done, const struct bf_batch *batch);
+/* What the change of the flight that came back did: rows changed, rows set aside. */
+void bf_walk_sum_change(const struct bf_walk *walk, int64_t *ret_changed, int64_t *ret_aside);
 void bf_walk_asked(struct bf_walk *walk);
 void bf_walk_flushed(struct bf_walk *walk);
 void bf_walk_verified(struct bf_walk *walk);
@@ -274,6 +305,8 @@ void bf_walk_range_text(const struct bf_walk *walk, char *text, size_t size); /*
 #define BF_DOING_RAISE "take the checkpoint"
 #define BF_DOING_TURN "close the way forward"
 #define BF_DOING_BACK "take a batch back"
+#define BF_DOING_ASIDE "change rows that others had locked"
+#define BF_DOING_QUARANTINE "put one more row into the quarantine"
 
 /* walk_pass.c: `remaining` */
 void bf_walk_pass_over(struct bf_walk *walk);
@@ -306,6 +339,7 @@ void bf_walk_close_replica(struct bf_walk *walk);
 /* walk_trouble.c: P10, one exit for everything that goes wrong */
 /* Looks at the answers of a flight; true when all steps of it went well. Else it has decided what comes next. */
 bool bf_walk_fine(struct bf_walk *walk, const char *doing);
+const struct bf_answer *bf_walk_first_error(const struct bf_walk *walk); /* of the flight that came back; NULL: it had none */
 void bf_walk_connect_failed(struct bf_walk *walk);
 /* ROLLBACK; then what comes next is decided by that answer. */
 void bf_walk_take_back(struct bf_walk *walk, const struct bf_answer *answer, const char *doing);
@@ -314,13 +348,5 @@ void bf_walk_back_off(struct bf_walk *walk, enum bf_code code, const char *text,
 void bf_walk_end(struct bf_walk *walk, enum bf_state ending, enum bf_code code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void bf_walk_close_session(struct bf_walk *walk);
-
-/* walk_key.c */
-void bf_key_clear(struct bf_key *key);
-void bf_key_set(struct bf_key *key, const struct bf_key *from);
-bool bf_key_known(const struct bf_key *key);
-char *bf_key_json(const struct bf_key *key, size_t count);                  /* owned; NULL when open */
-bool bf_key_read(const char *json, size_t count, struct bf_key *ret_key);   /* NULL text: open */
-bool bf_key_equal_text(const struct bf_key *a, const struct bf_key *b, size_t count);
 
 #endif

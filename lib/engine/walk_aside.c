@@ -1,12 +1,41 @@
 /* Rows that others held when their batch was run. They are done before the job is verified: in sweeps over all of them, a
  * few in a transaction, each time those that nobody holds any more; when a whole sweep found none, the first one is waited
  * for, by a transaction that holds nothing else. What is done is struck off the list in the same transaction. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "allocate.h"
 #include "internal.h"
 
 enum { ROWS = 200 /* at most, in one transaction */ };
+
+/* Those that nobody holds any more, or (patient) the first of them, whoever holds it. One alone stands behind a savepoint: when
+ * it is refused it is known which one that is. */
+static void send_aside(struct bf_walk *walk, bool patient, int64_t rows)
+{
+    struct bf_mark_at at = bf_walk_mark_here(walk);
+    bf_flight_clear(&walk->flight);
+    bf_walk_add(walk, BF_STATEMENT_BEGIN);
+    bf_walk_add_fence(walk, &at, patient ? walk->lock_timeout : bf_walk_lock_wait(walk, BF_FORM_CAREFUL));
+    walk->flight.steps[1].new_group = true; /* where a group that begins a transaction fails, all of it is taken back */
+    struct bf_step *step = bf_walk_add_for_slice(walk, patient ? BF_STATEMENT_WAIT_ASIDE : BF_STATEMENT_TAKE_ASIDE);
+    if (patient) {
+        bf_step_number(step, bf_walk_lock_wait(walk, BF_FORM_CAREFUL));
+    } else {
+        bf_step_number(step, walk->locks.sweep_seq);
+        bf_step_text(step, walk->locks.sweep_key ? walk->locks.sweep_key : "");
+        bf_step_number(step, rows);
+    }
+    walk->locks.alone = (patient || rows == 1) && !bf_walk_goes_back(walk) && walk->statements->text[BF_STATEMENT_SAVEPOINT];
+    if (walk->locks.alone)
+        bf_walk_add(walk, BF_STATEMENT_SAVEPOINT);
+    bf_walk_add_for_slice(walk, BF_STATEMENT_REDO_ASIDE);
+    if (walk->locks.alone && walk->statements->text[BF_STATEMENT_CONSTRAINTS])
+        bf_walk_add(walk, BF_STATEMENT_CONSTRAINTS);
+    bf_walk_add(walk, BF_STATEMENT_COMMIT);
+    walk->unsettled = true; /* until the answer says what became of it */
+    bf_walk_send(walk, patient ? BF_PHASE_WAITING_ASIDE : BF_PHASE_TAKING_ASIDE);
+}
 
 static void first_again(struct bf_locks *locks)
 {
@@ -24,8 +53,12 @@ bool bf_walk_aside_due(const struct bf_walk *walk)
 void bf_walk_redo_aside(struct bf_walk *walk)
 {
     struct bf_locks *locks = &walk->locks;
-    int64_t rows = walk->size.rows;
-    bf_walk_send_aside(walk, locks->patient, rows < ROWS ? rows : ROWS);
+    int64_t rows = walk->size.rows < ROWS ? walk->size.rows : ROWS;
+    if (locks->singly > 0) {
+        locks->singly--;
+        rows = 1;
+    }
+    send_aside(walk, locks->patient, rows);
 }
 
 static void committed(struct bf_walk *walk, int64_t changed, int64_t struck)
@@ -47,6 +80,78 @@ static void committed(struct bf_walk *walk, int64_t changed, int64_t struck)
     walk->sleep_until = walk->batch_ended + bf_walk_sleep(walk);
 }
 
+/* The one that was taken alone was refused: it goes from this list into the quarantine, in the same transaction. */
+static void send_refused(struct bf_walk *walk, const struct bf_answer *answer)
+{
+    struct bf_locks *locks = &walk->locks;
+    struct bf_bisect *bisect = &walk->bisect;
+    bf_bisect_remember(bisect, answer);
+    locks->refused = bisect->open = true;
+    bf_flight_clear(&walk->flight);
+    bf_walk_add(walk, BF_STATEMENT_BACK_TO);
+    struct bf_step *step = bf_walk_add_for_slice(walk, BF_STATEMENT_QUARANTINE_ASIDE);
+    bf_step_text(step, bisect->error);
+    bf_step_text(step, bisect->sqlstate);
+    bf_walk_send(walk, BF_PHASE_TAKING_ASIDE);
+}
+
+static void quarantined(struct bf_walk *walk, int64_t struck, int64_t fresh)
+{
+    struct bf_bisect *bisect = &walk->bisect;
+    bf_bisect_taken_back(walk);
+    bf_bad_rows_count(walk, fresh);
+    committed(walk, 0, struck);
+    bf_bad_rows_say(walk, struck, bisect->key, bisect->error, bisect->sqlstate);
+    first_again(&walk->locks);
+    walk->phase = BF_PHASE_READY;
+}
+
+/* First of the quarantine, then of the COMMIT. */
+static void refused_answered(struct bf_walk *walk)
+{
+    struct bf_locks *locks = &walk->locks;
+    struct bf_bisect *bisect = &walk->bisect;
+    const struct bf_answer *kept = bf_walk_answer_to(walk, BF_STATEMENT_QUARANTINE_ASIDE);
+    const struct bf_answer *commit = bf_walk_answer_to(walk, BF_STATEMENT_COMMIT);
+    bool last = commit != NULL;
+    locks->refused = false;
+    if (walk->lost || (last && (commit->outcome != BF_OUTCOME_OK || commit->rolled_back))) {
+        bf_walk_fine(walk, BF_DOING_ASIDE);
+        return;
+    }
+    if (last) {
+        quarantined(walk, locks->struck, bisect->bad);
+        return;
+    }
+    if (!bf_walk_fine(walk, BF_DOING_ASIDE))
+        return;
+    free(bisect->key);
+    bisect->key = bf_copy_string(bf_answer_value(kept, 0, 2) ? bf_answer_value(kept, 0, 2) : "");
+    locks->struck = bf_answer_number(kept, 0, 0);
+    bisect->bad = bf_answer_number(kept, 0, 1);
+    if (bisect->bad && bf_bad_rows_now(walk->job) > bf_bad_rows_allowed(walk->job)) {
+        static const struct bf_answer too_many = {.outcome = BF_OUTCOME_ERROR, .error_class = BF_CLASS_DATA};
+        bf_walk_take_back(walk, &too_many, BF_DOING_QUARANTINE);
+        return;
+    }
+    locks->refused = true;
+    bf_flight_clear(&walk->flight);
+    bf_walk_add(walk, BF_STATEMENT_COMMIT);
+    walk->unsettled = true; /* until the answer says what became of it */
+    bf_walk_send(walk, BF_PHASE_TAKING_ASIDE);
+}
+
+bool bf_walk_aside_singly(struct bf_walk *walk)
+{
+    struct bf_locks *locks = &walk->locks;
+    if (!walk->done || locks->alone || !walk->statements->text[BF_STATEMENT_SAVEPOINT])
+        return false;
+    locks->singly = ROWS;
+    first_again(locks);
+    walk->phase = BF_PHASE_READY;
+    return true;
+}
+
 void bf_walk_aside_redone(struct bf_walk *walk)
 {
     struct bf_locks *locks = &walk->locks;
@@ -55,10 +160,19 @@ void bf_walk_aside_redone(struct bf_walk *walk)
     const struct bf_answer *redo = bf_walk_answer_to(walk, BF_STATEMENT_REDO_ASIDE);
     const struct bf_answer *commit = bf_walk_answer_to(walk, BF_STATEMENT_COMMIT);
     bool patient = waited != NULL;
+    if (locks->refused) {
+        refused_answered(walk);
+        return;
+    }
     if (patient)
         locks->patient = false; /* whatever came of it: others may be free by now */
+    const struct bf_answer *error = bf_walk_first_error(walk);
+    if (!walk->lost && locks->alone && error && error != commit && error->error_class == BF_CLASS_DATA) {
+        send_refused(walk, error);
+        return;
+    }
     if (walk->lost || commit->outcome != BF_OUTCOME_OK || commit->rolled_back) {
-        bf_walk_fine(walk, "change rows that others had locked");
+        bf_walk_fine(walk, BF_DOING_ASIDE);
         return;
     }
     committed(walk, bf_answer_number(redo, 0, 0), bf_answer_number(redo, 0, 1));

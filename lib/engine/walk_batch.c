@@ -81,11 +81,16 @@ void bf_walk_next_batch(struct bf_walk *walk)
         return;
     }
     bf_walk_take_sample(walk, looked_at(job));
-    if (!walk->have_next)
+    if (walk->bisect.on)
+        bf_bisect_go(walk);
+    else if (!walk->have_next)
         bf_walk_send_boundary(walk);
     else if (!walk->next.probed && is_sparse(walk))
         bf_walk_send_probe(walk);
-    else {
+    else if (walk->bisect.follows) {
+        bf_bisect_follow(walk);
+        bf_bisect_go(walk);
+    } else {
         walk->batch_started = bf_job_now(job);
         bf_walk_send_batch(walk);
     }
@@ -100,7 +105,7 @@ void bf_walk_ready(struct bf_walk *walk)
     }
     if (walk->changed && bf_walk_take_changes(walk))
         return;
-    if (bf_walk_touches_or_sleeps(walk))
+    if (bf_bad_rows_retry(walk) || bf_walk_touches_or_sleeps(walk))
         return;
     if (walk->slice == 0 && !walk->checked_before && job->record.progress.batches == 0 &&
         job->record.document->check_count[BF_CHECK_BEFORE]) {
@@ -255,25 +260,20 @@ static int64_t log_bytes(const struct bf_walk *walk, const struct bf_answer *fen
     return from >= 0 && to >= from ? (int64_t)(to - from) : -1;
 }
 
-static void committed(struct bf_walk *walk, const struct bf_batch *batch)
+void bf_walk_committed(struct bf_walk *walk, const struct bf_key *position, bool done, const struct bf_batch *batch)
 {
     struct bf_job *job = walk->job;
-    struct bf_progress *progress = &job->record.progress;
     walk->unsettled = false;
-    walk->seq++;
     walk->attempts = walk->definition_errors = 0;
     if (!walk->held) /* a way back goes on, slowly, with the reason why */
         walk->reason = (struct bf_reason){0};
-    bf_key_set(&walk->batch_low, &walk->low);
-    walk->batch_split = walk->next.split;
-    bf_key_set(&walk->low, &walk->next.high);
-    walk->done = walk->next.last;
+    bf_key_set(&walk->low, position);
+    walk->done = done;
     walk->touched_at = bf_job_now(job);
-    bf_walk_count(walk, walk->next.rows, batch->changed, 1, 0);
+    bf_walk_count(walk, batch->scanned, batch->changed, 1, 0);
     free(walk->part.position);
     walk->part.position = bf_walk_place_json(walk, &walk->low);
     bf_walk_show_place(walk);
-    progress->batch_rows = bf_size_batch(&walk->size, walk->next.rows, batch->changed, batch->time);
     walk->batch = *batch;
     walk->batch_ended = bf_job_now(job);
     walk->sleep_until = walk->batch_ended + (walk->done ? 0 : bf_walk_sleep(walk));
@@ -282,10 +282,33 @@ static void committed(struct bf_walk *walk, const struct bf_batch *batch)
         bf_job_save(job, NULL);
 }
 
+static void committed(struct bf_walk *walk, const struct bf_batch *batch)
+{
+    walk->seq++;
+    bf_key_set(&walk->batch_low, &walk->low);
+    walk->batch_split = walk->next.split;
+    walk->job->record.progress.batch_rows = bf_size_batch(&walk->size, batch->scanned, batch->changed, batch->time);
+    bf_walk_committed(walk, &walk->next.high, walk->next.last, batch);
+}
+
 /* How many rows were set aside: a number, or the count of the statement itself. */
 static int64_t aside_of(const struct bf_answer *answer)
 {
     return answer->rows ? bf_answer_number(answer, 0, 0) : answer->affected;
+}
+
+void bf_walk_sum_change(const struct bf_walk *walk, int64_t *ret_changed, int64_t *ret_aside)
+{
+    *ret_changed = *ret_aside = 0;
+    for (size_t i = 0; i < walk->answer_count; i++) { /* one for each leg */
+        if (walk->flight.steps[i].statement == BF_STATEMENT_SET_ASIDE)
+            *ret_aside += aside_of(&walk->answers[i]);
+        if (walk->flight.steps[i].statement != BF_STATEMENT_UPDATE)
+            continue;
+        bool journal = walk->answers[i].columns >= 2; /* InnoDB answers with a row of its own, of one column */
+        *ret_changed += journal ? bf_answer_number(&walk->answers[i], 0, 0) : walk->answers[i].affected;
+        *ret_aside += journal ? bf_answer_number(&walk->answers[i], 0, 1) : 0;
+    }
 }
 
 void bf_walk_batch_answered(struct bf_walk *walk)
@@ -293,22 +316,13 @@ void bf_walk_batch_answered(struct bf_walk *walk)
     const struct bf_answer *fence = bf_walk_answer_to(walk, BF_STATEMENT_FENCE);
     const struct bf_answer *commit = bf_walk_answer_to(walk, BF_STATEMENT_COMMIT);
     const struct bf_answer *boundary = bf_walk_answer_to(walk, BF_STATEMENT_BOUNDARY);
-    int64_t changed = 0, aside = 0;
-    for (size_t i = 0; i < walk->answer_count; i++) { /* one for each leg */
-        if (walk->flight.steps[i].statement == BF_STATEMENT_SET_ASIDE)
-            aside += aside_of(&walk->answers[i]);
-        if (walk->flight.steps[i].statement != BF_STATEMENT_UPDATE)
-            continue;
-        bool journal = walk->answers[i].columns >= 2; /* InnoDB answers with a row of its own, of one column */
-        changed += journal ? bf_answer_number(&walk->answers[i], 0, 0) : walk->answers[i].affected;
-        aside += journal ? bf_answer_number(&walk->answers[i], 0, 1) : 0;
-    }
     /* The tag of COMMIT is what counts: a failed transaction answers it with ROLLBACK. */
     if (walk->lost || commit->outcome != BF_OUTCOME_OK || commit->rolled_back) {
         bf_walk_fine(walk, "run a batch");
         return;
     }
-    int64_t rows = walk->asked_rows;
+    int64_t rows = walk->asked_rows, changed, aside;
+    bf_walk_sum_change(walk, &changed, &aside);
     struct bf_batch batch = {.time = batch_time(walk, fence, boundary), .scanned = walk->next.rows, .changed = changed,
                              .log_bytes = log_bytes(walk, fence, boundary)};
     committed(walk, &batch);
@@ -438,9 +452,11 @@ void bf_walk_verified(struct bf_walk *walk)
         bf_back_over(walk);
         return;
     }
-    if (walk->job->record.document->remaining)
+    if (walk->job->record.document->remaining) {
         bf_walk_pass_over(walk);
-    else
-        bf_walk_run_checks(walk, BF_CHECK_AFTER);
+        return;
+    }
+    walk->job->record.retry_bad = false; /* stored with what comes next */
+    bf_walk_run_checks(walk, BF_CHECK_AFTER);
 }
 

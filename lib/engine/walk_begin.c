@@ -276,8 +276,8 @@ void bf_walk_peeked(struct bf_walk *walk)
         bf_walk_send_raise(walk, owner, epoch, -1);
         return;
     }
-    /* Of a dead owner one flight at the most may still be committed; what moves on is alive. */
-    bool moved = walk->peeked_seq >= 0 && seq > walk->peeked_seq + 1;
+    /* Of a dead owner one transaction at the most may still be committed; what moves on is alive. */
+    bool moved = walk->peeked_seq >= 0 && seq > walk->peeked_seq + BF_BISECT_TRIES + 1;
     int64_t known = *bf_walk_known_epoch(walk);
     bool another = moved || (known != 0 && epoch > known);
     if (walk->stopping && (another || known == 0)) { /* nothing of ours is at work there */
@@ -390,7 +390,6 @@ void bf_walk_raised(struct bf_walk *walk)
     char name[BF_SLICE_NAME];
     const struct bf_answer *raise = bf_walk_answer_to(walk, BF_STATEMENT_RAISE_EPOCH);
     const struct bf_answer *checkpoint = bf_walk_answer_to(walk, BF_STATEMENT_READ_CHECKPOINT);
-    const struct bf_answer *aside = bf_walk_answer_to(walk, BF_STATEMENT_COUNT_ASIDE);
     const struct bf_answer *commit = bf_walk_answer_to(walk, BF_STATEMENT_COMMIT);
     bool taken = !walk->lost && commit->outcome == BF_OUTCOME_OK && !commit->rolled_back && raise->affected == 1;
     /* A stop may have cancelled what stands behind the COMMIT: the checkpoint is ours all the same, and has to be let go. */
@@ -410,8 +409,7 @@ void bf_walk_raised(struct bf_walk *walk)
                     "not known", job->target->name, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION));
         return;
     }
-    if (aside)
-        bf_walk_count(walk, 0, 0, 0, bf_answer_number(aside, 0, 0) - walk->part.rows_set_aside);
+    bf_bad_rows_counted(walk);
     bf_job_note(job, "epoch", "%staken up at epoch %lld, position %s", bf_walk_name(walk, name), (long long)walk->epoch,
                 walk->part.position ? walk->part.position : "start");
     bool walks_keys = job->record.direction == BF_DIRECTION_FORWARD || bf_walk_inverts(walk);

@@ -11,7 +11,7 @@ static struct bf_flight *begin_flight(struct bf_walk *walk)
     return &walk->flight;
 }
 
-static struct bf_step *add(struct bf_walk *walk, enum bf_statement statement)
+struct bf_step *bf_walk_add(struct bf_walk *walk, enum bf_statement statement)
 {
     const char *sql = walk->statements ? walk->statements->text[statement] : NULL;
     if (!sql)
@@ -21,12 +21,12 @@ static struct bf_step *add(struct bf_walk *walk, enum bf_statement statement)
 
 static struct bf_step *add_for_job(struct bf_walk *walk, enum bf_statement statement)
 {
-    struct bf_step *step = add(walk, statement);
+    struct bf_step *step = bf_walk_add(walk, statement);
     bf_step_text(step, walk->job->record.id);
     return step;
 }
 
-static struct bf_step *add_for_slice(struct bf_walk *walk, enum bf_statement statement)
+struct bf_step *bf_walk_add_for_slice(struct bf_walk *walk, enum bf_statement statement)
 {
     struct bf_step *step = add_for_job(walk, statement);
     bf_step_number(step, walk->slice);
@@ -61,9 +61,9 @@ static struct bf_step *add_shaped(struct bf_walk *walk, enum bf_statement statem
 }
 
 /* low (absent in shape 0, where its parameters are NULL) and high of a range */
-static void step_range(struct bf_walk *walk, struct bf_step *step, const struct bf_key *high)
+static void step_range(struct bf_walk *walk, struct bf_step *step, const struct bf_key *low, const struct bf_key *high)
 {
-    step_key(walk, step, &walk->low);
+    step_key(walk, step, low);
     step_key(walk, step, high);
 }
 
@@ -153,19 +153,19 @@ void bf_walk_send_recognise(struct bf_walk *walk)
 void bf_walk_send_schema(struct bf_walk *walk)
 {
     begin_flight(walk);
-    add(walk, BF_STATEMENT_BEGIN);
+    bf_walk_add(walk, BF_STATEMENT_BEGIN);
     for (const char *const *ddl = walk->job->target->database->dialect->schema_ddl; *ddl; ddl++)
         bf_flight_add(&walk->flight, BF_STATEMENT_SCHEMA, *ddl);
-    add(walk, BF_STATEMENT_COMMIT);
+    bf_walk_add(walk, BF_STATEMENT_COMMIT);
     bf_walk_send(walk, BF_PHASE_MAKING_SCHEMA);
 }
 
 static void send_peek(struct bf_walk *walk)
 {
     begin_flight(walk);
-    add_for_slice(walk, BF_STATEMENT_PEEK_OWNER);
+    bf_walk_add_for_slice(walk, BF_STATEMENT_PEEK_OWNER);
     /* For identity and definition alone: a position read before the epoch is raised means nothing. */
-    add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT);
+    bf_walk_add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT);
     bf_walk_send(walk, BF_PHASE_PEEKING);
 }
 
@@ -186,7 +186,7 @@ void bf_walk_send_limits(struct bf_walk *walk)
 {
     const struct bf_document *document = walk->job->record.document;
     begin_flight(walk);
-    struct bf_step *step = add(walk, BF_STATEMENT_QUANTILES);
+    struct bf_step *step = bf_walk_add(walk, BF_STATEMENT_QUANTILES);
     for (size_t i = 0; i < walk->table->key_count; i++)
         bf_step_text(step, document->after_count ? document->after[i] : NULL);
     step_key(walk, step, &walk->through);
@@ -212,11 +212,11 @@ void bf_walk_send_register(struct bf_walk *walk, const struct bf_key limits[], s
     struct bf_job *job = walk->job;
     const struct bf_document *document = job->record.document;
     begin_flight(walk);
-    add(walk, BF_STATEMENT_BEGIN);
+    bf_walk_add(walk, BF_STATEMENT_BEGIN);
     if (walk->statements->text[BF_STATEMENT_MAKE_JOURNAL]) /* first: MySQL's DDL ends a transaction, and begins another */
-        add(walk, BF_STATEMENT_MAKE_JOURNAL);
+        bf_walk_add(walk, BF_STATEMENT_MAKE_JOURNAL);
     if (walk->statements->text[BF_STATEMENT_STORE_JOURNAL])
-        add(walk, BF_STATEMENT_STORE_JOURNAL);
+        bf_walk_add(walk, BF_STATEMENT_STORE_JOURNAL);
     struct bf_step *step = add_for_job(walk, BF_STATEMENT_REGISTER_JOB);
     bf_step_text(step, document->name);
     bf_step_text(step, document->canonical);
@@ -231,7 +231,7 @@ void bf_walk_send_register(struct bf_walk *walk, const struct bf_key limits[], s
         after.text[i] = document->after[i];
     for (size_t i = 0; i <= count; i++)
         add_register_slice(walk, (int)i, i == 0 ? &after : &limits[i - 1], i == count ? &walk->through : &limits[i]);
-    add(walk, BF_STATEMENT_COMMIT);
+    bf_walk_add(walk, BF_STATEMENT_COMMIT);
     bf_walk_send(walk, BF_PHASE_REGISTERING);
 }
 
@@ -239,8 +239,8 @@ void bf_walk_send_raise(struct bf_walk *walk, const char *owner, int64_t epoch, 
 {
     struct bf_job *job = walk->job;
     begin_flight(walk);
-    add(walk, BF_STATEMENT_BEGIN);
-    struct bf_step *step = add_for_slice(walk, BF_STATEMENT_RAISE_EPOCH);
+    bf_walk_add(walk, BF_STATEMENT_BEGIN);
+    struct bf_step *step = bf_walk_add_for_slice(walk, BF_STATEMENT_RAISE_EPOCH);
     bf_step_text(step, job->engine->world->owner);
     bf_step_text(step, owner);
     bf_step_number(step, epoch);
@@ -248,12 +248,12 @@ void bf_walk_send_raise(struct bf_walk *walk, const char *owner, int64_t epoch, 
         bf_step_number(step, seq);
     else
         bf_step_text(step, NULL);
-    add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT);
+    bf_walk_add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT);
     if (bf_walk_goes_back(walk) && !bf_walk_inverts(walk))
         add_for_job(walk, BF_STATEMENT_COUNT_CONFLICTS);
     else if (walk->statements->text[BF_STATEMENT_COUNT_ASIDE])
-        add_for_slice(walk, BF_STATEMENT_COUNT_ASIDE);
-    add(walk, BF_STATEMENT_COMMIT);
+        bf_bad_rows_add_counts(walk, epoch + 1);
+    bf_walk_add(walk, BF_STATEMENT_COMMIT);
     if (bf_walk_leads(walk) && !walk->stopping) { /* P4: the target's own record says what the job does */
         step = add_for_job(walk, BF_STATEMENT_JOB_STATE);
         step->new_group = true;
@@ -274,13 +274,12 @@ void bf_walk_send_recount(struct bf_walk *walk, const char *transaction, const s
     bf_walk_send(walk, BF_PHASE_RECOUNTING);
 }
 
-static void add_boundary(struct bf_walk *walk, const struct bf_key *low, int64_t rows)
+void bf_walk_add_boundary(struct bf_walk *walk, const struct bf_key *low, const struct bf_key *through, int64_t rows)
 {
     int shape = bf_key_known(low) ? 1 : 0;
     struct bf_step *step = add_shaped(walk, BF_STATEMENT_BOUNDARY, walk->statements->boundary[shape], shape, 0);
     step->new_group = true;
-    step_key(walk, step, low);
-    step_key(walk, step, &walk->through);
+    step_range(walk, step, low, through);
     bf_step_number(step, rows - 1);
 }
 
@@ -296,17 +295,21 @@ void bf_walk_send_boundary(struct bf_walk *walk)
 {
     begin_flight(walk);
     walk->asked_rows = wanted_rows(walk, 0);
-    add_boundary(walk, &walk->low, walk->asked_rows);
+    bf_walk_add_boundary(walk, &walk->low, &walk->through, walk->asked_rows);
     bf_walk_send(walk, BF_PHASE_BOUNDING);
+}
+
+void bf_walk_add_split(struct bf_walk *walk, const struct bf_key *low, const struct bf_key *through)
+{
+    int shape = bf_key_known(low) ? 1 : 0;
+    struct bf_step *step = add_shaped(walk, BF_STATEMENT_SPLIT, walk->statements->split[shape], shape, 0);
+    step_range(walk, step, low, through);
 }
 
 void bf_walk_send_split(struct bf_walk *walk)
 {
     begin_flight(walk);
-    int shape = bf_key_known(&walk->low) ? 1 : 0;
-    struct bf_step *step = add_shaped(walk, BF_STATEMENT_SPLIT, walk->statements->split[shape], shape, 0);
-    step_key(walk, step, &walk->low);
-    step_key(walk, step, &walk->through);
+    bf_walk_add_split(walk, &walk->low, &walk->through);
     bf_walk_send(walk, BF_PHASE_SPLITTING);
 }
 
@@ -314,7 +317,7 @@ void bf_walk_send_count(struct bf_walk *walk)
 {
     begin_flight(walk);
     int split = walk->next.split;
-    step_range(walk, add_shaped(walk, BF_STATEMENT_COUNT, walk->statements->count[split], split, 0), &walk->next.high);
+    step_range(walk, add_shaped(walk, BF_STATEMENT_COUNT, walk->statements->count[split], split, 0), &walk->low, &walk->next.high);
     bf_walk_send(walk, BF_PHASE_COUNTING);
 }
 
@@ -323,7 +326,7 @@ void bf_walk_send_probe(struct bf_walk *walk)
     begin_flight(walk);
     int split = walk->next.split;
     struct bf_step *step = add_shaped(walk, BF_STATEMENT_PROBE, walk->statements->probe[split], split, 0);
-    step_range(walk, step, &walk->next.high);
+    step_range(walk, step, &walk->low, &walk->next.high);
     bf_step_number(step, walk->size.max + 1);
     bf_walk_send(walk, BF_PHASE_PROBING);
 }
@@ -333,47 +336,67 @@ void bf_walk_send_cap(struct bf_walk *walk)
     begin_flight(walk);
     int split = walk->next.split;
     struct bf_step *step = add_shaped(walk, BF_STATEMENT_CAP, walk->statements->cap[split], split, 0);
-    step_range(walk, step, &walk->next.high);
+    step_range(walk, step, &walk->low, &walk->next.high);
     bf_step_number(step, walk->size.max - 1);
     bf_walk_send(walk, BF_PHASE_CAPPING);
 }
 
-/* Where the checkpoint will be, and how many rows and batches lie behind it; lock_wait: milliseconds. */
-static void add_fence(struct bf_walk *walk, const struct bf_key *position, const struct bf_key *low, int split, int64_t rows,
-                      int64_t batches, int64_t lock_wait)
+static struct bf_step *add_mark(struct bf_walk *walk, enum bf_statement statement, const struct bf_mark_at *at)
 {
-    struct bf_step *fence = add_for_slice(walk, BF_STATEMENT_FENCE);
-    bf_step_number(fence, walk->epoch);
-    bf_step_number(fence, walk->seq);
-    step_position(walk, fence, position);
-    step_key_json(walk, fence, low);
-    bf_step_number(fence, split);
-    bf_step_number(fence, rows);
-    bf_step_number(fence, walk->part.rows_changed);
-    bf_step_number(fence, batches);
-    bf_step_number(fence, walk->size.rows);
-    bf_step_number(fence, lock_wait);
+    struct bf_step *step = bf_walk_add_for_slice(walk, statement);
+    bf_step_number(step, walk->epoch);
+    bf_step_number(step, at->seq);
+    step_position(walk, step, at->position);
+    step_key_json(walk, step, at->low);
+    bf_step_number(step, at->split);
+    bf_step_number(step, at->scanned);
+    bf_step_number(step, at->changed);
+    bf_step_number(step, at->batches);
+    bf_step_number(step, walk->size.rows);
+    return step;
+}
+
+void bf_walk_add_fence(struct bf_walk *walk, const struct bf_mark_at *at, int64_t lock_wait)
+{
+    bf_step_number(add_mark(walk, BF_STATEMENT_FENCE, at), lock_wait);
+}
+
+void bf_walk_add_flush(struct bf_walk *walk, const struct bf_mark_at *at, bool done, bool release)
+{
+    struct bf_step *step = add_mark(walk, BF_STATEMENT_FLUSH, at);
+    bf_step_text(step, done ? "t" : "f");
+    bf_step_text(step, release ? "t" : "f");
+}
+
+struct bf_mark_at bf_walk_mark_here(const struct bf_walk *walk)
+{
+    return (struct bf_mark_at){.position = &walk->low, .low = &walk->batch_low, .split = walk->batch_split, .seq = walk->seq,
+                               .scanned = walk->part.rows_scanned, .changed = walk->part.rows_changed,
+                               .batches = walk->part.batches};
 }
 
 void bf_walk_add_back_fence(struct bf_walk *walk, int64_t rows, int64_t lock_wait)
 {
-    add_fence(walk, NULL, &walk->batch_low, 0, walk->part.rows_scanned + rows, walk->part.batches + 1, lock_wait);
+    struct bf_mark_at at = bf_walk_mark_here(walk);
+    at.split = 0;
+    at.scanned += rows;
+    at.batches++;
+    bf_walk_add_fence(walk, &at, lock_wait);
 }
 
-/* One statement for each leg of the next range; `own`: it writes down something under the name of this very batch. */
-static void add_legs(struct bf_walk *walk, enum bf_statement statement, char *const sql[], bool own)
+void bf_walk_add_legs(struct bf_walk *walk, enum bf_statement statement, char *const sql[], const struct bf_legs *legs)
 {
-    size_t legs = bf_leg_count((size_t)walk->next.split, walk->table->key_count);
-    for (size_t leg = 0; leg < legs; leg++) {
-        struct bf_step *step = add_shaped(walk, statement, sql[leg], walk->next.split, (int)leg);
-        step_range(walk, step, &walk->next.high);
-        if (!own)
+    size_t count = bf_leg_count((size_t)legs->split, walk->table->key_count);
+    for (size_t leg = 0; leg < count; leg++) {
+        struct bf_step *step = add_shaped(walk, statement, sql[leg], legs->split, (int)leg);
+        step_range(walk, step, legs->low, legs->high);
+        if (!legs->seq)
             continue;
         bf_step_text(step, walk->job->record.id);
         bf_step_number(step, walk->slice);
-        bf_step_number(step, walk->seq + 1);
+        bf_step_number(step, legs->seq);
         if (statement == BF_STATEMENT_SET_ASIDE)
-            bf_step_text(step, bf_walk_form(walk) == BF_FORM_CAREFUL ? "t" : "f");
+            bf_step_text(step, legs->careful ? "t" : "f");
     }
 }
 
@@ -390,48 +413,23 @@ void bf_walk_send_batch(struct bf_walk *walk)
 {
     const struct bf_range *range = &walk->next;
     enum bf_form form = bf_walk_form(walk);
-    bool sifted = form != BF_FORM_QUICK;
+    const struct bf_mark_at at = {.position = &range->high, .low = &walk->low, .split = range->split, .seq = walk->seq,
+                                  .scanned = walk->part.rows_scanned + range->rows,
+                                  .changed = walk->part.rows_changed, .batches = walk->part.batches + 1};
     begin_flight(walk);
     add_log_written(walk);
-    add(walk, BF_STATEMENT_BEGIN)->new_group = true;
-    add_fence(walk, &range->high, &walk->low, range->split, walk->part.rows_scanned + range->rows,
-              walk->part.batches + 1, bf_walk_lock_wait(walk, form));
-    if (sifted)
-        add_legs(walk, BF_STATEMENT_SET_ASIDE, walk->statements->set_aside[range->split], true);
-    else if (walk->statements->lock[range->split][0])
-        add_legs(walk, BF_STATEMENT_LOCK, walk->statements->lock[range->split], false);
-    add_legs(walk, BF_STATEMENT_UPDATE,
-             sifted ? walk->statements->update_rest[range->split] : walk->statements->update[range->split],
-             sifted || walk->job->record.document->undo == BF_UNDO_JOURNAL);
+    bf_walk_add(walk, BF_STATEMENT_BEGIN)->new_group = true;
+    bf_walk_add_fence(walk, &at, bf_walk_lock_wait(walk, form));
+    bf_walk_add_change(walk, &(struct bf_legs){.low = &walk->low, .high = &range->high, .split = range->split,
+                                               .seq = walk->seq + 1}, form);
     walk->locks.form = form;
-    add(walk, BF_STATEMENT_COMMIT);
+    bf_walk_add(walk, BF_STATEMENT_COMMIT);
     walk->asked_rows = wanted_rows(walk, range->rows);
     if (!range->last)
-        add_boundary(walk, &range->high, walk->asked_rows);
+        bf_walk_add_boundary(walk, &range->high, &walk->through, walk->asked_rows);
     add_log_written(walk);
     walk->unsettled = true; /* until the answer says what became of it */
     bf_walk_send(walk, BF_PHASE_BATCHING);
-}
-
-/* Rows set aside: those that nobody holds any more, or (patient) the first of them, whoever holds it. */
-void bf_walk_send_aside(struct bf_walk *walk, bool patient, int64_t rows)
-{
-    begin_flight(walk);
-    add(walk, BF_STATEMENT_BEGIN);
-    add_fence(walk, &walk->low, &walk->batch_low, walk->batch_split, walk->part.rows_scanned, walk->part.batches,
-              patient ? walk->lock_timeout : bf_walk_lock_wait(walk, BF_FORM_CAREFUL));
-    struct bf_step *step = add_for_slice(walk, patient ? BF_STATEMENT_WAIT_ASIDE : BF_STATEMENT_TAKE_ASIDE);
-    if (patient) {
-        bf_step_number(step, bf_walk_lock_wait(walk, BF_FORM_CAREFUL));
-    } else {
-        bf_step_number(step, walk->locks.sweep_seq);
-        bf_step_text(step, walk->locks.sweep_key ? walk->locks.sweep_key : "");
-        bf_step_number(step, rows);
-    }
-    add_for_slice(walk, BF_STATEMENT_REDO_ASIDE);
-    add(walk, BF_STATEMENT_COMMIT);
-    walk->unsettled = true; /* until the answer says what became of it */
-    bf_walk_send(walk, patient ? BF_PHASE_WAITING_ASIDE : BF_PHASE_TAKING_ASIDE);
 }
 
 void bf_walk_send_one(struct bf_walk *walk, enum bf_statement statement, enum bf_phase phase)
@@ -440,11 +438,11 @@ void bf_walk_send_one(struct bf_walk *walk, enum bf_statement statement, enum bf
     begin_flight(walk);
     if (statement == BF_STATEMENT_ROLLBACK || statement == BF_STATEMENT_COMMIT || statement == BF_STATEMENT_END ||
         statement == BF_STATEMENT_HORIZON || statement == BF_STATEMENT_LOG_END)
-        add(walk, statement);
+        bf_walk_add(walk, statement);
     else if (statement == BF_STATEMENT_END_LOST_SESSIONS)
-        bf_step_text(add(walk, statement), bf_walk_session(walk, session));
+        bf_step_text(bf_walk_add(walk, statement), bf_walk_session(walk, session));
     else {
-        struct bf_step *step = add_for_slice(walk, statement);
+        struct bf_step *step = bf_walk_add_for_slice(walk, statement);
         if (statement == BF_STATEMENT_TOUCH || statement == BF_STATEMENT_CANARY_DONE)
             bf_step_number(step, walk->epoch);
     }
@@ -455,7 +453,7 @@ void bf_walk_send_ask(struct bf_walk *walk)
 {
     begin_flight(walk);
     add_for_job(walk, BF_STATEMENT_READ_CONTROL);
-    add_for_slice(walk, BF_STATEMENT_PEEK_OWNER);
+    bf_walk_add_for_slice(walk, BF_STATEMENT_PEEK_OWNER);
     bf_walk_send(walk, BF_PHASE_ASKING);
 }
 
@@ -463,18 +461,9 @@ void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_p
 {
     struct bf_job *job = walk->job;
     begin_flight(walk);
-    struct bf_step *step = add_for_slice(walk, BF_STATEMENT_FLUSH);
-    bf_step_number(step, walk->epoch);
-    bf_step_number(step, walk->seq);
-    step_position(walk, step, &walk->low);
-    step_key_json(walk, step, &walk->batch_low);
-    bf_step_number(step, walk->batch_split);
-    bf_step_number(step, walk->part.rows_scanned);
-    bf_step_number(step, walk->part.rows_changed);
-    bf_step_number(step, walk->part.batches);
-    bf_step_number(step, walk->size.rows);
-    bf_step_text(step, done ? "t" : "f");
-    bf_step_text(step, release ? "t" : "f");
+    struct bf_mark_at at = bf_walk_mark_here(walk);
+    struct bf_step *step;
+    bf_walk_add_flush(walk, &at, done, release);
     if (release && bf_walk_leads(walk)) {
         step = add_for_job(walk, BF_STATEMENT_JOB_STATE);
         step->new_group = true;
@@ -489,10 +478,10 @@ void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_p
         bf_step_number(step, walk->epoch);
         bf_step_text(step, ""); /* as the release leaves it, if it takes place */
         if (walk->statements->text[BF_STATEMENT_JOURNAL_SIZE])
-            add(walk, BF_STATEMENT_JOURNAL_SIZE)->new_group = true;
+            bf_walk_add(walk, BF_STATEMENT_JOURNAL_SIZE)->new_group = true;
     } else if (!release) {
         /* P8: completed is what the target itself says, of every slice. */
-        add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT)->new_group = true;
+        bf_walk_add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT)->new_group = true;
         for (size_t i = 0; i < job->crew_count; i++)
             bf_step_number(add_for_job(walk, BF_STATEMENT_READ_CHECKPOINT), job->crew[i].slice);
     }

@@ -34,12 +34,14 @@ void bf_walk_pass_over(struct bf_walk *walk)
 {
     const struct bf_progress *progress = &walk->job->record.progress;
     int64_t before, found = bf_crew_sum_found(walk->job, &before);
+    bool retried = walk->job->record.retry_bad; /* then it found what was repaired, too */
+    walk->job->record.retry_bad = false;        /* stored with what comes next */
     if (found == 0 && progress->pass > 1) {
         bf_walk_run_checks(walk, BF_CHECK_AFTER);
         return;
     }
     /* (A first pass that found nothing is no measure for rows that come late.) */
-    if (before > 0 && found >= before) {
+    if (before > 0 && found >= before && !retried) {
         bf_walk_end(walk, BF_STATE_FAILED, BF_REMAINING_NOT_SHRINKING,
                     "pass %lld found %lld rows that remain, the pass before %lld: new ones come as fast as they are done, "
                     "or a changed row still matches `remaining`", (long long)progress->pass, (long long)found,

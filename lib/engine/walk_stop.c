@@ -70,7 +70,7 @@ static int64_t grace(const struct bf_walk *walk)
     if (job->record.state != BF_STATE_PAUSING && walk->ending == BF_STATE_PLANNING && own_reasons)
         return INT32_MAX;
     /* What waits for a lock or only reads is no work that a pause would lose; the count of a lost batch is. */
-    return walk->phase == BF_PHASE_BATCHING || walk->phase == BF_PHASE_TAKING_ASIDE ||
+    return walk->phase == BF_PHASE_BATCHING || walk->phase == BF_PHASE_BISECTING || walk->phase == BF_PHASE_TAKING_ASIDE ||
                    walk->phase == BF_PHASE_RESTORING || walk->phase == BF_PHASE_RECOUNTING
                ? PAUSE_GRACE
                : 0;

@@ -89,6 +89,14 @@ static void lost(struct bf_walk *walk, const struct bf_answer *answer)
     bf_walk_back_off(walk, BF_LOST_SESSION, text, true);
 }
 
+const struct bf_answer *bf_walk_first_error(const struct bf_walk *walk)
+{
+    for (size_t i = 0; i < walk->answer_count; i++)
+        if (walk->answers[i].outcome == BF_OUTCOME_ERROR)
+            return &walk->answers[i];
+    return NULL;
+}
+
 static const struct bf_answer *first_trouble(const struct bf_walk *walk)
 {
     for (size_t i = 0; i < walk->answer_count; i++)
@@ -122,10 +130,36 @@ static bool journal_overflows(const struct bf_walk *walk, const struct bf_answer
            strcmp(answer->sqlstate, "54000") == 0;
 }
 
+/* Of a row. */
+static void refused(struct bf_walk *walk, const struct bf_answer *answer, const char *doing, const char *text)
+{
+    char range[300];
+    if (bf_back_again(walk, answer->error_class, doing))
+        return;
+    if (journal_overflows(walk, answer)) {
+        conflict(walk, BF_SERVER_RESOURCES, text);
+        return;
+    }
+    if (strcmp(doing, BF_DOING_QUARANTINE) == 0) {
+        bf_bad_rows_end(walk, walk->bisect.key, walk->bisect.error, walk->bisect.sqlstate);
+        return;
+    }
+    if (walk->owner && !bf_walk_goes_back(walk) &&
+        (strcmp(doing, BF_DOING_ASIDE) == 0 ? bf_walk_aside_singly(walk) : bf_bisect_begin(walk, answer)))
+        return;
+    if (walk->owner && walk->have_next) {
+        bf_walk_range_text(walk, range, sizeof range);
+        bf_walk_end(walk, BF_STATE_FAILED, BF_DATA_ERROR, "a row among the %s cannot be changed: %.300s (%.5s)", range,
+                    said(answer), answer->sqlstate);
+    } else {
+        bf_walk_end(walk, BF_STATE_FAILED, BF_DATA_ERROR, "%s", text);
+    }
+}
+
 /* The transaction is taken back (or there was none), the session is alive. */
 static void decide(struct bf_walk *walk, const struct bf_answer *answer, const char *doing)
 {
-    char text[BF_ERROR_TEXT_MAX], range[300], holder[BF_WHO_TEXT + 16];
+    char text[BF_ERROR_TEXT_MAX], holder[BF_WHO_TEXT + 16];
     snprintf(text, sizeof text, "could not %s: %.400s%s%.5s%s", doing, said(answer), answer->sqlstate[0] ? " (" : "",
              answer->sqlstate, answer->sqlstate[0] ? ")" : "");
     if (walk->stopping && answer->error_class != BF_CLASS_FENCE) { /* whatever it was, we stop anyway */
@@ -172,19 +206,7 @@ static void decide(struct bf_walk *walk, const struct bf_answer *answer, const c
     case BF_CLASS_DATA:
         if (strcmp(doing, BF_DOING_SCHEMA) == 0)
             break;
-        if (bf_back_again(walk, answer->error_class, doing))
-            return;
-        if (journal_overflows(walk, answer)) {
-            conflict(walk, BF_SERVER_RESOURCES, text);
-            return;
-        }
-        if (walk->owner && walk->have_next) {
-            bf_walk_range_text(walk, range, sizeof range);
-            bf_walk_end(walk, BF_STATE_FAILED, BF_DATA_ERROR, "a row among the %s cannot be changed: %.300s (%.5s)", range,
-                        said(answer), answer->sqlstate);
-        } else {
-            bf_walk_end(walk, BF_STATE_FAILED, BF_DATA_ERROR, "%s", text);
-        }
+        refused(walk, answer, doing, text);
         return;
     case BF_CLASS_DEFINITION:
         /* Did the table change under our feet? Look anew, once. */
@@ -204,8 +226,12 @@ static void decide(struct bf_walk *walk, const struct bf_answer *answer, const c
         bf_walk_end(walk, BF_STATE_FAILED, BF_STATEMENT_FAILED, "%s", text);
 }
 
-static bool begins_transaction(const struct bf_flight *flight)
+/* Is what went wrong part of a transaction? */
+static bool in_transaction(const struct bf_walk *walk)
 {
+    const struct bf_flight *flight = &walk->flight;
+    if (walk->bisect.open)
+        return true;
     for (size_t i = 0; i < flight->count; i++)
         if (flight->steps[i].statement == BF_STATEMENT_BEGIN)
             return true;
@@ -232,11 +258,11 @@ bool bf_walk_fine(struct bf_walk *walk, const char *doing)
         return false;
     }
     if (walk->phase == BF_PHASE_BATCHING || walk->phase == BF_PHASE_TAKING_ASIDE || walk->phase == BF_PHASE_WAITING_ASIDE ||
-        walk->phase == BF_PHASE_RESTORING)
+        walk->phase == BF_PHASE_RESTORING || walk->phase == BF_PHASE_BISECTING)
         walk->unsettled = false; /* every answer is here */
     if (!answer)
         return true;
-    if (!begins_transaction(&walk->flight)) {
+    if (!in_transaction(walk)) {
         decide(walk, answer, doing);
         return false;
     }
@@ -247,6 +273,7 @@ bool bf_walk_fine(struct bf_walk *walk, const char *doing)
 
 void bf_walk_taken_back(struct bf_walk *walk)
 {
+    bf_bisect_taken_back(walk);
     if (walk->lost)
         lost(walk, &walk->answers[0]);
     else

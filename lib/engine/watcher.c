@@ -51,6 +51,7 @@ static bool watched(const struct bf_walk *walk)
         return false;
     switch (walk->phase) {
     case BF_PHASE_BATCHING:
+    case BF_PHASE_BISECTING:
     case BF_PHASE_TAKING_ASIDE:
     case BF_PHASE_WAITING_ASIDE:
     case BF_PHASE_BOUNDING:

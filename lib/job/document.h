@@ -60,6 +60,7 @@ struct bf_limits {
     int64_t oldest_snapshot;   /* milliseconds */
     int64_t history_list;
     double flow_control;       /* share */
+    int64_t bad_rows;          /* that may be refused; share.h */
     int64_t yield_after;       /* milliseconds */
     int64_t lock_timeout;      /* milliseconds */
     int64_t stuck_after;       /* milliseconds */

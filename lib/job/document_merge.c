@@ -6,6 +6,7 @@
 #include "allocate.h"
 #include "buffer.h"
 #include "document_reader.h"
+#include "share.h"
 
 enum { DUMP = JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17), SHOWN = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12) };
 
@@ -165,6 +166,10 @@ static json_t *value_at(const struct bf_document *document, const struct bf_fiel
     memcpy(&whole, place, sizeof whole);
     if (whole == BF_NO_LIMIT)
         return json_null();
+    if (field->kind == BF_FIELD_COUNT_OR_SHARE && whole >= BF_SHARES) {
+        char text[BF_SHARE_TEXT];
+        return json_string(bf_share_format(whole, text));
+    }
     return field->kind == BF_FIELD_DURATION ? json_sprintf("%lldms", (long long)whole) : json_integer(whole);
 }
 

@@ -3,6 +3,7 @@
 
 #include "allocate.h"
 #include "document_reader.h"
+#include "share.h"
 #include "slices.h"
 
 /* ---- how fast ---- */
@@ -161,6 +162,15 @@ static void read_flow_control(struct bf_reader *reader, const char *pointer, con
                           (long long)reader->field->max);
     else
         reader->document->limits.flow_control = number;
+}
+
+static void read_bad_rows(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    if (text && !bf_share_parse(text, &reader->document->limits.bad_rows))
+        bf_reader_invalid(reader, pointer, "must be a whole number, or a share of the rows over 0%% and under 100%% such as \"0.1%%\"");
+    else if (!text)
+        bf_read_integer(reader, pointer, value, &reader->document->limits.bad_rows);
 }
 
 /* ---- windows ---- */
@@ -337,6 +347,8 @@ static const struct bf_field limits_fields[] = {
      AT(limits.flow_control),
      .help = "From which share on nothing is written: of the time that Galera's flow control stops all writes, or of the "
              "queue that group replication lets a member have. Over 0"},
-    {"bad_rows", .help = "How many rows that cannot be changed are set aside before the job fails"},
+    {"bad_rows", read_bad_rows, BF_FIELD_COUNT_OR_SHARE, .min = 0, .max = RATE_MAX, .standard = "0", AT(limits.bad_rows),
+     .help = "How many rows that the server refuses to change are put into quarantine before the job fails: a number, or a share "
+             "of the rows that it has to look at"},
 };
 const struct bf_section bf_limits_section = SECTION("/limits", limits_fields);

@@ -25,6 +25,7 @@ enum bf_field_kind {
     BF_FIELD_INTEGER,   /* `min` to `max` */
     BF_FIELD_NUMBER,    /* `min` to `max`, with a fraction or without */
     BF_FIELD_SIZE,      /* "8MiB", or a whole number of bytes: `min` to `max` */
+    BF_FIELD_COUNT_OR_SHARE, /* a whole number from `min` to `max`, or "0.1%" (share.h) */
     BF_FIELD_BOOLEAN,
     BF_FIELD_LINES,     /* a list of `min` to `max` different lines of up to `entry_max` bytes; of `word`, where there is one */
     BF_FIELD_VALUES,    /* a list of `min` to `max` texts of up to `entry_max` bytes, empty ones too */

@@ -30,6 +30,7 @@ struct bf_progress {
     int64_t batch_rows; /* size of the next batch */
     int64_t pass;
     int64_t rows_set_aside; /* that others held; still to be done */
+    int64_t rows_bad;   /* that the server refused to change: in quarantine */
     int64_t yields;     /* batches that were taken back because another session waited */
     int64_t resumed;    /* how often it was taken up again */
     char *after;        /* owned; JSON arrays of key texts, NULL: open or not known. Of a job with one slice */
@@ -66,6 +67,7 @@ struct bf_record {
      * them. Owned; NULL: nothing was approved by a person. */
     char *approved_plan, *approved_risk, *approved_bounds;
     int64_t created_at, updated_at, started_at, ended_at; /* unix milliseconds; 0: not yet */
+    bool retry_bad;  /* the rows in quarantine are to be tried once more */
     int64_t epoch;   /* the last epoch this daemon raised; 0: none */
     bool started;    /* the checkpoint row exists on the target: from now on a missing one is checkpoint_lost */
     int64_t version; /* every change of state, pace or limits moves it */

@@ -6,6 +6,7 @@
 #include "buffer.h"
 #include "document_reader.h"
 #include "duration.h"
+#include "share.h"
 
 static const struct bf_section *find_section(const char *pointer)
 {
@@ -175,6 +176,8 @@ static char *show(const struct bf_field *field, double value, char text[BF_DURAT
     }
     if (field->kind == BF_FIELD_DURATION)
         return bf_duration_format((int64_t)value, text);
+    if (field->kind == BF_FIELD_COUNT_OR_SHARE)
+        return bf_share_format((int64_t)value, text);
     snprintf(text, BF_DURATION_TEXT, "%.12g", value);
     return text;
 }

@@ -24,10 +24,11 @@ char *bf_slices_json(const struct bf_slice *const slices[], size_t count)
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(
-            array, json_pack("{so so so sI sI sI sI sI sb}", "after", text(slices[i]->after), "through",
+            array, json_pack("{so so so sI sI sI sI sI sI sb}", "after", text(slices[i]->after), "through",
                              text(slices[i]->through), "position", text(slices[i]->position), "rows_scanned",
                              (json_int_t)slices[i]->rows_scanned, "rows_changed", (json_int_t)slices[i]->rows_changed,
-                             "rows_set_aside", (json_int_t)slices[i]->rows_set_aside, "batches",
+                             "rows_set_aside", (json_int_t)slices[i]->rows_set_aside, "rows_bad",
+                             (json_int_t)slices[i]->rows_bad, "batches",
                              (json_int_t)slices[i]->batches, "epoch", (json_int_t)slices[i]->epoch, "done",
                              slices[i]->done));
     char *json = json_dumps(array, JSON_COMPACT);
@@ -59,6 +60,7 @@ size_t bf_slices_read(const char *json, struct bf_slice slices[BF_SLICES_MAX])
                                       .rows_scanned = number(object, "rows_scanned"),
                                       .rows_changed = number(object, "rows_changed"),
                                       .rows_set_aside = number(object, "rows_set_aside"),
+                                      .rows_bad = number(object, "rows_bad"),
                                       .batches = number(object, "batches"),
                                       .epoch = number(object, "epoch"),
                                       .done = json_is_true(json_object_get(object, "done"))};

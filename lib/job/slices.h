@@ -11,7 +11,7 @@ enum { BF_SLICES_MAX = 16 };
 /* Rows are counts since the job began. */
 struct bf_slice {
     char *after, *through, *position; /* owned; JSON arrays of key texts; NULL: open or not known */
-    int64_t rows_scanned, rows_changed, rows_set_aside, batches;
+    int64_t rows_scanned, rows_changed, rows_set_aside, rows_bad, batches;
     int64_t epoch;                    /* the last one this daemon raised; 0: none */
     bool done;
 };

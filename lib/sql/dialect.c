@@ -39,6 +39,7 @@ void bf_statements_free(struct bf_statements *statements)
             free(statements->lock[split][leg]);
             free(statements->update_rest[split][leg]);
             free(statements->set_aside[split][leg]);
+            free(statements->quarantine[split][leg]);
         }
         free(statements->recount[split]);
         free(statements->count[split]);

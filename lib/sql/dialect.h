@@ -59,6 +59,8 @@ struct bf_statements {
     char *lock[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX];
     /* SET_ASIDE for each leg, then the UPDATE of the rest (lib/engine/locks.h). NULL: not to be had on this table. */
     char *set_aside[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX], *update_rest[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX];
+    /* QUARANTINE for each leg. NULL: bad rows are not built for this engine. */
+    char *quarantine[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX];
     /* [split]; BOUNDARY and SPLIT have shapes 0 (no low) and 1 (with low) only */
     char *recount[BF_KEY_COLUMNS_MAX + 1], *boundary[2], *split[2], *count[BF_KEY_COLUMNS_MAX + 1],
         *probe[BF_KEY_COLUMNS_MAX + 1], *cap[BF_KEY_COLUMNS_MAX + 1];
@@ -96,12 +98,13 @@ struct bf_dialect {
     int schema_version;       /* of the control schema that this release knows */
     const char *const *schema_ddl; /* ends in NULL; run in one transaction where the engine can; safe to run again */
 
+    bool bad_rows;            /* QUARANTINE and what belongs to it is built */
     bool slices;              /* QUANTILES is built: a job's key range can be cut */
     /* The statements on a job's journal that need no table: LOOK_BACK, JOURNAL_SIZE, DROP_JOURNAL. Owned. NULL in the table:
      * the undo journal is not built for this engine. */
     char *(*journal)(enum bf_statement statement, const char *job);
 
-    /* A predicate: rows that the job has passed and left to be done later. An inverse must not touch them. Owned. */
+    /* A predicate: rows that the job has passed and left to be done later, or in quarantine. An inverse must not touch them. Owned. */
     char *(*spared)(const char *job, const struct bf_table *table);
 
     /* Looks at the author's expressions alone, before any server sees them. */

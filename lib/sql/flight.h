@@ -108,6 +108,23 @@ enum bf_error_class {
     X(REDO_ASIDE, redo_aside,                                                                                          \
       "id, slice : changed, struck; the marked are changed if they still match, struck off, and counted in the "       \
       "checkpoint")                                                                                                    \
+    X(SAVEPOINT, savepoint, "- : -; what follows in the transaction can be taken back for itself")                     \
+    X(BACK_TO, back_to, "- : -; what stands behind SAVEPOINT is taken back, an error too; the savepoint stays")          \
+    X(RELEASE, release, "- : -; the savepoint is gone, what stands behind it stays")                                   \
+    X(CONSTRAINTS, constraints, "- : -; what would be looked at at COMMIT is looked at now")                           \
+    X(QUARANTINE, quarantine,                                                                                          \
+      "low, high, id, slice, seq, error, sqlstate : rows, new; every row of the range is written down as one that the "  \
+      "server refuses to change, whatever `where` says; new: those that were not; shape by split, one per leg")        \
+    X(QUARANTINE_ASIDE, quarantine_aside,                                                                              \
+      "id, slice, error, sqlstate : rows, new, key (of one of them); the same of what TAKE_ASIDE or WAIT_ASIDE has marked, " \
+      "which is struck off the list of what is set aside")                                                                             \
+    X(COUNT_BAD, count_bad, "id, slice : rows in quarantine")                                                          \
+    X(RETRY_BAD, retry_bad,                                                                                            \
+      "id, slice, epoch, owner : anything; what is in quarantine is set aside instead, to be done once more, if the "    \
+      "checkpoint is this owner's at this epoch")                                                                      \
+    X(BAD_ROWS, bad_rows,                                                                                              \
+      "id, slice, seq, limit : slice, seq, key, error, sqlstate, found_at; those behind that one, in the order in which " \
+      "they were found in each slice")                                                                                 \
     X(LOOK_BACK, look_back,                                                                                            \
       "slice, seq, part : slice, seq, part, rows; the entry of the journal that comes before that one, which is the one " \
       "to be taken back next; no row: there is none")                                                                  \
@@ -292,6 +309,7 @@ struct bf_answer {
     enum bf_outcome outcome;
     enum bf_error_class error_class; /* of ERROR and UNKNOWN */
     char sqlstate[6];                /* or the engine's number as text; "" where there is none */
+    char state[6];                   /* the SQLSTATE, where that is a number; else "" */
     char *message;                   /* owned; the server's words for people; NULL where there are none */
     int64_t affected;                /* rows an UPDATE changed */
     bool rolled_back;                /* a COMMIT that the server answered with ROLLBACK */

@@ -11,6 +11,7 @@ const struct bf_dialect bf_dialect_mysql = {
     .schema_version = BF_MYSQL_SCHEMA_VERSION,
     .slices = true,
     .journal = bf_mysql_journal,
+    .bad_rows = true,
     .schema_ddl = bf_mysql_schema_ddl,
     .spared = bf_mysql_spared,
     .check_expressions = bf_mysql_check_expressions,

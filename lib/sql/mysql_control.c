@@ -180,6 +180,11 @@ const char *bf_mysql_control_statement(enum bf_statement statement)
         [BF_STATEMENT_BEGIN] = BEGIN,
         [BF_STATEMENT_COMMIT] = "COMMIT",
         [BF_STATEMENT_ROLLBACK] = "ROLLBACK",
+        [BF_STATEMENT_SAVEPOINT] = "SAVEPOINT backfilld_try",
+        [BF_STATEMENT_BACK_TO] = "ROLLBACK TO SAVEPOINT backfilld_try",
+        [BF_STATEMENT_RELEASE] = "RELEASE SAVEPOINT backfilld_try",
+        [BF_STATEMENT_COUNT_BAD] = bf_mysql_count_bad,
+        [BF_STATEMENT_RETRY_BAD] = bf_mysql_retry_bad,
         [BF_STATEMENT_SERVER] = SERVER,
         [BF_STATEMENT_FIND_DONE] = FIND_DONE,
         [BF_STATEMENT_REGISTER_JOB] =
@@ -235,6 +240,8 @@ const char *bf_mysql_common(enum bf_statement statement)
         return "/* backfilld */ " CONFLICTS;
     case BF_STATEMENT_JOURNAL_DUE:
         return "/* backfilld */ " JOURNAL_DUE;
+    case BF_STATEMENT_BAD_ROWS:
+        return bf_mysql_bad_rows;
     case BF_STATEMENT_SAMPLE:
         return bf_mysql_sample;
     case BF_STATEMENT_SAMPLE_SLOW:

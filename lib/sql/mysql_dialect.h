@@ -66,7 +66,7 @@ const char *bf_mysql_common(enum bf_statement statement);
 /* The statements on the control schema, without the comment at their head; NULL for those about the table. */
 const char *bf_mysql_control_statement(enum bf_statement statement);
 extern const char *const bf_mysql_schema_ddl[];
-enum { BF_MYSQL_SCHEMA_VERSION = 4 };
+enum { BF_MYSQL_SCHEMA_VERSION = 5 };
 
 /* What makes one server this one, until the row in backfilld.meta says it for all that replicate from it. Whoever asks has
  * to get the same: a job may be planned by one account before another makes that row. */
@@ -167,7 +167,22 @@ char *bf_mysql_compare_journal(const char *job, const struct bf_table *table);
 /* mysql_proof.c: as bf_dialect.prove */
 char *bf_mysql_prove(const struct bf_document *document, const struct bf_table *table, enum bf_proof part, size_t split, size_t leg);
 
+/* mysql_bad.c: the quarantine; the caller frees the texts of the functions, COUNT_BAD and RETRY_BAD have no comment at their
+ * head. */
+char *bf_mysql_quarantine(const char *job, const struct bf_table *table, size_t split, size_t leg);
+char *bf_mysql_quarantine_aside(const char *job);
+extern const char bf_mysql_count_bad[], bf_mysql_retry_bad[], bf_mysql_bad_rows[];
+
 /* mysql_locks.c */
+/* Of the rows set aside: those that TAKE_ASIDE or WAIT_ASIDE looked at in this transaction, and those of them that it marked; the
+ * variables outlive the statement. */
+#define BF_MYSQL_BEHIND "(seq > @backfilld_seq OR (seq = @backfilld_seq AND number > @backfilld_number))"
+#define BF_MYSQL_PICKED                                                                                               \
+    "job = ?1 AND slice = ?#2 AND " BF_MYSQL_BEHIND                                                                   \
+    " AND (seq < @backfilld_last_seq OR (seq = @backfilld_last_seq AND number <= @backfilld_last))"
+#define BF_MYSQL_TAKEN BF_MYSQL_PICKED " AND FIND_IN_SET(CONCAT(seq, '.', number), @backfilld_taken) > 0"
+/* A key as it is written down; the same text for the same key only, whatever the connection's collation. */
+void bf_mysql_written(struct bf_buffer *buffer, const struct bf_table *table);
 /* Of an UPDATE: on MariaDB it waits for no lock at all. */
 #define BF_MYSQL_NO_WAIT "/*M! SET STATEMENT innodb_lock_wait_timeout = 0 FOR */ "
 char *bf_mysql_lock(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split,

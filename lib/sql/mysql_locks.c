@@ -28,8 +28,7 @@ enum {
     LEG_ROWS = 1000000000        /* numbers of the rows set aside by one leg */
 };
 
-/* A key as it is written down; the same text for the same key only, whatever the connection's collation. */
-static void written(struct bf_buffer *buffer, const struct bf_table *table)
+void bf_mysql_written(struct bf_buffer *buffer, const struct bf_table *table)
 {
     bf_buffer_text(buffer, "CAST(JSON_ARRAY(");
     bf_mysql_key_text(buffer, table, "");
@@ -39,9 +38,10 @@ static void written(struct bf_buffer *buffer, const struct bf_table *table)
 char *bf_mysql_spared(const char *job, const struct bf_table *table)
 {
     struct bf_buffer buffer = {0};
-    written(&buffer, table);
+    bf_mysql_written(&buffer, table);
     bf_buffer_format(&buffer, " IN (SELECT CONVERT(`key` USING utf8mb4) COLLATE utf8mb4_bin FROM backfilld.aside WHERE job = '%s' "
-                     "AND slice >= 0)", job);
+                     "AND slice >= 0 UNION ALL SELECT CONVERT(`key` USING utf8mb4) COLLATE utf8mb4_bin FROM backfilld.bad_row "
+                     "WHERE job = '%s')", job, job);
     return bf_buffer_take(&buffer);
 }
 
@@ -201,7 +201,7 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
     bf_buffer_format(&buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ INSERT INTO backfilld.aside (job, slice, "
                      "seq, number, `key`, set_aside_at) SELECT ?%zu, ?#%zu, ?#%zu, %lld + ROW_NUMBER() OVER (), held, "
                      "NOW(6) FROM (SELECT ", job, 2 * n + 1, 2 * n + 2, 2 * n + 3, first);
-    written(&buffer, table);
+    bf_mysql_written(&buffer, table);
     bf_buffer_format(&buffer, " AS held FROM %s WHERE ", table->reference);
     bf_mysql_leg(&buffer, &range, leg);
     bf_mysql_where(&buffer, document);
@@ -232,14 +232,10 @@ char *bf_mysql_update_rest(const char *job, const struct bf_document *document, 
 /* ---- what was set aside ---- */
 
 #define OF_JOB "job = ?1 AND slice = ?#2"
-#define BEHIND "(seq > @backfilld_seq OR (seq = @backfilld_seq AND number > @backfilld_number))"
-/* Those that are looked at in this transaction; the variables outlive the statement, within the flight. */
-#define PICKED                                                                                                        \
-    OF_JOB " AND " BEHIND " AND (seq < @backfilld_last_seq OR (seq = @backfilld_last_seq AND number <= @backfilld_last))"
 #define PICK_LAST(rows)                                                                                               \
     "?; SET @backfilld_last_seq = NULL, @backfilld_last = NULL?; "                                                    \
     "SELECT seq, number INTO @backfilld_last_seq, @backfilld_last FROM (SELECT seq, number FROM backfilld.aside "     \
-    "WHERE " OF_JOB " AND " BEHIND " ORDER BY seq, number LIMIT " rows ") picked ORDER BY seq DESC, number DESC LIMIT 1"
+    "WHERE " OF_JOB " AND " BF_MYSQL_BEHIND " ORDER BY seq, number LIMIT " rows ") picked ORDER BY seq DESC, number DESC LIMIT 1"
 
 /* The predicate of all that is picked, or of those of them that `which` says, and how many they are. */
 static void keys(struct bf_buffer *buffer, const struct bf_table *table, const char *which)
@@ -247,7 +243,7 @@ static void keys(struct bf_buffer *buffer, const struct bf_table *table, const c
     bf_buffer_text(buffer, "?; SELECT GROUP_CONCAT(");
     point(buffer, table, false);
     bf_buffer_format(buffer, " SEPARATOR ' OR '), GROUP_CONCAT(CONCAT(seq, '.', number)), COUNT(*) INTO @backfilld_keys, "
-                     "@backfilld_taken, @backfilld_marked FROM backfilld.aside WHERE " PICKED "%s?; " WHOLE_LIST, which);
+                     "@backfilld_taken, @backfilld_marked FROM backfilld.aside WHERE " BF_MYSQL_PICKED "%s?; " WHOLE_LIST, which);
 }
 
 /* The picked rows that are there, as a list of keys in a variable. */
@@ -256,7 +252,7 @@ static void look(struct bf_buffer *buffer, const char *job, const struct bf_tabl
 {
     struct bf_buffer head = {0}, tail = {0};
     bf_buffer_format(&head, "/* backfilld %s */ SELECT COALESCE(GROUP_CONCAT(", job);
-    written(&head, table);
+    bf_mysql_written(&head, table);
     bf_buffer_format(&head, " SEPARATOR ''), '') INTO %s FROM %s WHERE (", variable, table->reference);
     bf_buffer_format(&tail, ")%s", how);
     bf_mysql_run_with_keys(buffer, &head, &tail, "");
@@ -334,8 +330,7 @@ char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, c
         change_taken(&buffer, job, document, table,
                      "SET @backfilld_changed = ROW_COUNT() + IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")?; ");
     bf_buffer_format(&buffer,
-                     "?; DELETE FROM backfilld.aside WHERE " PICKED
-                     " AND FIND_IN_SET(CONCAT(seq, '.', number), @backfilld_taken) > 0?; SET @backfilld_struck = ROW_COUNT()"
+                     "?; DELETE FROM backfilld.aside WHERE " BF_MYSQL_TAKEN "?; SET @backfilld_struck = ROW_COUNT()"
                      BF_MYSQL_STORE_CHANGED "?; SELECT @backfilld_changed, @backfilld_struck", job);
     return bf_buffer_take(&buffer);
 }

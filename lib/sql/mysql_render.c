@@ -367,6 +367,7 @@ struct bf_statements *bf_mysql_render(const char *job, const struct bf_document 
     statements->text[BF_STATEMENT_REDO_ASIDE] = bf_mysql_redo_aside(job, document, table);
     if (journal)
         render_journal(&render, statements);
+    statements->text[BF_STATEMENT_QUARANTINE_ASIDE] = bf_mysql_quarantine_aside(job);
     for (size_t shape = 0; shape < 2; shape++) {
         statements->boundary[shape] = boundary(&render, shape);
         statements->split[shape] = split(&render, shape);
@@ -374,6 +375,7 @@ struct bf_statements *bf_mysql_render(const char *job, const struct bf_document 
     statements->text[BF_STATEMENT_QUANTILES] = bf_mysql_quantiles(job, table, statements->split[1]);
     for (size_t shape = 0; shape <= n; shape++) {
         for (size_t leg = 0; leg < bf_leg_count(shape, n); leg++) {
+            statements->quarantine[shape][leg] = bf_mysql_quarantine(job, table, shape, leg);
             statements->update[shape][leg] =
                 counted(&render, shape, leg, journal ? update_kept(&render, shape, leg) : update(&render, shape, leg));
             if (table->locks_first && !journal)

@@ -1,4 +1,4 @@
-/* The control schema on the target, version 4: the database `backfilld`. DDL commits by itself here, so every statement
+/* The control schema on the target, version 5: the database `backfilld`. DDL commits by itself here, so every statement
  * may be run again and the version is written last. Changes to come are additive only. */
 #include "mysql_dialect.h"
 
@@ -93,7 +93,19 @@ const char *const bf_mysql_schema_ddl[] = {
     "found_at DATETIME(6) NOT NULL, "
     "PRIMARY KEY (job, slice, seq, part, place))" TABLE_OPTIONS,
 
-    "INSERT INTO backfilld.meta (`key`, value) VALUES ('schema_version', '4') ON DUPLICATE KEY UPDATE "
-    "value = IF(CAST(value AS UNSIGNED) < 4, '4', value)",
+    /* Version 5: rows that the server refused to change. */
+    "CREATE TABLE IF NOT EXISTS backfilld.bad_row ("
+    "job VARCHAR(64) NOT NULL, "
+    "digest CHAR(64) NOT NULL, "
+    "slice INT NOT NULL, "
+    "seq BIGINT NOT NULL, "
+    "`key` MEDIUMTEXT NOT NULL, "
+    "error TEXT NOT NULL, "
+    "`sqlstate` CHAR(5) NOT NULL, "
+    "found_at DATETIME(6) NOT NULL, "
+    "PRIMARY KEY (job, digest), KEY place (job, slice, seq))" TABLE_OPTIONS,
+
+    "INSERT INTO backfilld.meta (`key`, value) VALUES ('schema_version', '5') ON DUPLICATE KEY UPDATE "
+    "value = IF(CAST(value AS UNSIGNED) < 5, '5', value)",
 
     NULL};

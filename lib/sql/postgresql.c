@@ -2,7 +2,7 @@
  * on it), postgresql_grammar.c, range.c and postgresql_render.c (statements on the table), postgresql_survey.c, postgresql_key.c
  * (what the table is), postgresql_slices.c (how it is cut), postgresql_expression.c, check.c (what the author
  * wrote), postgresql_classify.c, postgresql_sample.c (the server's load), postgresql_measure.c
- * (what a plan asks), postgresql_journal.c, postgresql_proof.c (the way back). */
+ * (what a plan asks), postgresql_journal.c, postgresql_proof.c (the way back), postgresql_bad.c (rows that are refused). */
 #include "postgresql_dialect.h"
 
 #include <stdio.h>
@@ -17,6 +17,7 @@ const struct bf_dialect bf_dialect_postgresql = {
     .schema_version = BF_POSTGRESQL_SCHEMA_VERSION,
     .schema_ddl = bf_postgresql_schema_ddl,
     .slices = true,
+    .bad_rows = true,
     .journal = bf_postgresql_journal,
     .spared = bf_postgresql_spared,
     .check_expressions = bf_postgresql_check_expressions,

@@ -152,6 +152,12 @@ const char *bf_postgresql_control_statement(enum bf_statement statement)
         [BF_STATEMENT_BEGIN] = "BEGIN ISOLATION LEVEL READ COMMITTED",
         [BF_STATEMENT_COMMIT] = "COMMIT",
         [BF_STATEMENT_ROLLBACK] = "ROLLBACK",
+        [BF_STATEMENT_SAVEPOINT] = "SAVEPOINT backfilld_try",
+        [BF_STATEMENT_BACK_TO] = "ROLLBACK TO SAVEPOINT backfilld_try",
+        [BF_STATEMENT_RELEASE] = "RELEASE SAVEPOINT backfilld_try",
+        [BF_STATEMENT_CONSTRAINTS] = "SET CONSTRAINTS ALL IMMEDIATE",
+        [BF_STATEMENT_COUNT_BAD] = bf_postgresql_count_bad,
+        [BF_STATEMENT_RETRY_BAD] = bf_postgresql_retry_bad,
         [BF_STATEMENT_SERVER] = SERVER,
         [BF_STATEMENT_FIND_DONE] = FIND_DONE,
         [BF_STATEMENT_REGISTER_JOB] =
@@ -208,6 +214,8 @@ const char *bf_postgresql_common(enum bf_statement statement)
         return "/* backfilld */ " FIND_DONE;
     case BF_STATEMENT_CONFLICTS:
         return "/* backfilld */ " CONFLICTS;
+    case BF_STATEMENT_BAD_ROWS:
+        return bf_postgresql_bad_rows;
     case BF_STATEMENT_JOURNAL_DUE:
         return "/* backfilld */ " JOURNAL_DUE;
     case BF_STATEMENT_LOG_END:

@@ -34,7 +34,7 @@ const char *bf_postgresql_control_statement(enum bf_statement statement);
 extern const char bf_postgresql_sample[], bf_postgresql_sample_slow[], bf_postgresql_sample_archive[],
     bf_postgresql_sample_table[], bf_postgresql_beat[];
 extern const char *const bf_postgresql_schema_ddl[];
-enum { BF_POSTGRESQL_SCHEMA_VERSION = 3 };
+enum { BF_POSTGRESQL_SCHEMA_VERSION = 4 };
 /* A format for the server's own texts: why the control schema must not be made here. */
 #define BF_POSTGRESQL_PUBLICATION                                                                                    \
     "'publication %s is FOR ALL TABLES: new tables in this database would break its subscribers. Let a DBA make the " \
@@ -88,6 +88,12 @@ void bf_postgresql_not_aside(struct bf_buffer *buffer, const struct bf_table *ta
 /* As bf_dialect.spared. */
 char *bf_postgresql_spared(const char *job, const struct bf_table *table);
 void bf_postgresql_is_taken(struct bf_buffer *buffer, const struct bf_table *table);
+
+/* postgresql_bad.c: the quarantine; the caller frees the texts of the functions, COUNT_BAD and RETRY_BAD
+ * have no comment at their head. */
+char *bf_postgresql_quarantine(const char *job, const struct bf_table *table, size_t split, size_t leg);
+char *bf_postgresql_quarantine_aside(const char *job);
+extern const char bf_postgresql_count_bad[], bf_postgresql_retry_bad[], bf_postgresql_bad_rows[];
 
 /* "id" = backfilld_k0 AND ...: the row of the table and the one that was kept of it. */
 void bf_postgresql_same_key(struct bf_buffer *buffer, const struct bf_table *table);

@@ -101,8 +101,8 @@ char *bf_postgresql_spared(const char *job, const struct bf_table *table)
     columns(&buffer, table);
     bf_buffer_text(&buffer, " IN (SELECT ");
     written_columns(&buffer, table, "backfilld_aside");
-    bf_buffer_format(&buffer, " FROM backfilld.aside backfilld_aside WHERE backfilld_aside.job = '%s' AND "
-                     "backfilld_aside.slice >= 0)", job);
+    bf_buffer_format(&buffer, " FROM (SELECT key FROM backfilld.aside WHERE job = '%s' AND slice >= 0 UNION ALL "
+                     "SELECT key FROM backfilld.bad_row WHERE job = '%s') backfilld_aside)", job, job);
     return bf_buffer_take(&buffer);
 }
 

@@ -291,6 +291,7 @@ struct bf_statements *bf_postgresql_render(const char *job, const struct bf_docu
     statements->text[BF_STATEMENT_QUANTILES] = bf_postgresql_quantiles(job, table);
     statements->text[BF_STATEMENT_TAKE_ASIDE] = bf_postgresql_take_aside(job, table);
     statements->text[BF_STATEMENT_WAIT_ASIDE] = bf_postgresql_wait_aside(job, table);
+    statements->text[BF_STATEMENT_QUARANTINE_ASIDE] = bf_postgresql_quarantine_aside(job);
     bool journal = document->undo == BF_UNDO_JOURNAL;
     statements->text[BF_STATEMENT_REDO_ASIDE] = journal ? bf_postgresql_journal_redo(job, document, table)
                                                         : bf_postgresql_redo_aside(job, document, table);
@@ -307,6 +308,7 @@ struct bf_statements *bf_postgresql_render(const char *job, const struct bf_docu
             statements->update_rest[shape][leg] =
                 journal ? bf_postgresql_journal_rest(job, document, table, shape, leg)
                         : bf_postgresql_update_rest(statements->update[shape][leg], table);
+            statements->quarantine[shape][leg] = bf_postgresql_quarantine(job, table, shape, leg);
             statements->set_aside[shape][leg] = bf_postgresql_set_aside(job, document, table, shape, leg);
         }
         statements->recount[shape] = recount(&render, shape);

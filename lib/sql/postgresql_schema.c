@@ -1,4 +1,4 @@
-/* The control schema on the target, version 3. Every statement may be run again; the advisory lock keeps two daemons
+/* The control schema on the target, version 4. Every statement may be run again; the advisory lock keeps two daemons
  * from making the same thing at the same moment, which IF NOT EXISTS alone does not. Changes to come are additive only,
  * so that a release runs on the schema of the one before; a newer version that is there already is never rewritten. */
 #include "postgresql_dialect.h"
@@ -95,11 +95,22 @@ const char *const bf_postgresql_schema_ddl[] = {
     "found_at timestamptz NOT NULL DEFAULT clock_timestamp(), "
     "PRIMARY KEY (job, slice, seq, part, place))",
 
+    /* Version 4: rows that the server refused to change. */
+    "CREATE TABLE IF NOT EXISTS backfilld.bad_row ("
+    "job text NOT NULL, "
+    "slice integer NOT NULL, "
+    "seq bigint NOT NULL, "
+    "key text COLLATE \"C\" NOT NULL, "
+    "error text NOT NULL, "
+    "sqlstate text NOT NULL, "
+    "found_at timestamptz NOT NULL DEFAULT clock_timestamp(), "
+    "PRIMARY KEY (job, key))",
+
     /* What a batch says when it finds a row changed between its look at it and its own change: it is taken back. */
     "CREATE OR REPLACE FUNCTION backfilld.changed_meanwhile() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN "
     "RAISE EXCEPTION 'a row was changed meanwhile' USING ERRCODE = 'serialization_failure'; END $$",
 
-    "INSERT INTO backfilld.meta (key, value) VALUES ('schema_version', '3') ON CONFLICT (key) DO UPDATE "
+    "INSERT INTO backfilld.meta (key, value) VALUES ('schema_version', '4') ON CONFLICT (key) DO UPDATE "
     "SET value = excluded.value WHERE meta.value::int < excluded.value::int",
 
     NULL};

@@ -179,6 +179,8 @@ def test_every_answer_fits(make_daemon, database, description):
     ask("POST", "/v1/jobs/first/pause", {"reason": "a look"}, status=202)
     until(lambda: ask("GET", "/v1/jobs/first")["state"] == "paused", 30, "it is paused")
     ask("POST", "/v1/jobs/first/pause", status=200)
+    ask("GET", "/v1/jobs/first/bad-rows?limit=1", status=200)
+    ask("POST", "/v1/jobs/first/retry-bad-rows", {"reason": "repaired"}, status=200)
     changed = ask("PATCH", "/v1/jobs/first", {"pace": {"nice": 4}, "limits": {"lock_timeout": "2s"}}, status=200)
     assert changed["document"]["pace"]["nice"] == 4
     ask("PATCH", "/v1/jobs/first", {"pace": {"nice": 3}}, {"If-Match": '"1"'}, status=412)

@@ -42,6 +42,13 @@ VERSIONS = {
     9: ["ALTER TABLE job ADD COLUMN approved_plan TEXT",
         "ALTER TABLE job ADD COLUMN approved_risk TEXT",
         "ALTER TABLE job ADD COLUMN approved_bounds TEXT"],
+    10: ["ALTER TABLE job ADD COLUMN back_wanted INTEGER NOT NULL DEFAULT 0",
+         "ALTER TABLE job ADD COLUMN undo_dropped INTEGER NOT NULL DEFAULT 0",
+         "ALTER TABLE job ADD COLUMN undo_rows INTEGER NOT NULL DEFAULT -1",
+         "ALTER TABLE job ADD COLUMN undo_bytes INTEGER NOT NULL DEFAULT -1",
+         "ALTER TABLE job ADD COLUMN back_seen INTEGER NOT NULL DEFAULT 0",
+         "ALTER TABLE job ADD COLUMN back_conflicts INTEGER NOT NULL DEFAULT 0",
+         "ALTER TABLE job ADD COLUMN back_batches INTEGER NOT NULL DEFAULT 0"],
 }
 
 

@@ -28,7 +28,7 @@ void sim_check_inverse(struct sim *sim)
         const struct sim_row *row = &server->rows[i];
         const struct sim_checkpoint *forward = &server->checkpoints[sim_slice_of(server, i)];
         bool passed = forward->has_position && row->key <= forward->position, restored = back_passed(server, i) && !row->back_aside;
-        int expected = row->match && passed && !row->aside && !restored ? 1 : 0;
+        int expected = row->match && passed && !row->aside && !row->bad && !restored ? 1 : 0;
         bool good = sim->has_remaining ? row->n == 0 || (row->n == 1 && !restored) : row->n == expected;
         if (!good || row->back_aside < 0 || row->back_aside > 1)
             sim_violation(sim, "row %lld is at %d on the way back by the inverse, expected %d (set aside %d times, then %d times)",

@@ -46,10 +46,10 @@ static void submit(struct sim *sim, struct sim_daemon *daemon)
     snprintf(json, sizeof json,
              "{\"name\":\"job\",\"target\":\"sim\",\"table\":\"rows\",\"set\":{\"n\":\"n + 1\"},\"undo\":%s,%s%s%s"
              "\"pace\":{\"batch_time\":\"20ms\",\"batch_rows\":{\"start\":%d,\"min\":1,\"max\":%d},\"nice\":%s,\"slices\":%d},"
-             "\"limits\":{\"lock_timeout\":\"300ms\",\"statement_timeout\":\"2s\"}}",
+             "\"limits\":{\"lock_timeout\":\"300ms\",\"statement_timeout\":\"2s\",\"bad_rows\":%s}}",
              undo, sim->has_where ? "\"where\":\"match\"," : "", sim->has_remaining ? "\"remaining\":\"n = 0\"," : "",
              (shape >> 32 & 3) == 0 ? triggers : "", 1 + (int)(shape >> 40 & 3), 4 + (int)(shape >> 44 & 7),
-             shape >> 50 & 1 ? "0" : "5", sim->slices);
+             shape >> 50 & 1 ? "0" : "5", sim->slices, sim->bad_rows);
     bf_engine_submit(daemon->engine, json, strlen(json), NULL, "somebody", false, answered, sim);
 }
 
@@ -70,9 +70,13 @@ void sim_supervise(void *argument)
             snprintf(sim->server.goal, sizeof sim->server.goal, "run");
             order(sim, daemon, BF_ORDER_RESUME);
         } else if (state == BF_STATE_FAILED && bf_job_record(job)->reason.code == BF_DATA_ERROR) {
-            sim_trace(sim, "somebody repairs the row");
-            sim->server.poison = -1;
-            order(sim, daemon, BF_ORDER_RESUME);
+            sim_trace(sim, "somebody repairs the rows");
+            sim_repair(sim, 100);
+            order(sim, daemon, sim_chance(sim, 50) ? BF_ORDER_RESUME : BF_ORDER_RETRY);
+        } else if (sim_retries(sim, job) && !elsewhere && sim_chance(sim, 60)) {
+            sim_trace(sim, "somebody repairs rows, and has them tried once more");
+            sim_repair(sim, sim->server.repairs < 2 ? 50 : 100);
+            order(sim, daemon, BF_ORDER_RETRY);
         } else if (sim_goes_back(job) && !elsewhere && sim_chance(sim, sim->faults ? 40 : 100)) {
             sim_trace(sim, "somebody orders a rollback");
             order(sim, daemon, BF_ORDER_ROLLBACK);
@@ -195,6 +199,12 @@ void sim_fault(void *argument)
         sim_server_end_sessions(sim);
         break;
     case 10: case 11: case 12:
+        if (sim_poisoned(sim) && sim_chance(sim, 50)) {
+            sim_trace(sim, "somebody repairs rows, and has them tried once more");
+            sim_repair(sim, 20);
+            order(sim, daemon, BF_ORDER_RETRY);
+            break;
+        }
         sim_trace(sim, "somebody says pause");
         order(sim, daemon, BF_ORDER_PAUSE);
         break;
@@ -304,7 +314,7 @@ void sim_late_rows(struct sim *sim)
     if (!sim->has_remaining)
         return;
     for (int i = 0; i < sim->server.row_count; i++)
-        if (i != sim->server.poison && sim_chance(sim, 15)) {
+        if (!sim->server.rows[i].poison && sim_chance(sim, 15)) {
             sim->server.rows[i].visible = false;
             sim->server.rows[i].inserter = INT64_MAX; /* not yet begun */
             sim_at(sim, sim_between(sim, 0, 600000), begin_late, &sim->server.rows[i]);

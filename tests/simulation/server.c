@@ -244,6 +244,10 @@ static void release(struct sim_server_session *session)
     memset(session->aside, 0, sizeof session->aside);
     memset(session->back_aside, 0, sizeof session->back_aside);
     memset(session->conflicts, 0, sizeof session->conflicts);
+    memset(session->bad, 0, sizeof session->bad);
+    free(session->saved);
+    session->saved = NULL;
+    session->violates = false;
     session->kept_count = 0;
     session->overwrote = false;
     memset(session->taken, 0, sizeof session->taken);
@@ -274,6 +278,7 @@ void sim_session_commit(struct sim_server_session *session)
     memcpy(commit->aside, session->aside, sizeof commit->aside);
     memcpy(commit->back_aside, session->back_aside, sizeof commit->back_aside);
     memcpy(commit->conflicts, session->conflicts, sizeof commit->conflicts);
+    memcpy(commit->bad, session->bad, sizeof commit->bad);
     commit->journal_count = server->journal_count;
     sim_journal_append(server, session->kept, session->kept_count);
     for (int slice = 0; slice < SIM_CHECKPOINTS; slice++)
@@ -286,10 +291,11 @@ void sim_session_commit(struct sim_server_session *session)
     server->job_there = server->job_there || session->makes_job;
     for (int i = 0; i < server->row_count; i++)
         server->rows[i].aside += session->aside[i];
-    for (int i = 0; i < server->row_count; i++)
+    for (int i = 0; i < server->row_count; i++) {
         server->rows[i].back_aside += session->back_aside[i];
-    for (int i = 0; i < server->row_count; i++)
         server->rows[i].conflicts += session->conflicts[i];
+        server->rows[i].bad += session->bad[i];
+    }
     for (int i = 0; i < server->row_count; i++)
         if (session->changes[i]) {
             server->rows[i].n += session->changes[i];

@@ -66,6 +66,9 @@ struct sim_server_session {
     struct sim_change kept[2 * SIM_ROWS_MAX]; /* for the journal */
     int kept_count;
     bool overwrote;                   /* it takes a change back from a row that holds something else */
+    int8_t bad[SIM_ROWS_MAX];         /* 1: put into quarantine, -1: taken out */
+    bool violates;                    /* it changed a row that is refused when it is to be committed */
+    struct sim_server_session *saved; /* owned; as the transaction was at its savepoint; NULL: there is none */
     bool taken[SIM_ROWS_MAX], passed_over[SIM_ROWS_MAX];
     int64_t lock_wait;                /* microseconds, in this transaction; 0: the session's */
     int64_t transaction;
@@ -92,6 +95,8 @@ bool sim_key(const struct bf_step *step, size_t index, int64_t *ret_key);
 void sim_answer_row(struct bf_answer *answer, size_t rows, size_t columns);
 void sim_put(struct bf_answer *answer, size_t place, int64_t value);
 void sim_put_clock(struct bf_answer *answer, size_t column, int64_t now);
+/* Is the row on the list of the slice that the statement is about? */
+bool sim_is_aside(const struct sim_server_session *session, const struct bf_step *step, int row);
 bool sim_holds_rows(const struct sim_server_session *session);
 
 /* journal.c */
@@ -101,6 +106,10 @@ void sim_journal_append(struct sim_server *server, const struct sim_change *chan
 enum sim_result sim_journal_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);
 enum sim_result sim_lock_checkpoint(struct sim_server_session *session, int64_t slice);
 const struct sim_checkpoint *sim_visible(const struct sim_server_session *session, int64_t slice);
+
+/* bad_rows.c */
+enum sim_result sim_bad_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);
+bool sim_refuses(struct sim_server_session *session, int row); /* now; else maybe at its COMMIT */
 
 /* server_ranges.c */
 void sim_boundary(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);

@@ -82,6 +82,7 @@ void sim_server_fail_over(struct sim *sim, int lost_commits)
             server->rows[i].aside -= commit->aside[i];
             server->rows[i].back_aside -= commit->back_aside[i];
             server->rows[i].conflicts -= commit->conflicts[i];
+            server->rows[i].bad -= commit->bad[i];
         }
         server->journal_count = commit->journal_count;
     }

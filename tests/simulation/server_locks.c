@@ -21,8 +21,7 @@ bool sim_holds_rows(const struct sim_server_session *session)
     return false;
 }
 
-/* Is the row on the list of the slice that the statement is about? */
-static bool is_aside(const struct sim_server_session *session, const struct bf_step *step, int row)
+bool sim_is_aside(const struct sim_server_session *session, const struct bf_step *step, int row)
 {
     const struct sim_server *server = &session->sim->server;
     if (sim_number(step, 1) < 0)
@@ -58,11 +57,12 @@ static enum sim_result update(struct sim_server_session *session, const struct b
         it->locked_by = session;
     }
     bool back = sim_inverts(server);
-    if (!back && server->poison >= 0 && server->rows[server->poison].key > low && server->rows[server->poison].key <= high &&
-        !session->passed_over[server->poison]) {
-        sim_error(answer, BF_CLASS_DATA, "value too long");
-        return SIM_DONE;
-    }
+    for (int i = 0; i < server->row_count && !back; i++)
+        if (server->rows[i].key > low && server->rows[i].key <= high && sim_row_matches(server, &server->rows[i]) &&
+            !session->passed_over[i] && sim_refuses(session, i)) {
+            sim_error(answer, BF_CLASS_DATA, "value too long");
+            return SIM_DONE;
+        }
     if (session->sim->faults && sim_chance(session->sim, 2)) {
         sim_error(answer, BF_CLASS_SERIALIZATION, "could not serialize access");
         return SIM_DONE;
@@ -146,7 +146,7 @@ static void take(struct sim_server_session *session, const struct bf_step *step,
     if (*sim_parameter(step, 3))
         behind = sim_number(step, 3);
     for (int i = 0; i < server->row_count && rows; i++) {
-        if (server->rows[i].key <= behind || !is_aside(session, step, i))
+        if (server->rows[i].key <= behind || !sim_is_aside(session, step, i))
             continue;
         rows--;
         last = i;
@@ -168,7 +168,7 @@ static enum sim_result wait_for_first(struct sim_server_session *session, const 
 {
     struct sim_server *server = &session->sim->server;
     int first = 0;
-    while (first < server->row_count && !is_aside(session, step, first))
+    while (first < server->row_count && !sim_is_aside(session, step, first))
         first++;
     if (first < server->row_count) {
         if (held_by_others(session, first))
@@ -187,10 +187,11 @@ static void redo(struct sim_server_session *session, const struct bf_step *step,
     struct sim_server *server = &session->sim->server;
     int64_t changed = 0, struck = 0, slice = sim_slice(step, 1);
     bool back = slice == SIM_BACK;
-    if (!back && server->poison >= 0 && session->taken[server->poison]) {
-        sim_error(answer, BF_CLASS_DATA, "value too long");
-        return;
-    }
+    for (int i = 0; i < server->row_count && !back; i++)
+        if (session->taken[i] && sim_row_matches(server, &server->rows[i]) && sim_refuses(session, i)) {
+            sim_error(answer, BF_CLASS_DATA, "value too long");
+            return;
+        }
     session->is_batch = true;
     for (int i = 0; i < server->row_count; i++) {
         if (!session->taken[i])
@@ -242,7 +243,7 @@ enum sim_result sim_lock_statement(struct sim_server_session *session, const str
         break;
     default:
         for (int i = 0; i < sim->server.row_count; i++)
-            count += is_aside(session, step, i);
+            count += sim_is_aside(session, step, i);
         sim_answer_row(answer, 1, 1);
         sim_put(answer, 0, count);
         break;

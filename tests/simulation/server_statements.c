@@ -221,7 +221,7 @@ static enum sim_result fence(struct sim_server_session *session, const struct bf
 bool sim_row_matches(const struct sim_server *server, const struct sim_row *row)
 {
     if (sim_inverts(server))
-        return row->visible && row->match && (row->aside == 0 || server->sim->sabotage == SABOTAGE_SPARE_NOTHING) && (!server->sim->has_remaining || row->n > 0);
+        return row->visible && row->match && ((row->aside == 0 && row->bad == 0) || server->sim->sabotage == SABOTAGE_SPARE_NOTHING) && (!server->sim->has_remaining || row->n > 0);
     return row->visible && row->match && (!server->sim->has_remaining || row->n == 0);
 }
 
@@ -332,6 +332,11 @@ static void end_lost_sessions(struct sim_server_session *session, struct bf_answ
 
 static void commit(struct sim_server_session *session, struct bf_answer *answer)
 {
+    if (session->violates && !session->failed) {
+        sim_error(answer, BF_CLASS_DATA, "a deferred constraint says no");
+        sim_session_roll_back(session);
+        return;
+    }
     if (session->failed || (session->sim->faults && session->is_batch && sim_chance(session->sim, 1))) {
         answer->rolled_back = true; /* a failed transaction; or a deferred trigger that says no */
         sim_session_roll_back(session);
@@ -376,7 +381,8 @@ static void control(const struct sim_server *server, struct bf_answer *answer)
 enum sim_result sim_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
     struct sim_server *server = &session->sim->server;
-    if (session->failed && step->statement != BF_STATEMENT_ROLLBACK && step->statement != BF_STATEMENT_COMMIT) {
+    if (session->failed && step->statement != BF_STATEMENT_ROLLBACK && step->statement != BF_STATEMENT_COMMIT &&
+        step->statement != BF_STATEMENT_BACK_TO) {
         sim_error(answer, BF_CLASS_TERMINAL, "current transaction is aborted");
         return SIM_DONE;
     }
@@ -437,19 +443,14 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
         return touch(session, step, answer);
     case BF_STATEMENT_JOB_STATE: job_state(session, step, answer); break;
     case BF_STATEMENT_END_LOST_SESSIONS: end_lost_sessions(session, answer); break;
+    case BF_STATEMENT_SAVEPOINT ... BF_STATEMENT_RETRY_BAD: return sim_bad_statement(session, step, answer);
     case BF_STATEMENT_TURN_BACK:
     case BF_STATEMENT_LOOK_BACK:
     case BF_STATEMENT_RESTORE:
     case BF_STATEMENT_LEAVE:
     case BF_STATEMENT_COUNT_CONFLICTS:
     case BF_STATEMENT_JOURNAL_SIZE: return sim_journal_statement(session, step, answer);
-    case BF_STATEMENT_UPDATE:
-    case BF_STATEMENT_LOCK:
-    case BF_STATEMENT_SET_ASIDE:
-    case BF_STATEMENT_COUNT_ASIDE:
-    case BF_STATEMENT_TAKE_ASIDE:
-    case BF_STATEMENT_WAIT_ASIDE:
-    case BF_STATEMENT_REDO_ASIDE:
+    case BF_STATEMENT_LOCK ... BF_STATEMENT_REDO_ASIDE:
     case BF_STATEMENT_WATCH:
     case BF_STATEMENT_WATCHED: return sim_lock_statement(session, step, answer);
     default: sim_look(session, step, answer); break;

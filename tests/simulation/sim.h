@@ -26,6 +26,8 @@
     X(TURN_OPEN, turn-open, "the way forward stays open when the way back begins")                         \
     X(SPARE_NOTHING, spare-nothing, "an inverse takes back what the job set aside and never changed")       \
     X(JOURNAL_LOOSE, journal-loose, "the journal is not written in the batch's own transaction")           \
+    X(BAD_UNWRITTEN, bad-unwritten, "a row that is refused is passed over and not put into the quarantine")  \
+    X(RETRY_KEPT, retry-kept, "a row that is tried once more stays in the quarantine")                     \
     X(BLIND, blind, "nobody is ever seen to wait (found with --calm)")
 
 enum sabotage {
@@ -82,6 +84,9 @@ struct sim_row {
     int back_aside;     /* the same of a batch of the way back by an inverse */
     int touched;        /* how often an application wrote into the very column */
     int conflicts;      /* changes of it that the way back left alone */
+    bool poison;        /* the server refuses to change it */
+    bool was_poison;    /* until somebody repaired it */
+    int bad;            /* 1: it is in quarantine */
     struct sim *sim;
 };
 
@@ -90,7 +95,7 @@ struct sim_commit {
     struct sim_checkpoint before[SIM_CHECKPOINTS];
     bool control_before_schema;
     int8_t changed[SIM_ROWS_MAX]; /* -1: taken back */
-    int8_t aside[SIM_ROWS_MAX], back_aside[SIM_ROWS_MAX], conflicts[SIM_ROWS_MAX];
+    int8_t aside[SIM_ROWS_MAX], back_aside[SIM_ROWS_MAX], conflicts[SIM_ROWS_MAX], bad[SIM_ROWS_MAX];
     int journal_count; /* before it */
 };
 
@@ -118,7 +123,8 @@ struct sim_server {
     int64_t late_until;            /* the last pass has to find what was begun before this transaction */
     int64_t batch_commits;
     int64_t highest_epoch; /* of the first slice that was ever committed, whatever a fail-over took back */
-    int poison;            /* the row that cannot hold the value; -1: none */
+    bool deferred;         /* a row is refused only when the transaction is to be committed */
+    int repairs;           /* how often somebody repaired rows */
     bool lost_the_end;     /* a fail-over took back what was released as done: nobody can know */
 };
 
@@ -170,6 +176,15 @@ void sim_replicas_batch(struct sim_server_session *session); /* a fence arrives 
 void sim_replicas_forget(struct sim *sim);
 void sim_replicas_name(struct sim *sim, struct bf_target *target); /* as the configuration names them */
 void sim_replicas_free(struct sim *sim);
+
+/* bad_rows.c: the rows that the server refuses */
+void sim_poison(struct sim *sim);
+bool sim_poisoned(const struct sim *sim); /* there are, or were, such rows */
+void sim_repair(struct sim *sim, int percent); /* of them */
+bool sim_retries(const struct sim *sim, const struct bf_job *job); /* it is at its end, and somebody will try them once more */
+int sim_bad_rows(const struct sim_server *server);
+void sim_check_failed(struct sim *sim, const struct bf_record *record);
+void sim_check_bad(struct sim *sim); /* at every commit */
 
 /* journal.c: is this change behind the way back's position? */
 bool sim_change_passed(const struct sim_server *server, const struct sim_change *change);
@@ -239,6 +254,7 @@ struct sim {
     bool over;        /* nobody does anything more */
     bool has_where, has_remaining, has_journal, has_inverse;
     int slices;       /* that the document asks for */
+    const char *bad_rows; /* limits.bad_rows of the document */
     int orders_sent, orders_answered; /* submissions too */
     int64_t stop_since; /* microseconds; 0: no stop is under way */
     bool rebooted;    /* owner_gone says no: another boot */

@@ -89,6 +89,7 @@ static struct bf_statements *render(const char *job, const struct bf_document *d
             statements->lock[shape][0] = bf_copy_string("lock");
         statements->update_rest[shape][0] = bf_copy_string("update");
         statements->set_aside[shape][0] = bf_copy_string("set_aside");
+        statements->quarantine[shape][0] = bf_copy_string("quarantine");
     }
     return statements;
 }
@@ -149,6 +150,7 @@ const struct bf_dialect sim_dialect = {.name = "simulation",
                                        .watch_right = "everything",
                                        .schema_version = 1,
                                        .slices = true,
+                                       .bad_rows = true,
                                        .journal = journal,
                                        .spared = spared,
                                        .schema_ddl = schema_ddl,

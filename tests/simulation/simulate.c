@@ -67,7 +67,7 @@ static void check_rows(struct sim *sim)
         }
         const struct sim_checkpoint *checkpoint = &server->checkpoints[sim_slice_of(server, i)];
         bool passed = checkpoint->has_position && row->key <= checkpoint->position;
-        int expected = row->match && passed && !row->aside ? 1 : 0;
+        int expected = row->match && passed && !row->aside && !row->bad ? 1 : 0;
         if (row->n != expected || row->aside < 0 || row->aside > 1)
             sim_violation(sim, "row %lld was changed %d times, expected %d (set aside %d times, position %lld)",
                           (long long)row->key, row->n, expected, row->aside,
@@ -78,6 +78,7 @@ static void check_rows(struct sim *sim)
 void sim_check_commit(struct sim *sim, bool batch, const char *application)
 {
     sim_check_slices(sim);
+    sim_check_bad(sim);
     if (sim_inverts(&sim->server))
         sim_check_inverse(sim);
     else if (sim->server.checkpoints[SIM_BACK].exists)
@@ -96,22 +97,6 @@ void sim_check_commit(struct sim *sim, bool batch, const char *application)
         sim_violation(sim, "a batch of %s was committed while the job was %s", application, bf_state_name(state));
 }
 
-/* A data error names the range of the batch, and nothing of that batch is committed. */
-static void check_failed(struct sim *sim, const struct bf_record *record)
-{
-    const struct sim_server *server = &sim->server;
-    int64_t poison = server->rows[server->poison].key;
-    const char *through = strstr(record->reason.text, " through [\"");
-    if (record->reason.code == BF_CHECKPOINT_LOST ||
-        (server->rows[server->poison].aside && record->reason.code == BF_DATA_ERROR)) /* its turn came with others */
-        return;
-    if (record->reason.code != BF_DATA_ERROR || !through || strtoll(through + 11, NULL, 10) < poison)
-        sim_violation(sim, "row %lld cannot be changed, and the job failed: %s", (long long)poison, record->reason.text);
-    const struct sim_checkpoint *checkpoint = &server->checkpoints[sim_slice_of(server, server->poison)];
-    if (checkpoint->has_position && checkpoint->position >= poison)
-        sim_violation(sim, "the checkpoint passed the row %lld that cannot be changed", (long long)poison);
-}
-
 /* Every event of a daemon: a state may only follow another as the table of moves has it, and a daemon that is alone can
  * never find another one. */
 static void on_event(void *argument, const struct bf_record *record, const struct bf_event *event)
@@ -124,8 +109,8 @@ static void on_event(void *argument, const struct bf_record *record, const struc
     if (!bf_move_sentence(bf_state_by_name(event->from), bf_state_by_name(event->to)))
         sim_violation(sim, "the job moved from %s to %s", event->from, event->to);
     enum bf_state to = bf_state_by_name(event->to);
-    if (to == BF_STATE_FAILED && sim->server.poison >= 0 && record->direction == BF_DIRECTION_FORWARD)
-        check_failed(sim, record);
+    if (to == BF_STATE_FAILED && record->direction == BF_DIRECTION_FORWARD)
+        sim_check_failed(sim, record);
     if (to == BF_STATE_PAUSING || to == BF_STATE_ABORTING) {
         if (!sim->stop_since)
             sim->stop_since = sim->now;
@@ -298,11 +283,7 @@ static void make_rows(struct sim *sim)
         server->rows[i] = (struct sim_row){.key = key, .match = !sparse || sim_chance(sim, 15), .writer = -1, .sim = sim,
                                             .visible = true};
     }
-    server->poison = -1;
-    if (server->row_count && sim->seed % 11 == 0) {
-        server->poison = (int)sim_between(sim, 0, server->row_count - 1);
-        server->rows[server->poison].match = true;
-    }
+    sim_poison(sim);
     server->log = bf_allocate(SIM_LOG_MAX * sizeof *server->log);
     server->writable = true;
     snprintf(server->goal, sizeof server->goal, "run");
@@ -314,7 +295,7 @@ static bool over(struct sim *sim)
         const struct bf_job *job = sim_job(&sim->daemons[i]);
         /* A data error is repaired, then the job goes on. */
         if (job && bf_state_final(bf_job_record(job)->state) && bf_job_record(job)->reason.code != BF_DATA_ERROR &&
-            !sim_goes_back(job))
+            !sim_goes_back(job) && !sim_retries(sim, job))
             return true;
     }
     return false;
@@ -344,17 +325,22 @@ static void check_end(struct sim *sim)
         /* Another daemon may have taken back what this one knows to be completed. */
         if (record->state != BF_STATE_COMPLETED || sim->server.lost_the_end || sim->server.checkpoints[SIM_BACK].exists)
             continue;
-        if (!sim->daemons[1].disk && strcmp(sim->server.job_state, "completed") != 0)
+        if (sim->daemons[1].disk && strcmp(sim->server.job_state, "completed") != 0)
+            continue; /* the other one took it up again */
+        if (strcmp(sim->server.job_state, "completed") != 0)
             sim_violation(sim, "the job is completed, and the target's own record says %s", sim->server.job_state);
         int64_t others = OTHER_FLIGHTS * (int64_t)bf_job_slices(job) + (sim->slices > 1);
         if (quiet(sim) && bf_job_flights(job) > record->progress.batches + others)
             sim_violation(sim, "%lld round trips for %lld batches", (long long)bf_job_flights(job),
                           (long long)record->progress.batches);
+        if (!sim->daemons[1].disk && record->progress.rows_bad != sim_bad_rows(&sim->server))
+            sim_violation(sim, "the job is completed with %lld bad rows, and %d are in quarantine",
+                          (long long)record->progress.rows_bad, sim_bad_rows(&sim->server));
         for (int r = 0; r < sim->server.row_count; r++) {
             const struct sim_row *row = &sim->server.rows[r];
             /* A row that was inserted after the last pass began may be met or not. */
             bool late = sim->has_remaining && (row->inserter >= sim->server.late_until || !row->visible);
-            if (!late && row->n != (row->match ? 1 : 0))
+            if (!late && row->n != (row->match && !row->bad ? 1 : 0))
                 sim_violation(sim, "the job is completed and row %lld was changed %d times", (long long)row->key, row->n);
         }
     }

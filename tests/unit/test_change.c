@@ -133,7 +133,7 @@ static void a_bad_change_is_refused_where_it_is_wrong(void **state)
         {"{\"pace\":{\"nise\":null}}", "/pace/nise", BF_INVALID},
         {"{\"pace\":{\"batch_rows\":{\"min\":2000}}}", "/pace/batch_rows", BF_INVALID},
         {"{\"limits\":{\"statement_timeout\":\"100ms\"}}", "/limits/statement_timeout", BF_INVALID},
-        {"{\"limits\":{\"bad_rows\":2}}", "/limits/bad_rows", BF_UNSUPPORTED},
+        {"{\"limits\":{\"bad_rows\":\"2\"}}", "/limits/bad_rows", BF_INVALID},
         {"{\"pace\":{\"slices\":0}}", "/pace/slices", BF_INVALID},
         {"{\"pace\":{\"nice\":1,\"nice\":2}}", NULL, BF_NOT_JSON},
         {"", NULL, BF_NOT_JSON},

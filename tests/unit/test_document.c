@@ -245,7 +245,7 @@ static void everything_wrong_is_said_at_once(void **state)
     (void)state;
     struct bf_document *document;
     const char *json = "{\"name\":\"-\",\"set\":{\"a/b~c\":7},\"pace\":{\"batch_rows\":{\"max\":0},\"slices\":17},"
-                       "\"limits\":{\"bad_rows\":4},\"wehre\":\"x\"}";
+                       "\"limits\":{\"bad_rows\":-4},\"wehre\":\"x\"}";
     assert_int_equal(parse_bytes(json, strlen(json), NULL, &document), BF_INVALID);
     static const char *const pointers[] = {"/target", "/table", "/name", "/set/a~1b~0c",
                                            "/pace/batch_rows/max", "/pace/slices", "/limits/bad_rows", "/wehre"};
@@ -256,8 +256,7 @@ static void everything_wrong_is_said_at_once(void **state)
             k++;
         if (k == complaints.count)
             fail_msg("no complaint at %s", pointers[i]);
-        assert_int_equal(complaints.list[k].code,
-                         strcmp(pointers[i], "/limits/bad_rows") == 0 ? BF_UNSUPPORTED : BF_INVALID);
+        assert_int_equal(complaints.list[k].code, BF_INVALID);
     }
     assert_non_null(strstr(error.text, "(and 7 more)"));
 }
@@ -283,20 +282,6 @@ static void complaints_are_kept_up_to_a_number(void **state)
     bf_complain(&complaints, BF_INVALID, "/b", "%d", 7);
     assert_int_equal(bf_complaints_code(&complaints), BF_INVALID);
     assert_string_equal(complaints.list[1].detail, "7");
-}
-
-static void what_is_not_built_is_refused_by_name(void **state)
-{
-    (void)state;
-    static const char *const limits[] = {"bad_rows"};
-    static const char *const values[] = {"null", "1", "\"x\"", "[]", "{}"};
-    for (size_t v = 0; v < BF_COUNT(values); v++) {
-        for (size_t i = 0; i < BF_COUNT(limits); i++) {
-            BF_AUTO_STRING char *field = bf_format("\"limits\":{\"%s\":%s}", limits[i], values[v]);
-            BF_AUTO_STRING char *pointer = bf_format("/limits/%s", limits[i]);
-            unsupported(field, pointer);
-        }
-    }
 }
 
 static void unknown_fields_come_with_a_guess(void **state)
@@ -388,7 +373,6 @@ int main(void)
         cmocka_unit_test(a_document_is_an_object),
         cmocka_unit_test(everything_wrong_is_said_at_once),
         cmocka_unit_test(complaints_are_kept_up_to_a_number),
-        cmocka_unit_test(what_is_not_built_is_refused_by_name),
         cmocka_unit_test(unknown_fields_come_with_a_guess),
         cmocka_unit_test(nothing_is_irreversible_by_silence),
         cmocka_unit_test(an_inverse_is_a_document_of_its_own),

@@ -7,11 +7,39 @@
 #include "allocate.h"
 #include "ledger.h"
 #include "rules.h"
+#include "share.h"
 
 static struct bf_document *document_of(const char *fields)
 {
     BF_AUTO_STRING char *json = bf_format("{" SMALLEST ",%s}", fields);
     return parse_good(json);
+}
+
+static void bad_rows(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"\"1\"", "\"0%\"", "\"100%\"", "\"1.5e1%\"", "\".5%\"", "\"5. %\"", "\"-1%\"", "\"0.00000001%\"",
+                                        "-1", "1.5", "null", "true"};
+    static const struct {
+        const char *value, *text;
+        int64_t of, rows;
+    } right[] = {{"0", "0", 1000, 0}, {"7", "7", 3, 7}, {"\"0.1%\"", "0.1%", 10000000, 10000}, {"\"99.9999999%\"", "99.9999999%", 1000, 999},
+                 {"\"0.0000001%\"", "1e-07%", 1000000000, 1}, {"\"50%\"", "50%", 3, 1}};
+    struct bf_document *document = document_of("\"again\":false");
+    assert_int_equal(document->limits.bad_rows, 0);
+    bf_document_free(document);
+    for (size_t i = 0; i < BF_COUNT(right); i++) {
+        char text[BF_SHARE_TEXT];
+        BF_AUTO_STRING char *field = bf_format("\"limits\":{\"bad_rows\":%s}", right[i].value);
+        document = document_of(field);
+        assert_int_equal(bf_count_or_share(document->limits.bad_rows, right[i].of), right[i].rows);
+        assert_string_equal(bf_share_format(document->limits.bad_rows, text), right[i].text);
+        bf_document_free(document);
+    }
+    for (size_t i = 0; i < BF_COUNT(wrong); i++) {
+        BF_AUTO_STRING char *field = bf_format("\"limits\":{\"bad_rows\":%s}", wrong[i]);
+        invalid(field, "/limits/bad_rows", "must be");
+    }
 }
 
 static void limits_and_caps(void **state)
@@ -201,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_and_caps),
         cmocka_unit_test(windows),
+        cmocka_unit_test(bad_rows),
         cmocka_unit_test(own_signals),
         cmocka_unit_test(targets_and_changes),
         cmocka_unit_test(the_ledger_keeps_the_most_of_it),

@@ -13,7 +13,7 @@ static void what_is_kept_comes_back(void **state)
 {
     (void)state;
     struct bf_slice first = {.through = (char[]){"[\"a\\\"\",\"7\"]"}, .rows_scanned = 1, .rows_changed = 2,
-                             .rows_set_aside = 3, .batches = INT64_C(1) << 60, .epoch = 5, .done = true};
+                             .rows_set_aside = 3, .rows_bad = 8, .batches = INT64_C(1) << 60, .epoch = 5, .done = true};
     struct bf_slice second = {.after = first.through, .position = (char[]){"[\"b\",\"8\"]"}, .epoch = 6};
     const struct bf_slice *const slices[] = {&first, &second};
     struct bf_slice got[BF_SLICES_MAX] = {0};
@@ -28,6 +28,7 @@ static void what_is_kept_comes_back(void **state)
     assert_int_equal(got[0].rows_scanned, 1);
     assert_int_equal(got[0].rows_changed, 2);
     assert_int_equal(got[0].rows_set_aside, 3);
+    assert_int_equal(got[0].rows_bad, 8);
     assert_true(got[0].batches == first.batches);
     assert_int_equal(got[0].epoch, 5);
     assert_int_equal(got[1].epoch, 6);

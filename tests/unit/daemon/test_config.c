@@ -125,7 +125,7 @@ static const struct {
     {"[target shop]\nreplicas = mysql://u@db2?ssl-mode=maybe\nprimary = mysql://u@db1/shop\n", 2, "ssl-mode is one of"},
     {"[target shop]\nreplicas = postgresql://u@db2/shop\nprimary = mysql://u@db1/shop\n", 2, "of another engine"},
     {TARGET "two_person = none\n", 3, "not built yet"},
-    {TARGET "limits.bad_rows = 5\n", 3, "not built yet"},
+    {TARGET "limits.bad_rows = -5\n", 3, "must be from 0"},
     {TARGET "ceiling.active_sessions = null\n", 3, "no ceiling"},
     /* defaults and ceilings: by the tables of the document */
     {TARGET "limits.lock_timeout = 1\n", 3, "must be a duration"},

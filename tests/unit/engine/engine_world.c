@@ -256,7 +256,7 @@ const char *world_job(struct test_world *world, const char *name, const char *ta
     struct bf_error error = {0};
     bool back = world->journal && (state == BF_STATE_ROLLING_BACK || state == BF_STATE_ROLLED_BACK);
     struct bf_record record = {.state = state, .created_at = world->unix_time, .updated_at = world->unix_time,
-                               .started = world->journal, .direction = back ? BF_DIRECTION_BACK : BF_DIRECTION_FORWARD};
+                               .started = world->journal, .progress.rows_bad = world->rows_bad, .direction = back ? BF_DIRECTION_BACK : BF_DIRECTION_FORWARD};
     char *json BF_AUTO_STRING = bf_format("{\"name\":\"%s\",\"target\":\"%s\",\"table\":\"%s\",\"set\":{\"n\":\"1\"},"
                                           "\"undo\":\"%s\"%s}", name, target, name, world->journal ? "journal" : "none", more);
     snprintf(record.id, sizeof record.id, "01JD00000000000000000000%02d", world->job_count);

@@ -38,6 +38,7 @@ struct test_world {
     bool server_refuses;               /* ... or is turned away */
     const char *position;              /* what the server says of a checkpoint; NULL: there is none */
     int connects, cancels;
+    int64_t rows_bad;                  /* of jobs that are made from now on */
     bool journal;                      /* jobs that are made from now on have begun, and a way back */
     bool counting;                     /* a flight that counts rows is under way */
     struct stored jobs[JOBS_MAX];      /* what the store holds */

@@ -15,26 +15,27 @@ struct cell {
 #define NO {409, BF_STATE_COUNT}
 #define TO(state) {202, BF_STATE_##state}
 #define CHANGED {200, BF_STATE_COUNT}
-#define WANTED {202, BF_STATE_COUNT} /* it goes there when it has stopped */
+#define WANTED {202, BF_STATE_COUNT} /* it takes effect later */
 
 static const struct {
     enum bf_state state;
-    struct cell cells[BF_ORDER_COUNT]; /* in the order of BF_ORDERS: approve, resume, pause, abort, rollback (of a job that has a way back), tune */
+    struct cell cells[BF_ORDER_COUNT]; /* in the order of BF_ORDERS: approve, resume, pause, abort, rollback (of a job that has a way back),
+                                         * tune, retry_bad_rows (of one that has some) */
 } table[] = {
-    {BF_STATE_PLANNING, {NO, NO, NO, TO(ABORTED), NO, NO}},
-    {BF_STATE_AWAITING_APPROVAL, {TO(QUEUED), NO, NO, TO(ABORTED), NO, NO}},
-    {BF_STATE_QUEUED, {SAME, SAME, TO(PAUSED), TO(ABORTED), TO(ABORTED), CHANGED}},
-    {BF_STATE_RUNNING, {SAME, SAME, TO(PAUSING), TO(ABORTING), TO(ABORTING), CHANGED}},
-    {BF_STATE_VERIFYING, {SAME, SAME, TO(PAUSING), TO(ABORTING), TO(ABORTING), CHANGED}},
-    {BF_STATE_PAUSING, {NO, NO, SAME, TO(ABORTING), TO(ABORTING), CHANGED}},
-    {BF_STATE_PAUSED, {NO, TO(QUEUED), SAME, TO(ABORTING), TO(ABORTING), CHANGED}},
-    {BF_STATE_ABORTING, {NO, NO, NO, SAME, WANTED, NO}},
-    {BF_STATE_ABORTED, {NO, NO, NO, SAME, TO(QUEUED), NO}},
-    {BF_STATE_COMPLETED, {NO, NO, NO, NO, TO(QUEUED), NO}},
-    {BF_STATE_FAILED, {NO, TO(QUEUED), NO, NO, TO(QUEUED), NO}},
-    {BF_STATE_REFUSED, {NO, NO, NO, NO, NO, NO}},
-    {BF_STATE_ROLLING_BACK, {NO, SAME, TO(PAUSING), TO(ABORTING), SAME, CHANGED}},
-    {BF_STATE_ROLLED_BACK, {NO, NO, NO, NO, SAME, NO}},
+    {BF_STATE_PLANNING, {NO, NO, NO, TO(ABORTED), NO, NO, NO}},
+    {BF_STATE_AWAITING_APPROVAL, {TO(QUEUED), NO, NO, TO(ABORTED), NO, NO, NO}},
+    {BF_STATE_QUEUED, {SAME, SAME, TO(PAUSED), TO(ABORTED), TO(ABORTED), CHANGED, WANTED}},
+    {BF_STATE_RUNNING, {SAME, SAME, TO(PAUSING), TO(ABORTING), TO(ABORTING), CHANGED, WANTED}},
+    {BF_STATE_VERIFYING, {SAME, SAME, TO(PAUSING), TO(ABORTING), TO(ABORTING), CHANGED, NO}},
+    {BF_STATE_PAUSING, {NO, NO, SAME, TO(ABORTING), TO(ABORTING), CHANGED, NO}},
+    {BF_STATE_PAUSED, {NO, TO(QUEUED), SAME, TO(ABORTING), TO(ABORTING), CHANGED, WANTED}},
+    {BF_STATE_ABORTING, {NO, NO, NO, SAME, WANTED, NO, NO}},
+    {BF_STATE_ABORTED, {NO, NO, NO, SAME, TO(QUEUED), NO, NO}},
+    {BF_STATE_COMPLETED, {NO, NO, NO, NO, TO(QUEUED), NO, TO(QUEUED)}},
+    {BF_STATE_FAILED, {NO, TO(QUEUED), NO, NO, TO(QUEUED), NO, TO(QUEUED)}},
+    {BF_STATE_REFUSED, {NO, NO, NO, NO, NO, NO, NO}},
+    {BF_STATE_ROLLING_BACK, {NO, SAME, TO(PAUSING), TO(ABORTING), SAME, CHANGED, NO}},
+    {BF_STATE_ROLLED_BACK, {NO, NO, NO, NO, SAME, NO, NO}},
 };
 
 static int status_of(const struct heard *heard, enum bf_order what)
@@ -66,6 +67,7 @@ static void try_cell(enum bf_state state, enum bf_order what, const struct cell 
     struct test_world *world = world_new();
     struct heard heard = {0};
     world->journal = what == BF_ORDER_ROLLBACK;
+    world->rows_bad = what == BF_ORDER_RETRY;
     world_job(world, "job", "shop", state, "");
     world->server_silent = true;
     world_start(world);

@@ -18,14 +18,29 @@ void bf_engine_conflicts(struct bf_engine *engine, const char *job_id, const str
 {
     (void)engine;
     static const struct bf_conflict list[] = {
-        {{2, 17, 0, 4}, "[\"7\",\"b\"]", "changed", "2026-11-21T02:40:00.000Z"},
-        {{2, 18, 1, 1}, "[\"9\",\"\"]", "deleted", "2026-11-21T02:40:00.000Z"},
+        {{2, 17, 0, 4}, "[\"7\",\"b\"]", "changed", NULL, NULL, "2026-11-21T02:40:00.000Z"},
+        {{2, 18, 1, 1}, "[\"9\",\"\"]", "deleted", NULL, NULL, "2026-11-21T02:40:00.000Z"},
     };
     int length = snprintf(fake_undo, sizeof fake_undo, "conflicts %s limit %lld", job_id, (long long)limit);
     if (after)
         snprintf(fake_undo + length, sizeof fake_undo - (size_t)length, " after %lld %lld %lld %lld", (long long)after->slice,
                  (long long)after->seq, (long long)after->part, (long long)after->place);
     answered(argument, &(struct bf_undo_answer){.code = BF_OK, .text = "", .list = list, .count = 2, .more = !after});
+}
+
+void bf_engine_bad_rows(struct bf_engine *engine, const char *job_id, const struct bf_conflict_place *after, int64_t limit,
+                        bf_undo_answered *answered, void *argument)
+{
+    (void)engine;
+    static const struct bf_conflict list[] = {
+        {{.slice = 0, .seq = 17}, "[\"7\",\"b\"]", NULL, "value too long", "22001", "2026-11-21T02:40:00.000Z"},
+        {{.slice = 2, .seq = 3}, "[\"9\",\"\"]", NULL, "no such parent", "23503", "2026-11-21T02:40:00.000Z"},
+    };
+    int length = snprintf(fake_undo, sizeof fake_undo, "bad rows %s limit %lld", job_id, (long long)limit);
+    if (after)
+        snprintf(fake_undo + length, sizeof fake_undo - (size_t)length, " after %lld %lld", (long long)after->slice,
+                 (long long)after->seq);
+    answered(argument, &(struct bf_undo_answer){.code = fake.outcome.code, .text = "canned words", .list = list, .count = 2, .more = !after});
 }
 
 void bf_engine_forget(struct bf_engine *engine, const char *job_id, const char *confirm, const char *actor, bf_ordered *done,

@@ -42,6 +42,27 @@ static void conflicts_are_paged(void **state)
     }
 }
 
+static void bad_rows_are_paged(void **state)
+{
+    (void)state;
+    struct reply reply = ask(&server, "GET", "/v1/jobs/" FAKE_COMPLETED "/bad-rows?limit=2", "", NULL);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(fake_undo, "bad rows " FAKE_COMPLETED " limit 2");
+    const json_t *row = json_array_get(json_object_get(reply.json, "bad_rows"), 0);
+    assert_string_equal(json_string_value(json_object_get(row, "error")), "value too long");
+    assert_string_equal(json_string_value(json_object_get(row, "sqlstate")), "22001");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(row, "key"), 1)), "b");
+    assert_string_equal(json_string_value(json_object_get(reply.json, "next")), "2.3");
+    reply_clear(&reply);
+    reply = ask(&server, "GET", "/v1/jobs/" FAKE_COMPLETED "/bad-rows?after=2.3", "", NULL);
+    assert_string_equal(fake_undo, "bad rows " FAKE_COMPLETED " limit 100 after 2 3");
+    assert_true(json_is_null(json_object_get(reply.json, "next")));
+    reply_clear(&reply);
+    reply = ask(&server, "GET", "/v1/jobs/" FAKE_COMPLETED "/bad-rows?after=2.x", "", NULL);
+    assert_int_equal(reply.status, 400);
+    reply_clear(&reply);
+}
+
 static void forget_passes_the_confirmation_on(void **state)
 {
     (void)state;
@@ -59,6 +80,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_dry_run_orders_nothing, begin, end),
         cmocka_unit_test_setup_teardown(conflicts_are_paged, begin, end),
+        cmocka_unit_test_setup_teardown(bad_rows_are_paged, begin, end),
         cmocka_unit_test_setup_teardown(forget_passes_the_confirmation_on, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

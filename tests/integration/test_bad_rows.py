@@ -1,0 +1,177 @@
+"""Rows that the server refuses to change: found one by one, put into quarantine in the transaction that changes those around them,
+listed, tried once more after a repair. Every other row is changed exactly once."""
+import re
+
+import pytest
+
+from lab.daemon import Client, document, pace
+from lab.engines import ENGINES
+from lab.wait import until
+
+pytestmark = pytest.mark.engines(*ENGINES)
+
+STATES = {"postgresql": "23514", "mariadb": "23000", "mysql": "HY000"}  # what each says of a CHECK constraint
+ROWS = 400
+
+
+def make_table(database, poison, rows=ROWS):
+    """A row at 999 cannot become 1000."""
+    database.execute("CREATE TABLE counted (id bigint PRIMARY KEY, n integer NOT NULL, CHECK (n < 1000))")
+    database.number_rows("INSERT INTO counted (id, n) SELECT i, 0 FROM numbers", rows)
+    set_poison(database, poison, 999)
+    database.analyze("counted")
+
+
+def set_poison(database, keys, n):
+    if keys:
+        database.execute(f"UPDATE counted SET n = {n} WHERE id IN ({', '.join(map(str, keys))})")
+
+
+def job_document(database, bad_rows, rows_a_batch=40, **more):
+    return document(database.table("counted"), {"n": "n + 1"}, limits={"bad_rows": bad_rows}, pace=pace(rows_a_batch), **more)
+
+
+def changed(database):
+    return {key for (key,) in database.rows("SELECT id FROM counted WHERE n IN (1, 1000)")}
+
+
+def check(database, poison, rows=ROWS):
+    assert dict(database.rows("SELECT n, count(*) FROM counted GROUP BY n")) == {1: rows - len(poison), **({999: len(poison)} if poison else {})}
+    assert {key for (key,) in database.rows("SELECT id FROM counted WHERE n = 999")} == set(poison)
+
+
+def listed(daemon, job, limit=100):
+    found, after = [], None
+    while True:
+        page = daemon.get(f"/v1/jobs/{job['id']}/bad-rows?limit={limit}{f'&after={after}' if after else ''}").json
+        found += page["bad_rows"]
+        after = page["next"]
+        if not after:
+            return found
+
+
+def keys(daemon, job):
+    return [int(row["key"][0]) for row in listed(daemon, job)]
+
+
+def failed_batches(daemon, job):
+    """Those that were taken back because of a row."""
+    found = re.search(rf'^backfilld_retries_total{{[^}}]*job="{job["name"]}"[^}}]*class="data_error"[^}}]*}} (\d+)', daemon.get("/metrics").text, re.M)
+    return int(found.group(1)) if found else 0
+
+
+def test_without_a_number_the_first_bad_row_ends_the_job_and_is_named(database, daemon, engine):
+    make_table(database, [157, 300])
+    job = daemon.submit(job_document(database, 0))
+    failed = daemon.wait(job, "failed")
+    assert failed["reason"]["code"] == "data_error"
+    assert 'row ["157"] of' in failed["reason"]["text"] and STATES[engine] in failed["reason"]["text"]
+    assert changed(database) == set(range(1, 157)) and failed["progress"]["rows_bad"] == 0
+    # repaired, it goes on with that very row
+    set_poison(database, [157, 300], 0)
+    daemon.resume(job)
+    done = daemon.wait(job, "completed")
+    assert done["progress"]["rows_changed"] == ROWS
+    check(database, [])
+
+
+def test_every_other_row_is_changed_and_the_bad_ones_are_listed(database, daemon, engine, build):
+    whole_batch = list(range(121, 161))
+    poison = [1, 2, 77] + whole_batch + [299, 301, 303, ROWS]
+    make_table(database, poison)
+    job = daemon.submit(job_document(database, len(poison)))
+    done = daemon.wait(job, "completed")
+    check(database, poison)
+    assert done["progress"]["rows_bad"] == len(poison) and done["progress"]["rows_changed"] == ROWS - len(poison)
+    assert done["progress"]["rows_scanned"] == ROWS and done["reason"] is None
+    rows = listed(daemon, job, limit=7)
+    assert [int(row["key"][0]) for row in rows] == poison
+    assert {row["sqlstate"] for row in rows} == {STATES[engine]} and all("counted" in row["error"] for row in rows)
+    # a cluster, however large, costs one failed batch; those next to each other are one
+    assert failed_batches(daemon, job) <= 5
+    client = Client(build, daemon.url)
+    assert f"{len(poison)} not changed" in client("show", job["name"], code=0).stdout
+    assert len(client("bad-rows", job["name"], code=0).stdout.splitlines()) == len(poison)
+    said = [event["text"] for event in daemon.events(job) if event["type"] == "bad_row"]
+    assert said and any('["400"]' in text and STATES[engine] in text for text in said)
+
+
+def test_one_more_than_may_be_fails_the_job(database, daemon):
+    make_table(database, [10, 11, 200])
+    job = daemon.submit(job_document(database, 2))
+    failed = daemon.wait(job, "failed")
+    assert 'row ["200"]' in failed["reason"]["text"] and "bad_rows allows 2" in failed["reason"]["text"]
+    assert failed["progress"]["rows_bad"] == 2 and keys(daemon, job) == [10, 11]
+    assert changed(database) == set(range(1, 200)) - {10, 11}
+    # a person allows more: it goes on
+    answer = daemon.request("PATCH", f"/v1/jobs/{job['id']}", {"limits": {"bad_rows": "1%"}})
+    assert answer.status == 409  # (a failed job's limits are as they were)
+    clone = daemon.submit(job_document(database, "0.75%", name="again", again=True))
+    daemon.wait(clone, "completed")
+    assert keys(daemon, clone) == [10, 11, 200]  # three of four hundred
+
+
+def test_they_are_tried_once_more_after_a_repair(database, daemon, build):
+    poison = [5, 6, 7, 390]
+    make_table(database, poison)
+    job = daemon.submit(job_document(database, 10))
+    daemon.wait(job, "completed")
+    set_poison(database, [6, 390], 0)
+    client = Client(build, daemon.url)
+    assert client("retry-bad-rows", job["name"], "--reason", "repaired", code=0).stdout.startswith(job["name"])
+    done = daemon.wait(job, "completed")
+    until(lambda: daemon.job(job)["progress"]["rows_bad"] == 2, 20, "what was repaired is done")
+    done = daemon.wait(job, "completed")
+    assert sorted(keys(daemon, job)) == [5, 7] and done["progress"]["rows_changed"] == ROWS - 2
+    check(database, [5, 7])
+    set_poison(database, [5, 7], 0)
+    daemon.order(job, "retry-bad-rows")
+    until(lambda: (seen := daemon.job(job))["state"] == "completed" and seen["progress"]["rows_bad"] == 0, 20, "all are done")
+    check(database, [])
+    answer = daemon.post(f"/v1/jobs/{job['id']}/retry-bad-rows")
+    assert answer.status == 200 and listed(daemon, job) == []
+
+
+def test_a_rollback_has_nothing_to_do_with_them(database, daemon):
+    poison = [5, 6, 201]
+    make_table(database, poison)
+    job = daemon.submit(job_document(database, 10, undo="journal"))
+    done = daemon.wait(job, "completed")
+    check(database, poison)
+    assert done["undo"]["rows"] == ROWS - 3
+    set_poison(database, [6], 0)
+    daemon.order(job, "retry-bad-rows")
+    until(lambda: (seen := daemon.job(job))["state"] == "completed" and seen["progress"]["rows_bad"] == 2, 30, "one is done")
+    daemon.order(job, "rollback", {"reason": "a test"})
+    back = daemon.wait(job, "rolled_back")
+    assert back["rollback"]["rows_restored"] == ROWS - 2 and back["rollback"]["conflicts"] == 0
+    assert dict(database.rows("SELECT n, count(*) FROM counted GROUP BY n")) == {0: ROWS - 2, 999: 2}
+    assert sorted(keys(daemon, job)) == [5, 201] and daemon.post(f"/v1/jobs/{job['id']}/retry-bad-rows").status == 409
+
+
+def test_killed_while_they_are_looked_for(database, make_daemon):
+    """Many clusters, so that every kill comes among tries."""
+    rows = ROWS // 2
+    poison = [key for key in range(1, rows + 1) if key % 10 in (3, 4, 7)]
+    make_table(database, poison, rows)
+    daemon = make_daemon(database)
+    job = daemon.submit(job_document(database, ROWS))
+    for bad in (20, 45):
+        until(lambda: daemon.job(job)["progress"]["rows_bad"] >= bad or daemon.job(job)["state"] != "running", 30, "some are found", every=0.001)
+        daemon.kill9()
+        daemon.start()
+    done = daemon.wait(job, "completed")
+    check(database, poison, rows)
+    assert keys(daemon, job) == poison and done["progress"]["rows_bad"] == len(poison)
+
+
+def test_slices_and_a_canary(database, daemon):
+    poison = [3, 50, 51, 200, 201, 399]
+    make_table(database, poison)
+    job = daemon.submit({**job_document(database, 6, canary={"rows": 30}), "pace": {**pace(20), "slices": 3}})
+    daemon.wait(job, "paused")
+    assert keys(daemon, job) == [3]
+    daemon.resume(job)
+    daemon.wait(job, "completed")
+    check(database, poison)
+    assert sorted(keys(daemon, job)) == poison
