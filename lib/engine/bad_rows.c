@@ -65,7 +65,7 @@ void bf_bad_rows_counted(struct bf_walk *walk)
     const struct bf_answer *bad = bf_walk_answer_to(walk, BF_STATEMENT_COUNT_BAD);
     if (aside)
         bf_walk_count(walk, 0, 0, 0, bf_answer_number(aside, 0, 0) - walk->part.rows_set_aside);
-    if (bad)
+    if (bad && walk->job->record.direction == BF_DIRECTION_FORWARD) /* back: what was counted stays as it was seen last */
         bf_bad_rows_count(walk, bf_answer_number(bad, 0, 0) - walk->part.rows_bad);
     walk->retried = bf_walk_answer_to(walk, BF_STATEMENT_RETRY_BAD) != NULL;
 }

@@ -285,6 +285,27 @@ def test_no_way_back_is_said(page, daemon, database):
     assert page.text(".orders button") == ""
 
 
+def test_bad_rows_are_listed_and_tried_again(page, daemon, database):
+    keyed(database)
+    database.execute("ALTER TABLE things ADD CONSTRAINT small CHECK (n NOT IN (1001, 1003))")
+    job = daemon.submit(document("things", {"n": "n + 1000"}, name="first", pace=pace(100), limits={"bad_rows": 5}))
+    daemon.wait(job, "completed")
+    page.open(daemon, "#/jobs/first")
+    page.wait(".numbers", "2 bad")
+    page.wait("section[aria-label='Bad rows']", HOSTILE)
+    assert len(page.find("section[aria-label='Bad rows'] tbody tr")) == 2
+    assert 'violates check constraint "small" (23514)' in " ".join(page.text("section[aria-label='Bad rows']").split())
+    assert page.driver.execute_script("return [document.querySelectorAll('main img, main script').length, window.hacked ?? 0]") == [0, 0]
+    database.execute("ALTER TABLE things DROP CONSTRAINT small")
+    page.press("Try the bad rows of first again")
+    page.wait("dialog", "2 rows in quarantine are tried once more by first: it is queued for that.")
+    page.type("the constraint is gone", KEYS.ENTER)
+    until(lambda: page.text("section[aria-label='Bad rows']") == "", 20, "they have left the quarantine")
+    page.wait(".numbers", "400 rows changed")
+    page.wait(".events", "the constraint is gone")
+    assert daemon.wait(job, "completed")["progress"]["rows_bad"] == 0
+
+
 def luminance(colour):
     parts = [int(colour[at:at + len(colour) // 3], 16) / (255 if len(colour) == 6 else 15) for at in range(0, len(colour), len(colour) // 3)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)

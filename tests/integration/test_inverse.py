@@ -128,6 +128,24 @@ def test_where_says_what_it_is_for_and_remaining_spares_what_is_not_done(databas
     assert back["rollback"]["rows_restored"] == 360
 
 
+def test_rows_that_are_refused_forward_and_back(database, daemon):
+    """What went into quarantine on the way forward was not changed: it is spared. What the server refuses on the way back fails
+    that, and another rollback goes on from there."""
+    make_things(database)
+    before = numbers(database)
+    database.execute("ALTER TABLE things ADD CONSTRAINT small CHECK (n <> 31)")
+    job = daemon.submit(job_document(database, limits={"bad_rows": 3}))
+    assert daemon.wait(job, "completed")["progress"]["rows_bad"] == 1
+    database.execute("ALTER TABLE things ADD CONSTRAINT also CHECK (n <> 1500)")
+    daemon.order(job, "rollback")
+    assert daemon.wait(job, "failed")["reason"]["code"] == "data_error"
+    done = {key for key, n in numbers(database).items() if n == before[key]}
+    assert done == set(range(1, max(done) + 1)) and 100 < max(done) < 150
+    database.execute("ALTER TABLE things DROP CONSTRAINT also")
+    back = roll_back(daemon, job)
+    assert numbers(database) == before and back["rollback"]["rows_restored"] == 399 and back["progress"]["rows_bad"] == 1
+
+
 def plan(daemon, document_):
     answer = daemon.post("/v1/jobs?dry_run=true", document_)
     assert answer.status == 200, answer.text
