@@ -48,8 +48,8 @@ struct bf_table *bf_walk_describe(const struct bf_walk *walk, struct bf_complain
         written->definition = table->definition;
         table->definition = definition;
         inverse->started_at = document->started_at;
-        free(inverse->spared);
-        inverse->spared = dialect->spared(walk->job->record.id, written);
+        free(inverse->spared); /* with `remaining` the rows say it themselves: one refused in a pass may be done in the next */
+        inverse->spared = inverse->unless ? NULL : dialect->spared(walk->job->record.id, written);
     }
     bf_table_free(table);
     return written;

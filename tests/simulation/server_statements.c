@@ -220,8 +220,11 @@ static enum sim_result fence(struct sim_server_session *session, const struct bf
 
 bool sim_row_matches(const struct sim_server *server, const struct sim_row *row)
 {
+    bool passed_over = row->aside > 0 || row->bad > 0;
+    if (sim_inverts(server) && server->sim->has_remaining)
+        return row->visible && row->match && row->n > 0;
     if (sim_inverts(server))
-        return row->visible && row->match && ((row->aside == 0 && row->bad == 0) || server->sim->sabotage == SABOTAGE_SPARE_NOTHING) && (!server->sim->has_remaining || row->n > 0);
+        return row->visible && row->match && (!passed_over || server->sim->sabotage == SABOTAGE_SPARE_NOTHING);
     return row->visible && row->match && (!server->sim->has_remaining || row->n == 0);
 }
 
