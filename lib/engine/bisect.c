@@ -32,7 +32,7 @@ static void set_range(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
     bisect->on = true;
-    bisect->follows = false;
+    bisect->follows = bisect->careful = false;
     bisect->last = walk->next.last;
     bisect->left = walk->next.rows > 0 ? walk->next.rows : 1;
     bf_key_set(&bisect->end, &walk->next.high);
@@ -90,11 +90,10 @@ static void send(struct bf_walk *walk, enum bf_bisect_step step)
     bf_walk_send(walk, BF_PHASE_BISECTING);
 }
 
-/* Where a try of so many rows ends: it, or the end of the range. */
+/* Where a try of so many rows ends; where that is not before the end of the range, this is asked about by itself. */
 static void add_next(struct bf_walk *walk, const struct bf_key *low, int64_t rows)
 {
     bf_walk_add_boundary(walk, low, &walk->bisect.end, rows);
-    bf_walk_add_split(walk, low, &walk->bisect.end);
 }
 
 /* What became of the try before: it is taken back, or stays. */
@@ -129,25 +128,38 @@ static void send_ask(struct bf_walk *walk)
     send(walk, BF_BISECT_ASKED);
 }
 
+static void send_ask_end(struct bf_walk *walk)
+{
+    begin_flight(walk);
+    bf_walk_add_split(walk, &walk->bisect.low, &walk->bisect.end);
+    send(walk, BF_BISECT_ASKED);
+}
+
+/* Of one row alone the fence stands before the savepoint: the row is passed, whether it is changed or put into quarantine. Behind a
+ * row that was refused the next one is likely to be refused, too: then nothing is asked ahead. */
 static void send_try(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
-    enum bf_form form = walk->statements->set_aside[0][0] ? BF_FORM_CAREFUL : BF_FORM_QUICK;
+    enum bf_form form = bisect->careful ? BF_FORM_CAREFUL : BF_FORM_QUICK;
     struct bf_mark_at at = mark(walk, bisect->rows);
+    bool alone = bisect->want == 1;
     begin_flight(walk);
     if (!bisect->open)
         bf_walk_add(walk, BF_STATEMENT_BEGIN);
-    if (!bisect->saved) /* in a group of its own: where a group that begins a transaction fails, all of it is taken back */
-        bf_walk_add(walk, BF_STATEMENT_SAVEPOINT)->new_group = !bisect->open;
-    bf_walk_add_fence(walk, &at, bf_walk_lock_wait(walk, form));
+    size_t first = walk->flight.count;
+    if (alone)
+        bf_walk_add_fence(walk, &at, bf_walk_lock_wait(walk, form));
+    bf_walk_add(walk, BF_STATEMENT_SAVEPOINT);
+    if (!alone)
+        bf_walk_add_fence(walk, &at, bf_walk_lock_wait(walk, form));
+    walk->flight.steps[first].new_group = !bisect->open; /* where a group that begins a transaction fails, all of it is taken back */
     bf_walk_add_change(walk, &(struct bf_legs){.low = &bisect->low, .high = &bisect->high, .split = bisect->split,
                                                .seq = bisect->seq + 1}, form);
     if (walk->statements->text[BF_STATEMENT_CONSTRAINTS])
         bf_walk_add(walk, BF_STATEMENT_CONSTRAINTS);
     bf_walk_add(walk, BF_STATEMENT_RELEASE);
-    if (!bisect->whole)
+    if (!bisect->whole && !bisect->follows)
         add_next(walk, &bisect->high, want_behind(walk, bisect->rows));
-    walk->locks.form = BF_FORM_CAREFUL; /* there is none that is more careful */
     bisect->open = bisect->saved = true;
     send(walk, BF_BISECT_TRIED);
 }
@@ -155,9 +167,7 @@ static void send_try(struct bf_walk *walk)
 static void send_keep(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
-    struct bf_mark_at at = mark(walk, 1);
     begin_flight(walk);
-    bf_walk_add_fence(walk, &at, bf_walk_lock_wait(walk, BF_FORM_CAREFUL));
     size_t first = walk->flight.count;
     bf_walk_add_legs(walk, BF_STATEMENT_QUARANTINE, walk->statements->quarantine[bisect->split],
                      &(struct bf_legs){.low = &bisect->low, .high = &bisect->high, .split = bisect->split, .seq = bisect->seq + 1});
@@ -215,13 +225,25 @@ static void rest(struct bf_walk *walk, bool over)
 static void try_next(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
-    const struct bf_answer *boundary = last_answer(walk, BF_STATEMENT_BOUNDARY), *split = last_answer(walk, BF_STATEMENT_SPLIT);
+    const struct bf_answer *boundary = bf_walk_answer_to(walk, BF_STATEMENT_BOUNDARY);
+    const struct bf_answer *split = bf_walk_answer_to(walk, BF_STATEMENT_SPLIT);
     size_t keys = walk->table->key_count;
-    if (bf_answer_true(split, 0, 1)) { /* what is to be done was done: a lost session of ours came that far */
-        rest(walk, true);
+    if (!boundary && !split) {
+        send_ask(walk);
         return;
     }
-    bisect->whole = boundary->rows == 0 || bf_answer_true(boundary, 0, keys + 1);
+    bisect->whole = split || boundary->rows == 0 || bf_answer_true(boundary, 0, keys + 1);
+    if (bisect->whole && !split) {
+        send_ask_end(walk);
+        return;
+    }
+    if (split && bf_answer_true(split, 0, 1)) { /* what is to be done was done: a lost session of ours came that far */
+        if (bisect->open)
+            send_settle(walk);
+        else
+            rest(walk, true);
+        return;
+    }
     bisect->split = (int)bf_answer_number(bisect->whole ? split : boundary, 0, bisect->whole ? 0 : keys);
     bisect->rows = !bisect->whole || bisect->want < bisect->left ? bisect->want : bisect->left > 0 ? bisect->left : 1;
     if (bisect->whole)
@@ -272,7 +294,6 @@ static void refused(struct bf_walk *walk, const struct bf_answer *answer)
 {
     struct bf_bisect *bisect = &walk->bisect;
     bisect->failed = true;
-    bisect->tries++;
     bf_bisect_remember(bisect, answer);
     if (bisect->want == 1) {
         send_keep(walk);
@@ -320,6 +341,7 @@ static void kept(struct bf_walk *walk)
         }
     if (rows > 1) {
         bisect->failed = true;
+        bisect->seq++; /* its fence stays */
         send_ask(walk);
         return;
     }
@@ -327,6 +349,7 @@ static void kept(struct bf_walk *walk)
     bisect->key = bf_key_json(&bisect->high, walk->table->key_count);
     if (fresh && bf_bad_rows_now(walk->job) + fresh > bf_bad_rows_allowed(walk->job)) {
         bisect->failed = bisect->full = true;
+        bisect->seq++; /* its fence stays, but for the place */
         send_settle(walk);
         return;
     }

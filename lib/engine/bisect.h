@@ -5,7 +5,7 @@
  *   BEGIN - try - try - ... - FLUSH - COMMIT
  *   a try: SAVEPOINT - FENCE - the change of (low, high] - CONSTRAINTS - RELEASE; and behind it where the next one ends
  *     -> refused, more than one row: BACK_TO, half as many
- *     -> refused, one row: BACK_TO, FENCE, QUARANTINE
+ *     -> refused, one row (of which the FENCE comes before the SAVEPOINT): BACK_TO, QUARANTINE
  *
  * Why savepoints and not a transaction for each try: nobody tells which row of a statement was refused, so to find one takes
  * as many failures as the batch can be halved, and each row of a cluster one more. As transactions of their own all of these
@@ -25,7 +25,7 @@
 #include "flight.h"
 #include "walk_key.h"
 
-enum { BF_BISECT_TRIES = 32 /* in one transaction: a server remembers 64 subtransactions cheaply */ };
+enum { BF_BISECT_TRIES = 60 /* that stay, in one transaction: a server remembers 64 subtransactions cheaply */ };
 
 struct bf_walk;
 
@@ -41,6 +41,7 @@ enum bf_bisect_step {
 struct bf_bisect {
     bool on;      /* the range through `end` is done in tries */
     bool follows; /* the range before it ended with a row that was refused: the next one begins in tries, for clusters go on */
+    bool careful; /* a try met a lock: others' rows are set aside from now on */
     bool last;    /* `end` is the end of the slice */
     struct bf_key end;
     int64_t left;     /* rows of the range that are still to be done, about */

@@ -49,6 +49,9 @@ static void passed(struct bf_walk *walk)
         bf_walk_send_one(walk, BF_STATEMENT_CANARY_DONE, BF_PHASE_ENDING_CANARY);
         break;
     default:
+        if (job->record.progress.rows_bad > 0)
+            bf_job_note(job, "bad_row", "%lld row%s in quarantine and not changed", (long long)job->record.progress.rows_bad,
+                        job->record.progress.rows_bad == 1 ? " is" : "s are");
         job->record.progress.done = true;
         walk->ending = BF_STATE_COMPLETED;
         walk->phase = BF_PHASE_READY; /* the stop releases the checkpoint */

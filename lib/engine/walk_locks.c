@@ -44,6 +44,13 @@ int64_t bf_walk_lock_wait(const struct bf_walk *walk, enum bf_form form)
 
 bool bf_walk_go_careful(struct bf_walk *walk)
 {
+    if (walk->bisect.on) {
+        if (!walk->owner || !built(walk) || walk->bisect.careful)
+            return false;
+        walk->bisect.careful = true;
+        walk->phase = BF_PHASE_READY;
+        return true;
+    }
     if (!walk->owner || !walk->have_next || walk->done || !built(walk) || walk->locks.form == BF_FORM_CAREFUL)
         return false;
     if (walk->locks.form == BF_FORM_SIFTED)

@@ -15,7 +15,7 @@ static void test_a_job_at_work(void **state)
     (void)state;
     struct bf_meter *meter = &fake.jobs[0].meter;
     *meter = (struct bf_meter){.batches = 3, .batch_time = 330000, .rows_scanned = 300, .rows_changed = 200,
-                               .rows_set_aside = 4, .yields = 6, .checkpoint_age = 1500};
+                               .rows_set_aside = 4, .rows_bad = 3, .yields = 6, .checkpoint_age = 1500};
     meter->batch_times[0] = 2; /* up to 5 ms */
     meter->batch_times[6] = 1; /* up to 500 ms */
     meter->spent[BF_ACTIVITY_SLEEPING] = 2500;
@@ -36,6 +36,7 @@ static void test_a_job_at_work(void **state)
     assert_has(&reply, "backfilld_rows_changed_total" JOB "200");
     assert_has(&reply, "backfilld_sleep_seconds_total" JOB "2.5");
     assert_has(&reply, "backfilld_rows_set_aside_total" JOB "4");
+    assert_has(&reply, "backfilld_rows_bad_total" JOB "3");
     assert_has(&reply, "backfilld_yields_total" JOB "6");
     assert_has(&reply, "backfilld_hold_seconds_total" WITH("reason=\"lock_conflict\"") "4");
     assert_has(&reply, "backfilld_retries_total" WITH("class=\"lock_conflict\"") "5");
