@@ -93,6 +93,7 @@ static void send(struct bf_walk *walk, enum bf_bisect_step step)
 /* Where a try of so many rows ends; where that is not before the end of the range, this is asked about by itself. */
 static void add_next(struct bf_walk *walk, const struct bf_key *low, int64_t rows)
 {
+    walk->bisect.asked = rows;
     bf_walk_add_boundary(walk, low, &walk->bisect.end, rows);
 }
 
@@ -136,19 +137,21 @@ static void send_ask_end(struct bf_walk *walk)
 }
 
 /* Of one row alone the fence stands before the savepoint: the row is passed, whether it is changed or put into quarantine. Behind a
- * row that was refused the next one is likely to be refused, too: then nothing is asked ahead. */
-static void send_try(struct bf_walk *walk)
+ * row that was refused the next one is likely to be refused, too: then it is asked before the savepoint where the one behind it is,
+ * so that the answer is there although the try is refused. */
+static void add_try(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
     enum bf_form form = bisect->careful ? BF_FORM_CAREFUL : BF_FORM_QUICK;
     struct bf_mark_at at = mark(walk, bisect->rows);
-    bool alone = bisect->want == 1;
-    begin_flight(walk);
-    if (!bisect->open)
-        bf_walk_add(walk, BF_STATEMENT_BEGIN);
+    bool alone = bisect->want == 1, ahead = alone && bisect->follows && !bisect->whole;
     size_t first = walk->flight.count;
     if (alone)
         bf_walk_add_fence(walk, &at, bf_walk_lock_wait(walk, form));
+    if (ahead)
+        add_next(walk, &bisect->high, 1);
+    for (size_t i = first; i < walk->flight.count; i++)
+        walk->flight.steps[i].new_group = false;
     bf_walk_add(walk, BF_STATEMENT_SAVEPOINT);
     if (!alone)
         bf_walk_add_fence(walk, &at, bf_walk_lock_wait(walk, form));
@@ -158,16 +161,23 @@ static void send_try(struct bf_walk *walk)
     if (walk->statements->text[BF_STATEMENT_CONSTRAINTS])
         bf_walk_add(walk, BF_STATEMENT_CONSTRAINTS);
     bf_walk_add(walk, BF_STATEMENT_RELEASE);
-    if (!bisect->whole && !bisect->follows)
+    if (!bisect->whole && !ahead)
         add_next(walk, &bisect->high, want_behind(walk, bisect->rows));
     bisect->open = bisect->saved = true;
+}
+
+static void send_try(struct bf_walk *walk)
+{
+    begin_flight(walk);
+    if (!walk->bisect.open)
+        bf_walk_add(walk, BF_STATEMENT_BEGIN);
+    add_try(walk);
     send(walk, BF_BISECT_TRIED);
 }
 
-static void send_keep(struct bf_walk *walk)
+static void add_quarantine(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
-    begin_flight(walk);
     size_t first = walk->flight.count;
     bf_walk_add_legs(walk, BF_STATEMENT_QUARANTINE, walk->statements->quarantine[bisect->split],
                      &(struct bf_legs){.low = &bisect->low, .high = &bisect->high, .split = bisect->split, .seq = bisect->seq + 1});
@@ -175,8 +185,16 @@ static void send_keep(struct bf_walk *walk)
         bf_step_text(&walk->flight.steps[i], bisect->error);
         bf_step_text(&walk->flight.steps[i], bisect->sqlstate);
     }
-    if (!bisect->whole)
-        add_next(walk, &bisect->high, 1);
+    free(bisect->key);
+    bisect->key = bf_key_json(&bisect->high, walk->table->key_count);
+}
+
+static void send_keep(struct bf_walk *walk)
+{
+    begin_flight(walk);
+    add_quarantine(walk);
+    if (!walk->bisect.whole)
+        add_next(walk, &walk->bisect.high, 1);
     send(walk, BF_BISECT_KEPT);
 }
 
@@ -222,13 +240,24 @@ static void rest(struct bf_walk *walk, bool over)
     walk->phase = BF_PHASE_READY;
 }
 
+static void take_high(struct bf_walk *walk, const struct bf_answer *boundary)
+{
+    struct bf_bisect *bisect = &walk->bisect;
+    size_t keys = walk->table->key_count;
+    for (size_t i = 0; i < keys; i++) {
+        free(bisect->high.text[i]);
+        bisect->high.text[i] = bf_copy_string(bf_answer_value(boundary, 0, i));
+    }
+    bisect->split = (int)bf_answer_number(boundary, 0, keys);
+}
+
 static void try_next(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
     const struct bf_answer *boundary = bf_walk_answer_to(walk, BF_STATEMENT_BOUNDARY);
     const struct bf_answer *split = bf_walk_answer_to(walk, BF_STATEMENT_SPLIT);
     size_t keys = walk->table->key_count;
-    if (!boundary && !split) {
+    if (!split && (!boundary || bisect->asked != bisect->want)) {
         send_ask(walk);
         return;
     }
@@ -244,13 +273,12 @@ static void try_next(struct bf_walk *walk)
             rest(walk, true);
         return;
     }
-    bisect->split = (int)bf_answer_number(bisect->whole ? split : boundary, 0, bisect->whole ? 0 : keys);
     bisect->rows = !bisect->whole || bisect->want < bisect->left ? bisect->want : bisect->left > 0 ? bisect->left : 1;
-    if (bisect->whole)
+    if (bisect->whole) {
         bf_key_set(&bisect->high, &bisect->end);
-    for (size_t i = 0; i < keys && !bisect->whole; i++) {
-        free(bisect->high.text[i]);
-        bisect->high.text[i] = bf_copy_string(bf_answer_value(boundary, 0, i));
+        bisect->split = (int)bf_answer_number(split, 0, 0);
+    } else {
+        take_high(walk, boundary);
     }
     send_try(walk);
 }
@@ -265,16 +293,21 @@ static void asked(struct bf_walk *walk)
         try_next(walk);
 }
 
-/* The try stays: on behind it. */
-static void passed(struct bf_walk *walk, int64_t rows)
+static void advance(struct bf_bisect *bisect, int64_t rows)
 {
-    struct bf_bisect *bisect = &walk->bisect;
     bisect->seq++;
     bisect->tries++;
     bisect->scanned += rows;
     bisect->left -= rows;
     bisect->over = bisect->whole;
     bf_key_set(&bisect->low, &bisect->high);
+}
+
+/* The try stays: on behind it. */
+static void passed(struct bf_walk *walk, int64_t rows)
+{
+    struct bf_bisect *bisect = &walk->bisect;
+    advance(bisect, rows);
     if (bisect->over || enough(walk))
         send_settle(walk);
     else
@@ -289,14 +322,34 @@ void bf_bisect_remember(struct bf_bisect *bisect, const struct bf_answer *answer
     snprintf(bisect->sqlstate, sizeof bisect->sqlstate, "%s", answer->state[0] ? answer->state : answer->sqlstate);
 }
 
+/* In a run of rows that are refused: this one goes into quarantine, and the next one is tried, in one round trip. Not where that
+ * could be one row too many: then the answer is waited for. False: not now. */
+static bool keep_and_try_next(struct bf_walk *walk)
+{
+    struct bf_bisect *bisect = &walk->bisect;
+    const struct bf_answer *boundary = bf_walk_answer_to(walk, BF_STATEMENT_BOUNDARY);
+    if (!bisect->follows || enough(walk) || !boundary || boundary->outcome != BF_OUTCOME_OK || boundary->rows == 0 ||
+        bf_answer_true(boundary, 0, walk->table->key_count + 1) || bf_bad_rows_now(walk->job) >= bf_bad_rows_allowed(walk->job))
+        return false;
+    begin_flight(walk);
+    add_quarantine(walk);
+    bf_walk_add(walk, BF_STATEMENT_RELEASE);
+    advance(bisect, 1);
+    take_high(walk, boundary);
+    add_try(walk);
+    send(walk, BF_BISECT_TRIED);
+    return true;
+}
+
 /* The server refused the try; what stands behind the savepoint is to be taken back. */
 static void refused(struct bf_walk *walk, const struct bf_answer *answer)
 {
     struct bf_bisect *bisect = &walk->bisect;
     bisect->failed = true;
-    bf_bisect_remember(bisect, answer);
     if (bisect->want == 1) {
-        send_keep(walk);
+        bf_bisect_remember(bisect, answer);
+        if (!keep_and_try_next(walk))
+            send_keep(walk);
         return;
     }
     bisect->suspects = bisect->rows;
@@ -307,11 +360,48 @@ static void refused(struct bf_walk *walk, const struct bf_answer *answer)
         send_ask(walk);
 }
 
+/* What QUARANTINE said; false: the flight had none. */
+static bool read_kept(const struct bf_walk *walk, int64_t *ret_rows, int64_t *ret_fresh)
+{
+    bool any = false;
+    *ret_rows = *ret_fresh = 0;
+    for (size_t i = 0; i < walk->answer_count; i++)
+        if (walk->flight.steps[i].statement == BF_STATEMENT_QUARANTINE) {
+            any = true;
+            *ret_rows += bf_answer_number(&walk->answers[i], 0, 0);
+            *ret_fresh += bf_answer_number(&walk->answers[i], 0, 1);
+        }
+    return any;
+}
+
+/* The row before went into quarantine in the same flight. False: it has decided what comes next. */
+static bool kept_before(struct bf_walk *walk)
+{
+    static const struct bf_answer inserted = {.outcome = BF_OUTCOME_ERROR, .error_class = BF_CLASS_SERIALIZATION,
+                                              .message = (char *)"a row was inserted beside one that is refused"};
+    int64_t rows, fresh;
+    if (!read_kept(walk, &rows, &fresh))
+        return true;
+    if (walk->lost || last_answer(walk, BF_STATEMENT_QUARANTINE)->outcome != BF_OUTCOME_OK) {
+        bf_walk_fine(walk, BF_DOING_KEEP);
+        return false;
+    }
+    if (rows > 1) {
+        walk->bisect.follows = false;
+        bf_walk_take_back(walk, &inserted, BF_DOING_KEEP);
+        return false;
+    }
+    walk->bisect.bad += fresh;
+    return true;
+}
+
 static void tried(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
     const struct bf_answer *error = bf_walk_first_error(walk);
     bool stays = last_answer(walk, BF_STATEMENT_RELEASE)->outcome == BF_OUTCOME_OK;
+    if (!kept_before(walk))
+        return;
     if (!walk->lost && !stays && error && error->error_class == BF_CLASS_DATA) {
         refused(walk, error);
     } else if (bf_walk_fine(walk, "try a part of a batch")) {
@@ -331,22 +421,16 @@ static void tried(struct bf_walk *walk)
 static void kept(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
-    int64_t rows = 0, fresh = 0;
-    if (!bf_walk_fine(walk, "put a row into the quarantine"))
+    int64_t rows, fresh;
+    if (!bf_walk_fine(walk, BF_DOING_KEEP))
         return;
-    for (size_t i = 0; i < walk->answer_count; i++)
-        if (walk->flight.steps[i].statement == BF_STATEMENT_QUARANTINE) {
-            rows += bf_answer_number(&walk->answers[i], 0, 0);
-            fresh += bf_answer_number(&walk->answers[i], 0, 1);
-        }
+    read_kept(walk, &rows, &fresh);
     if (rows > 1) {
         bisect->failed = true;
         bisect->seq++; /* its fence stays */
         send_ask(walk);
         return;
     }
-    free(bisect->key);
-    bisect->key = bf_key_json(&bisect->high, walk->table->key_count);
     if (fresh && bf_bad_rows_now(walk->job) + fresh > bf_bad_rows_allowed(walk->job)) {
         bisect->failed = bisect->full = true;
         bisect->seq++; /* its fence stays, but for the place */

@@ -5,7 +5,8 @@
  *   BEGIN - try - try - ... - FLUSH - COMMIT
  *   a try: SAVEPOINT - FENCE - the change of (low, high] - CONSTRAINTS - RELEASE; and behind it where the next one ends
  *     -> refused, more than one row: BACK_TO, half as many
- *     -> refused, one row (of which the FENCE comes before the SAVEPOINT): BACK_TO, QUARANTINE
+ *     -> refused, one row (of which the FENCE comes before the SAVEPOINT): BACK_TO, QUARANTINE; in a run of such rows the next
+ *        one is tried in the same flight
  *
  * Why savepoints and not a transaction for each try: nobody tells which row of a statement was refused, so to find one takes
  * as many failures as the batch can be halved, and each row of a cluster one more. As transactions of their own all of these
@@ -40,12 +41,13 @@ enum bf_bisect_step {
 /* Part of a walk; zeroed at its beginning. */
 struct bf_bisect {
     bool on;      /* the range through `end` is done in tries */
-    bool follows; /* the range before it ended with a row that was refused: the next one begins in tries, for clusters go on */
+    bool follows; /* the row before was refused, and clusters go on: behind the end of a range the next one begins in tries, too */
     bool careful; /* a try met a lock: others' rows are set aside from now on */
     bool last;    /* `end` is the end of the slice */
     struct bf_key end;
     int64_t left;     /* rows of the range that are still to be done, about */
     int64_t want;     /* rows of the next try */
+    int64_t asked;    /* for so many rows it was asked last where a try ends */
     int64_t suspects; /* the row is among the next so many; 0: nobody knows of one */
 
     /* the transaction */

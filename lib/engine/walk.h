@@ -306,6 +306,7 @@ void bf_walk_range_text(const struct bf_walk *walk, char *text, size_t size); /*
 #define BF_DOING_TURN "close the way forward"
 #define BF_DOING_BACK "take a batch back"
 #define BF_DOING_ASIDE "change rows that others had locked"
+#define BF_DOING_KEEP "put a row into the quarantine"
 #define BF_DOING_QUARANTINE "put one more row into the quarantine"
 
 /* walk_pass.c: `remaining` */

@@ -223,7 +223,7 @@ def test_values_that_would_be_cut(database, daemon, engine):
 
 def test_ten_million_rows(database, make_daemon, campaign):
     """The first row, the last, neighbours, a whole batch, and some here and there: what they cost beside a run without."""
-    rows, batch = (10_000_000, 10_000) if campaign else (5000, 100)
+    rows, batch = (10_000_000, 5_000) if campaign else (5000, 100)
     whole = list(range(rows // 2 + 1, rows // 2 + 1 + batch))
     clusters = [[1], [rows // 10 + number for number in range(3)], whole, [rows // 4], [rows * 3 // 4, rows * 3 // 4 + 2], [rows]]
     poison = sorted(key for cluster in clusters for key in cluster)
