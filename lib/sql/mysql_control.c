@@ -54,7 +54,7 @@
 /* Columns are set from left to right, one statement after the other: the first slice's row is what the others hang on. */
 #define TURN_BACK                                                                                                     \
     ASK_FIRST "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = '', updated_at = NOW(6) "                    \
-    "WHERE job = ?1 AND slice = 0 AND epoch = ?#2?; SET @backfilld_taken = ROW_COUNT()?; "                            \
+    "WHERE job = ?1 AND slice = 0 AND epoch = ?#2?; SET @backfilld_taken = " BF_MYSQL_CHANGED "?; "                   \
     "UPDATE backfilld.checkpoint SET epoch = epoch + 1, owner = '', updated_at = NOW(6) "                             \
     "WHERE job = ?1 AND slice > 0 AND @backfilld_taken = 1?; "                                                        \
     "DELETE FROM backfilld.aside WHERE job = ?1 AND @backfilld_taken = 1 AND ?4 = 'f'?; "                             \

@@ -121,9 +121,12 @@ char *bf_mysql_spared(const char *job, const struct bf_table *table); /* as bf_d
 void bf_mysql_where(struct bf_buffer *buffer, const struct bf_document *document); /* AND (where) AND (remaining) */
 char *bf_mysql_tried(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg);
 char *bf_mysql_without_index(const char *reference); /* the table's name alone; the caller frees it */
+/* How many rows the statement before changed. It is -1 where nobody was there any more to be told, and what stands behind would
+ * be carried out all the same: so it is an error, and nothing of it stays. */
+#define BF_MYSQL_CHANGED "IF(ROW_COUNT() < 0, " BF_MYSQL_RAISE ", ROW_COUNT())"
 /* Where a journal is kept: behind its statement before the UPDATE, which counts the rows that are about to be changed; and
  * behind the UPDATE. */
-#define BF_MYSQL_COUNT_KEPT "?; SET @backfilld_changed = @backfilld_changed + ROW_COUNT(), @backfilld_place = 0?; "
+#define BF_MYSQL_COUNT_KEPT "SET @backfilld_changed = @backfilld_changed + " BF_MYSQL_CHANGED ", @backfilld_place = 0?; "
 #define BF_MYSQL_NO_WARNING "SET @backfilld_warned = IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")?; "
 /* Behind the last UPDATE of a transaction: sets down in the checkpoint how many rows it changed (%s: the job). */
 #define BF_MYSQL_STORE_CHANGED                                                                                        \
@@ -152,8 +155,8 @@ char *bf_mysql_aliased(const char *reference); /* the reference, under the name 
 enum bf_mysql_image { BF_MYSQL_BEFORE, BF_MYSQL_AFTER };
 void bf_mysql_journal_name(struct bf_buffer *buffer, const char *job, enum bf_mysql_image image);
 char *bf_mysql_make_journal(const char *job, const struct bf_table *table);
-/* The three statements around a change, for a batch whose fence came before: what matches is written down (a predicate on
- * the table follows, and FOR UPDATE), the UPDATE is of nothing else (behind its WHERE), what the rows hold afterwards. */
+/* What stands around a change, for a batch whose fence came before: what matches is written down (a predicate on the table
+ * follows, and FOR UPDATE), the UPDATE is of nothing else (behind its WHERE), what the rows hold afterwards. */
 void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);
 void bf_mysql_kept_only(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);
 void bf_mysql_keep_after(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);

@@ -220,7 +220,7 @@ char *bf_mysql_update_rest(const char *job, const struct bf_document *document, 
     struct bf_buffer buffer = {0};
     bf_buffer_format(&buffer, "/* backfilld %s */ ", job);
     if (document->undo == BF_UNDO_JOURNAL)
-        bf_buffer_format(&buffer, "EXECUTE backfilld_kept_%zu" BF_MYSQL_COUNT_KEPT, leg);
+        bf_buffer_format(&buffer, "EXECUTE backfilld_kept_%zu?; " BF_MYSQL_COUNT_KEPT, leg);
     bf_buffer_format(&buffer, "EXECUTE backfilld_rest_%zu", leg);
     if (document->undo == BF_UNDO_JOURNAL) {
         bf_buffer_text(&buffer, "?; " BF_MYSQL_NO_WARNING);
@@ -312,7 +312,7 @@ static void change_taken_kept(struct bf_buffer *buffer, const char *job, const s
     bf_buffer_text(&tail, ")");
     bf_mysql_where(&tail, document);
     bf_buffer_text(&tail, " FOR UPDATE NOWAIT");
-    bf_mysql_run_with_keys(buffer, &head, &tail, "SET @backfilld_changed = ROW_COUNT()?; ");
+    bf_mysql_run_with_keys(buffer, &head, &tail, BF_MYSQL_COUNT_KEPT);
     change_taken(buffer, job, document, table, BF_MYSQL_NO_WARNING);
     bf_buffer_text(buffer, "?; ");
     bf_mysql_keep_after(buffer, job, table, 0);

@@ -115,7 +115,7 @@ static char *update_kept(const struct render *render, size_t split, size_t leg)
     bf_mysql_keep_before(&buffer, render->job, render->table, leg);
     bf_mysql_leg(&buffer, &range, leg);
     where(render, &buffer);
-    bf_buffer_text(&buffer, " FOR UPDATE NOWAIT" BF_MYSQL_COUNT_KEPT);
+    bf_buffer_text(&buffer, " FOR UPDATE NOWAIT?; " BF_MYSQL_COUNT_KEPT);
     change(render, &buffer, split, leg);
     bf_mysql_kept_only(&buffer, render->job, render->table, leg);
     bf_buffer_text(&buffer, "?; " BF_MYSQL_NO_WARNING);

@@ -148,12 +148,11 @@ def run_and_roll_back(database, make_daemon, seed, rows, slices=1):
 
 
 @pytest.mark.timeout(7200)  # the campaign
-@pytest.mark.parametrize("slices", [1, 3])
-def test_no_write_of_others_is_lost_whatever_is_killed(slices, database, make_daemon, campaign):
+def test_no_write_of_others_is_lost_whatever_is_killed(database, make_daemon, campaign):
     conflicts = 0
     for seed in range(500 if campaign else 2):
         database.execute("DROP TABLE IF EXISTS things")
-        conflicts += run_and_roll_back(database, make_daemon, seed * 10 + slices, 600, slices)
+        conflicts += run_and_roll_back(database, make_daemon, seed, 600, slices=1 if seed % 2 else 3)
         drop_control_schema(database)
     assert conflicts
 
@@ -216,7 +215,7 @@ def test_a_row_that_somebody_holds_is_waited_for(database, daemon):
         holder.execute("SELECT 1 FROM things WHERE id = 30 FOR UPDATE")
         daemon.order(job, "rollback")
         reason = daemon.wait_reason(job, "lock_conflict")["reason"]
-        assert "holder" in reason["text"] or "lock" in reason["text"], reason
+        assert "lock" in reason["text"].lower(), reason
         assert database.value("SELECT count(*) FROM things WHERE n = id") == 30, "what is newer than that row"
     daemon.wait(job, "rolled_back")
     assert image(database) == before and conflicts(daemon, job) == []
