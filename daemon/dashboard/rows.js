@@ -1,5 +1,6 @@
 // Lists of single rows that the daemon keeps by their keys, page by page: conflicts, bad rows.
 import {h, replace, say, show} from "./dom.js";
+import * as format from "./format.js";
 import {get, jobPath} from "./api.js";
 
 const AGAIN = 3000; // milliseconds: a list that grows is read anew no more often
@@ -21,7 +22,6 @@ export function rowList({job, title, path, member, columns, note}) {
     if (reading) return;
     reading = true;
     readAt = Date.now();
-    const wanted = known;
     try {
       const page = await get(jobPath(job, `${path}?limit=100${after ? `&after=${encodeURIComponent(after)}` : ""}`));
       const rows = page[member].map((row) => h("tr", {}, columns.map(([, cell], at) =>
@@ -32,7 +32,7 @@ export function rowList({job, title, path, member, columns, note}) {
       show(more, next !== null);
       show(trouble, false);
     } catch (error) {
-      known = known === wanted ? -1 : known; // it is tried again
+      known = -1; // it is tried again
       say(trouble, `They cannot be listed: ${error.message}`);
       show(trouble, true);
     }
@@ -43,8 +43,8 @@ export function rowList({job, title, path, member, columns, note}) {
     element,
     set(count) {
       show(element, count > 0);
-      say(counted, count > 0 ? new Intl.NumberFormat("en-US").format(count) : "");
-      if (count <= 0 || count === known || Date.now() - readAt < AGAIN) return;
+      say(counted, count > 0 ? format.number(count) : "");
+      if (count <= 0 || count === known || reading || Date.now() - readAt < AGAIN) return;
       known = count;
       // Who has gone on to further pages keeps what he looks at.
       if (body.children.length <= 100) read(null);

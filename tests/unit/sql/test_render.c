@@ -80,6 +80,29 @@ static void quarantine(void **state)
     bf_statements_free(statements);
 }
 
+/* An author's inverse touches neither what is still to be done nor what was passed over. */
+static void an_inverse_spares(void **state)
+{
+    (void)state;
+    static const struct bf_dialect *const dialects[] = {&bf_dialect_postgresql, &bf_dialect_mysql};
+    static char unless[] = "n IS NULL OR n = 0";
+    struct bf_table table = table_of(1);
+    for (size_t i = 0; i < BF_COUNT(dialects); i++) {
+        struct bf_document inverse = document();
+        inverse.unless = unless;
+        BF_AUTO_STRING char *pass = dialects[i]->tried(&inverse, &table, 1, 0);
+        assert_non_null(strstr(pass, " AND (x OR y) AND (n IS NULL OR n = 0) IS NOT TRUE"));
+        inverse.unless = NULL;
+        inverse.spared = dialects[i]->spared("J", &table);
+        assert_non_null(strstr(inverse.spared, "FROM backfilld.aside WHERE job = 'J' AND slice >= 0"));
+        assert_non_null(strstr(inverse.spared, "FROM backfilld.bad_row WHERE job = 'J'"));
+        BF_AUTO_STRING char *end = bf_format(" AND (x OR y) AND NOT (%s)", inverse.spared);
+        BF_AUTO_STRING char *once = dialects[i]->tried(&inverse, &table, 1, 0);
+        assert_non_null(strstr(once, end));
+        free(inverse.spared);
+    }
+}
+
 static void tagged(const char *text)
 {
     assert_non_null(text);
@@ -459,6 +482,7 @@ static void trial_of_mysql(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(legs), cmocka_unit_test(two_columns),
+                                       cmocka_unit_test(an_inverse_spares),
                                        cmocka_unit_test(every_statement),
                                        cmocka_unit_test(quarantine), cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(locks_of_mysql),
                                        cmocka_unit_test(raised_by_mysql), cmocka_unit_test(quoted_by_mysql),
