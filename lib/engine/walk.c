@@ -94,6 +94,7 @@ void bf_walk_reset_one(struct bf_walk *walk, bool unsettled)
     drop(walk);
     walk->unsettled = unsettled;
     walk->peeked_seq = -1;
+    walk->peeked_moves = 0;
     walk->flights = flights;
     walk->rows_allowed = BF_NO_LIMIT;
     bf_size_start(&walk->size, pace.batch_time, pace.batch_rows_start, pace.batch_rows_min, pace.batch_rows_max);

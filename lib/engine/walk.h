@@ -148,7 +148,8 @@ struct bf_walk {
     int64_t epoch, seq;
     struct bf_key low, through;
     bool through_known;          /* false: the table was empty */
-    int64_t peeked_seq;          /* -1: not peeked; while another owner may live */
+    int64_t peeked_seq;          /* seen last while another owner may live; -1: not peeked */
+    int peeked_moves;            /* how often it had moved since the time before */
     char *owner_seen;            /* owned */
     bool done;
 

@@ -79,6 +79,7 @@ bool bf_back_take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
     walk->owner = true;
     walk->unsettled = walk->courtesy = false;
     walk->peeked_seq = -1;
+    walk->peeked_moves = 0;
     walk->epoch = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH);
     walk->seq = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SEQ);
     walk->done = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_DONE);

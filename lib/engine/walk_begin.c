@@ -276,8 +276,10 @@ void bf_walk_peeked(struct bf_walk *walk)
         bf_walk_send_raise(walk, owner, epoch, -1);
         return;
     }
-    /* Of a dead owner one transaction at the most may still be committed; what moves on is alive. */
-    bool moved = walk->peeked_seq >= 0 && seq > walk->peeked_seq + BF_BISECT_TRIES + 1;
+    /* Of a dead owner one transaction at the most may still be committed; what moves once more, or further, is alive. */
+    bool moves = walk->peeked_seq >= 0 && seq > walk->peeked_seq;
+    walk->peeked_moves += moves;
+    bool moved = walk->peeked_moves > 1 || (moves && seq > walk->peeked_seq + BF_BISECT_TRIES + 1);
     int64_t known = *bf_walk_known_epoch(walk);
     bool another = moved || (known != 0 && epoch > known);
     if (walk->stopping && (another || known == 0)) { /* nothing of ours is at work there */
@@ -296,8 +298,9 @@ void bf_walk_peeked(struct bf_walk *walk)
                     "another daemon (%.100s) works on this job; resume it here only when that one is stopped", owner);
         return;
     }
-    if (walk->peeked_seq < 0 || seq < walk->peeked_seq)
-        walk->peeked_seq = seq;
+    if (seq < walk->peeked_seq)
+        walk->peeked_moves = 0;
+    walk->peeked_seq = seq;
     bf_walk_back_off(walk, BF_OWNED_ELSEWHERE, "another daemon may still own the job: waiting until its checkpoint was "
                      "silent for 30 s", false);
     walk->sleep_until = bf_job_now(job) + OWNED_ELSEWHERE_POLL;
@@ -338,6 +341,7 @@ static bool take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
     walk->owner = true;
     walk->unsettled = walk->courtesy = false;
     walk->peeked_seq = -1;
+    walk->peeked_moves = 0;
     walk->epoch = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH);
     walk->seq = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SEQ);
     const char *after = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_AFTER), *position = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION);

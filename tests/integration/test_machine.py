@@ -176,14 +176,15 @@ def test_a_restart_knows_the_job_whatever_the_order_of_its_fields(daemon, databa
     assert database.row("SELECT min(n), max(n), min(other), min(payload) FROM counted") == (1, 1, 7, "new")
 
 
-def test_a_value_that_does_not_fit_fails_the_job_and_names_the_range(daemon, database):
+def test_a_value_that_does_not_fit_fails_the_job_and_names_the_row(daemon, database):
     make_table(database, 200)
     database.execute("ALTER TABLE counted ADD CHECK (n = 0 OR id < 1000)")
     job = daemon.submit(slow_job())
     failed = daemon.wait(job, "failed")
     assert failed["reason"]["code"] == "data_error"
-    assert "800" in failed["reason"]["text"] and "1000" in failed["reason"]["text"], failed["reason"]
-    assert database.row("SELECT count(*) FILTER (WHERE n = 1), max(id) FILTER (WHERE n = 1) FROM counted") == (80, 800)
+    assert failed["reason"]["text"].startswith('row ["1000"] of public.counted cannot be changed: '), failed["reason"]
+    assert "(23514)" in failed["reason"]["text"], failed["reason"]
+    assert database.row("SELECT count(*) FILTER (WHERE n = 1), max(id) FILTER (WHERE n = 1) FROM counted") == (99, 990)
 
 
 def test_the_same_document_is_done_once(daemon, database):

@@ -143,7 +143,8 @@ def test_what_an_account_may_not_see_is_not_zero(my_database, make_daemon):
     make_table(my_database, 30000)
     daemon = make_daemon(sightless_account(my_database), **my_database.target)
     job = daemon.submit(job_of(limits={"oldest_snapshot": "1h"}))
-    held = daemon.wait_holding(job, "signal_stale")
+    held = until(lambda: (now := daemon.wait_holding(job, "signal_stale")) and "GRANT" in now["reason"]["text"] and now, 10,
+                 lambda _: f"the account was asked: {daemon.job(job)['reason']}")
     assert held["progress"]["batches"] == 0 and "GRANT PROCESS ON *.* TO it" in held["reason"]["text"], held["reason"]
     signals = {one["name"]: one for one in daemon.get("/v1/targets/shop").json["signals"]}
     for name in ("active_sessions", "oldest_snapshot", "history_list"):
