@@ -17,7 +17,6 @@ static void send_aside(struct bf_walk *walk, bool patient, int64_t rows)
     bf_flight_clear(&walk->flight);
     bf_walk_add(walk, BF_STATEMENT_BEGIN);
     bf_walk_add_fence(walk, &at, patient ? walk->lock_timeout : bf_walk_lock_wait(walk, BF_FORM_CAREFUL));
-    walk->flight.steps[1].new_group = true; /* where a group that begins a transaction fails, all of it is taken back */
     struct bf_step *step = bf_walk_add_for_slice(walk, patient ? BF_STATEMENT_WAIT_ASIDE : BF_STATEMENT_TAKE_ASIDE);
     if (patient) {
         bf_step_number(step, bf_walk_lock_wait(walk, BF_FORM_CAREFUL));
@@ -27,8 +26,10 @@ static void send_aside(struct bf_walk *walk, bool patient, int64_t rows)
         bf_step_number(step, rows);
     }
     walk->locks.alone = (patient || rows == 1) && !bf_walk_goes_back(walk) && walk->statements->text[BF_STATEMENT_SAVEPOINT];
-    if (walk->locks.alone)
+    if (walk->locks.alone) {
+        walk->flight.steps[1].new_group = true; /* where a group that begins a transaction fails, all of it is taken back */
         bf_walk_add(walk, BF_STATEMENT_SAVEPOINT);
+    }
     bf_walk_add_for_slice(walk, BF_STATEMENT_REDO_ASIDE);
     if (walk->locks.alone && walk->statements->text[BF_STATEMENT_CONSTRAINTS])
         bf_walk_add(walk, BF_STATEMENT_CONSTRAINTS);

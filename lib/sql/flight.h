@@ -2,7 +2,9 @@
  * database port carries it out, the dialects say what each statement's text is. Plain data; pure.
  *
  * Order and failure: the server runs the steps in order. When a step fails, those that follow in the same group are not
- * run (BF_OUTCOME_SKIPPED). A step with `new_group` begins a new group: it is run whatever came before. */
+ * run (BF_OUTCOME_SKIPPED). A step with `new_group` begins a new group: it is run whatever came before, with one exception:
+ * where BEGIN itself fails, nothing of the transaction that it should have begun stays, in whatever group it stands. So a
+ * transaction that goes on in another group than that of its BEGIN has a SAVEPOINT there, which no server takes without one. */
 #ifndef BF_SQL_FLIGHT_H
 #define BF_SQL_FLIGHT_H
 

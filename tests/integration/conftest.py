@@ -21,6 +21,16 @@ def pytest_addoption(parser):
     parser.addoption("--campaign", action="store_true", help="the full length of the kill campaigns")
 
 
+# A file's tests share its servers, so one process runs all of them: who takes longest begins first, or the others wait at the end.
+LONGEST = ("exactly_once", "locks", "rollback", "mysql_oracle", "mysql_replicas", "mysql_keys", "bad_rows", "inverse", "replicas",
+           "mysql_errors", "slices", "server_signals", "ownership", "mysql_trouble", "review", "dashboard", "remaining", "plan")
+
+
+def pytest_collection_modifyitems(items):
+    place = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
 def pytest_generate_tests(metafunc):
     """@pytest.mark.engines(...): the test runs on each of these. What leaves one out says why: because="..."."""
     mark = metafunc.definition.get_closest_marker("engines")

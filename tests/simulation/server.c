@@ -189,6 +189,7 @@ static void run_step(void *argument)
     session->waiting = session->cancelled = false;
     if (answer->outcome == BF_OUTCOME_ERROR) {
         flight->group_failed = true;
+        flight->not_begun = step->statement == BF_STATEMENT_BEGIN;
         session->failed = session->open;
     }
     flight->at++;
@@ -206,8 +207,9 @@ static void run_next(struct sim_server_session *session)
     for (; flight->at < flight->arrived; flight->at++) {
         size_t index = flight->order[flight->at];
         const struct bf_step *step = &flight->flight.steps[index];
-        if (step->new_group)
-            flight->group_failed = false;
+        bool turns = step->statement == BF_STATEMENT_BEGIN || step->statement == BF_STATEMENT_ROLLBACK;
+        if (step->new_group && (turns || !flight->not_begun))
+            flight->group_failed = flight->not_begun = false;
         if (!flight->group_failed) {
             session->running = sim_at(session->sim, sim_duration(session, step), run_step, session);
             return;

@@ -14,7 +14,7 @@ struct sim_flight {
     size_t arrived;                   /* steps that reached the server */
     struct bf_answer *answers;        /* flight.count of them */
     size_t at;                        /* next step, an index into order */
-    bool group_failed;
+    bool group_failed, not_begun; /* the latter: because BEGIN itself failed */
 };
 
 /* The client's end. */
