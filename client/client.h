@@ -35,6 +35,7 @@ enum bf_exit bf_help_verb(const struct bf_verb *verb);
 bool bf_key_header(const struct bf_client *client, char **ret_header);
 
 /* The verbs. */
+enum bf_exit bf_run_token(struct bf_client *client);
 enum bf_exit bf_run_help(struct bf_client *client);
 enum bf_exit bf_run_plan(struct bf_client *client);
 enum bf_exit bf_run_submit(struct bf_client *client);
@@ -57,7 +58,10 @@ enum bf_exit bf_run_clone(struct bf_client *client);
 enum bf_exit bf_run_pause_all(struct bf_client *client);
 enum bf_exit bf_run_resume_all(struct bf_client *client);
 enum bf_exit bf_run_events(struct bf_client *client);
+enum bf_exit bf_run_audit(struct bf_client *client);
 enum bf_exit bf_run_targets(struct bf_client *client);
+enum bf_exit bf_run_adopt(struct bf_client *client);
+void bf_say_foreign(const json_t *target); /* the jobs of a target that are not the daemon's */
 enum bf_exit bf_run_replica(struct bf_client *client);
 
 #endif

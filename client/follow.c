@@ -82,7 +82,7 @@ static void take_answer(struct bf_followed *job, const struct bf_reply *reply)
 
 struct outage {
     int64_t since; /* monotonic milliseconds; -1: the daemon answers */
-    char text[512];
+    char text[768];
     bool told;
 };
 

@@ -50,6 +50,7 @@ enum bf_exit bf_help_general(void)
     printf("\nEnvironment:\n"
            "  BACKFILLD_URL             used without --url; default %s\n"
            "  BACKFILLD_TOKEN           the token itself, used without --token-file\n"
+           "  BACKFILLD_CACERT          used without --cacert\n"
            "  NO_COLOR                  no colours\n",
            BF_API_DEFAULT_URL);
     print_exits();

@@ -37,7 +37,7 @@ static bool check_url(const char *url)
     if (fault && user)
         bf_say("the daemon's URL cannot be used: %s", fault);
     else if (fault)
-        bf_say("the daemon's URL %s cannot be used: %s; write http://HOST:PORT or unix:/PATH", url, fault);
+        bf_say("the daemon's URL %s cannot be used: %s; write http://HOST:PORT, https://HOST:PORT or unix:/PATH", url, fault);
     curl_free(user);
     curl_free(query);
     curl_free(fragment);
@@ -74,7 +74,7 @@ static void set_headers(struct bf_http *http, const char *token)
     }
 }
 
-struct bf_http *bf_http_new(const char *url, const char *token, const volatile sig_atomic_t *stop)
+struct bf_http *bf_http_new(const char *url, const char *token, const char *authorities, const volatile sig_atomic_t *stop)
 {
     bool local = strncmp(url, "unix:", 5) == 0;
     if (local && url[5] != '/') {
@@ -89,6 +89,7 @@ struct bf_http *bf_http_new(const char *url, const char *token, const volatile s
     struct bf_http *http = BF_NEW(struct bf_http);
     http->url = bf_copy_string(url);
     http->base = bf_copy_string(local ? "http://localhost" : url);
+    http->authorities = bf_copy_string(authorities);
     http->socket = local ? bf_copy_string(url + 5) : NULL;
     http->stop = stop;
     for (size_t length = strlen(http->base); length > 0 && http->base[length - 1] == '/'; length--)
@@ -112,6 +113,7 @@ void bf_http_free(struct bf_http *http)
     curl_slist_free_all(http->with_body);
     free(http->url);
     free(http->base);
+    free(http->authorities);
     free(http->socket);
     free(http);
     curl_global_cleanup();
@@ -162,6 +164,11 @@ void bf_http_prepare(const struct bf_http *http, CURL *curl, const char *url, co
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "backfillctl/" BF_VERSION);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (http->authorities) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, http->authorities);
+        curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else the system's would do, too */
+    }
     if (http->socket)
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, http->socket);
 }
@@ -199,14 +206,24 @@ static void take_answer(struct bf_http *http, struct bf_reply *reply)
 }
 
 /* Why there was no answer. Of a socket's file curl says that localhost does not listen on port 80. */
-static const char *why_unreachable(const struct bf_http *http, CURLcode code)
+static char *why_unreachable(const struct bf_http *http, CURLcode code)
 {
+    const char *fault = http->fault[0] ? http->fault : curl_easy_strerror(code);
     long number = 0;
     if (http->socket && code == CURLE_COULDNT_CONNECT) {
         curl_easy_getinfo(http->curl, CURLINFO_OS_ERRNO, &number);
-        return number ? strerror((int)number) : "nobody listens there";
+        return bf_copy_string(number ? strerror((int)number) : "nobody listens there");
     }
-    return http->fault[0] ? http->fault : curl_easy_strerror(code);
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        return bf_format("its certificate cannot be verified: %s; %s", fault,
+                         http->authorities ? "the file of --cacert or BACKFILLD_CACERT has to hold its authority, and the URL "
+                                             "a name that the certificate is for"
+                                           : "name its authority with --cacert FILE or BACKFILLD_CACERT");
+    if (code == CURLE_SSL_CONNECT_ERROR)
+        return bf_format("%s; does it speak https?", fault);
+    if (code == CURLE_GOT_NOTHING && strncmp(http->base, "http:", 5) == 0)
+        return bf_format("%s; does it speak https?", fault);
+    return bf_copy_string(fault);
 }
 
 static void ask(struct bf_http *http, enum bf_route_name route, const char *const names[2], const char *query,
@@ -233,8 +250,9 @@ static void ask(struct bf_http *http, enum bf_route_name route, const char *cons
     } else {
         /* once the order was sent, silence does not say whether it was heard */
         long sent = 0;
+        char *why BF_AUTO_STRING = why_unreachable(http, code);
         curl_easy_getinfo(http->curl, CURLINFO_REQUEST_SIZE, &sent);
-        snprintf(reply->text, sizeof reply->text, "%s%s", why_unreachable(http, code),
+        snprintf(reply->text, sizeof reply->text, "%s%s", why,
                  changes && sent > 0 ? "; the order may have been heard: look at the job before giving it again" : "");
     }
 }

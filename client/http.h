@@ -25,14 +25,14 @@ struct bf_reply {
     json_t *json;      /* owned; NULL when the body is not JSON */
     bool problem;      /* application/problem+json */
     long retry_after;  /* seconds; 0: not said */
-    char text[512];    /* UNREACHABLE: why */
+    char text[768];    /* UNREACHABLE: why */
 };
 
 enum { BF_REPLY_MAX = 16 * 1024 * 1024, BF_TOKEN_MAX = 4096 };
 
-/* `url`: http://host:port, https://…, or unix:/path. `token` may be NULL; it is sent and never shown. NULL: the URL
- * cannot be used, and that is said. `stop`: a flag that ends a running request. */
-struct bf_http *bf_http_new(const char *url, const char *token, const volatile sig_atomic_t *stop);
+/* `url`: http://host:port, https://…, or unix:/path. `token` may be NULL; it is sent and never shown. `authorities`: a PEM
+ * file; NULL: the system's. NULL: these cannot be used, and that is said. `stop`: a flag that ends a running request. */
+struct bf_http *bf_http_new(const char *url, const char *token, const char *authorities, const volatile sig_atomic_t *stop);
 void bf_http_free(struct bf_http *http); /* NULL is fine */
 const char *bf_http_url(const struct bf_http *http);
 

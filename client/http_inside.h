@@ -10,6 +10,7 @@ struct bf_http {
     CURL *curl;
     char *url;  /* as given */
     char *base; /* what paths are appended to */
+    char *authorities; /* path of a PEM file; NULL: the system's */
     char *socket; /* path of the unix socket; NULL: TCP */
     struct curl_slist *plain, *with_body; /* headers; Accept is the first one */
     const volatile sig_atomic_t *stop;

@@ -29,7 +29,9 @@ static char *query_of(const struct bf_client *client, const char *after)
     add_parameter(&query, "name", client->values[BF_OPTION_NAME]);
     if (client->values[BF_OPTION_LABEL]) {
         char *label BF_AUTO_STRING = bf_copy_string(client->values[BF_OPTION_LABEL]);
-        *strchr(label, '=') = ':'; /* that there is one was checked with the options */
+        char *mark = strchr(label, '=');
+        if (mark)
+            *mark = ':'; /* else it has one: that was checked with the options */
         add_parameter(&query, "label", label);
     }
     add_parameter(&query, "limit", limit ? limit : bf_given(client, BF_OPTION_ALL) ? "500" : NULL);
@@ -185,6 +187,7 @@ enum bf_exit bf_run_targets(struct bf_client *client)
             if (trouble[0])
                 bf_say("target %s: %s", name, trouble);
             say_replicas(name, json_object_get(target, "replicas"));
+            bf_say_foreign(target);
         }
     }
     bf_reply_clear(&reply);

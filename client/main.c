@@ -60,6 +60,13 @@ static bool open_http(struct bf_client *client)
         url = getenv("BACKFILLD_URL");
     if (!url || url[0] == '\0')
         url = BF_API_DEFAULT_URL;
+    const char *authorities = client->values[BF_OPTION_CACERT] ? client->values[BF_OPTION_CACERT] : getenv("BACKFILLD_CACERT");
+    if (authorities && authorities[0] == '\0')
+        authorities = NULL;
+    if (authorities && access(authorities, R_OK) != 0) {
+        bf_say("the file of authorities %s cannot be read: %s", authorities, strerror(errno));
+        return false;
+    }
     const char *used = NULL;
     if (path) {
         if (!read_token_file(path, token))
@@ -70,7 +77,7 @@ static bool open_http(struct bf_client *client)
             return false;
         used = environment;
     }
-    client->http = bf_http_new(url, used, &bf_stop);
+    client->http = bf_http_new(url, used, authorities, &bf_stop);
     explicit_bzero(token, sizeof token);
     return client->http != NULL;
 }

@@ -187,9 +187,13 @@ static int check_values(struct bf_client *client)
         bf_say("%s: --confirm belongs to --approve", verb->name);
         return usage(verb);
     }
+    if (bf_given(client, BF_OPTION_BREAK_GLASS) && !bf_given(client, BF_OPTION_COMMENT)) {
+        bf_say("%s: --break-glass needs --comment: why nobody else can approve it", verb->name);
+        return usage(verb);
+    }
     const char *label = client->values[BF_OPTION_LABEL];
-    if (label && (!strchr(label, '=') || label[0] == '=')) {
-        bf_say("--label: %s is not KEY=VALUE", label);
+    if (label && (!label[strcspn(label, "=:")] || strcspn(label, "=:") == 0)) {
+        bf_say("--label: %s is not KEY=VALUE or KEY:VALUE", label);
         return usage(verb);
     }
     const char *limit = client->values[BF_OPTION_LIMIT];

@@ -9,7 +9,8 @@
 #include "text.h"
 #include "view.h"
 
-enum { ORDER_TIMEOUT = 30000 };
+/* Milliseconds. Who adopts waits for the target, whose control schema may have to be brought up to this release. */
+enum { ORDER_TIMEOUT = 30000, ADOPT_TIMEOUT = 60000 };
 
 void bf_body_text(json_t *body, const char *name, const char *value)
 {
@@ -32,15 +33,23 @@ bool bf_check_text(const struct bf_client *client, enum bf_option option)
     return good;
 }
 
-/* Gives the order; on success *ret_id is the job's id. */
-static enum bf_exit give(struct bf_client *client, enum bf_route_name route, const char *job, json_t *body, bool quiet,
-                         char **ret_id)
+enum bf_exit bf_complain_confirm(const struct bf_client *client, const struct bf_reply *reply)
+{
+    const char *problem = json_string_value(json_object_get(reply->json, "code"));
+    enum bf_exit code = bf_reply_complain(client->http, reply);
+    if (problem && strcmp(problem, "confirm") == 0)
+        bf_say_more("repeat the job's name: --confirm NAME");
+    return code;
+}
+
+enum bf_exit bf_give_order(struct bf_client *client, enum bf_route_name route, const char *name, json_t *body, bool quiet,
+                           char **ret_id)
 {
     struct bf_reply reply;
     struct bf_view view = {0};
     char *text BF_AUTO_STRING = json_dumps(body, JSON_COMPACT);
     json_decref(body);
-    bf_http_ask(client->http, route, job, NULL, text, ORDER_TIMEOUT, &reply);
+    bf_http_ask(client->http, route, name, NULL, text, route == BF_ROUTE_ADOPT ? ADOPT_TIMEOUT : ORDER_TIMEOUT, &reply);
     enum bf_exit code = BF_EXIT_DONE;
     if (bf_reply_good(&reply)) {
         bf_view_read(&view, reply.json);
@@ -53,12 +62,9 @@ static enum bf_exit give(struct bf_client *client, enum bf_route_name route, con
             bf_say("this is in effect, but the daemon could not store it: a restart may forget it");
         *ret_id = bf_copy_string(json_string_value(json_object_get(reply.json, "id")));
         if (!*ret_id)
-            *ret_id = bf_copy_string(job);
+            *ret_id = bf_copy_string(name);
     } else {
-        code = bf_reply_complain(client->http, &reply);
-        const char *problem = json_string_value(json_object_get(reply.json, "code"));
-        if (problem && strcmp(problem, "confirm") == 0)
-            bf_say_more("repeat the job's name: --confirm NAME");
+        code = bf_complain_confirm(client, &reply);
     }
     bf_view_clear(&view);
     bf_reply_clear(&reply);
@@ -74,8 +80,10 @@ enum bf_exit bf_approve(struct bf_client *client, const char *job, bool quiet)
     bf_body_text(body, "confirm", client->values[BF_OPTION_CONFIRM]);
     bf_body_text(body, "plan", client->values[BF_OPTION_PLAN]);
     bf_body_text(body, "comment", client->values[BF_OPTION_COMMENT]);
+    if (bf_given(client, BF_OPTION_BREAK_GLASS))
+        json_object_set_new(body, "break_glass", json_true());
     char *id BF_AUTO_STRING = NULL;
-    return give(client, BF_ROUTE_APPROVE, job, body, quiet, &id);
+    return bf_give_order(client, BF_ROUTE_APPROVE, job, body, quiet, &id);
 }
 
 enum bf_exit bf_run_approve(struct bf_client *client)
@@ -93,7 +101,7 @@ static enum bf_exit order(struct bf_client *client, const char *state, const cha
     bf_body_text(body, "for", client->values[BF_OPTION_FOR]);
     char *id BF_AUTO_STRING = NULL;
     bool waits = bf_given(client, BF_OPTION_WAIT);
-    enum bf_exit code = give(client, client->verb->route, client->words[0], body, waits, &id);
+    enum bf_exit code = bf_give_order(client, client->verb->route, client->words[0], body, waits, &id);
     if (code != BF_EXIT_DONE || !waits)
         return code;
     return bf_follow_one(client, id, (struct bf_goal){.state = state, .stops = true}, false, left);

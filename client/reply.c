@@ -65,7 +65,8 @@ enum bf_exit bf_reply_complain(const struct bf_http *http, const struct bf_reply
     }
     const char *title = member(reply, "title"), *detail = member(reply, "detail");
     const json_t *errors = json_object_get(reply->json, "errors");
-    bool says_more = *detail && strcasecmp(detail, title) != 0;
+    bool each = json_array_size(errors) > 0; /* these say it all, line by line */
+    bool says_more = *detail && !each && strcasecmp(detail, title) != 0;
     bf_say("%s%s%s", *title ? title : "refused", says_more ? ": " : "", says_more ? detail : "");
     complain_each(errors);
     json_int_t total = json_integer_value(json_object_get(reply->json, "errors_total"));

@@ -9,6 +9,7 @@
 #include "judge.h"
 #include "ledger.h"
 #include "plan.h"
+#include "quantity.h"
 #include "text.h"
 #include "view.h"
 
@@ -160,28 +161,50 @@ static void print_job(const struct bf_view *view, const json_t *job, bool colour
     print_bad_rows(bf_member_integer(progress, "rows_bad"));
     print_undo(json_object_get(job, "undo"), json_object_get(job, "rollback"));
     bf_print_field("time", ledger, COLUMNS);
+    char *by BF_AUTO_STRING = bf_member_text(job, "approved_by"), *break_glass BF_AUTO_STRING = bf_member_text(job, "break_glass");
+    char *alone BF_AUTO_STRING = break_glass[0] ? bf_format("BREAK GLASS: %s approved it alone: %s", by, break_glass) : NULL;
+    if (alone)
+        bf_print_field("approval", alone, COLUMNS);
     bf_print_field("since", when, COLUMNS);
     bf_print_field("table", place, COLUMNS);
     bf_print_field("id", view->id, COLUMNS);
 }
 
-/* How long it was to take, and how long it took. */
+/* ", 1.0 MiB of log, 380 KiB of undo journal", as far as it is known. */
+static char *bytes_text(const json_t *of)
+{
+    static const struct {
+        const char *name, *what;
+    } all[] = {{"log_bytes", "log"}, {"journal_bytes", "undo journal"}};
+    char *text = bf_copy_string("");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const json_t *value = json_object_get(of, all[i].name);
+        if (!json_is_number(value) || json_number_value(value) <= 0)
+            continue;
+        char *before BF_AUTO_STRING = text, *bytes BF_AUTO_STRING = bf_quantity_bytes(json_number_value(value));
+        text = bf_format("%s, %s of %s", before, bytes, all[i].what);
+    }
+    return text;
+}
+
+/* How long it was to take and what it was to write, and what came of it. */
 static void print_estimate(const json_t *plan)
 {
     char one[BF_DURATION_TEXT], other[BF_DURATION_TEXT];
     const json_t *estimate = json_object_get(plan, "estimate"), *took = json_object_get(plan, "took");
     const json_t *low = json_object_get(estimate, "seconds_low"), *high = json_object_get(estimate, "seconds_high");
     const json_t *held = json_object_get(took, "as_estimated"), *seconds = json_object_get(took, "seconds");
+    char *guessed BF_AUTO_STRING = bytes_text(estimate), *written BF_AUTO_STRING = bytes_text(took);
     if (json_is_number(low) && json_is_number(high)) {
         char *range BF_AUTO_STRING =
-            bf_format("%s to %s of work", bf_duration_format((int64_t)(json_number_value(low) * 1000), one),
-                      bf_duration_format((int64_t)(json_number_value(high) * 1000), other));
+            bf_format("%s to %s of work%s", bf_duration_format((int64_t)(json_number_value(low) * 1000), one),
+                      bf_duration_format((int64_t)(json_number_value(high) * 1000), other), guessed);
         bf_print_field("estimate", range, COLUMNS);
     }
     if (json_is_number(seconds)) {
-        const char *judged = json_is_true(held) ? ", as estimated" : json_is_false(held) ? ", not as estimated" : "";
+        const char *judged = json_is_true(held) ? " (as estimated)" : json_is_false(held) ? " (not as estimated)" : "";
         char *line BF_AUTO_STRING =
-            bf_format("%s of work%s", bf_duration_format((int64_t)(json_number_value(seconds) * 1000), one), judged);
+            bf_format("%s of work%s%s", bf_duration_format((int64_t)(json_number_value(seconds) * 1000), one), judged, written);
         bf_print_field("took", line, COLUMNS);
     }
 }

@@ -96,6 +96,11 @@ enum bf_exit bf_run_plan(struct bf_client *client)
     return code;
 }
 
+static void say_refused(const struct bf_view *view)
+{
+    bf_say("%s is refused%s%s", view->name, view->reason[0] ? ": " : "", view->reason);
+}
+
 /* Waits until the plan is ready. *ret_approve: it waits for a person. */
 static enum bf_exit wait_for_plan(struct bf_client *client, const char *id, bool *ret_approve)
 {
@@ -113,7 +118,7 @@ static enum bf_exit wait_for_plan(struct bf_client *client, const char *id, bool
             planning = strcmp(view.state, "planning") == 0;
             *ret_approve = strcmp(view.state, "awaiting_approval") == 0;
             if (strcmp(view.state, "refused") == 0) {
-                bf_say("%s is refused%s%s", view.name, view.reason[0] ? ": " : "", view.reason);
+                say_refused(&view);
                 code = BF_EXIT_JOB_REFUSED;
             }
         } else if (!bf_reply_passing(&reply) || bf_now() >= until) {
@@ -178,8 +183,12 @@ enum bf_exit bf_run_submit(struct bf_client *client)
         else if (!bf_given(client, BF_OPTION_WATCH)) /* --watch begins with this same job */
             printf("%s\n", reply.body);
         fflush(stdout);
-        bf_view_clear(&view);
         code = BF_EXIT_DONE;
+        if (strcmp(view.state, "refused") == 0 && !bf_given(client, BF_OPTION_APPROVE) && !bf_given(client, BF_OPTION_WATCH)) {
+            say_refused(&view); /* these two say it themselves */
+            code = BF_EXIT_REFUSED;
+        }
+        bf_view_clear(&view);
     }
     bf_reply_clear(&reply);
     if (code == BF_EXIT_DONE && !id && (bf_given(client, BF_OPTION_APPROVE) || bf_given(client, BF_OPTION_WATCH))) {

@@ -133,11 +133,8 @@ enum bf_exit bf_run_forget(struct bf_client *client)
     json_decref(body);
     bf_http_ask(client->http, BF_ROUTE_FORGET, client->words[0], NULL, text, ASK_TIMEOUT, &reply);
     enum bf_exit code = BF_EXIT_DONE;
-    const char *problem = json_string_value(json_object_get(reply.json, "code"));
     if (!bf_reply_good(&reply)) {
-        code = bf_reply_complain(client->http, &reply);
-        if (problem && strcmp(problem, "confirm") == 0)
-            bf_say_more("repeat the job's name: --confirm NAME");
+        code = bf_complain_confirm(client, &reply);
     } else if (client->json) {
         printf("%s\n", reply.body);
     } else {

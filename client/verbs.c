@@ -37,7 +37,7 @@ const struct bf_verb bf_verbs[] = {
      "The exit code says how the job ended; 0 is completed, or the state of --for.\n"
      "While the daemon is away it is asked again until --timeout (without it: for 60 s).",
      BF_ROUTE_SHOW, bf_run_wait},
-    {"approve", "JOB", 1, 1, BF_BIT(CONFIRM) | BF_BIT(COMMENT) | BF_BIT(PLAN), "approve a job's plan",
+    {"approve", "JOB", 1, 1, BF_BIT(CONFIRM) | BF_BIT(COMMENT) | BF_BIT(PLAN) | BF_BIT(BREAK_GLASS), "approve a job's plan",
      "The hash of a plan stands on its card: backfillctl show JOB --card.", BF_ROUTE_APPROVE,
      bf_run_approve},
     {"pause", "JOB", 1, 1, ORDER | BF_BIT(FOR), "stop a job; it can be resumed where it stopped",
@@ -62,7 +62,15 @@ const struct bf_verb bf_verbs[] = {
      "With the same --target or --label as the pause-all that it ends.", BF_ROUTE_RESUME_ALL, bf_run_resume_all},
     {"events", "JOB", 1, 1, BF_BIT(FOLLOW) | BF_BIT(LIMIT), "what happened to a job, oldest first", NULL,
      BF_ROUTE_JOB_EVENTS, bf_run_events},
+    {"audit", "[verify [FILE...]]", 0, BF_MANY, BF_BIT(LIMIT) | BF_BIT(HEAD), "who did what: the newest records of the audit log; is it whole?",
+     "With verify: is every record as it was written, and none missing? Of the daemon's log, or of these files of one, the\n"
+     "oldest first. The first record that is broken is named; the exit code is 1.",
+     BF_ROUTE_AUDIT, bf_run_audit},
     {"targets", "", 0, 0, 0, "the databases that the daemon knows", NULL, BF_ROUTE_TARGETS, bf_run_targets},
+    {"adopt", "TARGET JOB", 2, 2, BF_BIT(CONFIRM) | BF_BIT(REASON), "take over a job that only the target knows",
+     "JOB is the id of a job that `targets` names: its daemon, or that one's state, is lost. It comes in as paused, or at its\n"
+     "end; resume and rollback go on from what stands on the target. --confirm says its name once more.",
+     BF_ROUTE_ADOPT, bf_run_adopt},
     {"rollback", "JOB", 1, 1, BF_BIT(DRY_RUN) | ORDER, "restore what a job changed",
      "Each row is restored that still holds what the job left in it; the others are listed by `conflicts`.\n"
      "A job that runs is aborted first. With --dry-run: how many rows, how long, and conflicts in a sample.",
@@ -78,6 +86,9 @@ const struct bf_verb bf_verbs[] = {
      "leave a replica out of the lag limit, or heed it again",
      "Ignored for an hour, or --for another time; then it is heeded again.",
      BF_ROUTE_IGNORE_REPLICA, bf_run_replica},
+    {"token", "new", 1, 1, BF_BIT(NAME) | BF_BIT(ROLE) | BF_BIT(TARGETS), "make an access token, and the line for the daemon's file",
+     "The token is printed this once, and is nowhere else: what the line has is its hash.\n"
+     "The line counts when the daemon has read its file of tokens again (SIGHUP).", BF_ROUTE_COUNT, bf_run_token},
     {"help", "[VERB]", 0, 1, 0, "this overview, or the help of one verb", NULL, BF_ROUTE_COUNT, bf_run_help},
 };
 const size_t bf_verb_count = BF_COUNT(bf_verbs);

@@ -7,10 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access.h"
 #include "faults.h"
 #include "http_sources.h"
 #include "risk.h"
 #include "rules.h"
+#include "tls.h"
 
 enum {
     BF_CONFIG_FILE_MAX = 1024 * 1024, /* bytes */
@@ -36,6 +38,7 @@ struct bf_target_config {
     char *password_file; /* NULL: ~/.pgpass, or none needed */
     int max_jobs;
     enum bf_approval require_approval;
+    enum bf_approval two_person;
     int64_t keep_undo;   /* milliseconds; 0: as [daemon] says */
     int64_t plan_window; /* milliseconds */
     struct bf_thresholds thresholds; /* of risk */
@@ -48,10 +51,15 @@ struct bf_target_config {
 };
 
 struct bf_config {
-    char *listen; /* as written: an address of this machine alone and a port, or unix:/path */
+    char *listen; /* as written: an address and a port, or unix:/path */
+    struct bf_access access; /* who may do what */
     char *state;  /* path of the SQLite store */
+    char *tls_certificate, *tls_key; /* paths; NULL: HTTP in the clear */
+    struct bf_tls *tls;              /* what these hold; NULL: nothing, or the server has it */
+    int tls_line;                    /* of tls_certificate */
     char *jobs;   /* directory of job documents; NULL: none */
     char *public_url; /* of the dashboard, without the last slash; NULL: what `listen` says */
+    char *audit; /* path of the audit log; "none": none is kept */
     int64_t keep_jobs; /* milliseconds */
     int64_t keep_undo; /* milliseconds */
     struct bf_target_config targets[BF_TARGETS_MAX];

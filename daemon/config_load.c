@@ -31,8 +31,14 @@ void bf_config_free(struct bf_config *config)
     if (!config)
         return;
     free(config->listen);
+    free(config->access.tokens_file);
+    bf_tokens_clear(&config->access.tokens);
     free(config->state);
     free(config->jobs);
+    free(config->audit);
+    free(config->tls_certificate);
+    free(config->tls_key);
+    bf_tls_free(config->tls);
     free(config->public_url);
     for (size_t i = 0; i < config->target_count; i++) {
         free(config->targets[i].name);

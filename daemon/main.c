@@ -9,26 +9,32 @@
 #include <uv.h>
 
 #include "allocate.h"
+#include "audit.h"
+#include "certificate.h"
 #include "config.h"
 #include "curl_client.h"
 #include "dialect.h"
+#include "doors.h"
 #include "duration.h"
 #include "engine.h"
 #include "http.h"
 #include "job_files.h"
 #include "log.h"
+#include "memory.h"
 #include "options.h"
 #include "reload.h"
 #include "risk.h"
 #include "sampler.h"
 #include "service.h"
 #include "sqlite_store.h"
+#include "status.h"
 #include "targets.h"
 #include "uv_world.h"
 #include "webhooks.h"
 
-/* Exit codes of the daemon (0: stopped in order). */
-enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+/* Exit codes of the daemon (0: stopped in order). EXIT_CONFIG, EX_CONFIG of sysexits.h: trying again does not help, so the unit
+ * starts no daemon anew that ended with it. */
+enum { EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 
 /* Milliseconds. A SIGTERM ends within 10 s: batches may end by themselves until DRAIN_TIME, are then cancelled, and what
  * has not ended GIVE_UP_TIME later is left to the next start. */
@@ -43,6 +49,7 @@ struct daemon {
     bool reloading, reload_again;
     struct bf_world *world;
     struct bf_store *store;
+    struct bf_audit *audit; /* NULL: none is kept */
     struct bf_curl *curl;
     struct bf_sources *sources;
     struct bf_targets *targets;
@@ -51,6 +58,7 @@ struct daemon {
     struct bf_sampler *sampler;
     struct bf_webhooks *webhooks;
     struct bf_http *http;
+    struct bf_service *service;
     uv_signal_t terminate, interrupt, reload;
     uv_timer_t deadline;
     enum stage stage;
@@ -61,6 +69,7 @@ static void on_event(void *argument, const struct bf_record *record, const struc
     const struct daemon *daemon = argument;
 
     bf_log_event(record, event);
+    bf_audit_event(daemon->audit, record, event);
     if (daemon->webhooks)
         bf_webhooks_heard(daemon->webhooks, event);
 }
@@ -80,6 +89,13 @@ static bool keep(void *argument, const struct bf_record *record)
     const struct daemon *daemon = argument;
 
     return daemon->job_files && bf_job_files_hold(daemon->job_files, record);
+}
+
+static char *status(void *argument)
+{
+    const struct daemon *daemon = argument;
+
+    return bf_status_text(daemon->engine);
 }
 
 /* ---- stopping ---- */
@@ -124,7 +140,7 @@ static void on_stop(uv_signal_t *handle, int number)
     bool cancel = number == SIGINT;
     daemon->stage = cancel ? CANCELLING : DRAINING;
     bf_log(BF_LEVEL_NOTICE, NULL, cancel ? "SIGINT: running batches are cancelled" : "SIGTERM: running batches end");
-    bf_service_notify("STOPPING=1");
+    bf_service_stopping(daemon->service, cancel ? "stopping: running batches are cancelled" : "stopping: running batches end");
     bf_http_stop(daemon->http);
     daemon->http = NULL;
     uv_update_time(&daemon->loop);
@@ -143,38 +159,11 @@ static void say_needs_restart(const char *key, const char *before, const char *n
                key, before, now);
 }
 
-static bool same_source(const struct bf_source_settings *one, const struct bf_source_settings *other)
+static void swap(char **one, char **other)
 {
-    const char *token = one->token_file ? one->token_file : "", *other_token = other->token_file ? other->token_file : "";
-
-    return strcmp(one->name, other->name) == 0 && strcmp(one->url, other->url) == 0 && strcmp(token, other_token) == 0 &&
-           one->type == other->type && one->timeout == other->timeout;
-}
-
-/* How many of `list` are not in `others` as they are; each is said. */
-static size_t say_sources(const struct bf_config *list, const struct bf_config *others, const char *what)
-{
-    size_t changes = 0;
-
-    for (size_t i = 0; i < list->source_count; i++) {
-        size_t k = 0;
-        while (k < others->source_count && !same_source(&list->sources[i], &others->sources[k]))
-            k++;
-        if (k < others->source_count)
-            continue;
-        changes++;
-        bf_log(BF_LEVEL_NOTICE, NULL, "source %s: %s", list->sources[i].name, what);
-    }
-    return changes;
-}
-
-static size_t take_over_sources(struct daemon *daemon, const struct bf_config *config)
-{
-    size_t changes = say_sources(daemon->config, config, "not configured so any more") +
-                     say_sources(config, daemon->config, "configured");
-
-    bf_http_sources_set(daemon->sources, config->sources, config->source_count);
-    return changes;
+    char *text = *one;
+    *one = *other;
+    *other = text;
 }
 
 static void take_over(struct daemon *daemon, struct bf_config *config)
@@ -183,6 +172,7 @@ static void take_over(struct daemon *daemon, struct bf_config *config)
 
     say_needs_restart("listen", daemon->config->listen, config->listen);
     say_needs_restart("state", daemon->config->state, config->state);
+    say_needs_restart("audit", daemon->config->audit, config->audit);
     size_t changes = bf_targets_apply(daemon->targets, config, daemon->engine, false, &reconnected);
     const char *before = daemon->config->jobs ? daemon->config->jobs : "none", *jobs = config->jobs ? config->jobs : "none";
     if (strcmp(before, jobs) != 0 && ++changes)
@@ -199,7 +189,10 @@ static void take_over(struct daemon *daemon, struct bf_config *config)
                bf_duration_format(config->keep_undo, other));
         bf_engine_set_keep_undo(daemon->engine, config->keep_undo);
     }
-    changes += take_over_sources(daemon, config) + bf_webhooks_changes(daemon->config, config);
+    bf_http_sources_set(daemon->sources, config->sources, config->source_count);
+    changes += bf_certificate_take_over(daemon->http, config);
+    changes += bf_doors_take_over(daemon->http, daemon->config, config);
+    changes += bf_sources_changes(daemon->config, config) + bf_webhooks_changes(daemon->config, config);
     bf_webhooks_apply(daemon->webhooks, config, &(struct bf_error){0});
     if (reconnected > 0)
         bf_http_targets_changed(daemon->http);
@@ -207,12 +200,11 @@ static void take_over(struct daemon *daemon, struct bf_config *config)
     bf_job_files_scan(daemon->job_files, config->jobs);
     bf_log(BF_LEVEL_NOTICE, NULL, "SIGHUP: the configuration was read again: %zu %s", changes,
            changes == 1 ? "change" : "changes");
+    bf_audit_note(daemon->audit, "reload", changes > 0 ? "the configuration was changed" : "the configuration is as it was");
     /* What takes a restart is compared with what is in force, also at the next time. */
-    char *listen = config->listen, *state = config->state;
-    config->listen = daemon->config->listen;
-    config->state = daemon->config->state;
-    daemon->config->listen = listen;
-    daemon->config->state = state;
+    swap(&config->listen, &daemon->config->listen);
+    swap(&config->state, &daemon->config->state);
+    swap(&config->audit, &daemon->config->audit);
     bf_config_free(daemon->config);
     daemon->config = config;
 }
@@ -236,21 +228,18 @@ static void on_loaded(void *argument, struct bf_config *config, const struct bf_
         bf_log(BF_LEVEL_ERROR, NULL, "SIGHUP: %zu %s in the configuration: nothing changed", faults->total,
                faults->total == 1 ? "fault" : "faults");
     }
-    bf_service_notify("READY=1");
+    bf_service_reloaded(daemon->service);
     if (daemon->reload_again)
         begin_reload(daemon);
 }
 
 static void begin_reload(struct daemon *daemon)
 {
-    char state[64];
-
     daemon->reload_again = daemon->reloading;
     if (daemon->reloading)
         return;
     daemon->reloading = true;
-    snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)uv_hrtime() / 1000);
-    bf_service_notify(state);
+    bf_service_reloading(daemon->service);
     bf_config_load_later(&daemon->loop, daemon->config_path, on_loaded, daemon);
 }
 
@@ -292,6 +281,9 @@ static enum bf_code start(struct daemon *daemon, struct bf_error *error)
 
     if (code != BF_OK)
         return code;
+    if (strcmp(daemon->config->audit, "none") != 0)
+        daemon->audit = bf_audit_new(&(struct bf_audit_options){
+            .loop = &daemon->loop, .store = daemon->store, .path = daemon->config->audit});
     daemon->world = bf_uv_world_new(&daemon->loop);
     daemon->curl = bf_curl_new(&daemon->loop);
     daemon->sources = bf_http_sources_new(daemon->curl);
@@ -315,20 +307,23 @@ static enum bf_code start(struct daemon *daemon, struct bf_error *error)
         &daemon->loop,
         &(struct bf_http_options){
             .engine = daemon->engine, .store = daemon->store, .job_files = daemon->job_files, .sampler = daemon->sampler,
-            .listen = daemon->config->listen},
+            .audit = daemon->audit, .listen = daemon->config->listen, .tls = daemon->config->tls, .access = &daemon->config->access,
+            .token_refused = bf_doors_token_refused},
         error);
+    daemon->config->tls = NULL;
     if (!daemon->http)
         return error->code;
     const char *address = bf_http_address(daemon->http);
     daemon->webhooks = bf_webhooks_new(&(struct bf_webhooks_options){
         .loop = &daemon->loop, .curl = daemon->curl, .engine = daemon->engine, .store = daemon->store,
-        .address = strncmp(address, "http://", 7) == 0 ? address : NULL});
+        .address = strncmp(address, "http", 4) == 0 ? address : NULL});
     code = bf_webhooks_apply(daemon->webhooks, daemon->config, error);
     if (code != BF_OK)
         return code;
     /* Also before the jobs are loaded: until the files were looked at, none of them may be forgotten. The first file is
      * looked at from the loop, when they are there. */
     bf_job_files_scan(daemon->job_files, daemon->config->jobs);
+    daemon->service = bf_service_new(&(struct bf_service_options){.loop = &daemon->loop, .status = status, .argument = daemon});
     return bf_engine_start(daemon->engine, error);
 }
 
@@ -358,6 +353,7 @@ static void close_handles(struct daemon *daemon)
 static void clean_up(struct daemon *daemon)
 {
     bf_http_stop(daemon->http);
+    bf_service_free(daemon->service);
     bf_job_files_free(daemon->job_files);
     daemon->job_files = NULL;
     bf_sampler_free(daemon->sampler);
@@ -367,6 +363,7 @@ static void clean_up(struct daemon *daemon)
         bf_engine_free(daemon->engine);
     bf_http_sources_free(daemon->sources);
     bf_curl_free(daemon->curl);
+    bf_audit_free(daemon->audit);
     bf_sqlite_store_close(daemon->store);
     bf_targets_free(daemon->targets);
     close_handles(daemon);
@@ -387,6 +384,12 @@ static int run(const char *path, struct bf_config *config)
     /* libpq keeps passwords in memory: no core holds them. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0});
     bf_log_open();
+    if (!bf_token_begin()) {
+        bf_log(BF_LEVEL_ERROR, NULL, "not started: the system gives no random bytes");
+        bf_config_free(config);
+        free(daemon);
+        return EXIT_REFUSED;
+    }
     daemon->config_path = path;
     daemon->config = config;
     if (uv_loop_init(&daemon->loop) != 0) {
@@ -401,14 +404,17 @@ static int run(const char *path, struct bf_config *config)
         fflush(stdout);
         bf_log(BF_LEVEL_NOTICE, NULL, "backfilld %s, %zu %s, state in %s", BF_VERSION,
                config->target_count, config->target_count == 1 ? "target" : "targets", config->state);
-        bf_service_notify("READY=1");
+        bf_certificate_say(bf_http_tls(daemon->http));
+        bf_doors_say(daemon->http, config);
+        bf_service_ready(daemon->service);
         uv_run(&daemon->loop, UV_RUN_DEFAULT);
         bf_log(BF_LEVEL_NOTICE, NULL, "stopped");
     } else {
-        bf_log(BF_LEVEL_ERROR, NULL, "not started: %s", error.text);
-        exit_code = EXIT_REFUSED;
+        exit_code = error.code == BF_BAD_REQUEST ? EXIT_CONFIG : EXIT_REFUSED;
     }
     clean_up(daemon);
+    if (exit_code != EXIT_SUCCESS) /* the last word, which is what people look at */
+        bf_log(BF_LEVEL_ERROR, NULL, "not started: %s", error.text);
     bf_config_free(daemon->config);
     free(daemon);
     return exit_code;
@@ -439,6 +445,7 @@ int main(int argc, char **argv)
     struct bf_config *config = NULL;
     struct bf_faults faults = {0};
 
+    bf_memory_begin();
     if (!bf_options_parse(argc, argv, &options))
         return EXIT_USAGE;
     if (options.help || options.version) {
@@ -455,11 +462,14 @@ int main(int argc, char **argv)
     }
     if (options.print_schema)
         return print_schema(options.print_schema);
-    if (!bf_config_load(options.config, &config, &faults)) {
+    if (bf_config_load(options.config, &config, &faults) && options.check_config)
+        bf_certificate_check(config, &faults);
+    if (faults.total > 0) {
+        bf_config_free(config);
         bf_faults_print(&faults, options.config, stderr);
         fprintf(stderr, "%zu %s in the configuration\n", faults.total, faults.total == 1 ? "fault" : "faults");
         bf_faults_clear(&faults);
-        return EXIT_REFUSED;
+        return options.check_config ? EXIT_REFUSED : EXIT_CONFIG;
     }
     if (!options.check_config)
         return run(options.config, config);

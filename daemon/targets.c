@@ -187,17 +187,20 @@ static size_t set(struct connected_target *target, struct bf_target_config *conf
     size_t changes = 0;
 
     if (!fresh && target->target.max_jobs != config->max_jobs && ++changes)
-        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: max_jobs: %d -> %d", target->name, target->target.max_jobs,
-               config->max_jobs);
+        bf_log_target(BF_LEVEL_NOTICE, target->name, "max_jobs: %d -> %d", target->target.max_jobs, config->max_jobs);
     if (!fresh && target->target.require_approval != config->require_approval && ++changes)
-        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: require_approval: %s -> %s", target->name,
-               bf_approval_name(target->target.require_approval), bf_approval_name(config->require_approval));
+        bf_log_target(BF_LEVEL_NOTICE, target->name, "require_approval: %s -> %s",
+                      bf_approval_name(target->target.require_approval), bf_approval_name(config->require_approval));
+    if (!fresh && target->target.two_person != config->two_person && ++changes)
+        bf_log_target(BF_LEVEL_NOTICE, target->name, "two_person: %s -> %s", bf_approval_name(target->target.two_person),
+                      bf_approval_name(config->two_person));
     if (!fresh && strcmp(risk_before, risk_now) != 0 && ++changes)
-        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: %s -> %s", target->name, risk_before, risk_now);
+        bf_log_target(BF_LEVEL_NOTICE, target->name, "%s -> %s", risk_before, risk_now);
     if (!fresh && strcmp(before, now) != 0 && ++changes)
-        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: defaults and ceilings: %s -> %s", target->name, before, now);
+        bf_log_target(BF_LEVEL_NOTICE, target->name, "defaults and ceilings: %s -> %s", before, now);
     target->target.max_jobs = config->max_jobs;
     target->target.require_approval = config->require_approval;
+    target->target.two_person = config->two_person;
     target->target.plan_window = config->plan_window;
     target->target.keep_undo = config->keep_undo;
     target->thresholds = config->thresholds;
@@ -240,10 +243,10 @@ static void say_gone(const struct bf_engine *engine, const char *name)
     size_t jobs = unfinished_jobs(engine, name);
 
     if (jobs > 0)
-        bf_log(BF_LEVEL_WARNING, NULL, "target %s: gone; %zu unfinished %s until it is there again (target_gone)", name,
-               jobs, jobs == 1 ? "job waits" : "jobs wait");
+        bf_log_target(BF_LEVEL_WARNING, name, "gone; %zu unfinished %s until it is there again (target_gone)", jobs,
+                      jobs == 1 ? "job waits" : "jobs wait");
     else
-        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: gone", name);
+        bf_log_target(BF_LEVEL_NOTICE, name, "gone");
 }
 
 size_t bf_targets_apply(struct bf_targets *targets, struct bf_config *config, struct bf_engine *engine, bool start,
@@ -259,10 +262,11 @@ size_t bf_targets_apply(struct bf_targets *targets, struct bf_config *config, st
         const char *other_one = target ? what_differs(target, wanted) : NULL;
 
         if (other_one) {
-            bf_log(BF_LEVEL_NOTICE, NULL, "target %s: %s changed: its jobs connect anew", wanted->name, other_one);
+            bf_log_target(BF_LEVEL_NOTICE, wanted->name, "%s changed: its jobs connect anew", other_one);
             struct connected_target *other = make(targets, wanted);
             other->target.max_jobs = target->target.max_jobs;
             other->target.require_approval = target->target.require_approval;
+            other->target.two_person = target->target.two_person;
             other->target.plan_window = target->target.plan_window;
             other->target.keep_undo = target->target.keep_undo;
             other->thresholds = target->thresholds;
@@ -277,7 +281,7 @@ size_t bf_targets_apply(struct bf_targets *targets, struct bf_config *config, st
             target = make(targets, wanted);
             changes++;
             if (!start)
-                bf_log(BF_LEVEL_NOTICE, NULL, "target %s: new", wanted->name);
+                bf_log_target(BF_LEVEL_NOTICE, wanted->name, "new");
         }
         changes += set(target, wanted, fresh);
         list[i] = target;

@@ -15,6 +15,7 @@
 #include "curl_client.h"
 #include "duration.h"
 #include "mysql_database.h"
+#include "password_file.h"
 
 /* Decimal digits only; strtol alone would take " +7". False: not a number in the bounds. */
 static bool parse_number(const char *text, long least, long most, long *ret_number)
@@ -44,7 +45,7 @@ static bool is_loopback4(const struct in_addr *address)
     return ntohl(address->s_addr) >> 24 == 127;
 }
 
-char *bf_value_listen(const char *value)
+char *bf_value_listen(const char *value, bool *ret_public)
 {
     static const char form[] = "must be an address and a port such as 127.0.0.1:8420 or [::1]:8420, or unix:/path";
     struct in6_addr address6;
@@ -52,6 +53,7 @@ char *bf_value_listen(const char *value)
     bool loopback;
     long port;
 
+    *ret_public = false;
     if (strncmp(value, "unix:", 5) == 0)
         return check_socket_path(value + 5);
     const char *colon = strrchr(value, ':');
@@ -71,10 +73,17 @@ char *bf_value_listen(const char *value)
         return bf_copy_string(form);
     if (!parse_number(colon + 1, 0, 65535, &port))
         return bf_format("\"%s\" is not a port (0 to 65535; 0: any free one)", colon + 1);
-    if (!loopback)
-        return bf_format("%s can be reached from outside, and identities (tokens) are not built yet: listen on "
-                         "127.0.0.1, [::1] or a Unix socket",
-                         address);
+    *ret_public = !loopback;
+    return NULL;
+}
+
+char *bf_value_metrics_role(const char *value, bool *ret_need_viewer)
+{
+    bool viewer = strcmp(value, "viewer") == 0;
+
+    if (!viewer && strcmp(value, "none") != 0)
+        return bf_copy_string("must be none or viewer");
+    *ret_need_viewer = viewer;
     return NULL;
 }
 
@@ -100,6 +109,22 @@ char *bf_value_jobs(const char *value, char **ret_path)
         return bf_format("%s is not a directory", value);
     if (access(value, R_OK | X_OK) < 0)
         return bf_format("%s cannot be read: %s", value, strerror(errno));
+    *ret_path = bf_copy_string(value);
+    return NULL;
+}
+
+char *bf_value_path(const char *value, char **ret_path)
+{
+    if (*value != '/')
+        return bf_copy_string("must be a path that begins with \"/\"");
+    *ret_path = bf_copy_string(value);
+    return NULL;
+}
+
+char *bf_value_audit(const char *value, char **ret_path)
+{
+    if (strcmp(value, "none") != 0)
+        return bf_value_path(value, ret_path);
     *ret_path = bf_copy_string(value);
     return NULL;
 }
@@ -281,17 +306,23 @@ char *bf_value_primary(const char *value, char **ret_url)
 
 char *bf_value_password_file(const char *value, char **ret_path)
 {
+    char path[BF_SECRET_PATH_MAX], text[BF_SECRET_PATH_MAX + 128];
     struct stat status;
 
-    if (*value != '/')
-        return bf_copy_string("must be a path that begins with \"/\"");
-    if (stat(value, &status) < 0 || access(value, R_OK) < 0)
-        return bf_format("%s cannot be read: %s", value, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return bf_format("%s is not a file", value);
-    if (status.st_mode & S_IRWXO)
-        return bf_format("%s is open to everyone (mode %04o): chmod 600 %s", value, (unsigned)status.st_mode & 07777U,
-                         value);
+    if (*value != '/' && strncmp(value, BF_CREDENTIAL_PREFIX, strlen(BF_CREDENTIAL_PREFIX)) != 0)
+        return bf_copy_string("must be a path that begins with \"/\", or " BF_CREDENTIAL_PREFIX "NAME");
+    enum bf_secret found = bf_secret_path(value, path, text, sizeof text);
+    if (found == BF_SECRET_BAD_NAME)
+        return bf_copy_string(text);
+    if (found == BF_SECRET_PATH) {
+        if (stat(path, &status) < 0 || access(path, R_OK) < 0)
+            return bf_format("%s cannot be read: %s", path, strerror(errno));
+        if (!S_ISREG(status.st_mode))
+            return bf_format("%s is not a file", path);
+        if (status.st_mode & S_IRWXO)
+            return bf_format("%s is open to everyone (mode %04o): chmod 600 %s", path, (unsigned)status.st_mode & 07777U,
+                             path);
+    }
     *ret_path = bf_copy_string(value);
     return NULL;
 }
@@ -310,6 +341,16 @@ char *bf_value_require_approval(const char *value, enum bf_approval *ret_approva
 {
     if (!bf_approval_by_name(value, ret_approval))
         return bf_format("\"%s\" is not one of: all, yellow, red, none", value);
+    return NULL;
+}
+
+char *bf_value_two_person(const char *value, enum bf_approval *ret_two_person)
+{
+    enum bf_approval two_person;
+
+    if (!bf_approval_by_name(value, &two_person) || two_person == BF_APPROVAL_YELLOW)
+        return bf_format("\"%s\" is not one of: none, red, all", value);
+    *ret_two_person = two_person;
     return NULL;
 }
 

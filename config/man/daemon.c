@@ -64,21 +64,6 @@ static void print_source(void)
     print_settings("source");
 }
 
-static void print_not_built(void)
-{
-    const struct bf_setting *setting;
-    const char *between = "";
-    for (size_t i = 0; (setting = bf_config_setting(i)); i++) {
-        if (setting->built)
-            continue;
-        printf("%s", between);
-        print_key(setting);
-        printf(" in \\[%s\\]", setting->section);
-        between = ", ";
-    }
-    printf(".\n");
-}
-
 int main(int count, char **words)
 {
     static const struct bf_manual_part parts[] = {
@@ -86,7 +71,6 @@ int main(int count, char **words)
         {"daemon", print_daemon},
         {"target", print_target},
         {"source", print_source},
-        {"not-built", print_not_built},
     };
     return count == 2 ? bf_manual_print(words[1], parts, BF_COUNT(parts)) : EXIT_FAILURE;
 }

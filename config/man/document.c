@@ -57,7 +57,7 @@ static char *kind_of(const struct bf_field *field)
     case BF_FIELD_SIZE:
         return bf_format("a size such as \"8MiB\", or a whole number of bytes, from %lld to %lld", min, max);
     case BF_FIELD_COUNT_OR_SHARE:
-        return bf_format("a whole number from %lld to %lld, or a share such as \"0.1%%\"", min, max);
+        return bf_format("a whole number from %lld to %lld, or a share such as \"0.1%%\" or 0.001", min, max);
     case BF_FIELD_BOOLEAN:
         return bf_copy_string("true or false");
     case BF_FIELD_LINES:

@@ -29,14 +29,3 @@ export function post(path, body) {
 }
 
 export const jobPath = (job, rest = "") => `/v1/jobs/${encodeURIComponent(job)}${rest}`;
-
-let built = null;
-
-// Is a route built? What is not is left out of the page instead of being offered and refused.
-export async function isBuilt(method, path) {
-  built ??= get("/v1/openapi.json").catch(() => {
-    built = null;
-    return {paths: {}};
-  });
-  return (await built).paths[path]?.[method]?.["x-built"] === true;
-}

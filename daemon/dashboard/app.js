@@ -7,6 +7,7 @@ import {jobPage} from "./job.js";
 import {listPage} from "./list.js";
 import {targetsPage} from "./targets.js";
 import * as questions from "./questions.js";
+import {ask, isOffered, me, showWho, signInPage} from "./who.js";
 
 const PATIENCE = 1500, LATCHES_EVERY = 10000;
 const main = document.getElementById("main");
@@ -42,14 +43,13 @@ function showContact() {
   badge.className = `contact ${contact.live ? "live" : "away"}`;
   say(badge, contact.live ? "live" : away ? "disconnected" : "connecting");
   document.body.classList.toggle("stale", away);
-  if (away) {
-    const text = contact.heard
-      ? `The daemon has not answered for ${format.since(contact.since)}. ` +
-        `What you see is as of ${format.clock(contact.heard)}.`
-      : "The daemon does not answer.";
-    say(alarm, `Disconnected. ${text} Trying again.`);
-  }
   show(alarm, away);
+  if (!away) return;
+  // What is read aloud stays the same; the age beside it counts on.
+  const [told, age] = alarm.children;
+  say(told, `Disconnected. The daemon does not answer; trying again.${
+    contact.heard ? ` What you see is as of ${format.clock(contact.heard)}.` : ""}`);
+  say(age, contact.heard ? `That is ${format.since(contact.heard)} old.` : "");
 }
 
 const states = new Map();
@@ -68,7 +68,11 @@ function latchText(latch) {
   return `${scope} are paused by ${latch.by} for ${format.since(latch.since)}${latch.reason ? `: ${latch.reason}` : ""}.`;
 }
 
-let latchLines = [], latchesDrawn = "";
+let latchLines = [], latchesDrawn = "", latched = false;
+
+// A role for some targets pauses these: backfillctl pause-all --target.
+const mayLatch = async (latch) => (!me.targets || Boolean(latch?.target)) && isOffered("post", "/v1/pause-all");
+const showPauseAll = async () => show(document.getElementById("pause-all"), (await mayLatch()) && !latched);
 
 // Drawn anew when they are others only: whose focus is on a button keeps it there.
 async function showLatches() {
@@ -79,14 +83,16 @@ async function showLatches() {
     for (const latch of targets.flatMap((target) => target.latches ?? [])) seen.set(`${latch.target} ${latch.label}`, latch);
     const latches = [...seen.values()], drawn = JSON.stringify(latches);
     if (drawn !== latchesDrawn) {
+      const may = await Promise.all(latches.map(mayLatch));
       latchesDrawn = drawn;
       latchLines = latches.map(() => h("span"));
       replace(place, latches.map((latch, at) => h("p", {class: "latch"}, latchLines[at],
-        h("button", {type: "button", onclick: () => questions.resumeAll(latch, afterLatch)}, "Resume all"))));
+        may[at] && h("button", {type: "button", onclick: () => questions.resumeAll(latch, afterLatch)}, "Resume all"))));
     }
     latches.forEach((latch, at) => say(latchLines[at], latchText(latch)));
     show(place, latches.length > 0);
-    document.getElementById("pause-all").hidden = latches.some((latch) => !latch.target && !latch.label);
+    latched = latches.some((latch) => !latch.target && !latch.label);
+    showPauseAll();
   } catch {
     // What was known stays; the alarm says how old it is.
   }
@@ -101,15 +107,37 @@ document.getElementById("pause-all").addEventListener("click", () => {
   const states = ["running", "verifying", "queued", "rolling_back"];
   questions.pauseAll([...jobs.values()].filter((job) => states.includes(job.state)).length, afterLatch);
 });
-window.addEventListener("hashchange", () => {
-  route();
-  main.focus({preventScroll: true});
-});
 on("contact", showContact);
 on("jobs", (id) => (id === null ? [...jobs.keys()] : [id]).forEach(announce));
 on("event", (event) => /_all$/.test(event.type) && showLatches());
-setInterval(showContact, 500);
-setInterval(showLatches, LATCHES_EVERY);
-route();
-start();
-showLatches();
+function begin() {
+  window.addEventListener("hashchange", () => {
+    route();
+    main.focus({preventScroll: true});
+  });
+  setInterval(showContact, 500);
+  setInterval(showLatches, LATCHES_EVERY);
+  showWho();
+  showPauseAll();
+  route();
+  start();
+  showLatches();
+}
+
+// Who is nobody is asked for a token, and nothing else is asked of the daemon. While it is away the page says so, and tries.
+async function enter() {
+  try {
+    if (await ask()) {
+      begin();
+    } else {
+      document.querySelector("nav").hidden = true;
+      document.getElementById("contact").hidden = true;
+      signInPage(main);
+    }
+  } catch {
+    showContact();
+    setTimeout(enter, PATIENCE);
+  }
+}
+
+enter();

@@ -1,10 +1,10 @@
 // The rows in quarantine: which ones the server refused to change, and why; and trying them again.
 import {h, show} from "./dom.js";
 import * as format from "./format.js";
-import {isBuilt} from "./api.js";
 import {jobs} from "./live.js";
 import {keyCell, rowList} from "./rows.js";
 import * as questions from "./questions.js";
+import {isOffered} from "./who.js";
 
 export function badRows(first) {
   const list = rowList({
@@ -17,13 +17,13 @@ export function badRows(first) {
   const retry = h("button", {type: "button", hidden: true, "aria-label": `Try the bad rows of ${first.name} again`,
     onclick: () => questions.retryBadRows(jobs.get(first.id) ?? first)}, "Try them again");
   list.element.append(retry);
-  let built = false;
-  isBuilt("post", "/v1/jobs/{job}/retry-bad-rows").then((answer) => { built = answer; });
+  let offered = false;
+  isOffered("post", "/v1/jobs/{job}/retry-bad-rows").then((answer) => { offered = answer; });
   return {
     element: list.element,
     update(job) {
       list.set(job.progress.rows_bad ?? 0);
-      show(retry, built && questions.mayRetryBadRows(job));
+      show(retry, offered && questions.mayRetryBadRows(job));
     },
   };
 }

@@ -25,6 +25,31 @@ export function replace(element, ...children) {
   element.replaceChildren(...children.flat().filter(Boolean));
 }
 
+function become(old, wanted) {
+  if (old.nodeType !== wanted.nodeType || old.nodeName !== wanted.nodeName) {
+    old.replaceWith(wanted);
+  } else if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== wanted.data) old.data = wanted.data;
+  } else {
+    for (const {name} of [...old.attributes]) if (!wanted.hasAttribute(name)) old.removeAttribute(name);
+    for (const {name, value} of wanted.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    if (old.style.cssText !== wanted.style.cssText) old.style.cssText = wanted.style.cssText;
+    match(old, [...wanted.childNodes]);
+  }
+}
+
+function match(element, wanted) {
+  const there = [...element.childNodes];
+  wanted.forEach((node, at) => (at < there.length ? become(there[at], node) : element.append(node)));
+  there.slice(wanted.length).forEach((node) => node.remove());
+}
+
+// As replace, but what is the same stays the same element: what is read anew every other second keeps a reader's selection and
+// place. Not for children that listen to something.
+export function refresh(element, ...children) {
+  match(element, children.flat().filter(Boolean));
+}
+
 // Names beside their values; those without a value are left out.
 export function facts(pairs) {
   return h("dl", {class: "facts"}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")

@@ -1,25 +1,27 @@
 // One job: where it stands and why, what can be done about it, its charts, time ledger, events, plan and document.
-import {bar, facts, h, replace, say, show} from "./dom.js";
+import {bar, facts, h, refresh, replace, say, show} from "./dom.js";
 import * as format from "./format.js";
-import {get, isBuilt, jobPath} from "./api.js";
+import {get, jobPath} from "./api.js";
 import {jobs, on, put} from "./live.js";
 import {chartsOf} from "./charts.js";
 import {badRows} from "./badrows.js";
 import {planSection} from "./plan.js";
 import {wayBack} from "./wayback.js";
 import * as questions from "./questions.js";
+import {isOffered} from "./who.js";
 
 const EVENTS_MAX = 200;
 
 function eventRow(event) {
-  const what = event.to ? `${format.words(event.from)} → ${format.words(event.to)}` : format.words(event.type);
+  const moved = [event.from, event.to].filter(Boolean).map(format.words).join(" → ");
+  const what = moved || format.words(event.type);
   return h("li", {"data-id": String(event.id)},
     h("time", {datetime: event.at, title: event.at}, format.clock(event.at)), h("span", {class: "what"}, what),
     h("span", {class: "who"}, event.actor), h("span", {class: "text"}, event.text));
 }
 
 function eventList(job) {
-  const list = h("ol", {class: "events", reversed: true}), trouble = h("p", {class: "quiet", hidden: true});
+  const list = h("ol", {class: "events", reversed: true, tabindex: "0", "aria-label": "Events, newest first"}), trouble = h("p", {class: "quiet", hidden: true});
   const known = new Set();
   function add(event) {
     if (known.has(event.id)) return;
@@ -68,7 +70,7 @@ function ledger() {
       }));
       replace(words, parts.map(([name, time]) => h("li", {},
         h("span", {class: `dot ${kindOf(name)}`, "aria-hidden": "true"}),
-        `${format.words(name).replace(/[/]/, ", ")}: ${format.duration(time)} (${format.percent(time / total)})`)));
+        `${format.words(name).replace(/[/]/, ", ").replace("signal:", "signal ")}: ${format.duration(time)} (${format.percent(time / total)})`)));
     },
   };
 }
@@ -118,12 +120,13 @@ function numbersOf(job) {
 }
 
 function build(main, first) {
-  const state = h("span", {class: "state"}), why = h("p", {class: "reason", role: "status", hidden: true});
+  const state = h("span", {class: "state"}), said = h("span", {role: "status"}), age = h("span");
+  const why = h("p", {class: "reason", hidden: true}, said, age);
   const done = bar("Progress"), share = h("b", {class: "share"}), left = h("span", {class: "left"});
   const numbers = h("p", {class: "numbers"});
   const seconds = ledger(), triggers = triggerList(), charts = chartsOf(first), events = eventList(first);
   const plan = planSection(), back = wayBack(first), bad = badRows(first);
-  let turned = false;
+  let turned = false, planFirst = false;
   const buttonOf = (order) => h("button", {
     type: "button", hidden: true, "aria-label": `${questions.orderTitle(order)} ${first.name}`,
     class: questions.isDanger(order) ? "danger" : order === "approve" || order === "resume" ? "primary" : "",
@@ -132,7 +135,7 @@ function build(main, first) {
   const buttons = new Map(questions.orders.map((order) => [order, buttonOf(order)]));
   const possible = new Map();
   const details = h("div", {class: "details"});
-  const documentText = h("pre", {});
+  const documentText = h("pre", {tabindex: "0"});
   replace(main, h("div", {class: "top"},
     h("p", {class: "crumbs"}, h("a", {href: "#/"}, "Jobs"), h("span", {class: "behind"}, ` / ${first.id}`)),
     h("div", {class: "title"}, h("h1", {}, first.name), state),
@@ -152,8 +155,8 @@ function build(main, first) {
     show(why, Boolean(reason));
     why.className = `reason ${format.kind(job)}`;
     if (reason) {
-      say(why, [format.reasonText(job), reason.since && `for ${format.since(reason.since)}`,
-        reason.until && `until ${format.clock(reason.until)}`].filter(Boolean).join(" · "));
+      say(said, [format.reasonText(job), reason.until && `until ${format.clock(reason.until)}`].filter(Boolean).join(" · "));
+      say(age, reason.since ? ` · for ${format.since(reason.since)}` : ""); // counts on, so it is not read aloud
       why.title = `${reason.code}${reason.since ? ` since ${reason.since}` : ""}`;
     }
     done.set(progress.fraction, percent, format.goesBack(job));
@@ -162,25 +165,34 @@ function build(main, first) {
     say(numbers, numbersOf(job).filter(Boolean).join(" · "));
     back.update(job);
     bad.update(job);
+    show(charts.element, Boolean(job.started_at));
+    // Before it is approved nothing matters more than what it would do.
+    const asked = job.state === "planning" || job.state === "awaiting_approval";
+    if (asked !== planFirst) (asked ? charts.element.before(plan.element) : details.after(plan.element));
+    planFirst = asked;
     if (job.rollback && !turned) charts.element.before(...back.elements); // by now it is what matters most
     turned = Boolean(job.rollback);
-    for (const [order, button] of buttons) show(button, questions.isPossible(order, job) && possible.get(order) === true);
+    for (const [order, button] of buttons) {
+      const shown = questions.isPossible(order, job) && possible.get(order) === true;
+      if (!shown && document.activeElement === button) questions.keepFocus();
+      show(button, shown);
+    }
     seconds.set(progress.seconds);
     triggers.set(job);
     plan.update(job);
     if (job.ended_at) charts.end(job.ended_at);
-    replace(details, facts([["Table", job.table], ["Target", job.target], ["Owner", job.owner],
+    refresh(details, facts([["Table", job.table], ["Target", job.target], ["Owner", job.owner],
       ["Labels", Object.entries(job.labels ?? {}).map(([name, value]) => `${name}=${value}`).join(", ")],
       ["Submitted", `${format.clock(job.created_at)}${job.submitted_by ? ` by ${job.submitted_by}` : ""}`],
-      ["Approved by", job.approved_by], ["Started", format.clock(job.started_at)],
+      ["Approved by", job.break_glass ? `${job.approved_by} alone. BREAK GLASS: ${job.break_glass}` : job.approved_by], ["Started", format.clock(job.started_at)],
       ["Batches", format.number(progress.batches)], ["Next batch", `${format.number(progress.batch_rows)} rows`],
       ["Gave way to others", progress.yields > 0 ? `${format.number(progress.yields)} times` : ""],
       ["Taken up again", progress.resumed > 0 ? `${progress.resumed} times` : ""]]));
     say(documentText, JSON.stringify(job.document, null, 2));
   }
   for (const order of questions.orders) {
-    isBuilt("post", `/v1/jobs/{job}/${order}`).then((built) => {
-      possible.set(order, built);
+    isOffered("post", `/v1/jobs/{job}/${order}`).then((offered) => {
+      possible.set(order, offered);
       if (jobs.has(first.id)) update(jobs.get(first.id));
     });
   }

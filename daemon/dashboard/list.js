@@ -5,7 +5,9 @@ import {contact, jobs, on} from "./live.js";
 
 const ORDER = ["bad", "asks", "waits", "works", "rests", "good"];
 const ENDED_SHOWN = 25;
-const HEADS = ["Job", "State", "Progress", "Rate", "Left", "Why, and since when"];
+const HEADS = ["Job", "State", "Progress", "Rate", "Time left", "Why, and since when"];
+
+let wanted = ""; // who comes back from a job finds the list as it was
 
 function rank(job) {
   return format.isEnded(job) && job.state !== "failed" ? ORDER.length : ORDER.indexOf(format.kind(job));
@@ -31,26 +33,29 @@ function makeRow() {
       say(where, `${job.table} · ${job.target}`);
       state.className = `state ${format.kind(job)}`;
       say(state, format.stateText(job));
+      progress.element.classList.toggle("done", job.state === "completed");
       const percent = format.percent(job.progress.fraction);
       const back = format.goesBack(job);
       progress.set(job.progress.fraction, percent, back);
       say(share, back ? `${percent} back` : percent);
       say(rate, format.rate(job.progress.rate));
       say(eta, format.eta(job));
-      say(why, format.reasonText(job));
+      const reason = format.reasonText(job);
+      say(why, reason);
       const from = job.reason?.since ?? (format.isEnded(job) ? job.ended_at : null);
-      say(age, from ? `${format.since(from)}${format.isEnded(job) ? " ago" : ""}` : "");
+      say(age, from ? `${reason ? " · " : ""}${format.since(from)}${format.isEnded(job) ? " ago" : ""}` : "");
     },
   };
 }
 
 export function listPage(main) {
   const rows = new Map();
-  let wanted = "", all = false, scheduled = false;
+  let all = false, scheduled = false;
   const filter = h("input", {type: "search", id: "filter", placeholder: "name, table, target, state, owner", oninput: () => {
     wanted = filter.value.trim().toLowerCase();
     draw();
   }});
+  filter.value = wanted;
   const summary = h("p", {class: "summary", role: "status"});
   const body = h("tbody");
   const table = h("table", {class: "jobs"}, h("caption", {class: "visually-hidden"}, "Jobs"),

@@ -1,5 +1,6 @@
 // What the page knows, kept true by the stream: all jobs, whether the daemon is in touch, and since when not.
 import {get, jobPath} from "./api.js";
+import {lookAgain} from "./who.js";
 
 const LIST_MAX = 1000, CHECK_EVERY = 5000, COME_BACK = 2000;
 
@@ -94,6 +95,7 @@ function open() {
     if (source?.readyState === EventSource.CLOSED) {
       clearTimeout(again);
       again = setTimeout(open, COME_BACK);
+      lookAgain();
     }
   };
   source.addEventListener("progress", (message) => {

@@ -22,8 +22,9 @@ function estimateTable(job, {estimate, took, undo}) {
       took && `${format.duration(took.seconds) || "0 s"} of work${verdict}`],
     ["Rows changed", known(estimate.rows_changed, format.number), took && format.number(took.rows_changed)],
     ["Rows scanned a second", known(estimate.rate, rate), took && known(took.seconds > 0 ? took.rows_scanned / took.seconds : null, rate)],
-    undo === "journal" && ["Undo journal", known(estimate.journal_bytes, format.bytes), took && known(job.undo?.dropped ? null : job.undo?.bytes, format.bytes)],
-    ["Log written", known(estimate.log_bytes, format.bytes), took && "–"],
+    undo === "journal" && ["Undo journal", known(estimate.journal_bytes, format.bytes), took && known(took.journal_bytes, format.bytes)],
+    ["Log written", known(estimate.log_bytes, format.bytes), took && known(took.log_bytes, format.bytes)],
+    ["Old row versions", known(estimate.dead_rows, format.number), took && known(took.dead_rows, format.number)],
   ].filter((row) => row).filter(([, guessed, came]) => guessed !== "–" || (came && came !== "–"));
   if (rows.length === 0) return null;
   const head = (text) => h("th", {scope: "col"}, text);
@@ -44,7 +45,7 @@ function draw(place, job, plan) {
       ...single.map(([name, value]) => [format.words(name), value === null ? "" : text(name, value)])]),
     plan.statement && h("pre", {}, plan.statement),
     plan.inverse_statement && [h("p", {}, "The way back, by the author's inverse:"), h("pre", {}, plan.inverse_statement)],
-    plan.card && h("details", {}, h("summary", {}, "The card"), h("pre", {class: "card"}, plan.card)));
+    plan.card && h("details", {}, h("summary", {}, "The card"), h("pre", {class: "card", tabindex: "0"}, plan.card)));
 }
 
 // Read when there is a plan, when it is another one, and when the job's end says what came of it.

@@ -109,7 +109,7 @@ function ask({title, text, confirm, typed, typedWhy, word, danger, look, carryOu
   const trouble = h("p", {class: "trouble", role: "alert", hidden: true});
   const seen = look && h("div", {role: "status", class: "look"}, h("p", {class: "quiet"}, "Asking the target what it would do…"));
   const form = h("form", {method: "dialog"},
-    h("h2", {id: "question-title"}, title), h("p", {}, text), seen,
+    h("h2", {id: "question-title"}, title), h("p", {id: "question-text"}, text), seen,
     typed && h("p", {}, h("label", {for: "question-name"}, typedWhy, h("b", {}, typed)), name),
     reason && h("p", {}, h("label", {for: "question-reason"},
       `${word === "comment" ? "Comment" : "Reason"} (kept in the events)`), reason),
@@ -134,6 +134,15 @@ function ask({title, text, confirm, typed, typedWhy, word, danger, look, carryOu
   (name ?? reason ?? yes).focus();
   if (look) fill(seen, look, () => { yes.disabled = true; });
 }
+
+// The button that asked may be gone by then: whoever goes on by keyboard goes on from the page, not from the top.
+export function keepFocus() {
+  requestAnimationFrame(() => {
+    const at = document.activeElement;
+    if (at === document.body || !at.checkVisibility()) document.getElementById("main").focus({preventScroll: true});
+  });
+}
+dialog.addEventListener("close", keepFocus);
 
 export function giveOrder(order, job) {
   const {title, text, word, danger, look} = ORDERS[order];

@@ -1,5 +1,5 @@
 // The targets: signals against their limits, replicas, what is set aside or ignored and why.
-import {bar, h, replace} from "./dom.js";
+import {bar, h, refresh, replace} from "./dom.js";
 import * as format from "./format.js";
 import {get} from "./api.js";
 
@@ -34,9 +34,15 @@ function replicaRow(replica) {
     h("td", {}, [replica.trouble, replica.reason, until].filter(Boolean).join(" · ")));
 }
 
-function table(caption, heads, rows) {
+function foreignRow(job) {
+  const owner = job.owner_may_live ? `another daemon: ${job.owner}` : "gone: backfillctl adopt takes it over";
+  return h("tr", {}, h("th", {scope: "row", title: job.id}, job.name), h("td", {}, job.table ?? ""), h("td", {}, format.words(job.state)),
+    h("td", {}, `${format.since(job.seen_at)} ago`), h("td", {}, owner));
+}
+
+function table(name, caption, heads, rows) {
   const titles = heads.map((head) => h("th", {scope: "col", class: NUMBERS.has(head) ? "number" : null}, head));
-  return h("table", {class: "plain"}, h("caption", {}, caption), h("thead", {}, h("tr", {}, titles)), h("tbody", {}, rows));
+  return h("table", {class: `plain ${name}`}, h("caption", {}, caption), h("thead", {}, h("tr", {}, titles)), h("tbody", {}, rows));
 }
 
 function latchText(latch) {
@@ -46,7 +52,7 @@ function latchText(latch) {
 function card(target) {
   const seen = target.reachability === "reachable" ? "good" : "bad";
   const what = [target.engine, target.version, format.words(target.role ?? "")].filter(Boolean).join(" · ");
-  const signals = target.signals ?? [], replicas = target.replicas ?? [];
+  const signals = target.signals ?? [], replicas = target.replicas ?? [], foreign = target.foreign_jobs ?? [];
   return h("section", {class: "target", "aria-label": `Target ${target.name}`},
     h("h2", {}, target.name, " ", target.reachability && h("span", {class: `state ${seen}`}, target.reachability)),
     h("p", {class: "quiet"}, what),
@@ -54,8 +60,9 @@ function card(target) {
     h("p", {}, `${target.running} running, ${target.queued} queued`,
       target.max_jobs ? ` (at most ${target.max_jobs} at once)` : ""),
     (target.latches ?? []).map((latch) => h("p", {class: "reason waits"}, latchText(latch))),
-    signals.length > 0 && table("Signals", ["Signal", "Value", "Limit", "Of the limit", "Age"], signals.map(signalRow)),
-    replicas.length > 0 && table("Replicas", ["Replica", "State", "Lag", "Why"], replicas.map(replicaRow)),
+    signals.length > 0 && table("signals", "Signals", ["Signal", "Value", "Limit", "Of the limit", "Age"], signals.map(signalRow)),
+    replicas.length > 0 && table("replicas", "Replicas", ["Replica", "State", "Lag", "Why"], replicas.map(replicaRow)),
+    foreign.length > 0 && table("foreign", "Jobs of others", ["Job", "Table", "State", "Last written", "Owner"], foreign.map(foreignRow)),
     signals.length === 0 && h("p", {class: "quiet"}, "Its signals are measured while jobs of it run."));
 }
 
@@ -68,7 +75,7 @@ export function targetsPage(main) {
       const {targets} = await get("/v1/targets");
       if (closed) return;
       const none = "No target is configured: backfilld.ini has no [target NAME].";
-      replace(place, targets.length ? targets.map(card) : h("p", {class: "empty"}, none));
+      refresh(place, targets.length ? targets.map(card) : h("p", {class: "empty"}, none));
     } catch {
       // The page says by itself that the daemon is out of touch.
     }

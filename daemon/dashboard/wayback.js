@@ -4,6 +4,7 @@ import * as format from "./format.js";
 import {jobs} from "./live.js";
 import {keyCell, rowList} from "./rows.js";
 import * as questions from "./questions.js";
+import {isOffered} from "./who.js";
 
 const KINDS = {
   changed: "changed by somebody since",
@@ -39,7 +40,8 @@ export function wayBack(first) {
       ["Found", (row) => h("time", {datetime: row.found_at, title: row.found_at}, format.clock(row.found_at))]],
   });
   const element = h("section", {"aria-label": "Way back"}, h("h2", {}, "Way back"), told, place, drop);
-  let drawn = "";
+  let drawn = "", offered = false;
+  isOffered("post", "/v1/jobs/{job}/forget").then((answer) => { offered = answer; });
   return {
     elements: [element, conflicts.element],
     update(job) {
@@ -52,7 +54,7 @@ export function wayBack(first) {
         replace(told, text);
         replace(place, kept && facts(pairs));
       }
-      show(drop, questions.mayForget(job));
+      show(drop, offered && questions.mayForget(job));
       conflicts.set(job.rollback?.conflicts ?? 0);
     },
   };

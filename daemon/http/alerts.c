@@ -72,6 +72,15 @@ static void alerted(void *argument, const struct bf_alert_outcome *outcomes, siz
     bf_http_answer(request, 200, json_pack("{s:o}", "alerts", list));
 }
 
+/* The job that an alert names; for who may not see it, one that there is not. */
+static const char *job_of(const struct bf_http_request *request, const json_t *alert)
+{
+    const struct bf_job *job = NULL;
+    const char *name = text_of(alert, "labels", "backfill");
+    if (!name || !request->identity.targets || bf_engine_find(request->http->engine, name, false, &job, NULL) != BF_OK) return name;
+    return bf_http_sees(request, bf_job_record(job)->document->target) ? name : "";
+}
+
 void bf_handle_take_alerts(struct bf_http_request *request)
 {
     struct bf_complaints complaints = {0};
@@ -95,7 +104,7 @@ void bf_handle_take_alerts(struct bf_http_request *request)
                 .fingerprint = json_string_value(json_object_get(alert, "fingerprint")),
                 .starts_at = json_string_value(json_object_get(alert, "startsAt")),
                 .firing = strcmp(json_string_value(json_object_get(alert, "status")), "firing") == 0,
-                .name = text_of(alert, "labels", "alertname"), .job = text_of(alert, "labels", "backfill"),
+                .name = text_of(alert, "labels", "alertname"), .job = job_of(request, alert),
                 .action = text_of(alert, "labels", "backfill_action"),
                 .summary = summary ? summary : text_of(alert, "annotations", "description")};
         }

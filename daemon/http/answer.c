@@ -8,17 +8,6 @@
 
 enum { RETRY_AFTER = 5 }; /* seconds, with every 503 */
 
-json_t *bf_json_text(const char *text)
-{
-    if (!text) return json_null();
-    json_t *string = json_string(text);
-    if (string) return string;
-    char *copy BF_AUTO_STRING = bf_copy_string(text);
-    for (char *byte = copy; *byte; byte++)
-        if ((unsigned char)*byte >= 0x80) *byte = '?';
-    return json_string(copy);
-}
-
 json_t *bf_json_time(int64_t unix_milliseconds)
 {
     char text[BF_TIME_TEXT];
@@ -29,18 +18,18 @@ json_t *bf_json_time(int64_t unix_milliseconds)
 static void give(struct bf_http_request *request, int status, char *text, const char *type, const char *const *headers)
 {
     request->status = status;
-    request->response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+    request->response = bf_have(MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE));
     MHD_add_response_header(request->response, "Content-Type", type);
     MHD_add_response_header(request->response, "Cache-Control", "no-store");
     MHD_add_response_header(request->response, "X-Content-Type-Options", "nosniff");
     for (; headers && *headers; headers += 2) MHD_add_response_header(request->response, headers[0], headers[1]);
-    bf_http_resume(request);
+    if (!bf_http_audit_end(request)) bf_http_resume(request);
 }
 
 static void answer_with(struct bf_http_request *request, int status, json_t *body, const char *type,
                         const char *const *headers)
 {
-    char *text = json_dumps(body, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    char *text = json_dumps(body, BF_HTTP_JSON);
     json_decref(body);
     if (!text) { /* an object without its value: never seen, and never to be sent half */
         status = 500;
@@ -99,6 +88,7 @@ static void answer_problem(struct bf_http_request *request, enum bf_code code, j
 {
     int status = status_of(code);
     char *seconds BF_AUTO_STRING = bf_format("%d", RETRY_AFTER);
+    request->audited.code = bf_code_name(code);
     answer(request, status, body, BF_API_PROBLEM, status == 503 ? "Retry-After" : NULL, seconds);
 }
 
@@ -119,13 +109,26 @@ void bf_http_problem_last(struct bf_http_request *request, enum bf_code code, co
     va_start(arguments, format);
     vsnprintf(detail, sizeof detail, format, arguments);
     va_end(arguments);
+    request->audited.code = bf_code_name(code);
     answer(request, status_of(code), problem(code, detail), BF_API_PROBLEM, "Connection", "close");
+}
+
+void bf_http_problem_unauthenticated(struct bf_http_request *request, bool shown, const char *format, ...)
+{
+    char detail[BF_ERROR_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    request->audited.code = bf_code_name(BF_UNAUTHENTICATED);
+    answer(request, status_of(BF_UNAUTHENTICATED), problem(BF_UNAUTHENTICATED, detail), BF_API_PROBLEM, "WWW-Authenticate",
+           shown ? "Bearer realm=\"backfilld\", error=\"invalid_token\"" : "Bearer realm=\"backfilld\"");
 }
 
 char *bf_http_problem_text(enum bf_code code, const char *detail)
 {
     json_t *body = problem(code, detail);
-    char *text BF_AUTO_STRING = json_dumps(body, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    char *text BF_AUTO_STRING = json_dumps(body, BF_HTTP_JSON);
     json_decref(body);
     char *seconds BF_AUTO_STRING = status_of(code) == 503 ? bf_format("Retry-After: %d\r\n", RETRY_AFTER) : NULL;
     return bf_format("HTTP/1.1 %d %s\r\nContent-Type: " BF_API_PROBLEM "\r\nContent-Length: %zu\r\n%s"

@@ -5,6 +5,7 @@
 
 #include "allocate.h"
 #include "duration.h"
+#include "json_read.h"
 #include "record.h"
 #include "server.h"
 
@@ -13,22 +14,25 @@
 #define REPLICA (AT(IGNORE_REPLICA) | AT(HEED_REPLICA))
 
 static const struct bf_body_field fields[] = {
-    {"reason", BF_BODY_WORDS, AT(PAUSE) | AT(RESUME) | AT(ABORT) | AT(ROLLBACK) | AT(RETRY_BAD_ROWS) | REPLICA | ALL,
+    {"reason", BF_BODY_WORDS, AT(PAUSE) | AT(RESUME) | AT(ABORT) | AT(ROLLBACK) | AT(RETRY_BAD_ROWS) | AT(ADOPT) | REPLICA | ALL,
      .help = "why; shown with the job and kept in its events"},
     {"for", BF_BODY_DURATION, AT(PAUSE),
      .help = "resume by itself after this time, unless another order comes before"},
     {"for", BF_BODY_DURATION, AT(IGNORE_REPLICA), .help = "heed it again after this time; without it an hour"},
-    {"confirm", BF_BODY_WORDS, AT(APPROVE) | AT(FORGET), .help = "the name of the job once more"},
+    {"confirm", BF_BODY_WORDS, AT(APPROVE) | AT(FORGET) | AT(ADOPT), .help = "the name of the job once more"},
+    {"job", BF_BODY_WORDS, AT(ADOPT), .required = true, .help = "the id of a job of foreign_jobs"},
     {"comment", BF_BODY_WORDS, AT(APPROVE), .help = "why; kept in the job's events"},
     {"plan", BF_BODY_WORDS, AT(APPROVE), .help = "the hash of the plan that was looked at; another one is not approved"},
-    {"break_glass", BF_BODY_NOT_BUILT, AT(APPROVE), .help = "approve in the place of those who should"},
+    {"break_glass", BF_BODY_FLAG, AT(APPROVE),
+     .help = "approve alone where two persons have to (two_person): for an admin, with a comment that says why; everybody hears of it"},
     {"pace", BF_BODY_CHANGE, AT(TUNE), .help = "fields of the document's pace; null: the default again"},
     {"limits", BF_BODY_CHANGE, AT(TUNE), .help = "fields of the document's limits; null: the default again"},
     {"name", BF_BODY_NAME, AT(CLONE), .required = true, .help = "of the new job"},
     {"from", BF_BODY_CHOICE, AT(CLONE), .choices = "start|position",
      .help = "where the new job begins: where the document says (the default), or where the old job stands"},
+    {"token", BF_BODY_WORDS, AT(SIGN_IN), .required = true, .help = "as backfillctl token new printed it"},
     {"target", BF_BODY_WORDS, ALL, .help = "only the jobs on this target"},
-    {"label", BF_BODY_LABEL, ALL, .help = "only the jobs with this label; not together with target"},
+    {"label", BF_BODY_LABEL, ALL, .help = "only the jobs with this label, NAME=VALUE or NAME:VALUE; not together with target"},
 };
 
 const struct bf_body_field *bf_body_field(size_t index)
@@ -56,19 +60,26 @@ static bool is_choice(const char *choices, const char *word)
     return false;
 }
 
+/* GET /v1/jobs says a:b; with = names can be said that have a colon. */
+const char *bf_body_label_mark(const char *text)
+{
+    const char *mark = strchr(text, '=');
+    return mark ? mark : strchr(text, ':');
+}
+
 static void check_value(const struct bf_body_field *field, const char *pointer, const json_t *value,
                         struct bf_complaints *complaints)
 {
     const char *fault = NULL, *text = json_string_value(value);
     int64_t time;
-    if (field->kind != BF_BODY_CHANGE && field->kind != BF_BODY_NOT_BUILT) fault = fault_of_words(value);
+    if (field->kind != BF_BODY_CHANGE && field->kind != BF_BODY_FLAG) fault = fault_of_words(value);
     if (fault) {
         bf_complain(complaints, BF_INVALID, pointer, "%s", fault);
         return;
     }
     switch (field->kind) {
-    case BF_BODY_NOT_BUILT:
-        bf_complain(complaints, BF_UNSUPPORTED, pointer, "is not built yet; leave it out");
+    case BF_BODY_FLAG:
+        if (!json_is_boolean(value)) bf_complain(complaints, BF_INVALID, pointer, "must be true or false");
         break;
     case BF_BODY_DURATION:
         if (!bf_duration_parse(text, &time))
@@ -77,8 +88,8 @@ static void check_value(const struct bf_body_field *field, const char *pointer, 
             bf_complain(complaints, BF_INVALID, pointer, "must be from 1 s to 366 days");
         break;
     case BF_BODY_LABEL:
-        if (text[0] == '=' || !strchr(text, '='))
-            bf_complain(complaints, BF_INVALID, pointer, "must be NAME=VALUE");
+        if (!bf_body_label_mark(text) || bf_body_label_mark(text) == text)
+            bf_complain(complaints, BF_INVALID, pointer, "must be NAME=VALUE or NAME:VALUE");
         break;
     case BF_BODY_CHOICE:
         if (!is_choice(field->choices, text))
@@ -130,17 +141,20 @@ static void check_whole(const struct bf_route *route, const json_t *body, struct
         if (!json_object_get(body, fields[i].name))
             bf_complain(complaints, BF_INVALID, pointer, "`%s` is required", fields[i].name);
     }
+    if (json_is_true(json_object_get(body, "break_glass")) && !json_object_get(body, "comment"))
+        bf_complain(complaints, BF_INVALID, "/comment", "`comment` is required: why nobody else can approve it");
     if (json_object_get(body, "target") && json_object_get(body, "label"))
         bf_complain(complaints, BF_INVALID, "/label", "not together with target: give one of them");
 }
 
 json_t *bf_http_body(struct bf_http_request *request)
 {
+    bool large; /* no member but pace and limits takes a number */
     json_error_t fault;
     const struct bf_buffer *text = &request->body;
     json_t *body = text->length == 0
                        ? json_object()
-                       : json_loadb(text->text, text->length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
+                       : bf_json_read(text->text, text->length, &large, &fault);
     if (!body) {
         bf_http_problem(request, BF_NOT_JSON, "line %d, column %d: %.150s", fault.line, fault.column, fault.text);
         return NULL;

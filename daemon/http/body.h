@@ -16,11 +16,11 @@ enum { BF_HTTP_WORDS_MAX = 500 }; /* bytes */
 #define BF_HTTP_FOR_MAX (INT64_C(366) * 86400000)
 
 enum bf_body_kind {
-    BF_BODY_NOT_BUILT, /* known, refused */
+    BF_BODY_FLAG,      /* true or false */
     BF_BODY_WORDS,     /* one line of up to WORDS_MAX bytes */
     BF_BODY_DURATION,  /* FOR_MIN to FOR_MAX */
     BF_BODY_NAME,      /* of a job: the engine says what is wrong with it */
-    BF_BODY_LABEL,     /* NAME=VALUE */
+    BF_BODY_LABEL,     /* NAME=VALUE, or NAME:VALUE */
     BF_BODY_CHOICE,    /* one of `choices` */
     BF_BODY_CHANGE     /* of a section of the job document: the engine says what is wrong with it */
 };
@@ -34,6 +34,8 @@ struct bf_body_field {
     const char *help;
 };
 const struct bf_body_field *bf_body_field(size_t index); /* NULL past the end */
+/* What stands between the name and the value of a label; NULL: nothing. */
+const char *bf_body_label_mark(const char *text);
 #define BF_ROUTE_BIT(route) (UINT64_C(1) << (route))
 
 /* The request's body, checked: an owned object, empty where no body came; NULL: answered. */

@@ -32,7 +32,7 @@ static bool is_good_header(const char *name, size_t name_length, const char *val
 struct header_look {
     uintptr_t end; /* of the last value */
     bool gap;
-    int host, origin, length, encoding; /* how often each is there */
+    int host, origin, length, encoding, authorization; /* how often each is there */
     char bad[64];                       /* the first that is malformed; empty: none */
     bool any_bad;
 };
@@ -57,6 +57,7 @@ static enum MHD_Result look_at_header(void *argument, enum MHD_ValueKind kind, c
     look->origin += strcasecmp(name, "Origin") == 0;
     look->length += strcasecmp(name, "Content-Length") == 0;
     look->encoding += strcasecmp(name, "Transfer-Encoding") == 0;
+    look->authorization += strcasecmp(name, "Authorization") == 0;
     return MHD_YES;
 }
 
@@ -91,15 +92,28 @@ static bool check_framing(struct bf_http_request *request, const char *method, c
 static bool check_origin(struct bf_http_request *request, const struct header_look *look)
 {
     const struct bf_listen *listen = &request->http->listen;
+    const char *public_url = request->http->access ? request->http->access->public_url : NULL;
     const char *host = bf_http_header(request, "Host"), *origin = bf_http_header(request, "Origin");
-    if (look->host > 1 || look->origin > 1)
-        bf_http_problem(request, BF_NOT_ALLOWED, "Host and Origin may be sent once");
+    if (look->host > 1 || look->origin > 1 || look->authorization > 1)
+        bf_http_problem(request, BF_NOT_ALLOWED, "Host, Origin and Authorization may be sent once");
     else if (!host && !bf_listen_host_ours(listen, NULL))
         bf_http_problem(request, BF_NOT_ALLOWED, "the Host header is missing");
-    else if (!bf_listen_host_ours(listen, host))
+    else if (!bf_listen_host_ours(listen, host) && !bf_listen_host_public(public_url, host))
         bf_http_problem(request, BF_NOT_ALLOWED, "the Host header names %.100s, this is %s", host, listen->address);
-    else if (origin && !bf_listen_origin_ours(listen, origin))
+    else if (origin && !bf_listen_origin_ours(listen, origin) && !bf_listen_origin_public(public_url, origin))
         bf_http_problem(request, BF_NOT_ALLOWED, "the Origin header names %.100s, this is %s", origin, listen->address);
+    return !request->response;
+}
+
+/* Targets of requests stand in the logs of proxies and the histories of browsers: no token belongs there. */
+static bool check_secrets(struct bf_http_request *request)
+{
+    static const char *const names[] = {"token", "access_token", "authorization", "bearer"};
+    for (size_t i = 0; i < request->uri.parameter_count && !request->response; i++)
+        for (size_t k = 0; k < BF_COUNT(names); k++)
+            if (strcasecmp(request->uri.parameters[i].name, names[k]) == 0)
+                bf_http_problem(request, BF_BAD_REQUEST, "a token never stands in an address, which others may log: send it as "
+                                "Authorization: Bearer, and replace this one");
     return !request->response;
 }
 
@@ -166,12 +180,12 @@ bool bf_http_check(struct bf_http_request *request, const char *method, const ch
         bf_http_problem(request, request->uri_error.code, "%s", request->uri_error.text);
         return false;
     }
-    if (!check_route(request, method)) return false;
+    if (!check_secrets(request) || !check_route(request, method)) return false;
     if (request->route->handle == bf_handle_not_built) {
         bf_handle_not_built(request);
         return false;
     }
-    return bf_http_check_conditions(request) && check_body(request);
+    return bf_http_identify(request) && bf_http_check_conditions(request) && check_body(request);
 }
 
 bool bf_http_wants(const struct bf_http_request *request, const char *type)

@@ -40,7 +40,7 @@ static void end(struct bf_http_connection *connection, enum bf_code code, const 
     http->connection_count--;
     if (connection->phase == BF_HTTP_HEADERS || connection->phase == BF_HTTP_BODY) {
         char *text BF_AUTO_STRING = bf_http_problem_text(code, detail);
-        (void)!send(connection->socket, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+        bf_http_say_past(connection, text, strlen(text));
     }
     shutdown(connection->socket, SHUT_RDWR);
 }
@@ -79,12 +79,18 @@ static struct bf_http_connection *longest_waiting(struct bf_http *http, const st
     return found;
 }
 
-struct bf_http_connection *bf_http_connection_new(struct bf_http *http, int socket)
+struct bf_http_connection *bf_http_connection_new(struct bf_http *http, struct MHD_Connection *server_connection)
 {
     struct bf_http_connection *connection = BF_NEW(struct bf_http_connection);
     connection->http = http;
-    connection->socket = socket;
+    connection->connection = server_connection;
+    connection->socket = MHD_get_connection_info(server_connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->since = uv_now(http->loop);
+    struct bf_peer peer;
+    if (bf_peer_of(connection->socket, &peer)) {
+        connection->peer = BF_NEW(struct bf_peer);
+        *connection->peer = peer;
+    }
     connection->next = http->connections;
     if (connection->next) connection->next->previous = connection;
     http->connections = connection;
@@ -106,6 +112,8 @@ void bf_http_connection_free(struct bf_http_connection *connection)
         connection->previous->next = connection->next;
     else
         http->connections = connection->next;
+    if (connection->peer) bf_peer_clear(connection->peer);
+    free(connection->peer);
     free(connection);
 }
 

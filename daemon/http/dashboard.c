@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "allocate.h"
+
 #include "files.h"
 
 static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -26,8 +28,8 @@ static void give(struct bf_http_request *request, const char *name)
     const char *known = bf_http_header(request, "If-None-Match");
     bool same = known && strcmp(known, file->etag) == 0;
     request->status = same ? 304 : 200;
-    request->response = MHD_create_response_from_buffer(same ? 0 : file->length, (void *)(uintptr_t)file->bytes,
-                                                        MHD_RESPMEM_PERSISTENT);
+    request->response = bf_have(MHD_create_response_from_buffer(same ? 0 : file->length, (void *)(uintptr_t)file->bytes,
+                                                                MHD_RESPMEM_PERSISTENT));
     MHD_add_response_header(request->response, "Content-Type", file->type);
     MHD_add_response_header(request->response, "Cache-Control", "no-cache"); /* kept, and asked for each time */
     MHD_add_response_header(request->response, "ETag", file->etag);

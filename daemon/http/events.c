@@ -20,6 +20,16 @@ json_t *bf_event_view(const struct bf_event *event)
     return view;
 }
 
+void bf_http_read_events(const struct bf_http *http, const char *job, const char *targets, int64_t after, size_t limit,
+                         bf_store_events *read, void *argument)
+{
+    const struct bf_store *store = http->store;
+    if (job || !targets)
+        store->read_events(store->context, job, after, limit, read, argument);
+    else
+        store->read_events_on(store->context, targets, after, limit, read, argument);
+}
+
 static void events_read(void *argument, const struct bf_event *events, size_t count, const struct bf_error *error)
 {
     struct bf_http_request *request = bf_http_wait_end(argument);
@@ -37,7 +47,7 @@ static void events_read(void *argument, const struct bf_event *events, size_t co
 void bf_stream_write_event(struct bf_buffer *buffer, const struct bf_event *event)
 {
     json_t *view = bf_event_view(event);
-    char *text = json_dumps(view, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    char *text = json_dumps(view, BF_HTTP_JSON);
     json_decref(view);
     bf_buffer_format(buffer, "id: %lld\nevent: event\ndata: %s\n\n", (long long)event->id, text ? text : "{}");
     free(text);
@@ -83,9 +93,8 @@ static void read_events(struct bf_http_request *request, bool of_job)
     /* Ids rise from 1. To the store 0 means the newest ones and -1 the first ones; to a client that says it, 0 means the
      * first ones. */
     if (after <= 0) after = after == 0 ? -1 : 0;
-    const struct bf_store *store = request->http->store;
-    store->read_events(store->context, job ? bf_job_record(job)->id : NULL, after,
-                       (size_t)bf_http_number(request, "limit"), events_read, bf_http_wait_begin(request));
+    bf_http_read_events(request->http, job ? bf_job_record(job)->id : NULL, request->identity.targets, after,
+                        (size_t)bf_http_number(request, "limit"), events_read, bf_http_wait_begin(request));
 }
 
 void bf_handle_job_events(struct bf_http_request *request)

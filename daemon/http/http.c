@@ -8,24 +8,40 @@
 #include "server.h"
 #include "stream.h"
 
+enum { ACCEPT_AGAIN = 100 }; /* milliseconds until a client is accepted for whom there was no descriptor */
+
+static void on_timer(uv_timer_t *timer);
 static void rearm(struct bf_http *http);
 
+/* When it had no descriptor for a client the server does not listen until a connection has ended, and then only once it runs
+ * again. */
 static void run(struct bf_http *http)
 {
+    http->ended = false;
     MHD_run(http->server);
     rearm(http);
+    if (http->ended) bf_http_run_soon(http);
 }
 
+/* Where there is no descriptor for its only client the server goes on listening, and would be woken without end: woken for
+ * nothing, with no connection before or behind, it is left alone for a while. */
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
+    struct bf_http *http = poll->data;
     (void)status;
     (void)events;
-    run(poll->data);
+    bool idle = !http->connections;
+    run(http);
+    if (!idle || http->connections || http->ended) return;
+    uv_poll_stop(poll);
+    uv_timer_start(&http->timer, on_timer, ACCEPT_AGAIN, 0);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
-    run(timer->data);
+    struct bf_http *http = timer->data;
+    if (!uv_is_active((uv_handle_t *)&http->poll)) uv_poll_start(&http->poll, UV_READABLE, on_poll);
+    run(http);
 }
 
 static void rearm(struct bf_http *http)
@@ -71,6 +87,11 @@ void bf_http_resume(struct bf_http_request *request)
 static struct bf_http_connection *connection_of(struct MHD_Connection *connection)
 {
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+struct bf_http_connection *bf_http_connection_of(const struct bf_http_request *request)
+{
+    return connection_of(request->connection);
 }
 
 /* The first that is heard of a request: its undecoded target. */
@@ -127,14 +148,20 @@ static void on_connection(void *argument, struct MHD_Connection *connection, voi
                           enum MHD_ConnectionNotificationCode what)
 {
     struct bf_http *http = argument;
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = bf_http_connection_new(http, info->connect_fd);
+        *context = bf_http_connection_new(http, connection);
         return;
     }
     struct bf_http_connection *ours = *context;
-    if (ours->unread && !ours->ending && !http->stopping) bf_http_linger_begin(http, info->connect_fd);
+    if (ours->unread && !ours->ending && !http->stopping) bf_http_linger_begin(http, ours->socket);
     bf_http_connection_free(ours);
+    http->ended = true;
+}
+
+static enum MHD_Result wait_for(struct bf_http_request *request)
+{
+    suspend(request);
+    return MHD_YES;
 }
 
 /* Called with the headers, with every part of the body, at its end, and once more after a suspension. */
@@ -159,12 +186,15 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
     bf_http_connection_is(connection_of(connection), BF_HTTP_WORK);
     if (request->http->stopping)
         bf_http_problem(request, BF_STOPPING, "the daemon is stopping");
-    else if (bf_http_check_query(request))
+    else if (!bf_http_identified(request) && !request->response)
+        return wait_for(request);
+    else if (!request->response && bf_http_check_query(request)) {
+        if (!bf_http_audit_begin(request)) return wait_for(request);
         request->route->handle(request);
+    }
     drop_body(request);
-    if (request->response) return queue(request);
-    suspend(request);
-    return MHD_YES;
+    /* What waits although it is answered is being recorded. */
+    return request->response && !request->wait ? queue(request) : wait_for(request);
 }
 
 static void on_completed(void *argument, struct MHD_Connection *connection, void **context,
@@ -179,6 +209,8 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
     if (request->wait) bf_http_wait_forget(request);
     drop_body(request);
     bf_uri_clear(&request->uri);
+    bf_identity_clear(&request->identity);
+    json_decref(request->audited.said);
     if (request->response) MHD_destroy_response(request->response);
     free(request);
 }
@@ -194,7 +226,10 @@ static void no_log(void *argument, const char *format, va_list arguments)
 /* Its own timeout closes without a word, so ours, which tells a request that is half there, has to come first. */
 static struct MHD_Daemon *start_server(struct bf_http *http)
 {
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
+    struct MHD_OptionItem secure[BF_HTTP_SECURE_OPTIONS];
+    bf_http_secure_options(http, secure);
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (http->listen.tls ? MHD_USE_TLS : 0);
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, http,
                             MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL,
                             MHD_OPTION_LISTEN_SOCKET, http->listen.socket,
                             MHD_OPTION_URI_LOG_CALLBACK, on_target, http,
@@ -203,18 +238,28 @@ static struct MHD_Daemon *start_server(struct bf_http *http)
                             MHD_OPTION_CONNECTION_LIMIT, (unsigned)(http->connections_max + BF_HTTP_CONNECTIONS_ENDING),
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)BF_HTTP_TIMEOUT + 1,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)BF_HTTP_CONNECTION_MEMORY,
-                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, secure, MHD_OPTION_END);
 }
 
 struct bf_http *bf_http_start(uv_loop_t *loop, const struct bf_http_options *options, struct bf_error *error)
 {
     struct bf_listen made;
-    if (bf_listen_open(options->listen, &made, error) != BF_OK) return NULL;
+    bool anywhere = options->access && options->access->tokens_file;
+    if (bf_listen_open(options->listen, anywhere, &made, error) != BF_OK) {
+        bf_tls_free(options->tls);
+        return NULL;
+    }
+    bf_listen_secure(&made, options->tls);
     struct bf_http *http = BF_NEW(struct bf_http);
     http->engine = options->engine;
     http->store = options->store;
     http->job_files = options->job_files;
     http->sampler = options->sampler;
+    http->audit = options->audit;
+    http->token_refused = options->token_refused;
+    http->argument = options->argument;
+    http->doors = bf_http_doors_new();
+    bf_http_set_access(http, options->access);
     http->loop = loop;
     http->stalled = options->stalled ? (uint64_t)options->stalled : BF_STREAM_STALLED;
     http->listen = made;
@@ -225,6 +270,7 @@ struct bf_http *bf_http_start(uv_loop_t *loop, const struct bf_http_options *opt
     if (!info || uv_poll_init(loop, &http->poll, info->epoll_fd) != 0) {
         if (http->server) MHD_stop_daemon(http->server);
         bf_listen_clear(&http->listen);
+        bf_http_doors_free(http->doors);
         free(http);
         bf_fail(error, BF_INTERNAL, "listen = %s: the HTTP server cannot be started", options->listen);
         return NULL;
@@ -244,10 +290,17 @@ const char *bf_http_address(const struct bf_http *http)
     return http->listen.address;
 }
 
+bool bf_http_is_public(const struct bf_http *http)
+{
+    return http->listen.is_public;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct bf_http *http = handle->data;
-    if (--http->open_handles == 0) free(http);
+    if (--http->open_handles > 0) return;
+    bf_http_doors_free(http->doors);
+    free(http);
 }
 
 void bf_http_stop(struct bf_http *http)
@@ -257,14 +310,16 @@ void bf_http_stop(struct bf_http *http)
     while (http->suspended) {
         struct bf_http_request *request = http->suspended;
         bf_http_wait_forget(request);
-        bf_http_problem(request, BF_STOPPING, "the daemon is stopping; what was ordered may still take effect");
+        if (!request->response) bf_http_problem(request, BF_STOPPING, "the daemon is stopping; what was ordered may still take effect");
         bf_http_resume(request);
     }
+    bf_http_audit_stop(http);
     bf_hub_stop(http);
     /* A suspended connection would make MHD_stop_daemon panic: the first run resumes, the others let answers go out. */
     enum { RUNS = 4 };
     for (int i = 0; i < RUNS; i++) MHD_run(http->server);
     bf_http_probe_end(http);
+    bf_http_proofs_drop(http);
     bf_http_linger_end_all(http);
     uv_poll_stop(&http->poll);
     uv_timer_stop(&http->timer);

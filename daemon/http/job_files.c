@@ -28,13 +28,22 @@ static json_t *file_view(const struct bf_job_file *file)
     return view;
 }
 
+/* A role for some targets sees the files that are jobs there; of the others nothing is known but that they are. */
+static bool is_seen(const struct bf_http_request *request, const struct bf_job_file *file)
+{
+    const struct bf_job *job = NULL;
+    if (!request->identity.targets) return true;
+    return file->job[0] && bf_engine_find(request->http->engine, file->job, false, &job, NULL) == BF_OK &&
+           bf_http_sees(request, bf_job_record(job)->document->target);
+}
+
 void bf_handle_list_job_files(struct bf_http_request *request)
 {
     const struct bf_job_files *files = request->http->job_files;
     json_t *list = json_array(), *body = json_object();
     struct bf_job_file file;
     for (size_t position = 0; files && bf_job_files_next(files, &position, &file);)
-        json_array_append_new(list, file_view(&file));
+        if (is_seen(request, &file)) json_array_append_new(list, file_view(&file));
     json_object_set_new(body, "directory", bf_json_text(files ? bf_job_files_directory(files) : NULL));
     json_object_set_new(body, "trouble", bf_json_text(files ? bf_job_files_trouble(files) : NULL));
     json_object_set_new(body, "job_files", list);

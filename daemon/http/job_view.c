@@ -228,6 +228,7 @@ json_t *bf_job_view(const struct bf_job *job)
     json_object_set_new(view, "description", bf_json_text(document->description));
     json_object_set_new(view, "submitted_by", bf_json_text(record->submitter));
     json_object_set_new(view, "approved_by", bf_json_text(record->approver));
+    json_object_set_new(view, "break_glass", bf_json_text(record->break_glass));
     json_object_set_new(view, "approved_plan", bf_json_text(record->approved_plan));
     json_object_set_new(view, "created_at", bf_json_time(record->created_at));
     json_object_set_new(view, "updated_at", bf_json_time(record->updated_at));
@@ -241,9 +242,30 @@ void bf_http_answer_job(struct bf_http_request *request, int status, const struc
     char etag[BF_ETAG_TEXT];
     const struct bf_record *record = bf_job_record(job);
     char *location BF_AUTO_STRING = status == 201 ? bf_format("/v1/jobs/%s", record->id) : NULL;
+    bf_http_audit_job(request, job);
     json_t *view = bf_job_view(job);
     if (!durable) json_object_set_new(view, "durable", json_false());
     bf_http_answer_with(request, status, view,
                         (const char *const[]){"ETag", bf_record_etag(record, etag), location ? "Location" : NULL, location,
                                               NULL});
+}
+
+static void answer_order(struct bf_http_wait *wait, int status, const struct bf_outcome_of_order *outcome)
+{
+    struct bf_http_request *request = bf_http_wait_end(wait);
+    if (!request) return;
+    if (outcome->code != BF_OK || !outcome->job)
+        bf_http_problem_of_order(request, outcome);
+    else
+        bf_http_answer_job(request, status, outcome->job, outcome->durable);
+}
+
+void bf_http_created(void *wait, const struct bf_outcome_of_order *outcome)
+{
+    answer_order(wait, 201, outcome);
+}
+
+void bf_http_accepted(void *wait, const struct bf_outcome_of_order *outcome)
+{
+    answer_order(wait, 202, outcome);
 }

@@ -10,18 +10,6 @@ enum { LIST_BYTES_MAX = 8 * 1024 * 1024 }; /* of documents in one page: `next` g
 
 /* ---- submit ---- */
 
-static void submitted(void *argument, const struct bf_outcome_of_order *outcome)
-{
-    struct bf_http_request *request = bf_http_wait_end(argument);
-    if (!request) return;
-    if (outcome->code != BF_OK || !outcome->job) {
-        bf_http_problem_of_order(request, outcome);
-        return;
-    }
-    /* The repeat of a request with an Idempotency-Key has the answer of the first. */
-    bf_http_answer_job(request, 201, outcome->job, outcome->durable);
-}
-
 /* The plan as JSON, or its card for people. False: there is no such plan. */
 static bool answer_plan(struct bf_http_request *request, const struct bf_job *job)
 {
@@ -48,22 +36,36 @@ static void planned(void *argument, const struct bf_outcome_of_order *outcome)
         bf_http_problem(request, BF_INTERNAL, "the document was accepted but its plan cannot be shown");
 }
 
+/* Refused before anything is said of a target that this role is not for, whether there is one or not. */
+static bool check_target(struct bf_http_request *request)
+{
+    if (!request->identity.targets) return true;
+    json_t *document = json_loadb(request->body.text, request->body.length, JSON_REJECT_DUPLICATES, NULL);
+    const char *target = json_string_value(json_object_get(document, "target"));
+    if (target && !bf_http_sees(request, target))
+        bf_http_problem(request, BF_FORBIDDEN, "%s is for %s only, not for target %.100s", bf_http_actor(request),
+                        request->identity.targets, target);
+    json_decref(document);
+    return !request->response; /* what is no document is refused as that */
+}
+
 void bf_handle_submit(struct bf_http_request *request)
 {
     if (request->body.length == 0) {
         bf_http_problem(request, BF_NOT_JSON, "the body is empty; a job document is expected");
         return;
     }
+    if (!check_target(request)) return;
     bool dry_run = bf_http_flag(request, "dry_run");
     const char *key = bf_http_header(request, "Idempotency-Key");
     if (dry_run && key)
         bf_http_problem(request, BF_BAD_REQUEST, "a dry run makes no job: send it without Idempotency-Key");
     else if (key)
-        bf_engine_submit_once(request->http->engine, request->body.text, request->body.length, BF_HTTP_ACTOR, key,
-                              submitted, bf_http_wait_begin(request));
+        bf_engine_submit_once(request->http->engine, request->body.text, request->body.length, bf_http_actor(request), key,
+                              bf_http_created, bf_http_wait_begin(request));
     else
-        bf_engine_submit(request->http->engine, request->body.text, request->body.length, NULL, BF_HTTP_ACTOR, dry_run,
-                     dry_run ? planned : submitted, bf_http_wait_begin(request));
+        bf_engine_submit(request->http->engine, request->body.text, request->body.length, NULL, bf_http_actor(request), dry_run,
+                     dry_run ? planned : bf_http_created, bf_http_wait_begin(request));
 }
 
 /* ---- list ---- */
@@ -104,7 +106,7 @@ static bool labels_fit(const struct bf_http_request *request, const struct bf_do
 static bool job_fits(const struct bf_http_request *request, const struct bf_record *record)
 {
     const char *target = bf_http_parameter(request, "target"), *name = bf_http_parameter(request, "name");
-    return (!target || strcmp(target, record->document->target) == 0) &&
+    return bf_http_sees(request, record->document->target) && (!target || strcmp(target, record->document->target) == 0) &&
            (!name || strcmp(name, record->document->name) == 0) &&
            state_fits(request, bf_state_name(record->state)) && labels_fit(request, record->document);
 }
@@ -146,11 +148,35 @@ void bf_handle_list_jobs(struct bf_http_request *request)
 
 /* ---- one job ---- */
 
+/* The newest of that name that who asks may see. */
+static const struct bf_job *newest_seen(const struct bf_http_request *request)
+{
+    for (const struct bf_job *job = NULL; (job = bf_engine_next_job(request->http->engine, job));) {
+        const struct bf_document *document = bf_job_record(job)->document;
+        if (strcmp(document->name, request->job) == 0 && bf_http_sees(request, document->target)) return job;
+    }
+    return NULL;
+}
+
+/* Whoever may not see a job is told what he would be told if there were none. */
+static enum bf_code as_seen(const struct bf_http_request *request, enum bf_code found, const struct bf_job **job,
+                            struct bf_error *error)
+{
+    bool seen = found == BF_OK && bf_http_sees(request, bf_job_record(*job)->document->target);
+    if (seen || (found != BF_OK && found != BF_AMBIGUOUS)) return found;
+    const struct bf_job *newest = newest_seen(request);
+    if (!newest) return bf_fail(error, BF_NOT_FOUND, "there is no job with the id or name %.100s", request->job);
+    if (found == BF_AMBIGUOUS) return bf_fail(error, found, "the name %s means more than one job; use the id", request->job);
+    *job = newest;
+    return BF_OK;
+}
+
 const struct bf_job *bf_http_job(struct bf_http_request *request, bool changing)
 {
     const struct bf_job *job = NULL;
     struct bf_error error = {0};
     enum bf_code code = bf_engine_find(request->http->engine, request->job, changing, &job, &error);
+    if (request->identity.targets) code = as_seen(request, code, &job, &error);
     if (code == BF_OK) return job;
     bf_http_problem(request, code, "%s", error.text);
     return NULL;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "body.h"
 #include "state.h"
 
 static json_t *latch_view(const struct bf_latch *latch)
@@ -19,13 +20,14 @@ static json_t *latch_view(const struct bf_latch *latch)
     return view;
 }
 
-json_t *bf_latches_view(const struct bf_engine *engine, const char *target)
+json_t *bf_latches_view(const struct bf_engine *engine, const char *target, const struct bf_identity *identity)
 {
     json_t *latches = json_array();
     const struct bf_latch *latch;
     for (size_t i = 0; (latch = bf_engine_latch(engine, i)); i++)
-        if (!target || latch->kind == BF_LATCH_ALL ||
-            (latch->kind == BF_LATCH_TARGET && strcmp(latch->name, target) == 0))
+        if ((!target || latch->kind == BF_LATCH_ALL ||
+             (latch->kind == BF_LATCH_TARGET && strcmp(latch->name, target) == 0)) &&
+            (latch->kind != BF_LATCH_TARGET || bf_identity_sees(identity, latch->name)))
             json_array_append_new(latches, latch_view(latch));
     return latches;
 }
@@ -52,7 +54,7 @@ static void latched(void *argument, const struct bf_outcome_of_latch *outcome)
     json_t *jobs = json_array(), *view = json_object();
     for (size_t i = 0; i < outcome->count; i++) json_array_append_new(jobs, job_in_short(outcome->jobs[i]));
     json_object_set_new(view, "jobs", jobs);
-    json_object_set_new(view, "latches", bf_latches_view(request->http->engine, NULL));
+    json_object_set_new(view, "latches", bf_latches_view(request->http->engine, NULL, &request->identity));
     if (!outcome->durable) json_object_set_new(view, "durable", json_false());
     bf_http_answer(request, 200, view);
 }
@@ -86,17 +88,20 @@ static void give(struct bf_http_request *request, void (*order)(struct bf_engine
         scope.kind = BF_LATCH_TARGET;
         scope.name = name;
     } else if (label) {
-        char *value = strchr(label, '=');
+        char *value = label + (bf_body_label_mark(label) - label);
         *value = '\0';
         scope = (struct bf_latch){.kind = BF_LATCH_LABEL, .name = label, .value = value + 1, .reason = reason};
     }
-    if (target && !is_target(engine, target)) {
+    if (request->identity.targets && (!target || !bf_http_sees(request, target))) {
+        bf_http_problem(request, BF_FORBIDDEN, "%s is for %s only: give one of them as target", bf_http_actor(request),
+                        request->identity.targets);
+    } else if (target && !is_target(engine, target)) {
         struct bf_complaints complaints = {0};
         bf_complain(&complaints, BF_INVALID, "/target", "no target is called %.100s", target);
         bf_http_problem_complaints(request, &complaints);
         bf_complaints_clear(&complaints);
     } else {
-        order(engine, &scope, BF_HTTP_ACTOR, latched, bf_http_wait_begin(request));
+        order(engine, &scope, bf_http_actor(request), latched, bf_http_wait_begin(request));
     }
     json_decref(body);
 }

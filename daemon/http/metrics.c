@@ -9,6 +9,7 @@
 #include <sys/time.h>
 
 #include "allocate.h"
+#include "audit.h"
 #include "duration.h"
 #include "state.h"
 
@@ -96,10 +97,10 @@ static void write_batch_rows(struct page *page, const struct shown *shown)
 static void write_batch_seconds(struct page *page, const struct shown *shown)
 {
     int64_t sum = 0;
-    for (int i = 0; i < BF_BATCH_BOUNDS; i++) {
+    for (size_t i = 0; i < BF_BATCH_BOUNDS; i++) {
         char bound[32];
         sum += shown->meter.batch_times[i];
-        snprintf(bound, sizeof bound, "%g", (double)bf_batch_bounds[i] / 1000);
+        snprintf(bound, sizeof bound, "%g", (double)bf_batch_bound(i) / 1000);
         write_line(page, shown, "_bucket", "le", bound, (double)sum);
     }
     write_line(page, shown, "_bucket", "le", "+Inf", (double)shown->meter.batches);
@@ -135,6 +136,11 @@ static void write_state(struct page *page, const struct shown *shown)
 static void write_stuck(struct page *page, const struct shown *shown)
 {
     write_number(page, shown, bf_job_stuck(shown->job) ? 1 : 0);
+}
+
+static void write_break_glass(struct page *page, const struct shown *shown)
+{
+    write_number(page, shown, shown->record->break_glass ? 1 : 0);
 }
 
 static void write_progress_ratio(struct page *page, const struct shown *shown)
@@ -198,6 +204,7 @@ static const struct family {
     {"backfilld_retries_total", "counter", "How often the job backed off to try again, by reason.", write_retries, false},
     {"backfilld_state", "gauge", "1 for the state that the job is in.", write_state, false},
     {"backfilld_stuck", "gauge", "1 while nothing moved for longer than limits.stuck_after.", write_stuck, false},
+    {"backfilld_break_glass", "gauge", "1 if it was approved by one person alone where two have to.", write_break_glass, false},
     {"backfilld_progress_ratio", "gauge", "How much is done, 0 to 1; absent while unknown.", write_progress_ratio, false},
     {"backfilld_eta_seconds", "gauge", "Time until the end at the present rate; absent while unknown.", write_eta_seconds, false},
     {"backfilld_checkpoint_age_seconds", "gauge", "Time since the checkpoint was last written; absent unless at work.",
@@ -327,6 +334,11 @@ static void write_daemon(struct page *page, const struct bf_http *http)
                      http->lag.looks, page->family, http->lag.sum, page->family, http->lag.looks);
     begin_family(page, "backfilld_store_writable", "gauge", "1 while the state store takes writes, as far as is known.");
     bf_buffer_format(&page->text, "%s %d\n", page->family, bf_engine_store_trouble(http->engine) ? 0 : 1);
+    begin_family(page, "backfilld_audit_writable", "gauge", "1 while the audit log takes records, as far as is known.");
+    if (http->audit) bf_buffer_format(&page->text, "%s %d\n", page->family, bf_audit_trouble(http->audit) ? 0 : 1);
+    begin_family(page, "backfilld_certificate_until_timestamp_seconds", "gauge", "When the certificate of https ends, in unix time.");
+    if (http->listen.tls)
+        bf_buffer_format(&page->text, "%s %" PRId64 "\n", page->family, bf_tls_until(http->listen.tls));
     begin_family(page, "backfilld_build_info", "gauge", "1; the version is its label.");
     bf_buffer_format(&page->text, "%s{version=\"%s\"} 1\n", page->family, BF_VERSION);
 }

@@ -58,14 +58,19 @@ static const struct success {
     {BF_ROUTE_TAKE_ALERTS, "200", "Alerted", "what came of each"},
     {BF_ROUTE_IGNORE_REPLICA, "200", "Target", "the target"},
     {BF_ROUTE_HEED_REPLICA, "200", "Target", "the target"},
+    {BF_ROUTE_ADOPT, "201", "Job", "the job, paused or at its end; Location is its path"},
     {BF_ROUTE_JOB_EVENTS, "200", "EventPage", "events"},
     {BF_ROUTE_EVENTS, "200", "EventPage", "events"},
     {BF_ROUTE_SAMPLES, "200", "SamplePage", "points, rising"},
     {BF_ROUTE_JOB_FILES, "200", "JobFilePage", "the files"},
+    {BF_ROUTE_AUDIT, "200", "AuditPage", "records, oldest first"},
     {BF_ROUTE_TARGETS, "200", "TargetPage", "the targets"},
     {BF_ROUTE_TARGET, "200", "Target", "the target"},
     {BF_ROUTE_DASHBOARD, "200", "string", "the page"},
     {BF_ROUTE_DASHBOARD_FILE, "200", "string", "the file"},
+    {BF_ROUTE_IDENTITY, "200", "Identity", "who asks"},
+    {BF_ROUTE_SIGN_IN, "200", "Identity", "signed in; Set-Cookie has the session"},
+    {BF_ROUTE_SIGN_OUT, "200", "Identity", "nobody"},
     {BF_ROUTE_METRICS, "200", "string", "Prometheus' text format"},
     {BF_ROUTE_HEALTHZ, "200", "Health", "the daemon is alive"},
     {BF_ROUTE_READYZ, "200", "Ready", "the state store and every target answer"},
@@ -82,8 +87,9 @@ static const struct body {
     {BF_ROUTE_ROLLBACK, "Rollback", false}, {BF_ROUTE_FORGET, "Forget", true},
     {BF_ROUTE_RETRY_BAD_ROWS, "RetryBadRows", false},
     {BF_ROUTE_CLONE, "Clone", true},        {BF_ROUTE_PAUSE_ALL, "Scope", false}, {BF_ROUTE_RESUME_ALL, "Scope", false},
-    {BF_ROUTE_TAKE_ALERTS, "Alerts", true},
+    {BF_ROUTE_TAKE_ALERTS, "Alerts", true}, {BF_ROUTE_ADOPT, "Adopt", true},
     {BF_ROUTE_IGNORE_REPLICA, "Ignore", false}, {BF_ROUTE_HEED_REPLICA, "Heed", false},
+    {BF_ROUTE_SIGN_IN, "SignIn", true}, {BF_ROUTE_SIGN_OUT, "SignOut", false},
 };
 
 static const struct body *body_of(enum bf_route_name route)
@@ -201,7 +207,7 @@ static bool can_refuse(const struct operation *operation, int status)
     bool post = body_of(operation->route) != NULL;
     switch (status) {
     case 404:
-        return strchr(operation->path, '{') != NULL;
+        return strchr(operation->path, '{') != NULL || operation->route == BF_ROUTE_SIGN_IN;
     case 409:
     case 413:
     case 415:
@@ -316,8 +322,14 @@ json_t *bf_openapi(void)
                   "Runs batched backfills on live databases. What is not built yet is marked by `x-built: false` and "
                   "answers 501.",
                   "license", "name", "Apache-2.0", "url", "https://www.apache.org/licenses/LICENSE-2.0");
-    return json_pack("{s:s, s:o, s:[{s:s}], s:o, s:{s:o, s:o}}", "openapi", "3.1.0", "info", information, "servers", "url",
-                     "/", "paths", paths, "components", "schemas", schemas, "responses", refusals());
+    json_t *schemes = json_pack("{s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}}", "token", "type", "http", "scheme", "bearer", "session",
+                                "type", "apiKey", "in", "cookie", "name", "backfilld-8420", "description",
+                                "what /v1/sign-in sets; the number is the port");
+    /* Over a unix socket, and where there are no tokens, nothing has to be shown. */
+    json_t *security = json_pack("[{s:[]}, {s:[]}, {}]", "token", "session");
+    return json_pack("{s:s, s:o, s:[{s:s}], s:o, s:o, s:{s:o, s:o, s:o}}", "openapi", "3.1.0", "info", information, "servers",
+                     "url", "/", "security", security, "paths", paths, "components", "schemas", schemas, "responses", refusals(),
+                     "securitySchemes", schemes);
 }
 
 void bf_handle_openapi(struct bf_http_request *request)

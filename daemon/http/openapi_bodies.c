@@ -87,8 +87,9 @@ static json_t *field_schema(const struct bf_field *field)
         return json_pack("{s:[{s:s, s:s}, o]}", "anyOf", "type", "string", "pattern", "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB)$",
                          range_schema("integer", field));
     case BF_FIELD_COUNT_OR_SHARE:
-        return json_pack("{s:[{s:s, s:s}, o]}", "anyOf", "type", "string", "pattern", "^[0-9]{1,2}(\\.[0-9]{1,7})?%$",
-                         range_schema("integer", field));
+        return json_pack("{s:[{s:s, s:s}, o, {s:s, s:i, s:i}]}", "anyOf", "type", "string", "pattern",
+                         "^[0-9]{1,2}(\\.[0-9]{1,7})?%$", range_schema("integer", field), "type", "number",
+                         "exclusiveMinimum", 0, "exclusiveMaximum", 1);
     case BF_FIELD_BOOLEAN:
         return json_pack("{s:s}", "type", "boolean");
     case BF_FIELD_LINES:
@@ -177,15 +178,15 @@ static json_t *member_schema(const struct bf_body_field *field)
             if (strcmp(document->fields[i].name, field->name) == 0) return field_schema(&document->fields[i]);
         break;
     case BF_BODY_LABEL:
-        return text_schema("^[^=\\x00-\\x1f\\x7f][^=\\x00-\\x1f\\x7f]*=[^\\x00-\\x1f\\x7f]*$", BF_HTTP_WORDS_MAX);
+        return text_schema("^([^=\\x00-\\x1f\\x7f]+=|[^:=\\x00-\\x1f\\x7f]+:)[^\\x00-\\x1f\\x7f]*$", BF_HTTP_WORDS_MAX);
     case BF_BODY_CHOICE:
         return words_schema(field->choices);
     case BF_BODY_CHANGE:
         return change_schema(pointer);
-    case BF_BODY_NOT_BUILT:
+    case BF_BODY_FLAG:
         break;
     }
-    return json_pack("{s:{}, s:b}", "not", "x-built", false);
+    return json_pack("{s:s}", "type", "boolean");
 }
 
 static json_t *body_schema(enum bf_route_name route)
@@ -227,8 +228,10 @@ void bf_openapi_add_bodies(json_t *schemas)
         const char *name;
         enum bf_route_name route;
     } bodies[] = {{"Approve", BF_ROUTE_APPROVE}, {"Pause", BF_ROUTE_PAUSE}, {"Resume", BF_ROUTE_RESUME},
-                  {"Abort", BF_ROUTE_ABORT},     {"Rollback", BF_ROUTE_ROLLBACK}, {"Forget", BF_ROUTE_FORGET}, {"RetryBadRows", BF_ROUTE_RETRY_BAD_ROWS}, {"Change", BF_ROUTE_TUNE}, {"Clone", BF_ROUTE_CLONE},
-                  {"Scope", BF_ROUTE_PAUSE_ALL}, {"Ignore", BF_ROUTE_IGNORE_REPLICA}, {"Heed", BF_ROUTE_HEED_REPLICA}};
+                  {"Abort", BF_ROUTE_ABORT},     {"Rollback", BF_ROUTE_ROLLBACK}, {"Forget", BF_ROUTE_FORGET},
+                  {"RetryBadRows", BF_ROUTE_RETRY_BAD_ROWS}, {"Change", BF_ROUTE_TUNE}, {"Clone", BF_ROUTE_CLONE},
+                  {"Scope", BF_ROUTE_PAUSE_ALL}, {"Ignore", BF_ROUTE_IGNORE_REPLICA}, {"Heed", BF_ROUTE_HEED_REPLICA}, {"Adopt", BF_ROUTE_ADOPT},
+                  {"SignIn", BF_ROUTE_SIGN_IN}, {"SignOut", BF_ROUTE_SIGN_OUT}};
     json_object_set_new(schemas, "Alerts", alerts_schema());
     json_object_set_new(schemas, "JobDocument", section_schema(bf_document_section(0)));
     for (size_t i = 0; i < BF_COUNT(bodies); i++)

@@ -7,6 +7,7 @@
 
 #include "allocate.h"
 #include "backfilld/codes.h"
+#include "backfilld/api.h"
 #include "backfilld/states.h"
 #include "buffer.h"
 #include "job_files.h"
@@ -38,6 +39,7 @@ static const struct member members[] = {
     {"Job", "description", "string?", "the document's"},
     {"Job", "submitted_by", "string?", NULL},
     {"Job", "approved_by", "string?", "null: no person has approved it"},
+    {"Job", "break_glass", "string?", "why that person approved it alone where two persons have to; null: it was not so"},
     {"Job", "approved_plan", "string?", "the hash of the plan that this person approved"},
     {"Job", "created_at", "time", NULL},
     {"Job", "updated_at", "time", NULL},
@@ -111,6 +113,10 @@ static const struct member members[] = {
     {"Took", "seconds_in_all", "number", "from its start to its end"},
     {"Took", "rows_scanned", "number", NULL},
     {"Took", "rows_changed", "number", NULL},
+    {"Took", "log_bytes", "number?", "that the server's log (WAL, binary log) grew by while batches ran, whoever wrote it; null: not known"},
+    {"Took", "log_measured", "number?", "the part of the changed rows, 0 to 1, for which that was measured; the rest is taken to be like it"},
+    {"Took", "journal_bytes", "number?", "of the undo journal; null: there is none any more"},
+    {"Took", "dead_rows", "number?", "old versions of rows in the table at the end, by the server's statistics; null: it has none"},
     {"Took", "as_estimated", "boolean?", "did the estimate hold; null: the job did not come to its end, or there was no estimate"},
     {"Plan", "card", "string", "the plan as a page for people, as text/plain gives it"},
     {"RiskReason", "code", "string", NULL},
@@ -123,7 +129,8 @@ static const struct member members[] = {
     {"Estimate", "seconds_high", "number?", NULL},
     {"Estimate", "rate", "number?", "rows scanned per second"},
     {"Estimate", "rows_changed", "number?", NULL},
-    {"Estimate", "log_bytes", "number?", NULL},
+    {"Estimate", "dead_rows", "number?", "old versions of rows, one for each that is changed, until the server clears them away"},
+    {"Estimate", "log_bytes", "number?", "WAL, or binary log"},
     {"Estimate", "journal_bytes", "number?", "of the undo journal"},
     {"Estimate", "window_share", "number", "of the week in which it may write"},
     {"Plan", "table", "string", "with its schema, as the server knows it"},
@@ -144,7 +151,7 @@ static const struct member members[] = {
     {"Event", "job", "Id?", "null: of no job (pause_all, resume_all)"},
     {"Event", "at", "time", NULL},
     {"Event", "type", "string",
-     "state, note, epoch, retry, pass, check, tune, pause, hold, set_aside, replica, rollback, back, undo, bad_row, trigger, alert, stuck, pause_all, resume_all"},
+     "state, note, epoch, retry, pass, check, tune, pause, hold, set_aside, replica, rollback, back, undo, bad_row, verify, trigger, alert, stuck, break_glass, pause_all, resume_all"},
     {"Event", "from", "State?", "of the type state"},
     {"Event", "to", "State?", "of the type state"},
     {"Event", "actor", "string", "who: operator, daemon, control, timer, trigger:NAME, alert:NAME"},
@@ -170,6 +177,7 @@ static const struct member members[] = {
     {"Target", "reachability", "string", "reachable, unreachable, or gone: not in the configuration any more"},
     {"Target", "trouble", "string?", "why it is not reachable"},
     {"Target", "max_jobs", "count?", "running at once"},
+    {"Target", "two_person", "string?", "all, red or none: of which jobs approver and submitter have to differ"},
     {"Target", "require_approval", "string?", "all, yellow, red or none: from which risk on a person must approve"},
     {"Target", "running", "count", "jobs"},
     {"Target", "queued", "count", "jobs"},
@@ -179,6 +187,22 @@ static const struct member members[] = {
     {"Target", "watch_replicas", "boolean?", "its replicas are heeded"},
     {"Target", "replicas", "[Replica]", "that were seen streaming in the last ten minutes of watching, or are named"},
     {"Target", "signals", "[Signal]", "as they were measured last; none while nobody watches"},
+    {"Target", "foreign_jobs", "[ForeignJob]?",
+     "that its control schema knows and this daemon does not, unfinished ones first; null: they cannot be read just now"},
+    {"ForeignJob", "id", "Id", NULL},
+    {"ForeignJob", "name", "string", NULL},
+    {"ForeignJob", "table", "string?", "as its document names it"},
+    {"ForeignJob", "state", "string", "as the target was told last"},
+    {"ForeignJob", "direction", "string", "forward or back"},
+    {"ForeignJob", "owner", "string?", "machine, boot and process of the daemon that holds its checkpoint; null: it was let go"},
+    {"ForeignJob", "owner_may_live", "boolean", "adopting it is 409: the owner is not gone, and was not silent for 30 s"},
+    {"ForeignJob", "seen_at", "time", "when its checkpoint was written last, by the target's clock"},
+    {"ForeignJob", "silent_seconds", "number", "since then"},
+    {"ForeignJob", "slices", "count", NULL},
+    {"ForeignJob", "rows_scanned", "count", NULL},
+    {"ForeignJob", "rows_changed", "count", NULL},
+    {"ForeignJob", "way_back", "string?", "journal or inverse; null: there is none"},
+    {"ForeignJob", "created_at", "time", NULL},
     {"Replica", "name", "string", NULL},
     {"Replica", "state", "string",
      "heeded, ignored, set_aside (by a job), promoted (a primary now), lost, unknown (not measured yet)"},
@@ -232,11 +256,50 @@ static const struct member members[] = {
     {"JobFileReason", "text", "string", "one sentence for people"},
     {"JobFilePage", "directory", "string?", "null: no directory is configured"},
     {"JobFilePage", "trouble", "string?", "why the directory cannot be read, or not all of it"},
+    {"AuditPage", "records", "[AuditRecord]", "by number"},
+    {"AuditPage", "next", "count?", "null: that were all, or the newest ones; else `after` of the next page"},
+    {"AuditRecord", "n", "count", "its number"},
+    {"AuditRecord", "previous", "string", "the SHA-256 of the record before it, as canonical JSON"},
+    {"AuditRecord", "at", "time", NULL},
+    {"AuditRecord", "actor", "string", "who: as in events"},
+    {"AuditRecord", "action", "string", "the route's operationId; of what was not ordered over HTTP the event's type, or what the daemon did"},
+    {"AuditRecord", "role?", "string", "that the actor had"},
+    {"AuditRecord", "peer?", "string", "from where: an address, or who is at the other end of a unix socket"},
+    {"AuditRecord", "outcome?", "string", "asked, done, refused, failed; of an event the job's state"},
+    {"AuditRecord", "asked?", "count", "number of the record that it was asked for"},
+    {"AuditRecord", "status?", "count", "of the answer"},
+    {"AuditRecord", "code?", "string", "why it was not done"},
+    {"AuditRecord", "job?", "Id", NULL},
+    {"AuditRecord", "name?", "string", "of the job, or what was said in its place"},
+    {"AuditRecord", "target?", "string", NULL},
+    {"AuditRecord", "path?", "string", "of what was refused before its route was known"},
+    {"AuditRecord", "reason?", "string", "the order's"},
+    {"AuditRecord", "comment?", "string", "the approval's"},
+    {"AuditRecord", "for?", "string", "these up to break_glass: the order's"},
+    {"AuditRecord", "plan?", "string", NULL},
+    {"AuditRecord", "from?", "string", NULL},
+    {"AuditRecord", "label?", "string", NULL},
+    {"AuditRecord", "pace?", "string", "JSON"},
+    {"AuditRecord", "limits?", "string", "JSON"},
+    {"AuditRecord", "break_glass?", "string", "true"},
+    {"AuditRecord", "replica?", "string", NULL},
+    {"AuditRecord", "document?", "string", "the SHA-256 of what was submitted"},
+    {"AuditRecord", "detail?", "string", "of an event its text"},
+    {"AuditRecord", "count?", "count", "of lost: records; of refusals: requests"},
+    {"AuditRecord", "bytes?", "count", "of log_cut_short: so many bytes before it are no record"},
+    {"AuditRecord", "sha256?", "string", "of these bytes"},
+    {"AuditRecord", "found?", "number", "of log_disagrees: the number of the last record in the file; under 0: that is none"},
+    {"AuditRecord", "found_hash?", "string", "the hash of that line"},
     {"JobFilePage", "job_files", "[JobFile]", "by name"},
     {"JobPage", "jobs", "[Job]", "newest first"},
     {"JobPage", "next", "Id?", "`after` of the next page; null: this is the last one"},
     {"EventPage", "events", "[Event]", "oldest first"},
     {"TargetPage", "targets", "[Target]", NULL},
+    {"Identity", "name", "string?", "as events have it; null: nobody"},
+    {"Identity", "role", "Role?", "null: none"},
+    {"Identity", "targets", "[string]?", "that the role is for; null: all"},
+    {"Identity", "tokens", "boolean", "there are tokens; without them nobody has to sign in"},
+    {"Identity", "session_seconds", "count?", "until the session of the cookie is over; null: there is none"},
     {"Health", "status", "string", "alive"},
     {"Health", "version", "string", NULL},
     {"Ready", "status", "string", "ready"},
@@ -271,6 +334,11 @@ static const char *const activities[] = {
 static const char *const directions[] = {
 #define X(constant, name) #name,
     BF_DIRECTIONS(X)
+#undef X
+};
+static const char *const roles[] = {
+#define X(constant, name) #name,
+    BF_ROLES(X)
 #undef X
 };
 static const char *const job_file_states[] = {
@@ -359,6 +427,7 @@ void bf_openapi_add_views(json_t *schemas)
     json_object_set_new(schemas, "Id", json_pack("{s:s, s:s}", "type", "string", "pattern",
                                                  "^[0-7][0-9A-HJKMNP-TV-Z]{25}$"));
     add_words(schemas, "State", states, BF_COUNT(states));
+    add_words(schemas, "Role", roles + 1, BF_COUNT(roles) - 1); /* anyone is none */
     add_words(schemas, "Activity", activities, BF_COUNT(activities));
     add_words(schemas, "Direction", directions, BF_COUNT(directions));
     add_words(schemas, "JobFileState", job_file_states, BF_COUNT(job_file_states));

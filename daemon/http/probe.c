@@ -6,6 +6,7 @@
 
 #include "allocate.h"
 #include "dialect.h"
+#include "foreign.h"
 
 enum {
     PROBE_FRESH = 2000,   /* milliseconds */
@@ -59,6 +60,29 @@ static void has_said(struct asked *asked)
     answer_all(probe);
 }
 
+/* Where it cannot be read, as by an account that may not, it is not known. */
+static void on_told(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers, bool lost)
+{
+    struct asked *asked = argument;
+    (void)session, (void)flight;
+    if (!lost && answers[0].outcome == BF_OUTCOME_OK)
+        asked->said.foreign = bf_foreign_read(asked->probe->http->engine, &answers[0]);
+    has_said(asked);
+}
+
+static void ask_foreign(struct asked *asked, const struct bf_answer *server)
+{
+    const struct bf_target *target = asked->said.target;
+    if (!bf_answer_value(server, 0, BF_SERVER_SCHEMA)) {
+        asked->said.foreign = json_array();
+        has_said(asked);
+        return;
+    }
+    bf_flight_clear(&asked->flight);
+    bf_engine_ask_foreign(asked->probe->http->engine, target, server, &asked->flight);
+    target->database->execute(asked->session, &asked->flight, on_told, asked);
+}
+
 static void on_said(void *argument, struct bf_session *session, struct bf_flight *flight,
                     const struct bf_answer *answers, bool lost)
 {
@@ -70,13 +94,14 @@ static void on_said(void *argument, struct bf_session *session, struct bf_flight
     if (!asked->said.reachable) {
         snprintf(asked->said.text, sizeof asked->said.text, "%s",
                  server->message && *server->message ? server->message : "the connection was lost");
-    } else {
-        snprintf(asked->said.version, sizeof asked->said.version, "%s", version ? version : "");
-        asked->said.role = bf_answer_true(server, 0, BF_SERVER_WRITABLE)  ? "primary"
-                           : bf_answer_true(server, 0, BF_SERVER_REPLICA) ? "replica"
-                                                                          : "read_only";
+        has_said(asked);
+        return;
     }
-    has_said(asked);
+    snprintf(asked->said.version, sizeof asked->said.version, "%s", version ? version : "");
+    asked->said.role = bf_answer_true(server, 0, BF_SERVER_WRITABLE)  ? "primary"
+                       : bf_answer_true(server, 0, BF_SERVER_REPLICA) ? "replica"
+                                                                      : "read_only";
+    ask_foreign(asked, server);
 }
 
 static void on_connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
@@ -114,6 +139,7 @@ static void ask_targets(struct bf_http_probe *probe)
     for (size_t i = 0; i < probe->count; i++) {
         struct asked *asked = &probe->targets[i];
         const struct bf_database *database = asked->said.target->database;
+        json_decref(asked->said.foreign);
         asked->said = (struct bf_probed){.target = asked->said.target};
         asked->session = database->connect(database->context, &options, on_connected, asked);
     }
@@ -142,12 +168,14 @@ const struct bf_probed *bf_http_probed(const struct bf_http *http, size_t index)
     return http->probe && index < http->probe->count ? &http->probe->targets[index].said : NULL;
 }
 
-static void close_sessions(struct bf_http_probe *probe)
+static void let_go(struct bf_http_probe *probe)
 {
     for (size_t i = 0; i < probe->count; i++) {
         struct asked *asked = &probe->targets[i];
         if (asked->session) asked->said.target->database->close(asked->session);
         bf_flight_clear(&asked->flight);
+        json_decref(asked->said.foreign);
+        asked->said.foreign = NULL;
     }
 }
 
@@ -156,7 +184,7 @@ void bf_http_targets_changed(struct bf_http *http)
     struct bf_http_probe *probe = http->probe;
     http->probe = NULL;
     if (!probe) return;
-    close_sessions(probe);
+    let_go(probe);
     if (probe->asking) {
         http->probe = probe_new(http);
         http->probe->asking = probe->asking;
@@ -170,7 +198,7 @@ void bf_http_probe_end(struct bf_http *http)
 {
     struct bf_http_probe *probe = http->probe;
     if (!probe) return;
-    close_sessions(probe);
+    let_go(probe);
     answer_all(probe); /* the requests are answered already: this frees what they waited with */
     http->probe = NULL;
     free(probe);

@@ -10,6 +10,7 @@ struct bf_probed {
     char text[BF_ERROR_TEXT_MAX]; /* why not */
     char version[64];             /* "" unless it is reachable */
     const char *role;             /* "primary", "replica", "read_only"; NULL unless it is reachable */
+    json_t *foreign;              /* owned; see foreign.h; NULL: not known */
 };
 
 /* Calls `answer` as soon as every target has said what it has to say, or has not for two seconds; at once when that is

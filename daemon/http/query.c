@@ -45,6 +45,13 @@ static const struct bf_query events[] = {
     {0},
 };
 
+static const struct bf_query audit[] = {
+    {"after", BF_QUERY_NUMBER, .low = 0, .high = INT64_MAX, .standard = -1,
+     .help = "the first records whose number is higher (`next` of the page before); without it: the newest ones"},
+    {"limit", BF_QUERY_NUMBER, .low = 1, .high = 500, .standard = 100, .help = "at most so many"},
+    {0},
+};
+
 static const struct bf_query samples[] = {
     {"step", BF_QUERY_CHOICE, .choices = "1s|10s|1m", .help = "the time between two points: kept for 10 minutes, a day, a month; "
      "without it: the finest that is kept for long enough for `since`"},
@@ -65,6 +72,8 @@ const struct bf_query *bf_query_of(enum bf_route_name route)
         return rows;
     case BF_ROUTE_LIST:
         return list;
+    case BF_ROUTE_AUDIT:
+        return audit;
     case BF_ROUTE_SAMPLES:
         return samples;
     case BF_ROUTE_EVENTS:

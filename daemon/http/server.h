@@ -13,19 +13,23 @@
 #include <microhttpd.h>
 #include <uv.h>
 
+#include "access.h"
 #include "backfilld/api.h"
+#include "audited.h"
 #include "body.h"
 #include "buffer.h"
 #include "complaints.h"
 #include "engine.h"
 #include "http.h"
+#include "json_text.h"
+#include "identity.h"
 #include "listen.h"
 #include "loop_lag.h"
 #include "query.h"
 #include "uri.h"
 
-/* Who orders, as events name it: identities are not built yet. */
-#define BF_HTTP_ACTOR "operator"
+/* How what we say is written: members as they were put in, and 0.1 as that, not as 0.10000000000000001. */
+#define BF_HTTP_JSON (JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15))
 
 enum {
     BF_HTTP_BODY_MAX = BF_DOCUMENT_MAX,           /* bytes of one body */
@@ -59,7 +63,9 @@ struct bf_route {
 
 struct bf_http_connection {
     struct bf_http *http;
+    struct MHD_Connection *connection;
     int socket; /* the server's */
+    struct bf_peer *peer; /* owned; of a unix socket; NULL: it is none */
     enum bf_http_phase phase;
     uint64_t since; /* the loop's time at which the phase began; of a body: its request */
     bool unread;    /* it was answered although its client may still be sending */
@@ -72,6 +78,10 @@ struct bf_http {
     const struct bf_store *store;
     const struct bf_job_files *job_files; /* NULL: none */
     struct bf_sampler *sampler;
+    const struct bf_access *access; /* NULL: whoever connects may do everything */
+    struct bf_http_doors *doors;    /* owned; see identify.h */
+    void (*token_refused)(void *argument, const char *address, const char *name); /* may be NULL */
+    void *argument;
     struct bf_listen listen;
     uv_loop_t *loop;
     struct MHD_Daemon *server;
@@ -81,9 +91,14 @@ struct bf_http {
     struct bf_http_connection *connections; /* list, newest first */
     int connection_count, connections_max;  /* without those that are ending */
     int open_handles; /* of the loop; the last one that closes frees this */
-    bool stopping;
+    bool stopping, ended; /* ended: a connection did, since it was run */
     size_t body_bytes;            /* held by all requests */
     struct bf_http_request *suspended; /* list */
+    struct bf_audit *audit; /* NULL: none is kept */
+    struct {
+        uint64_t since; /* the loop's time */
+        int64_t count, more; /* since then: all; of these, those without a record */
+    } refusals;
     struct bf_http_linger *lingering;  /* list */
     int lingering_count;
     struct bf_http_probe *probe; /* of the targets; NULL: nobody asked yet */
@@ -91,6 +106,9 @@ struct bf_http {
     int watcher_count;
     uint64_t stalled;            /* milliseconds, of a stream that is not read */
 };
+
+/* What is not known yet of who asks, and takes a while. */
+enum bf_to_identify { BF_IDENTIFY_NOTHING, BF_IDENTIFY_TOKEN, BF_IDENTIFY_USER };
 
 struct bf_http_request {
     struct bf_http *http;
@@ -101,6 +119,10 @@ struct bf_http_request {
     struct bf_error uri_error; /* BF_OK: the target is fine */
     const struct bf_route *route;
     const char *job, *target, *replica, *file; /* the route's {job}, {target}, {replica}, {file}; in `uri` */
+    struct bf_identity identity; /* who asks, once to_identify is NOTHING; nobody where nobody has to be somebody */
+    enum bf_to_identify to_identify;
+    bool shown;               /* a token said so, or a cookie that one was exchanged for */
+    int64_t until;            /* the loop's time at which the session of its cookie is over; 0: it has none */
     bool begun;               /* the headers were looked at */
     bool head;                /* HEAD: the answer has no body */
     struct bf_buffer body;
@@ -110,15 +132,41 @@ struct bf_http_request {
     struct bf_http_wait *wait;          /* NULL: waits for nobody */
     bool streams;             /* its answer goes on for as long as the client listens */
     bool suspended;
+    struct bf_http_audited audited;
     struct bf_http_request *previous, *next; /* among the suspended ones */
 };
 
+/* events.c: of that job; or of the jobs on these targets (names with commas between them; NULL: of all). */
+void bf_http_read_events(const struct bf_http *http, const char *job, const char *targets, int64_t after, size_t limit,
+                         bf_store_events *read, void *argument);
+
+/* identify.c: who asks, as far as the headers say it; false: answered, it is nobody, or not allowed. */
+bool bf_http_identify(struct bf_http_request *request);
+/* The same before the handler; false: answered, or on its way: on_request comes back. */
+bool bf_http_identified(struct bf_http_request *request);
+/* For handlers: the name in events, and whether the role holds for that target. */
+const char *bf_http_actor(const struct bf_http_request *request);
+bool bf_http_sees(const struct bf_http_request *request, const char *target);
+struct bf_http_doors *bf_http_doors_new(void);
+void bf_http_doors_free(struct bf_http_doors *doors);
+/* proof.c: nobody waits any more; every request was answered before. */
+void bf_http_proofs_drop(struct bf_http *http);
+
+/* http.c */
+struct bf_http_connection *bf_http_connection_of(const struct bf_http_request *request);
+
 /* connections.c */
-struct bf_http_connection *bf_http_connection_new(struct bf_http *http, int socket);
+struct bf_http_connection *bf_http_connection_new(struct bf_http *http, struct MHD_Connection *connection);
 void bf_http_connection_free(struct bf_http_connection *connection);
 void bf_http_connection_is(struct bf_http_connection *connection, enum bf_http_phase phase);
 /* How many connections there are descriptors for; raises the soft limit where that helps. */
 int bf_http_connections_possible(void);
+
+/* secure.c: what the server is told where it speaks TLS; the last one ends the list. */
+enum { BF_HTTP_SECURE_OPTIONS = 3 };
+void bf_http_secure_options(const struct bf_http *http, struct MHD_OptionItem options[BF_HTTP_SECURE_OPTIONS]);
+/* Sends what the server does not know of, encrypted where the connection is; never waits. */
+void bf_http_say_past(const struct bf_http_connection *connection, const char *text, size_t length);
 
 /* linger.c: keeps a copy of the socket that is being closed until its client has stopped sending. */
 void bf_http_linger_begin(struct bf_http *http, int socket);
@@ -150,11 +198,13 @@ char *bf_http_problem_text(enum bf_code code, const char *detail);
 /* A problem after which nothing more is read from the connection: where the next request begins is not certain. */
 void bf_http_problem_last(struct bf_http_request *request, enum bf_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* 401. `shown`: there was a token, and it is wrong. */
+void bf_http_problem_unauthenticated(struct bf_http_request *request, bool shown, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void bf_http_problem_allow(struct bf_http_request *request, const char *allow);
 /* A problem with all complaints and, where there is a job, its id and state. */
 void bf_http_problem_of_order(struct bf_http_request *request, const struct bf_outcome_of_order *outcome);
 void bf_http_problem_complaints(struct bf_http_request *request, const struct bf_complaints *complaints);
-json_t *bf_json_text(const char *text);      /* NULL gives null; bytes that are not UTF-8 become "?" */
 json_t *bf_json_time(int64_t unix_milliseconds); /* 0 gives null */
 
 /* wait.c: a request waits for one callback. The object outlives the request where it has to. */
@@ -173,9 +223,13 @@ json_t *bf_job_view(const struct bf_job *job);
 
 /* Answers with the job, its ETag and, for 201, its Location. */
 void bf_http_answer_job(struct bf_http_request *request, int status, const struct bf_job *job, bool durable);
+/* Callbacks of orders, each with what bf_http_wait_begin gave: 201 for a job that there was not before, 202 for one that goes on
+ * by itself, or what was in the way. */
+void bf_http_created(void *wait, const struct bf_outcome_of_order *outcome);
+void bf_http_accepted(void *wait, const struct bf_outcome_of_order *outcome);
 
 /* latches.c: those that are on; of a target: those that hold all of its jobs. */
-json_t *bf_latches_view(const struct bf_engine *engine, const char *target);
+json_t *bf_latches_view(const struct bf_engine *engine, const char *target, const struct bf_identity *identity);
 
 /* jobs.c: the job that the path names; NULL: answered. `changing`: an ambiguous name is refused. */
 const struct bf_job *bf_http_job(struct bf_http_request *request, bool changing);

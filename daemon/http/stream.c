@@ -1,8 +1,8 @@
 /* The hub: what all watchers are told is found out once. */
 #include "stream.h"
 
+#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "allocate.h"
 #include "server.h"
@@ -48,12 +48,28 @@ static void replay_all(struct bf_http_hub *hub)
     for (struct bf_watcher *each = hub->watchers; each; each = each->next) bf_watcher_replay(each);
 }
 
+/* An event of no job is about all targets, and for who sees them all. */
+static bool sees(const struct bf_watcher *watcher, const char *target)
+{
+    const struct bf_identity identity = {.targets = watcher->targets};
+    return !watcher->targets || (target && bf_identity_sees(&identity, target));
+}
+
+static const char *target_of(const struct bf_http_hub *hub, const char *id)
+{
+    const struct bf_job *job = NULL;
+    if (!id[0] || bf_engine_find(hub->http->engine, id, false, &job, NULL) != BF_OK) return NULL;
+    return bf_job_record(job)->document->target;
+}
+
 static void hand_out(struct bf_http_hub *hub, const struct bf_event *event)
 {
     struct bf_buffer text = {0};
+    const char *target = target_of(hub, event->job);
     bf_stream_write_event(&text, event);
     for (struct bf_watcher *each = hub->watchers; each; each = each->next) {
-        if (each->job[0] == '\0' || strcmp(each->job, event->job) == 0) bf_watcher_say_event(each, event->id, &text);
+        if ((each->job[0] == '\0' || strcmp(each->job, event->job) == 0) && sees(each, target))
+            bf_watcher_say_event(each, event->id, &text);
     }
     bf_buffer_clear(&text);
 }
@@ -124,24 +140,31 @@ static uint64_t look_at(const struct bf_job *job)
 static void write_progress(struct bf_buffer *buffer, const struct bf_job *job)
 {
     json_t *view = bf_job_progress_view(job);
-    char *text = json_dumps(view, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    char *text = json_dumps(view, BF_HTTP_JSON);
     json_decref(view);
     bf_buffer_format(buffer, "event: progress\ndata: %s\n\n", text ? text : "{}");
     free(text);
 }
 
-/* Who watches one job is told by its part; who watches all, by one text for all, `whole`. */
+/* Who watches one job, or those of some targets, is told by its part; who watches all, by one text for all, `whole`. */
+static bool takes_parts(const struct bf_watcher *watcher)
+{
+    return watcher->job[0] || watcher->targets;
+}
+
 static void tell_one(struct bf_http_hub *hub, const struct bf_job *job, const struct bf_buffer *part)
 {
+    const struct bf_record *record = bf_job_record(job);
     for (struct bf_watcher *each = hub->watchers; each; each = each->next)
-        if (each->job[0] && strcmp(each->job, bf_job_record(job)->id) == 0) bf_watcher_say_progress(each, part);
+        if (each->job[0] ? strcmp(each->job, record->id) == 0 : each->targets && sees(each, record->document->target))
+            bf_watcher_say_progress(each, part);
 }
 
 static void tell_all(struct bf_http_hub *hub, const struct bf_buffer *whole)
 {
     static const struct bf_buffer nothing;
     for (struct bf_watcher *each = hub->watchers; each; each = each->next)
-        bf_watcher_say_progress(each, each->job[0] ? &nothing : whole);
+        bf_watcher_say_progress(each, takes_parts(each) ? &nothing : whole);
 }
 
 static void tell_progress(struct bf_http_hub *hub)
@@ -179,10 +202,11 @@ static void tell_progress(struct bf_http_hub *hub)
 
 static bool has_left(const struct bf_watcher *watcher)
 {
-    char byte;
+    /* What it still sent (the last word of TLS, too) does not matter: it said that it is at its end. */
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(watcher->request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    return recv(info->connect_fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) == 0;
+    struct pollfd look = {.fd = info->connect_fd, .events = POLLRDHUP};
+    return poll(&look, 1, 0) > 0;
 }
 
 static void look_after(struct bf_http_hub *hub)
@@ -193,6 +217,10 @@ static void look_after(struct bf_http_hub *hub)
     if (look) hub->looked_at = now;
     for (struct bf_watcher *each = hub->watchers; each; each = each->next) {
         if (each->gone) continue;
+        if (each->until && (int64_t)now >= each->until) {
+            bf_watcher_drop(each);
+            continue;
+        }
         /* In ticks, not by the clock: while the loop stands still nobody can take anything. */
         each->untaken = bf_watcher_pending(each) > 0 ? each->untaken + 1 : 0;
         if (each->untaken * (uint64_t)BF_STREAM_TICK > hub->http->stalled)
@@ -257,6 +285,18 @@ void bf_hub_leave(struct bf_watcher *watcher)
     http->hub = NULL;
     if (hub->read) hub->read->hub = NULL;
     uv_close((uv_handle_t *)&hub->timer, on_closed);
+}
+
+void bf_hub_identities_changed(struct bf_http *http)
+{
+    for (struct bf_watcher *each = http->hub ? http->hub->watchers : NULL; each; each = each->next)
+        if (each->shown) bf_watcher_drop(each);
+}
+
+void bf_hub_session_ended(struct bf_http *http, int64_t until)
+{
+    for (struct bf_watcher *each = http->hub ? http->hub->watchers : NULL; each; each = each->next)
+        if (each->until == until) bf_watcher_drop(each);
 }
 
 void bf_hub_stop(struct bf_http *http)

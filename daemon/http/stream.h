@@ -38,6 +38,9 @@ struct bf_watcher {
     struct bf_http *http;
     struct bf_http_request *request; /* lives as long as the watcher's answer is under way */
     char job[BF_ULID_TEXT];          /* "": all */
+    char *targets;                   /* owned; of all only the jobs on these, with commas between them; NULL: on all */
+    bool shown;                      /* its client had shown a token, which may be nobody's by now */
+    int64_t until;                   /* the loop's time at which the client's session is over; 0: it has none */
     int64_t last;                    /* id of the newest event that it has; -1: from now on */
     bool live;                       /* it has all there was */
     bool suspended, gone, stopping;
@@ -75,6 +78,9 @@ void bf_hub_leave(struct bf_watcher *watcher);
 int64_t bf_hub_newest(const struct bf_http *http); /* id of the newest event that was handed out; -1: not known yet */
 /* All streams end. */
 void bf_hub_stop(struct bf_http *http);
+/* Those end whose clients had shown a token, or whose session it was that ended at that time. They may come back. */
+void bf_hub_identities_changed(struct bf_http *http);
+void bf_hub_session_ended(struct bf_http *http, int64_t until);
 
 /* job_view.c: what moves about a job. */
 json_t *bf_job_progress_view(const struct bf_job *job);

@@ -1,5 +1,6 @@
 /* /v1/targets: what the configuration says of them, what their servers say, and what runs there. A target that is not in
  * the configuration any more is shown as gone for as long as unfinished jobs or latches name it. */
+#include "foreign.h"
 #include "probe.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@
 #include "duration.h"
 #include "state.h"
 
-static void add_counts(json_t *view, const struct bf_engine *engine, const char *name)
+static void add_counts(json_t *view, const struct bf_engine *engine, const char *name, const struct bf_identity *identity)
 {
     json_int_t running = 0, queued = 0;
     for (const struct bf_job *job = NULL; (job = bf_engine_next_job(engine, job));) {
@@ -33,7 +34,7 @@ static void add_counts(json_t *view, const struct bf_engine *engine, const char 
     }
     json_object_set_new(view, "running", json_integer(running));
     json_object_set_new(view, "queued", json_integer(queued));
-    json_object_set_new(view, "latches", bf_latches_view(engine, name));
+    json_object_set_new(view, "latches", bf_latches_view(engine, name, identity));
 }
 
 static json_t *number(double value, bool known)
@@ -106,7 +107,7 @@ static void add_watched(json_t *view, const struct bf_engine *engine, const char
     json_object_set_new(view, "signals", signals_view(engine, name));
 }
 
-static json_t *target_view(const struct bf_engine *engine, const struct bf_probed *probed)
+static json_t *target_view(const struct bf_engine *engine, const struct bf_probed *probed, const struct bf_identity *identity)
 {
     const struct bf_target *target = probed->target;
     json_t *view = json_object();
@@ -118,22 +119,25 @@ static json_t *target_view(const struct bf_engine *engine, const struct bf_probe
     json_object_set_new(view, "trouble", bf_json_text(probed->reachable ? NULL : probed->text));
     json_object_set_new(view, "max_jobs", json_integer(target->max_jobs));
     json_object_set_new(view, "require_approval", json_string(bf_approval_name(target->require_approval)));
+    json_object_set_new(view, "two_person", json_string(bf_approval_name(target->two_person)));
     json_object_set_new(view, "watch_replicas", json_boolean(target->watch_replicas));
-    add_counts(view, engine, target->name);
+    add_counts(view, engine, target->name, identity);
     add_watched(view, engine, target->name);
+    json_object_set_new(view, "foreign_jobs", bf_foreign_view(engine, probed->foreign));
     return view;
 }
 
-static json_t *gone_view(const struct bf_engine *engine, const char *name)
+static json_t *gone_view(const struct bf_engine *engine, const char *name, const struct bf_identity *identity)
 {
-    static const char *const unknown[] = {"engine", "version", "role", "max_jobs", "require_approval", "watch_replicas"};
+    static const char *const unknown[] = {"engine", "version", "role", "max_jobs", "require_approval", "two_person", "watch_replicas",
+                                          "foreign_jobs"};
     json_t *view = json_object();
     json_object_set_new(view, "name", bf_json_text(name));
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) json_object_set_new(view, unknown[i], json_null());
     json_object_set_new(view, "reachability", json_string("gone"));
     json_object_set_new(view, "trouble", json_string("it is not in the configuration any more; what names it waits until it "
                                                      "is there again, and can be aborted"));
-    add_counts(view, engine, name);
+    add_counts(view, engine, name, identity);
     add_watched(view, engine, name);
     return view;
 }
@@ -147,35 +151,38 @@ static bool is_listed(const json_t *targets, const char *name)
     return false;
 }
 
-/* All of them: those of the configuration in its order, then those that are gone. */
-static json_t *views(const struct bf_http *http)
+/* All that who asks may see: those of the configuration in its order, then those that are gone. */
+static json_t *views(const struct bf_http_request *request)
 {
+    const struct bf_http *http = request->http;
     const struct bf_engine *engine = http->engine;
+    const struct bf_identity *identity = &request->identity;
     json_t *targets = json_array();
     const struct bf_probed *probed;
     const struct bf_latch *latch;
     for (size_t i = 0; (probed = bf_http_probed(http, i)); i++)
-        json_array_append_new(targets, target_view(engine, probed));
+        if (bf_identity_sees(identity, probed->target->name)) json_array_append_new(targets, target_view(engine, probed, identity));
     for (const struct bf_job *job = NULL; (job = bf_engine_next_job(engine, job));) {
         const struct bf_record *record = bf_job_record(job);
-        if (!bf_state_final(record->state) && !is_listed(targets, record->document->target))
-            json_array_append_new(targets, gone_view(engine, record->document->target));
+        const char *name = record->document->target;
+        if (!bf_state_final(record->state) && !is_listed(targets, name) && bf_identity_sees(identity, name))
+            json_array_append_new(targets, gone_view(engine, name, identity));
     }
     for (size_t i = 0; (latch = bf_engine_latch(engine, i)); i++)
-        if (latch->kind == BF_LATCH_TARGET && !is_listed(targets, latch->name))
-            json_array_append_new(targets, gone_view(engine, latch->name));
+        if (latch->kind == BF_LATCH_TARGET && !is_listed(targets, latch->name) && bf_identity_sees(identity, latch->name))
+            json_array_append_new(targets, gone_view(engine, latch->name, identity));
     return targets;
 }
 
 static void answer_list(struct bf_http_request *request)
 {
-    bf_http_answer(request, 200, json_pack("{s:o}", "targets", views(request->http)));
+    bf_http_answer(request, 200, json_pack("{s:o}", "targets", views(request)));
 }
 
 static void answer_one(struct bf_http_request *request)
 {
     size_t index;
-    json_t *view, *targets = views(request->http);
+    json_t *view, *targets = views(request);
     json_array_foreach(targets, index, view)
     {
         if (strcmp(json_string_value(json_object_get(view, "name")), request->target) != 0) continue;
@@ -211,7 +218,7 @@ static void order(struct bf_http_request *request, bool ignore)
     struct bf_engine *engine = request->http->engine;
     json_t *body = bf_http_body(request);
     if (!body) return;
-    if (!is_configured(engine, request->target)) {
+    if (!is_configured(engine, request->target) || !bf_http_sees(request, request->target)) {
         bf_http_problem(request, BF_NOT_FOUND, "no target is called %.100s", request->target);
         json_decref(body);
         return;
@@ -222,8 +229,8 @@ static void order(struct bf_http_request *request, bool ignore)
     struct bf_error error = {0};
     if (ignore_for) bf_duration_parse(ignore_for, &time);
     enum bf_code code =
-        ignore ? bf_engine_ignore_replica(engine, request->target, request->replica, time, BF_HTTP_ACTOR, reason, &error)
-               : bf_engine_heed_replica(engine, request->target, request->replica, BF_HTTP_ACTOR, reason, &error);
+        ignore ? bf_engine_ignore_replica(engine, request->target, request->replica, time, bf_http_actor(request), reason, &error)
+               : bf_engine_heed_replica(engine, request->target, request->replica, bf_http_actor(request), reason, &error);
     if (code == BF_OK)
         bf_http_probe_ask(request, answer_one);
     else

@@ -61,6 +61,7 @@ static void on_free(void *argument)
     if (watcher->read) watcher->read->watcher = NULL;
     bf_hub_leave(watcher);
     bf_buffer_clear(&watcher->out);
+    free(watcher->targets);
     free(watcher);
 }
 
@@ -81,13 +82,18 @@ struct bf_watcher *bf_watcher_new(struct bf_http_request *request, const char *j
     struct bf_watcher *watcher = BF_NEW(struct bf_watcher);
     watcher->http = request->http;
     watcher->request = request;
-    if (job) memcpy(watcher->job, job, sizeof watcher->job);
+    if (job)
+        memcpy(watcher->job, job, sizeof watcher->job);
+    else
+        watcher->targets = bf_copy_string(request->identity.targets);
+    watcher->shown = request->shown;
+    watcher->until = request->until;
     watcher->last = last;
     watcher->said_at = uv_now(request->http->loop);
     limit(request->connection);
     request->streams = true;
     request->status = 200;
-    request->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024, on_read, watcher, on_free);
+    request->response = bf_have(MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024, on_read, watcher, on_free));
     MHD_add_response_header(request->response, "Content-Type", "text/event-stream");
     MHD_add_response_header(request->response, "Cache-Control", "no-store");
     MHD_add_response_header(request->response, "X-Content-Type-Options", "nosniff");
@@ -200,8 +206,7 @@ void bf_watcher_replay(struct bf_watcher *watcher)
     read->watcher = watcher;
     read->newest = newest;
     watcher->read = read;
-    const struct bf_store *store = watcher->http->store;
     /* To the store 0 means the newest ones. */
-    store->read_events(store->context, watcher->job[0] ? watcher->job : NULL, watcher->last > 0 ? watcher->last : -1,
-                       BF_STREAM_PAGE, on_page, read);
+    bf_http_read_events(watcher->http, watcher->job[0] ? watcher->job : NULL, watcher->targets,
+                        watcher->last > 0 ? watcher->last : -1, BF_STREAM_PAGE, on_page, read);
 }

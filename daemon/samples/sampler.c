@@ -10,7 +10,7 @@
 #include "allocate.h"
 #include "pressure.h"
 
-enum { TICK = 1000, STORE_EVERY = 60 /* ticks */, COARSE_STEPS = 2, SIGNALS = 4 /* of one job, those with a limit */ };
+enum { TICK = 1000, STORE_EVERY = 60 /* ticks */, COARSE_STEPS = 2, SIGNALS = 24 /* of one job, those with a limit */ };
 
 enum { SIGNALS_MAX = BF_WATCHED_MAX + 2 * BF_SIGNALS_MAX }; /* of one target */
 
@@ -30,7 +30,9 @@ struct point {
 struct kept {
     uint32_t second; /* unix */
     uint32_t rows_scanned, rows_changed, batches, batch_time, batch_rows, slept, held;
-    struct levels levels;
+};
+struct level {
+    float value, limit; /* as in levels */
 };
 
 /* One job while it works, and ten minutes more. */
@@ -38,8 +40,10 @@ struct series {
     UT_hash_handle hh; /* by job */
     char job[BF_ULID_TEXT];
     struct bf_meter seen;      /* at the last tick */
-    char names[SIGNALS][BF_SIGNAL_NAME]; /* as they were met; "": free */
+    char (*names)[BF_SIGNAL_NAME]; /* of its signals, as they were met */
+    size_t signals;
     struct kept *fine;         /* a ring */
+    struct level *levels;      /* beside each of its points, one for each signal: most jobs have few */
     size_t capacity, begin, count;
     struct point open[COARSE_STEPS]; /* whose span is not over; at 0: none */
     struct bf_sample *closed[COARSE_STEPS]; /* not stored yet */
@@ -107,7 +111,7 @@ static void add_levels(struct levels *sum, const struct levels *levels)
 static char *levels_text(const struct series *series, const struct levels *levels)
 {
     json_t *made = json_object();
-    for (int i = 0; i < SIGNALS; i++)
+    for (size_t i = 0; i < series->signals; i++)
         if (levels->value[i] >= 0)
             json_object_set_new(made, series->names[i],
                                 json_pack("[f, f]", (double)levels->value[i], (double)levels->limit[i]));
@@ -141,8 +145,7 @@ static struct kept keep(const struct point *point)
                          .batch_time = small(sample->batch_time),
                          .batch_rows = small(sample->batch_rows),
                          .slept = small(sample->slept),
-                         .held = small(sample->held),
-                         .levels = point->levels};
+                         .held = small(sample->held)};
 }
 
 static struct bf_sample sample_of(const struct kept *kept)
@@ -157,17 +160,40 @@ static struct bf_sample sample_of(const struct kept *kept)
                               .held = kept->held};
 }
 
+static struct level *levels_at(const struct series *series, size_t slot)
+{
+    return series->levels + slot * series->signals;
+}
+
+static void put(struct series *series, size_t slot, const struct point *point)
+{
+    series->fine[slot] = keep(point);
+    for (size_t i = 0; i < series->signals; i++)
+        levels_at(series, slot)[i] = (struct level){point->levels.value[i], point->levels.limit[i]};
+}
+
+static struct levels levels_of(const struct series *series, size_t slot)
+{
+    struct levels levels = no_levels();
+    for (size_t i = 0; i < series->signals; i++) {
+        levels.value[i] = levels_at(series, slot)[i].value;
+        levels.limit[i] = levels_at(series, slot)[i].limit;
+    }
+    return levels;
+}
+
 static void take_point(struct series *series, const struct point *point)
 {
     if (series->count == series->capacity && series->capacity < BF_SAMPLES_FINE) {
         /* It has not begun to turn yet: what is there stands in order from 0. */
         series->capacity = series->capacity ? 2 * series->capacity : 75;
         series->fine = bf_reallocate(series->fine, series->capacity * sizeof *series->fine);
+        series->levels = bf_reallocate(series->levels, (series->capacity * series->signals + 1) * sizeof *series->levels);
     }
     if (series->count < series->capacity) {
-        series->fine[(series->begin + series->count++) % series->capacity] = keep(point);
+        put(series, (series->begin + series->count++) % series->capacity, point);
     } else {
-        series->fine[series->begin] = keep(point);
+        put(series, series->begin, point);
         series->begin = (series->begin + 1) % series->capacity;
     }
     for (int which = 0; which < COARSE_STEPS; which++) {
@@ -210,14 +236,29 @@ static void forget_past(struct series *series, const struct bf_job *job)
     if (time_spent(&meter) > 2 * TICK) series->seen = meter;
 }
 
+/* One signal more: before it was met it was not measured. */
+static void widen(struct series *series, const char *name)
+{
+    size_t before = series->signals, slots = series->capacity;
+    struct level *wider = bf_allocate((slots * (before + 1) + 1) * sizeof *wider);
+    for (size_t slot = 0; slot < slots; slot++) {
+        for (size_t i = 0; i < before; i++) wider[slot * (before + 1) + i] = levels_at(series, slot)[i];
+        wider[slot * (before + 1) + before] = (struct level){-1, -1};
+    }
+    free(series->levels);
+    series->levels = wider;
+    series->names = bf_reallocate(series->names, (before + 1) * sizeof *series->names);
+    snprintf(series->names[series->signals++], sizeof *series->names, "%s", name);
+}
+
 /* The place of a signal in this series; -1: there are more than it has room for. */
 static int place_of(struct series *series, const char *name)
 {
-    for (int i = 0; i < SIGNALS; i++) {
-        if (series->names[i][0] == '\0') snprintf(series->names[i], sizeof series->names[i], "%s", name);
-        if (strcmp(series->names[i], name) == 0) return i;
-    }
-    return -1;
+    for (size_t i = 0; i < series->signals; i++)
+        if (strcmp(series->names[i], name) == 0) return (int)i;
+    if (series->signals == SIGNALS) return -1;
+    widen(series, name);
+    return (int)series->signals - 1;
 }
 
 static struct levels levels_now(struct bf_sampler *sampler, struct series *series, const struct bf_job *job)
@@ -288,6 +329,8 @@ static void series_free(struct series *series)
 {
     for (int which = 0; which < COARSE_STEPS; which++) free(series->closed[which]);
     free(series->fine);
+    free(series->levels);
+    free(series->names);
     free(series);
 }
 
@@ -375,11 +418,12 @@ static void read_fine(const struct series *series, int64_t since, size_t limit, 
     struct bf_sample *found = bf_allocate((limit + 1) * sizeof *found);
     size_t count = 0, first = since == 0 && series && series->count > limit ? series->count - limit : 0;
     for (size_t i = first; series && i < series->count && count < limit; i++) {
-        const struct kept *kept = &series->fine[(series->begin + i) % series->capacity];
-        struct bf_sample sample = sample_of(kept);
+        size_t slot = (series->begin + i) % series->capacity;
+        struct bf_sample sample = sample_of(&series->fine[slot]);
         if (sample.at < since) continue;
+        struct levels levels = levels_of(series, slot);
         found[count] = sample;
-        found[count++].signals = levels_text(series, &kept->levels);
+        found[count++].signals = levels_text(series, &levels);
     }
     static const struct bf_error fine = {.code = BF_OK};
     read(argument, found, count, &fine);

@@ -8,7 +8,7 @@
 #include "record.h"
 #include "webhooks.h"
 
-static const char *const kinds[] = {"state", "trigger", "alert", "stuck"};
+static const char *const kinds[] = {"state", "trigger", "alert", "stuck", "break_glass"};
 
 bool bf_webhook_tells(const struct bf_event *event)
 {

@@ -89,8 +89,8 @@ static void give_up(struct hook *hook, const char *why)
     hook->attempts = 0;
     hook->lost++;
     save(hook);
-    bf_log(BF_LEVEL_ERROR, NULL, "webhook of target %s: the message of event %lld is lost: %s", hook->target,
-           (long long)hook->sending, why);
+    bf_log_target(BF_LEVEL_ERROR, hook->target, "webhook: the message of event %lld is lost: %s",
+                  (long long)hook->sending, why);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -106,7 +106,7 @@ static void try_again(struct hook *hook, const char *why)
     if (delay > LAST_RETRY)
         delay = LAST_RETRY;
     if (hook->attempts == 1)
-        bf_log(BF_LEVEL_WARNING, NULL, "webhook of target %s: not delivered: %s; it is tried again", hook->target, why);
+        bf_log_target(BF_LEVEL_WARNING, hook->target, "webhook: not delivered: %s; it is tried again", why);
     uv_timer_start(&hook->retry, on_retry, (uint64_t)delay, 0);
 }
 
@@ -125,7 +125,7 @@ static void on_sent(void *argument, const char *trouble, int status, const char 
     hook->attempts++;
     if (!trouble && status >= 200 && status < 300) {
         if (hook->attempts > 1)
-            bf_log(BF_LEVEL_NOTICE, NULL, "webhook of target %s: delivered at try %d", hook->target, hook->attempts);
+            bf_log_target(BF_LEVEL_NOTICE, hook->target, "webhook: delivered at try %d", hook->attempts);
         hook->told = hook->sending;
         hook->attempts = 0;
         hook->lost = 0;
@@ -203,8 +203,8 @@ static void on_read(void *argument, const struct bf_event *events, size_t count,
     for (size_t i = 0; i < count && !sends; i++)
         sends = tell(hook, &events[i]);
     if (hook->lost > lost) {
-        bf_log(BF_LEVEL_ERROR, NULL, "webhook of target %s: %lld messages could not be delivered for a day and are lost", hook->target,
-               (long long)(hook->lost - lost));
+        bf_log_target(BF_LEVEL_ERROR, hook->target, "webhook: %lld messages could not be delivered for a day and are lost",
+                      (long long)(hook->lost - lost));
         hook->attempts = 0;
         save(hook);
     }
@@ -382,7 +382,7 @@ size_t bf_webhooks_changes(const struct bf_config *before, const struct bf_confi
                      bf_same_string(old->webhook_secret_file, new->webhook_secret_file)))
             continue;
         changes++;
-        bf_log(BF_LEVEL_NOTICE, NULL, "target %s: its webhook is another one", new->name);
+        bf_log_target(BF_LEVEL_NOTICE, new->name, "its webhook is another one");
     }
     if (!bf_same_string(before->public_url, now->public_url) && ++changes)
         bf_log(BF_LEVEL_NOTICE, NULL, "public_url: %s -> %s", before->public_url ? before->public_url : "none",

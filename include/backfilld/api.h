@@ -3,12 +3,15 @@
 #ifndef BACKFILLD_API_H
 #define BACKFILLD_API_H
 
-#define BF_API_DEFAULT_URL "http://127.0.0.1:8420"
+/* BF_API_DEFAULT_URL, where the client looks for the daemon: meson's option default_url. */
 #define BF_API_JSON "application/json"
 #define BF_API_PROBLEM "application/problem+json"
 
-/* X(CONSTANT, name): who may use a route, weakest first. Without tokens (not built yet) the daemon listens on loopback
- * and unix sockets only, and whoever reaches it may do everything. */
+/* Who orders, as events name it, where nobody can be told from another: without tokens, over TCP. */
+#define BF_ACTOR_ANYBODY "operator"
+
+/* X(CONSTANT, name): who may use a route, weakest first; alerts is beside the others (daemon/access/role.h). Without tokens the
+ * daemon listens on loopback and unix sockets only, and whoever reaches it over TCP may do everything. */
 #define BF_ROLES(X)       \
     X(ANYONE, anyone)     \
     X(ALERTS, alerts)     \
@@ -40,6 +43,7 @@
     X(FORGET, POST, "/v1/jobs/{job}/forget", ADMIN, forget, "drop the way back of a job")                       \
     X(TARGETS, GET, "/v1/targets", VIEWER, list_targets, "the configured targets")                              \
     X(TARGET, GET, "/v1/targets/{target}", VIEWER, show_target, "one target")                                   \
+    X(ADOPT, POST, "/v1/targets/{target}/adopt", ADMIN, adopt, "take over a job that only the target knows")    \
     X(JOB_FILES, GET, "/v1/job-files", VIEWER, list_job_files, "the files of jobs.d and what became of them")     \
     X(IGNORE_REPLICA, POST, "/v1/targets/{target}/replicas/{replica}/ignore", APPROVER, ignore_replica,         \
       "ignoring a replica")                                                                                     \
@@ -48,6 +52,10 @@
     X(PAUSE_ALL, POST, "/v1/pause-all", OPERATOR, pause_all, "pause every job, and keep all from starting")     \
     X(RESUME_ALL, POST, "/v1/resume-all", OPERATOR, resume_all, "resume what pause-all had paused")             \
     X(TAKE_ALERTS, POST, "/v1/alerts", ALERTS, take_alerts, "Alertmanager's webhook")                           \
+    X(IDENTITY, GET, "/v1/identity", ANYONE, identity, "who asks, and in which role")                           \
+    X(SIGN_IN, POST, "/v1/sign-in", ANYONE, sign_in, "a token for a cookie: how a browser signs in")            \
+    X(SIGN_OUT, POST, "/v1/sign-out", ANYONE, sign_out, "the cookie stands for nobody any more")                \
+    X(AUDIT, GET, "/v1/audit", ADMIN, audit, "who did what: the audit log")                                      \
     X(METRICS, GET, "/metrics", ANYONE, metrics, "metrics for Prometheus")                                      \
     X(HEALTHZ, GET, "/healthz", ANYONE, healthz, "is the daemon alive")                                         \
     X(READYZ, GET, "/readyz", ANYONE, readyz, "can the daemon do its work")                                     \

@@ -9,7 +9,10 @@
     /* documents and requests */                                                           \
     X(NOT_JSON, not_json, 400, "The body is not JSON")                                     \
     X(BAD_REQUEST, bad_request, 400, "The request is malformed")                           \
+    X(UNAUTHENTICATED, unauthenticated, 401, "A token is needed")                          \
     X(NOT_ALLOWED, not_allowed, 403, "Not allowed")                                        \
+    X(FORBIDDEN, forbidden, 403, "The role does not allow this")                           \
+    X(TWO_PERSON, two_person, 403, "Another person has to approve it")                     \
     X(NOT_FOUND, not_found, 404, "No such thing")                                          \
     X(METHOD_NOT_ALLOWED, method_not_allowed, 405, "The method does not fit the path")     \
     X(TOO_SLOW, too_slow, 408, "The request came too slowly")                              \
@@ -27,10 +30,12 @@
     X(REMAINING_NOT_CLEARED, remaining_not_cleared, 422, "Changed rows still match `remaining`")   \
     X(ALREADY_DONE, already_done, 422, "This document already changed rows")               \
     X(CONFIRM, confirm, 422, "The confirmation does not fit")                              \
+    X(TOO_MANY_FAILURES, too_many_failures, 429, "Too many wrong tokens")                  \
     X(HEADERS_TOO_LARGE, headers_too_large, 431, "The request's headers are too large")    \
     X(INTERNAL, internal, 500, "Internal error")                                           \
     X(NOT_BUILT, not_built, 501, "Not built yet")                                          \
     X(STORE_FAILED, store_failed, 503, "The state store failed")                           \
+    X(AUDIT_FAILED, audit_failed, 503, "The audit log cannot be written or read")          \
     X(TARGET_DOWN, target_down, 503, "The target does not answer")                         \
     X(BUSY, busy, 503, "Too much at once")                                                 \
     X(STOPPING, stopping, 503, "The daemon is stopping")                                   \
@@ -39,8 +44,9 @@
     X(CONTROL, control, 0, "By backfilld.control on the target")                           \
     X(MAX_JOBS, max_jobs, 0, "Waits for its turn on the target")                           \
     X(TABLE_BUSY, table_busy, 0, "Waits for another job on the same table")                \
+    X(ADOPTED, adopted, 0, "Taken over from the target's own record")                      \
     X(FENCED, fenced, 0, "Another daemon owns the job")                                    \
-    X(OWNED_ELSEWHERE, owned_elsewhere, 0, "Another daemon may still own the job")         \
+    X(OWNED_ELSEWHERE, owned_elsewhere, 409, "Another daemon may still own the job")       \
     X(LOST_SESSION, lost_session, 0, "Waits for a lost session to end")                    \
     X(SERVER_UNREACHABLE, server_unreachable, 0, "The server does not answer")             \
     X(NOT_PRIMARY, not_primary, 0, "The server is read-only")                              \
@@ -51,7 +57,7 @@
     X(SERVER_RESOURCES, server_resources, 0, "The server is out of something")             \
     X(ENDED_BY_DBA, ended_by_dba, 0, "Someone ended the job's sessions")                   \
     X(CHECKPOINT_LOST, checkpoint_lost, 0, "The checkpoint is gone from the target")       \
-    X(TARGET_CHANGED, target_changed, 0, "The target is another database")                 \
+    X(TARGET_CHANGED, target_changed, 409, "The target is another database")               \
     X(TARGET_GONE, target_gone, 0, "The target is not configured any more")                \
     X(MEASURING, measuring, 0, "The table is measured for the plan")                       \
     X(APPROVAL_LOST, approval_lost, 0, "What was approved is not what it is now")          \
@@ -61,6 +67,7 @@
     X(REMAINING_NOT_SHRINKING, remaining_not_shrinking, 0, "Rows that remain do not get fewer")    \
     X(OLD_TRANSACTION, old_transaction, 0, "Waits for transactions older than the pass")   \
     X(CHECK_FAILED, check_failed, 0, "A check does not hold")                              \
+    X(SAMPLE_DIFFERS, sample_differs, 0, "Changed rows do not hold what `set` gives")      \
     X(CANARY, canary, 0, "The canary waits for a person")                                  \
     X(REPLICA_UNREACHABLE, replica_unreachable, 0, "No replica can be asked")              \
     X(REPLICATION_LAG, replication_lag, 0, "A replica is behind")                          \

@@ -1,5 +1,5 @@
-/* The words of the job machine, once. The enum, the names, the table of moves, the events' sentences, the drawing in
- * docs/states.md and the reachability test are all made from these lists. */
+/* The words of the job machine, once. The enum, the names, the table of moves, the events' sentences and the reachability
+ * test are made from these lists; docs/architecture.md has the drawing. */
 #ifndef BACKFILLD_STATES_H
 #define BACKFILLD_STATES_H
 
@@ -72,6 +72,13 @@
 #define BF_DIRECTIONS(X) \
     X(FORWARD, forward)  \
     X(BACK, back)
+
+/* X(CONSTANT, name): why a change is not taken back; all but the last one in the order in which RESTORE tells them. */
+#define BF_CONFLICT_KINDS(X) \
+    X(CHANGED, changed)      \
+    X(DELETED, deleted)      \
+    X(ALTERED, altered)      \
+    X(REFUSED, refused)
 
 /* X(CONSTANT, name, strength): what a person or a trigger wants of a job. A weaker stop never undoes a stronger one. */
 #define BF_ORDERS(X)        \

@@ -136,8 +136,9 @@ void bf_mysql_take_error(struct bf_session *session, size_t index, size_t statem
     bf_answer_clear(answer);
     answer->outcome = BF_OUTCOME_ERROR;
     answer->error_class = bf_mysql_classify(number, state);
+    bool warned = number == BF_MYSQL_RAISED && bf_mysql_warned(kind, statement, run->steps[index].statements);
     snprintf(answer->sqlstate, sizeof answer->sqlstate, "%u", number % 100000);
-    snprintf(answer->state, sizeof answer->state, "%s", number == BF_MYSQL_RAISED && bf_mysql_warned(kind, statement, run->steps[index].statements) ? "01000" : state);
+    snprintf(answer->state, sizeof answer->state, "%s", warned ? "01000" : state);
     if (number == BF_MYSQL_RAISED)
         answer->error_class = bf_mysql_raised(kind, statement, run->steps[index].statements);
     if (answer->error_class == BF_CLASS_CANCELLED && atomic_load(&session->kill) == BF_MYSQL_KILL_LOCK)

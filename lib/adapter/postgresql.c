@@ -203,15 +203,3 @@ void bf_postgresql_free(struct bf_database *database)
     free(postgresql->password_file);
     free(postgresql);
 }
-
-bool bf_postgresql_valid(const char *conninfo, char *text, size_t size)
-{
-    char *error = NULL;
-    PQconninfoOption *options = PQconninfoParse(conninfo, &error);
-    bool valid = options;
-    /* libpq's own words may quote the string, and with it a password. */
-    snprintf(text, size, "%s", valid ? "" : "it is not a connection string or URI as libpq knows them");
-    PQconninfoFree(options);
-    PQfreemem(error);
-    return valid;
-}

@@ -14,7 +14,5 @@
 struct bf_database *bf_postgresql_new(uv_loop_t *loop, const char *conninfo, const char *password_file);
 /* Every session has to be closed before. NULL is fine. */
 void bf_postgresql_free(struct bf_database *database);
-/* Is the connection string one that libpq understands? Writes why not; the text never quotes the string. */
-bool bf_postgresql_valid(const char *conninfo, char *text, size_t size);
 
 #endif

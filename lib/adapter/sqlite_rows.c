@@ -47,6 +47,7 @@
     X(approved_plan, STRING, approved_plan)                   \
     X(approved_risk, STRING, approved_risk)                   \
     X(approved_bounds, STRING, approved_bounds)                 \
+    X(break_glass, STRING, break_glass)                       \
     X(back_wanted, FLAG, back.wanted)                         \
     X(undo_dropped, FLAG, back.dropped)                       \
     X(undo_rows, NUMBER, back.rows)                           \
@@ -55,7 +56,10 @@
     X(back_conflicts, NUMBER, back.conflicts)                 \
     X(back_batches, NUMBER, back.batches)                     \
     X(rows_bad, NUMBER, progress.rows_bad)                    \
-    X(retry_bad, FLAG, retry_bad)
+    X(retry_bad, FLAG, retry_bad)                             \
+    X(logged_bytes, NUMBER, progress.logged.bytes)            \
+    X(logged_rows, NUMBER, progress.logged.rows)              \
+    X(dead_rows, NUMBER, progress.dead)
 
 #define COLUMN(column, kind, field) ", " #column
 #define PLACE(column, kind, field) ", ?"
@@ -97,6 +101,9 @@ static enum bf_code fail(sqlite3 *connection, struct bf_error *error)
     return bf_fail(error, BF_STORE_FAILED, "%s", reason);
 }
 
+/* No name of a target has a comma. */
+#define ON_TARGETS "job IN (SELECT id FROM job WHERE instr(',' || ?3 || ',', ',' || target || ',') > 0)"
+
 enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct bf_error *error)
 {
     const struct {
@@ -112,6 +119,8 @@ enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct b
         {&rows->last_of_all, "SELECT " EVENT_COLUMNS " FROM event WHERE id > ?1 ORDER BY id DESC LIMIT ?2"},
         {&rows->last_of_job,
          "SELECT " EVENT_COLUMNS " FROM event WHERE id > ?1 AND job = ?3 ORDER BY id DESC LIMIT ?2"},
+        {&rows->first_on, "SELECT " EVENT_COLUMNS " FROM event WHERE id > ?1 AND " ON_TARGETS " ORDER BY id LIMIT ?2"},
+        {&rows->last_on, "SELECT " EVENT_COLUMNS " FROM event WHERE id > ?1 AND " ON_TARGETS " ORDER BY id DESC LIMIT ?2"},
         {&rows->latch_on,
          "INSERT OR REPLACE INTO latch (kind, name, value, reason, actor, since) VALUES (?, ?, ?, ?, ?, ?)"},
         {&rows->latch_off, "DELETE FROM latch WHERE kind = ? AND name = ? AND value = ?"},
@@ -120,6 +129,7 @@ enum bf_code bf_rows_prepare(struct bf_rows *rows, sqlite3 *connection, struct b
         {&rows->mark_alert, "INSERT OR REPLACE INTO alert (fingerprint, starts_at, seen_at) VALUES (?, ?, ?)"},
         {&rows->trim_alerts, "DELETE FROM alert WHERE seen_at < ?"},
         {&rows->mark_webhook, "INSERT OR REPLACE INTO webhook (target, event) VALUES (?, ?)"},
+        {&rows->mark_audit, "INSERT OR REPLACE INTO audit_head (one, number, hash) VALUES (1, ?, ?)"},
         {&rows->forget_job, "DELETE FROM job WHERE id = ?"},
         {&rows->forget_events, "DELETE FROM event WHERE job = ?"},
         {&rows->add_sample, BF_SAMPLE_ADD},
@@ -150,6 +160,8 @@ void bf_rows_clear(struct bf_rows *rows)
     sqlite3_finalize(rows->first_of_job);
     sqlite3_finalize(rows->last_of_all);
     sqlite3_finalize(rows->last_of_job);
+    sqlite3_finalize(rows->first_on);
+    sqlite3_finalize(rows->last_on);
     sqlite3_finalize(rows->latch_on);
     sqlite3_finalize(rows->latch_off);
     sqlite3_finalize(rows->ignore);
@@ -157,6 +169,7 @@ void bf_rows_clear(struct bf_rows *rows)
     sqlite3_finalize(rows->mark_alert);
     sqlite3_finalize(rows->trim_alerts);
     sqlite3_finalize(rows->mark_webhook);
+    sqlite3_finalize(rows->mark_audit);
     sqlite3_finalize(rows->forget_job);
     sqlite3_finalize(rows->forget_events);
     sqlite3_finalize(rows->add_sample);
@@ -273,20 +286,20 @@ static void reverse(struct bf_event *events, size_t count)
     }
 }
 
-bool bf_rows_events(struct bf_rows *rows, const char *job, int64_t after, size_t limit, struct bf_event **ret_events,
-                    size_t *ret_count)
+bool bf_rows_events(struct bf_rows *rows, const char *job, const char *targets, int64_t after, size_t limit,
+                    struct bf_event **ret_events, size_t *ret_count)
 {
     bool newest = after == 0;
-    sqlite3_stmt *statement = newest ? (job ? rows->last_of_job : rows->last_of_all)
-                                     : (job ? rows->first_of_job : rows->first_of_all);
+    sqlite3_stmt *statement = newest ? (job ? rows->last_of_job : targets ? rows->last_on : rows->last_of_all)
+                                     : (job ? rows->first_of_job : targets ? rows->first_on : rows->first_of_all);
     struct bf_event *events = NULL;
     size_t count = 0, capacity = 0;
     int step;
 
     sqlite3_bind_int64(statement, 1, after);
     sqlite3_bind_int64(statement, 2, (int64_t)limit);
-    if (job)
-        bind_text(statement, 3, job);
+    if (job || targets)
+        bind_text(statement, 3, job ? job : targets);
     while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
         if (count == capacity) {
             capacity = capacity ? 2 * capacity : 16;

@@ -21,8 +21,8 @@ void bf_saved_job_clear(struct bf_saved_job *saved);
 /* The prepared statements of one connection. */
 struct bf_rows {
     sqlite3 *connection;
-    sqlite3_stmt *save, *append, *first_of_all, *first_of_job, *last_of_all, *last_of_job;
-    sqlite3_stmt *latch_on, *latch_off, *ignore, *heed, *mark_alert, *trim_alerts, *mark_webhook, *forget_job, *forget_events;
+    sqlite3_stmt *save, *append, *first_of_all, *first_of_job, *first_on, *last_of_all, *last_of_job, *last_on;
+    sqlite3_stmt *latch_on, *latch_off, *ignore, *heed, *mark_alert, *trim_alerts, *mark_webhook, *mark_audit, *forget_job, *forget_events;
     sqlite3_stmt *add_sample, *trim_samples, *first_samples, *last_samples, *forget_samples;
 };
 
@@ -41,8 +41,8 @@ bool bf_rows_append(struct bf_rows *rows, const struct bf_event *event);
 bool bf_rows_latch(struct bf_rows *rows, const struct bf_latch *latch, bool on);
 bool bf_rows_forget(struct bf_rows *rows, const char *job); /* and its events and samples */
 /* *ret_events is the caller's to free. */
-bool bf_rows_events(struct bf_rows *rows, const char *job, int64_t after, size_t limit, struct bf_event **ret_events,
-                    size_t *ret_count);
+bool bf_rows_events(struct bf_rows *rows, const char *job, const char *targets, int64_t after, size_t limit,
+                    struct bf_event **ret_events, size_t *ret_count);
 
 /* sqlite_samples.c; as in store.h. *ret_samples is the caller's to free, with what it owns. */
 void bf_samples_free(struct bf_sample *samples, size_t count);

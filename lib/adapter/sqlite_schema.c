@@ -79,6 +79,15 @@ static const char *const steps[] = {
     /* 11 */
     "ALTER TABLE job ADD COLUMN rows_bad INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE job ADD COLUMN retry_bad INTEGER NOT NULL DEFAULT 0;",
+    /* 12 */
+    "ALTER TABLE job ADD COLUMN logged_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN logged_rows INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE job ADD COLUMN dead_rows INTEGER NOT NULL DEFAULT -1;",
+    /* 13 */
+    "ALTER TABLE job ADD COLUMN break_glass TEXT;",
+    /* 14 */
+    "CREATE TABLE audit_head ("
+    " one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1), number INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;",
 };
 
 const struct bf_schema_steps bf_store_steps = {.sql = steps, .count = BF_COUNT(steps)};

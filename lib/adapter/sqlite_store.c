@@ -29,7 +29,7 @@ struct item {
     /* WRITE_MARK */
     struct bf_mark mark;
     /* FORGET, READ, and those of samples */
-    char *job;
+    char *job, *targets;
     /* WRITE_SAMPLES, READ_SAMPLES */
     int step, keep;
     struct bf_sample *samples;
@@ -91,6 +91,7 @@ static void item_free(struct item *item)
     bf_saved_job_clear(&item->saved);
     bf_latch_clear(&item->latch);
     free(item->job);
+    free(item->targets);
     free(item->events);
     if (item->samples)
         bf_samples_free(item->samples, item->count);
@@ -169,7 +170,7 @@ static void write_group(struct store *store, struct item *first, const struct it
 
 static void read_item(struct store *store, struct item *item)
 {
-    bool read = item->kind == READ ? bf_rows_events(&store->rows, item->job, item->after, item->limit, &item->events,
+    bool read = item->kind == READ ? bf_rows_events(&store->rows, item->job, item->targets, item->after, item->limit, &item->events,
                                                     &item->count)
                                    : bf_rows_samples(&store->rows, item->job, item->step, item->after, item->limit,
                                                      &item->samples, &item->count);
@@ -330,20 +331,30 @@ static void forget(void *context, const char *job, bf_stored *stored, void *argu
     write_later(context, item, NULL, 0, stored, argument);
 }
 
-static void read_events(void *context, const char *job, int64_t after, size_t limit, bf_store_events *read,
-                        void *argument)
+static void read_some_events(struct store *store, const char *job, const char *targets, int64_t after, size_t limit,
+                             bf_store_events *read, void *argument)
 {
-    struct store *store = context;
     struct item *item = BF_NEW(struct item);
 
     item->kind = READ;
     item->job = bf_copy_string(job);
+    item->targets = bf_copy_string(targets);
     item->after = after;
     item->limit = limit < BF_STORE_EVENTS_MAX ? limit : BF_STORE_EVENTS_MAX;
     item->read = read;
     item->argument = argument;
     list_append(&store->waiting, item);
     begin_work(store);
+}
+
+static void read_events(void *context, const char *job, int64_t after, size_t limit, bf_store_events *read, void *argument)
+{
+    read_some_events(context, job, NULL, after, limit, read, argument);
+}
+
+static void read_events_on(void *context, const char *targets, int64_t after, size_t limit, bf_store_events *read, void *argument)
+{
+    read_some_events(context, NULL, targets, after, limit, read, argument);
 }
 
 static void save_samples(void *context, const char *job, int step, const struct bf_sample *samples, size_t count, int keep)
@@ -427,6 +438,7 @@ enum bf_code bf_sqlite_store_open(uv_loop_t *loop, const char *path, struct bf_s
                                      .save_mark = save_mark,
                                      .forget = forget,
                                      .read_events = read_events,
+                                     .read_events_on = read_events_on,
                                      .save_samples = save_samples,
                                      .read_samples = read_samples};
     store->loop = loop;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static void *have(void *memory)
+void *bf_have(void *memory)
 {
     if (memory)
         return memory;
@@ -17,12 +17,12 @@ static void *have(void *memory)
 
 void *bf_allocate(size_t size)
 {
-    return have(calloc(1, size ? size : 1));
+    return bf_have(calloc(1, size ? size : 1));
 }
 
 void *bf_reallocate(void *memory, size_t size)
 {
-    return have(realloc(memory, size ? size : 1));
+    return bf_have(realloc(memory, size ? size : 1));
 }
 
 char *bf_copy_string(const char *text)
@@ -32,7 +32,7 @@ char *bf_copy_string(const char *text)
 
 char *bf_copy_bytes(const char *bytes, size_t length)
 {
-    char *copy = have(malloc(length + 1));
+    char *copy = bf_have(malloc(length + 1));
     if (length)
         memcpy(copy, bytes, length);
     copy[length] = '\0';
@@ -46,7 +46,7 @@ char *bf_format(const char *format, ...)
     va_start(arguments, format);
     int length = vasprintf(&text, format, arguments);
     va_end(arguments);
-    return have(length < 0 ? NULL : text);
+    return bf_have(length < 0 ? NULL : text);
 }
 
 bool bf_same_string(const char *one, const char *other)

@@ -15,6 +15,9 @@ char *bf_copy_string(const char *text);                /* NULL gives NULL */
 char *bf_copy_bytes(const char *bytes, size_t length); /* NUL is added */
 char *bf_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* What somebody else allocated for us; NULL: it could not be, and the process ends as above. */
+void *bf_have(void *memory);
+
 bool bf_same_string(const char *one, const char *other); /* two NULLs are the same, NULL and "" are not */
 void bf_free_string(char **text); /* for BF_AUTO_STRING */
 #define BF_AUTO_STRING __attribute__((cleanup(bf_free_string)))

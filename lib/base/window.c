@@ -3,14 +3,27 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "buffer.h"
+
+static const char *const day_names[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 
 int bf_day_by_name(const char *name)
 {
-    static const char *const names[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
-    for (int i = 0; i < (int)BF_COUNT(names); i++)
-        if (strcmp(name, names[i]) == 0)
+    for (int i = 0; i < (int)BF_COUNT(day_names); i++)
+        if (strcmp(name, day_names[i]) == 0)
             return i;
     return -1;
+}
+
+char *bf_window_text(const struct bf_window *window)
+{
+    struct bf_buffer text = {0};
+    for (size_t i = 0; i < BF_COUNT(day_names) && window->days != BF_EVERY_DAY; i++)
+        if (window->days >> i & 1)
+            bf_buffer_format(&text, "%s%s", text.length ? ", " : "", day_names[i]);
+    bf_buffer_format(&text, "%s %02d:%02d to %02d:%02d %s", text.length ? "" : "every day", window->from / 60, window->from % 60,
+                     window->to / 60, window->to % 60, window->zone);
+    return bf_buffer_take(&text);
 }
 
 static bool digits(const char *text)

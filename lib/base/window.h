@@ -30,6 +30,9 @@ bool bf_windows_open(const struct bf_window *windows, size_t count, bf_zone_look
 int64_t bf_windows_next(const struct bf_window *windows, size_t count, bf_zone_lookup *lookup, void *argument,
                         int64_t unix_milliseconds);
 
+/* "mon, tue 22:00 to 06:00 Europe/Berlin"; owned. */
+char *bf_window_text(const struct bf_window *window);
+
 /* The share of the week in which one is open, as if all of them had the same zone; 1 without windows. */
 double bf_windows_share(const struct bf_window *windows, size_t count);
 

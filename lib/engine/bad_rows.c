@@ -5,19 +5,31 @@
 #include "internal.h"
 #include "share.h"
 
-int64_t bf_bad_rows_allowed(const struct bf_job *job)
+/* What `limits.bad_rows` says: a number, or a share of the rows that the job has to look at. */
+static int64_t allowed_rows(const struct bf_job *job)
 {
     const struct bf_progress *progress = &job->record.progress;
     int64_t rows = progress->rows_estimated > progress->rows_scanned ? progress->rows_estimated : progress->rows_scanned;
     return bf_count_or_share(job->record.document->limits.bad_rows, rows);
 }
 
-int64_t bf_bad_rows_now(const struct bf_job *job)
+/* In the quarantine, with those of transactions that are under way. */
+static int64_t rows_now(const struct bf_job *job)
 {
     int64_t rows = job->record.progress.rows_bad;
     for (size_t i = 0; i < bf_job_walks(job); i++)
         rows += bf_job_walk(job, i)->bisect.bad;
     return rows;
+}
+
+int64_t bf_bad_rows_room(const struct bf_walk *walk)
+{
+    return bf_walk_inverts(walk) ? 0 : allowed_rows(walk->job) - rows_now(walk->job);
+}
+
+bool bf_bad_rows_too_many(const struct bf_walk *walk, int64_t fresh)
+{
+    return bf_walk_inverts(walk) || (fresh > 0 && fresh > bf_bad_rows_room(walk));
 }
 
 void bf_bad_rows_count(struct bf_walk *walk, int64_t rows)
@@ -35,10 +47,12 @@ void bf_bad_rows_say(struct bf_walk *walk, int64_t rows, const char *key, const 
 
 void bf_bad_rows_end(struct bf_walk *walk, const char *key, const char *error, const char *sqlstate)
 {
-    int64_t allowed = bf_bad_rows_allowed(walk->job);
-    bf_walk_end(walk, BF_STATE_FAILED, BF_DATA_ERROR,
-                "row %.200s of %s cannot be changed: %.250s (%s); limits.bad_rows allows %lld such row%s", key, walk->table->display,
-                error, sqlstate, (long long)allowed, allowed == 1 ? "" : "s");
+    int64_t allowed = allowed_rows(walk->job);
+    char why[96] = "put right what is in its way, then roll back again: it goes on from there";
+    if (!bf_walk_inverts(walk))
+        snprintf(why, sizeof why, "limits.bad_rows allows %lld such row%s", (long long)allowed, allowed == 1 ? "" : "s");
+    bf_walk_end(walk, BF_STATE_FAILED, BF_DATA_ERROR, "row %.200s of %s cannot be %s: %.250s (%s); %s", key, walk->table->display,
+                bf_walk_inverts(walk) ? "changed back" : "changed", error, sqlstate, why);
 }
 
 /* ---- once more ---- */

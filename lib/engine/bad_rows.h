@@ -17,15 +17,14 @@ bool bf_bad_rows_retry(struct bf_walk *walk);
 /* Somebody ordered that; of a job that has not begun anew since. */
 void bf_bad_rows_want_retry(struct bf_job *job);
 
-/* How many rows may be in quarantine: what `limits.bad_rows` says, a share of the rows that the job has to look at. */
-int64_t bf_bad_rows_allowed(const struct bf_job *job);
+/* So many more rows in quarantine would be more than `limits.bad_rows` allows. On the way back by an author's inverse none may be
+ * left out: what the job left in it would stay. */
+int64_t bf_bad_rows_room(const struct bf_walk *walk); /* how many more it allows; under 0: there are more than it allows by now */
+bool bf_bad_rows_too_many(const struct bf_walk *walk, int64_t fresh);
 /* What is said when rows went into the quarantine, and when one more may not: then the job fails. `key`: JSON. */
 void bf_bad_rows_say(struct bf_walk *walk, int64_t rows, const char *key, const char *error, const char *sqlstate);
 void bf_bad_rows_end(struct bf_walk *walk, const char *key, const char *error, const char *sqlstate);
 /* So many more (or fewer) are known to be in it. */
 void bf_bad_rows_count(struct bf_walk *walk, int64_t rows);
-/* In the quarantine, with those of transactions that are under way. */
-int64_t bf_bad_rows_now(const struct bf_job *job);
-
 
 #endif

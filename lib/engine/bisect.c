@@ -15,6 +15,7 @@ void bf_bisect_clear(struct bf_bisect *bisect)
     bf_key_clear(&bisect->low);
     bf_key_clear(&bisect->high);
     free(bisect->key);
+    bf_run_forget(&bisect->run);
     *bisect = (struct bf_bisect){0};
 }
 
@@ -24,6 +25,8 @@ void bf_bisect_taken_back(struct bf_walk *walk)
     bisect->open = bisect->saved = bisect->failed = bisect->full = bisect->over = false;
     bisect->tries = 0;
     bisect->scanned = bisect->changed = bisect->set_aside = bisect->bad = 0;
+    bisect->run.quarantined = 0;
+    bf_run_forget(&bisect->run);
 }
 
 /* ---- how many rows next ---- */
@@ -32,7 +35,7 @@ static void set_range(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
     bisect->on = true;
-    bisect->follows = bisect->careful = false;
+    bisect->follows = bisect->careful = bisect->run.off = false;
     bisect->last = walk->next.last;
     bisect->left = walk->next.rows > 0 ? walk->next.rows : 1;
     bf_key_set(&bisect->end, &walk->next.high);
@@ -59,6 +62,7 @@ bool bf_bisect_begin(struct bf_walk *walk, const struct bf_answer *answer)
 void bf_bisect_follow(struct bf_walk *walk)
 {
     set_range(walk);
+    walk->bisect.follows = true;
     walk->bisect.suspects = 0;
     walk->bisect.want = 1;
 }
@@ -73,17 +77,24 @@ static int64_t want_behind(const struct bf_walk *walk, int64_t rows)
     return want > 0 ? want : 1;
 }
 
-/* Is it time to let go of what is locked? */
-static bool enough(const struct bf_walk *walk)
+void bf_bisect_leave_run(struct bf_walk *walk, int64_t rows)
+{
+    walk->bisect.follows = false;
+    walk->bisect.suspects = 0;
+    walk->bisect.want = want_behind(walk, rows);
+}
+
+bool bf_bisect_enough(const struct bf_walk *walk)
 {
     const struct bf_bisect *bisect = &walk->bisect;
-    int64_t time = bf_job_now(walk->job) - bisect->began;
-    return bisect->tries >= BF_BISECT_TRIES || walk->stopping || time >= walk->job->record.document->limits.yield_after / 2;
+    int64_t time = bf_job_now(walk->job) - bisect->began, numbers = bisect->seq - walk->seq + BF_RUN_MOST + 1 /* FLUSH */;
+    return bisect->tries >= BF_BISECT_TRIES || numbers > BF_BISECT_NUMBERS || walk->stopping ||
+           time >= walk->job->record.document->limits.yield_after / 2;
 }
 
 /* ---- what is said ---- */
 
-static void send(struct bf_walk *walk, enum bf_bisect_step step)
+void bf_bisect_send(struct bf_walk *walk, enum bf_bisect_step step)
 {
     walk->bisect.step = step;
     walk->unsettled = true; /* until every answer is here */
@@ -98,7 +109,7 @@ static void add_next(struct bf_walk *walk, const struct bf_key *low, int64_t row
 }
 
 /* What became of the try before: it is taken back, or stays. */
-static void begin_flight(struct bf_walk *walk)
+void bf_bisect_begin_flight(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
     bf_flight_clear(&walk->flight);
@@ -110,7 +121,7 @@ static void begin_flight(struct bf_walk *walk)
     bisect->failed = false;
 }
 
-static struct bf_mark_at mark(const struct bf_walk *walk, int64_t rows)
+struct bf_mark_at bf_bisect_mark(const struct bf_walk *walk, int64_t rows)
 {
     const struct bf_bisect *bisect = &walk->bisect;
     return (struct bf_mark_at){.position = rows ? &bisect->high : &bisect->low,
@@ -124,34 +135,28 @@ static struct bf_mark_at mark(const struct bf_walk *walk, int64_t rows)
 
 static void send_ask(struct bf_walk *walk)
 {
-    begin_flight(walk);
+    bf_bisect_begin_flight(walk);
     add_next(walk, &walk->bisect.low, walk->bisect.want);
-    send(walk, BF_BISECT_ASKED);
+    bf_bisect_send(walk, BF_BISECT_ASKED);
 }
 
 static void send_ask_end(struct bf_walk *walk)
 {
-    begin_flight(walk);
+    bf_bisect_begin_flight(walk);
     bf_walk_add_split(walk, &walk->bisect.low, &walk->bisect.end);
-    send(walk, BF_BISECT_ASKED);
+    bf_bisect_send(walk, BF_BISECT_ASKED);
 }
 
-/* Of one row alone the fence stands before the savepoint: the row is passed, whether it is changed or put into quarantine. Behind a
- * row that was refused the next one is likely to be refused, too: then it is asked before the savepoint where the one behind it is,
- * so that the answer is there although the try is refused. */
+/* Of one row alone the fence stands before the savepoint: the row is passed, whether it is changed or put into quarantine. */
 static void add_try(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
     enum bf_form form = bisect->careful ? BF_FORM_CAREFUL : BF_FORM_QUICK;
-    struct bf_mark_at at = mark(walk, bisect->rows);
-    bool alone = bisect->want == 1, ahead = alone && bisect->follows && !bisect->whole;
+    struct bf_mark_at at = bf_bisect_mark(walk, bisect->rows);
+    bool alone = bisect->want == 1;
     size_t first = walk->flight.count;
     if (alone)
         bf_walk_add_fence(walk, &at, bf_walk_lock_wait(walk, form));
-    if (ahead)
-        add_next(walk, &bisect->high, 1);
-    for (size_t i = first; i < walk->flight.count; i++)
-        walk->flight.steps[i].new_group = false;
     bf_walk_add(walk, BF_STATEMENT_SAVEPOINT);
     if (!alone)
         bf_walk_add_fence(walk, &at, bf_walk_lock_wait(walk, form));
@@ -161,51 +166,58 @@ static void add_try(struct bf_walk *walk)
     if (walk->statements->text[BF_STATEMENT_CONSTRAINTS])
         bf_walk_add(walk, BF_STATEMENT_CONSTRAINTS);
     bf_walk_add(walk, BF_STATEMENT_RELEASE);
-    if (!bisect->whole && !ahead)
+    if (!bisect->whole)
         add_next(walk, &bisect->high, want_behind(walk, bisect->rows));
     bisect->open = bisect->saved = true;
 }
 
 static void send_try(struct bf_walk *walk)
 {
-    begin_flight(walk);
+    bf_bisect_begin_flight(walk);
     if (!walk->bisect.open)
         bf_walk_add(walk, BF_STATEMENT_BEGIN);
     add_try(walk);
-    send(walk, BF_BISECT_TRIED);
+    bf_bisect_send(walk, BF_BISECT_TRIED);
 }
 
-static void add_quarantine(struct bf_walk *walk)
+void bf_bisect_add_quarantine(struct bf_walk *walk, const struct bf_legs *range, const char *error, const char *sqlstate)
 {
     struct bf_bisect *bisect = &walk->bisect;
     size_t first = walk->flight.count;
-    bf_walk_add_legs(walk, BF_STATEMENT_QUARANTINE, walk->statements->quarantine[bisect->split],
-                     &(struct bf_legs){.low = &bisect->low, .high = &bisect->high, .split = bisect->split, .seq = bisect->seq + 1});
+    bf_walk_add_legs(walk, BF_STATEMENT_QUARANTINE, walk->statements->quarantine[range->split], range);
     for (size_t i = first; i < walk->flight.count; i++) {
-        bf_step_text(&walk->flight.steps[i], bisect->error);
-        bf_step_text(&walk->flight.steps[i], bisect->sqlstate);
+        bf_step_text(&walk->flight.steps[i], error);
+        bf_step_text(&walk->flight.steps[i], sqlstate);
     }
     free(bisect->key);
-    bisect->key = bf_key_json(&bisect->high, walk->table->key_count);
+    bisect->key = bf_key_json(range->high, walk->table->key_count);
+    if (error == bisect->error)
+        return;
+    snprintf(bisect->error, sizeof bisect->error, "%s", error);
+    snprintf(bisect->sqlstate, sizeof bisect->sqlstate, "%s", sqlstate);
 }
 
 static void send_keep(struct bf_walk *walk)
 {
-    begin_flight(walk);
-    add_quarantine(walk);
-    if (!walk->bisect.whole)
-        add_next(walk, &walk->bisect.high, 1);
-    send(walk, BF_BISECT_KEPT);
+    struct bf_bisect *bisect = &walk->bisect;
+    const char *error = bisect->error, *sqlstate = bisect->sqlstate;
+    bf_bisect_begin_flight(walk);
+    bf_bisect_add_quarantine(walk, &(struct bf_legs){.low = &bisect->low, .high = &bisect->high, .split = bisect->split,
+                                                     .seq = bisect->seq + 1}, error, sqlstate);
+    bisect->follows = true; /* neighbours of a bad row are often bad, too */
+    if (!bisect->whole && !bf_run_add_keys(walk, &bisect->high))
+        add_next(walk, &bisect->high, 1);
+    bf_bisect_send(walk, BF_BISECT_QUARANTINED);
 }
 
 /* The rows are counted here: their newest versions may be those of subtransactions, which no RECOUNT would find. */
 static void send_settle(struct bf_walk *walk)
 {
-    struct bf_mark_at at = mark(walk, 0);
-    begin_flight(walk);
+    struct bf_mark_at at = bf_bisect_mark(walk, 0);
+    bf_bisect_begin_flight(walk);
     bf_walk_add_flush(walk, &at, false, false);
     bf_walk_add(walk, BF_STATEMENT_COMMIT);
-    send(walk, BF_BISECT_SETTLED);
+    bf_bisect_send(walk, BF_BISECT_SETTLED);
 }
 
 void bf_bisect_go(struct bf_walk *walk)
@@ -215,7 +227,8 @@ void bf_bisect_go(struct bf_walk *walk)
     bf_key_set(&bisect->low, &walk->low);
     bisect->seq = walk->seq;
     bisect->began = bf_job_now(walk->job);
-    send_ask(walk);
+    if (!bisect->follows || !bf_run_next(walk))
+        send_ask(walk);
 }
 
 /* ---- what comes back ---- */
@@ -258,7 +271,8 @@ static void try_next(struct bf_walk *walk)
     const struct bf_answer *split = bf_walk_answer_to(walk, BF_STATEMENT_SPLIT);
     size_t keys = walk->table->key_count;
     if (!split && (!boundary || bisect->asked != bisect->want)) {
-        send_ask(walk);
+        if (!bisect->follows || !bf_run_next(walk))
+            send_ask(walk);
         return;
     }
     bisect->whole = split || boundary->rows == 0 || bf_answer_true(boundary, 0, keys + 1);
@@ -293,25 +307,29 @@ static void asked(struct bf_walk *walk)
         try_next(walk);
 }
 
-static void advance(struct bf_bisect *bisect, int64_t rows)
+void bf_bisect_advance(struct bf_bisect *bisect, int64_t rows, int64_t numbers, int tries)
 {
-    bisect->seq++;
-    bisect->tries++;
+    bisect->seq += numbers;
+    bisect->tries += tries;
     bisect->scanned += rows;
     bisect->left -= rows;
-    bisect->over = bisect->whole;
     bf_key_set(&bisect->low, &bisect->high);
+}
+
+void bf_bisect_go_on(struct bf_walk *walk)
+{
+    if (!walk->bisect.over && !bf_bisect_enough(walk))
+        try_next(walk);
+    else if (!bf_run_next(walk))
+        send_settle(walk);
 }
 
 /* The try stays: on behind it. */
 static void passed(struct bf_walk *walk, int64_t rows)
 {
-    struct bf_bisect *bisect = &walk->bisect;
-    advance(bisect, rows);
-    if (bisect->over || enough(walk))
-        send_settle(walk);
-    else
-        try_next(walk);
+    walk->bisect.over = walk->bisect.whole;
+    bf_bisect_advance(&walk->bisect, rows, 1, 1);
+    bf_bisect_go_on(walk);
 }
 
 void bf_bisect_remember(struct bf_bisect *bisect, const struct bf_answer *answer)
@@ -322,25 +340,6 @@ void bf_bisect_remember(struct bf_bisect *bisect, const struct bf_answer *answer
     snprintf(bisect->sqlstate, sizeof bisect->sqlstate, "%s", answer->state[0] ? answer->state : answer->sqlstate);
 }
 
-/* In a run of rows that are refused: this one goes into quarantine, and the next one is tried, in one round trip. Not where that
- * could be one row too many: then the answer is waited for. False: not now. */
-static bool keep_and_try_next(struct bf_walk *walk)
-{
-    struct bf_bisect *bisect = &walk->bisect;
-    const struct bf_answer *boundary = bf_walk_answer_to(walk, BF_STATEMENT_BOUNDARY);
-    if (!bisect->follows || enough(walk) || !boundary || boundary->outcome != BF_OUTCOME_OK || boundary->rows == 0 ||
-        bf_answer_true(boundary, 0, walk->table->key_count + 1) || bf_bad_rows_now(walk->job) >= bf_bad_rows_allowed(walk->job))
-        return false;
-    begin_flight(walk);
-    add_quarantine(walk);
-    bf_walk_add(walk, BF_STATEMENT_RELEASE);
-    advance(bisect, 1);
-    take_high(walk, boundary);
-    add_try(walk);
-    send(walk, BF_BISECT_TRIED);
-    return true;
-}
-
 /* The server refused the try; what stands behind the savepoint is to be taken back. */
 static void refused(struct bf_walk *walk, const struct bf_answer *answer)
 {
@@ -348,51 +347,25 @@ static void refused(struct bf_walk *walk, const struct bf_answer *answer)
     bisect->failed = true;
     if (bisect->want == 1) {
         bf_bisect_remember(bisect, answer);
-        if (!keep_and_try_next(walk))
-            send_keep(walk);
+        send_keep(walk);
         return;
     }
     bisect->suspects = bisect->rows;
     bisect->want = bisect->rows > 1 ? bisect->rows / 2 : 1;
-    if (enough(walk) && bisect->seq > walk->seq)
+    if (bf_bisect_enough(walk) && bisect->seq > walk->seq)
         send_settle(walk);
     else
         send_ask(walk);
 }
 
-/* What QUARANTINE said; false: the flight had none. */
-static bool read_kept(const struct bf_walk *walk, int64_t *ret_rows, int64_t *ret_fresh)
+void bf_bisect_read_quarantined(const struct bf_walk *walk, int64_t *ret_rows, int64_t *ret_fresh)
 {
-    bool any = false;
     *ret_rows = *ret_fresh = 0;
     for (size_t i = 0; i < walk->answer_count; i++)
         if (walk->flight.steps[i].statement == BF_STATEMENT_QUARANTINE) {
-            any = true;
             *ret_rows += bf_answer_number(&walk->answers[i], 0, 0);
             *ret_fresh += bf_answer_number(&walk->answers[i], 0, 1);
         }
-    return any;
-}
-
-/* The row before went into quarantine in the same flight. False: it has decided what comes next. */
-static bool kept_before(struct bf_walk *walk)
-{
-    static const struct bf_answer inserted = {.outcome = BF_OUTCOME_ERROR, .error_class = BF_CLASS_SERIALIZATION,
-                                              .message = (char *)"a row was inserted beside one that is refused"};
-    int64_t rows, fresh;
-    if (!read_kept(walk, &rows, &fresh))
-        return true;
-    if (walk->lost || last_answer(walk, BF_STATEMENT_QUARANTINE)->outcome != BF_OUTCOME_OK) {
-        bf_walk_fine(walk, BF_DOING_KEEP);
-        return false;
-    }
-    if (rows > 1) {
-        walk->bisect.follows = false;
-        bf_walk_take_back(walk, &inserted, BF_DOING_KEEP);
-        return false;
-    }
-    walk->bisect.bad += fresh;
-    return true;
 }
 
 static void tried(struct bf_walk *walk)
@@ -400,8 +373,6 @@ static void tried(struct bf_walk *walk)
     struct bf_bisect *bisect = &walk->bisect;
     const struct bf_answer *error = bf_walk_first_error(walk);
     bool stays = last_answer(walk, BF_STATEMENT_RELEASE)->outcome == BF_OUTCOME_OK;
-    if (!kept_before(walk))
-        return;
     if (!walk->lost && !stays && error && error->error_class == BF_CLASS_DATA) {
         refused(walk, error);
     } else if (bf_walk_fine(walk, "try a part of a batch")) {
@@ -418,20 +389,20 @@ static void tried(struct bf_walk *walk)
 }
 
 /* The row is in quarantine, if one more may be. A range that has more than one row by now is looked at anew. */
-static void kept(struct bf_walk *walk)
+static void quarantined(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
     int64_t rows, fresh;
-    if (!bf_walk_fine(walk, BF_DOING_KEEP))
+    if (!bf_walk_fine(walk, BF_DOING_QUARANTINE))
         return;
-    read_kept(walk, &rows, &fresh);
+    bf_bisect_read_quarantined(walk, &rows, &fresh);
     if (rows > 1) {
         bisect->failed = true;
         bisect->seq++; /* its fence stays */
         send_ask(walk);
         return;
     }
-    if (fresh && bf_bad_rows_now(walk->job) + fresh > bf_bad_rows_allowed(walk->job)) {
+    if (rows > 0 && bf_bad_rows_too_many(walk, fresh)) { /* none: somebody deleted it meanwhile */
         bisect->failed = bisect->full = true;
         bisect->seq++; /* its fence stays, but for the place */
         send_settle(walk);
@@ -439,7 +410,6 @@ static void kept(struct bf_walk *walk)
     }
     bisect->bad += fresh;
     bisect->suspects = 0;
-    bisect->follows = true; /* neighbours of a bad row are often bad, too */
     passed(walk, rows);
 }
 
@@ -480,7 +450,9 @@ void bf_bisect_answered(struct bf_walk *walk)
     switch (walk->bisect.step) {
     case BF_BISECT_ASKED: asked(walk); break;
     case BF_BISECT_TRIED: tried(walk); break;
-    case BF_BISECT_KEPT: kept(walk); break;
+    case BF_BISECT_QUARANTINED: quarantined(walk); break;
+    case BF_BISECT_RUN: bf_run_tried(walk); break;
+    case BF_BISECT_RUN_QUARANTINED: bf_run_quarantined(walk); break;
     case BF_BISECT_SETTLED: settled(walk); break;
     }
 }

@@ -5,8 +5,8 @@
  *   BEGIN - try - try - ... - FLUSH - COMMIT
  *   a try: SAVEPOINT - FENCE - the change of (low, high] - CONSTRAINTS - RELEASE; and behind it where the next one ends
  *     -> refused, more than one row: BACK_TO, half as many
- *     -> refused, one row (of which the FENCE comes before the SAVEPOINT): BACK_TO, QUARANTINE; in a run of such rows the next
- *        one is tried in the same flight
+ *     -> refused, one row (of which the FENCE comes before the SAVEPOINT): BACK_TO, QUARANTINE; those behind it are likely
+ *        to be refused, too, and are tried as a run (run.h)
  *
  * Why savepoints and not a transaction for each try: nobody tells which row of a statement was refused, so to find one takes
  * as many failures as the batch can be halved, and each row of a cluster one more. As transactions of their own all of these
@@ -24,17 +24,24 @@
 #include <stdint.h>
 
 #include "flight.h"
+#include "run.h"
 #include "walk_key.h"
 
-enum { BF_BISECT_TRIES = 60 /* that stay, in one transaction: a server remembers 64 subtransactions cheaply */ };
+/* In one transaction: tries that stay (a server remembers 64 subtransactions cheaply), and numbers of seq at the most: a checkpoint
+ * that has moved further has an owner that lives (P3). */
+enum { BF_BISECT_TRIES = 60, BF_BISECT_NUMBERS = 600 };
 
+struct bf_legs;
+struct bf_mark_at;
 struct bf_walk;
 
 /* What the answers that are awaited are about. */
 enum bf_bisect_step {
     BF_BISECT_ASKED,   /* where does the next try end? */
     BF_BISECT_TRIED,
-    BF_BISECT_KEPT,    /* a row was put into the quarantine */
+    BF_BISECT_QUARANTINED, /* a row was put into the quarantine */
+    BF_BISECT_RUN,     /* the rows of a run were tried, and those of the one before put into the quarantine */
+    BF_BISECT_RUN_QUARANTINED, /* those of the last run */
     BF_BISECT_SETTLED  /* FLUSH and COMMIT */
 };
 
@@ -43,6 +50,7 @@ struct bf_bisect {
     bool on;      /* the range through `end` is done in tries */
     bool follows; /* the row before was refused, and clusters go on: behind the end of a range the next one begins in tries, too */
     bool careful; /* a try met a lock: others' rows are set aside from now on */
+    struct bf_run run;
     bool last;    /* `end` is the end of the slice */
     struct bf_key end;
     int64_t left;     /* rows of the range that are still to be done, about */
@@ -77,5 +85,19 @@ void bf_bisect_answered(struct bf_walk *walk); /* in phase BISECTING */
 void bf_bisect_taken_back(struct bf_walk *walk); /* its transaction is no more, committed or not */
 void bf_bisect_remember(struct bf_bisect *bisect, const struct bf_answer *answer); /* why a row was refused */
 void bf_bisect_clear(struct bf_bisect *bisect);
+
+/* ---- for run.c ---- */
+
+void bf_bisect_begin_flight(struct bf_walk *walk); /* with what becomes of the try before */
+struct bf_mark_at bf_bisect_mark(const struct bf_walk *walk, int64_t rows); /* of a try of so many rows; 0: of none */
+void bf_bisect_send(struct bf_walk *walk, enum bf_bisect_step step);
+bool bf_bisect_enough(const struct bf_walk *walk); /* is it time to let go of what is locked? */
+/* Into the flight: QUARANTINE; and what it says of them. */
+void bf_bisect_add_quarantine(struct bf_walk *walk, const struct bf_legs *range, const char *error, const char *sqlstate);
+void bf_bisect_read_quarantined(const struct bf_walk *walk, int64_t *ret_rows, int64_t *ret_fresh);
+/* So many rows through `high` are passed, with as many numbers of seq, by so many tries that stay. */
+void bf_bisect_advance(struct bf_bisect *bisect, int64_t rows, int64_t numbers, int tries);
+void bf_bisect_leave_run(struct bf_walk *walk, int64_t rows); /* so many went well at last */
+void bf_bisect_go_on(struct bf_walk *walk); /* behind what is passed; or FLUSH and COMMIT */
 
 #endif

@@ -78,18 +78,18 @@ void bf_count_stop(struct bf_job *job)
         end(count);
 }
 
-static void take(struct bf_job *job, const struct bf_answer *answer)
+static void take(struct bf_job *job, const struct bf_costs *costs, const struct bf_answer *answer)
 {
     if (answer->outcome == BF_OUTCOME_OK && bf_answer_value(answer, 0, 1)) {
         double rows = bf_answer_real(answer, 0, 1, 0);
         BF_AUTO_STRING char *shown = bf_quantity_count(rows);
-        bf_plan_take_count(job, true, rows, NULL);
+        bf_plan_take_count(job, costs, true, rows, NULL);
         bf_job_note(job, "note", "counted: %s rows are asked for", shown);
         return;
     }
     char why[256];
     snprintf(why, sizeof why, "not counted within %d s: %.200s", TIME / 1000, answer->message ? answer->message : "no answer");
-    bf_plan_take_count(job, false, 0, why);
+    bf_plan_take_count(job, costs, false, 0, why);
     bf_job_save(job, NULL);
 }
 
@@ -100,7 +100,7 @@ static void counted(void *argument, struct bf_session *session, struct bf_flight
     struct bf_count *count = argument;
     struct bf_job *job = count->job;
     if (job && !lost)
-        take(job, &answers[1]);
+        take(job, &count->target->database->dialect->costs, &answers[1]);
     end(count);
 }
 

@@ -157,6 +157,18 @@ static void on_ticker(void *argument)
     }
 }
 
+/* In the order in which they were made, as the store loads them: one that is adopted is older than others. */
+static void insert(struct bf_engine *engine, struct bf_job *job)
+{
+    struct bf_job *before = engine->newest;
+    while (before && before->record.created_at > job->record.created_at)
+        before = before->older;
+    job->older = before;
+    job->newer = before ? before->newer : engine->oldest;
+    *(job->older ? &job->older->newer : &engine->oldest) = job;
+    *(job->newer ? &job->newer->older : &engine->newest) = job;
+}
+
 struct bf_job *bf_engine_add(struct bf_engine *engine, struct bf_record *record)
 {
     struct bf_job *job = BF_NEW(struct bf_job);
@@ -167,12 +179,7 @@ struct bf_job *bf_engine_add(struct bf_engine *engine, struct bf_record *record)
     job->target_gone = !job->target;
     job->table = bf_plan_text(job->record.plan, "table");
     job->identity = bf_plan_text(job->record.plan, "identity");
-    job->older = engine->newest;
-    if (engine->newest)
-        engine->newest->newer = job;
-    else
-        engine->oldest = job;
-    engine->newest = job;
+    insert(engine, job);
     bf_engine_place(job);
     bf_ledger_read(&job->ledger, job->record.progress.ledger);
     job->walk.job = job;
@@ -230,6 +237,7 @@ void bf_engine_drain(struct bf_engine *engine, bool cancel, void (*drained)(void
     engine->drained_argument = argument;
     bf_clones_drop(engine);
     bf_undo_drop_errands(engine);
+    bf_adoptions_drop(engine, false);
     bf_submissions_drop(engine, false);
     bf_counts_drop(engine);
     bf_engine_store_retry(engine); /* the last chance for what is still missing */
@@ -295,6 +303,7 @@ void bf_engine_free(struct bf_engine *engine)
         return;
     bf_clones_drop(engine);
     bf_undo_drop_errands(engine);
+    bf_adoptions_drop(engine, true);
     bf_watchers_drop(engine);
     bf_submissions_drop(engine, true);
     bf_counts_drop(engine);

@@ -36,6 +36,7 @@ struct bf_target {
     struct bf_database *database;
     int max_jobs;          /* running at once; the rest is queued in order */
     enum bf_approval require_approval; /* from which risk on */
+    enum bf_approval two_person; /* from which risk on approver and submitter have to differ */
     int64_t keep_undo;     /* milliseconds that undo journals are kept behind a job's end; 0: as the options say */
     int64_t plan_window;   /* milliseconds in which the writes of others are counted for a plan */
     const struct bf_replica *replicas; /* to be asked, the first one first */
@@ -115,17 +116,23 @@ void bf_engine_submit_once(struct bf_engine *engine, const char *json, size_t le
 void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order order, const char *actor,
                      const char *reason, const char *confirm, bf_ordered *done, void *argument);
 
-/* `plan`: the hash of the plan that was looked at, another one is BF_PRECONDITION_FAILED; `confirm`: the job's name, for a RED
- * one; NULL as `comment`: not said. */
-void bf_engine_approve(struct bf_engine *engine, const char *job_id, const char *actor, const char *comment, const char *confirm,
-                       const char *plan, bf_ordered *done, void *argument);
+/* An approval as it is said; NULL: not said. */
+struct bf_approving {
+    const char *comment;
+    const char *confirm; /* the job's name; for a RED plan */
+    const char *plan;    /* the hash of the plan that was looked at; another one by now is BF_PRECONDITION_FAILED */
+    bool break_glass;    /* alone, where two persons have to (else BF_TWO_PERSON); `comment` says why */
+};
+void bf_engine_approve(struct bf_engine *engine, const char *job_id, const char *actor, const struct bf_approving *said,
+                       bf_ordered *done, void *argument);
 /* pause_for: milliseconds, then the job resumes by itself; the next order for it takes that back. */
 void bf_engine_pause_for(struct bf_engine *engine, const char *job_id, int64_t pause_for, const char *actor,
                          const char *reason, bf_ordered *done, void *argument);
 /* Changes pace and limits from the next batch on. `change` as in bf_document_merge; `if_match`: the value of an If-Match
- * header, or NULL. BF_PRECONDITION_FAILED, BF_INVALID or BF_UNSUPPORTED with complaints, BF_WRONG_STATE. */
+ * header, or NULL. `approver`: the actor may approve, and so may change a job that has begun past what was approved (else
+ * BF_FORBIDDEN). BF_PRECONDITION_FAILED, BF_INVALID or BF_UNSUPPORTED with complaints, BF_WRONG_STATE, BF_TWO_PERSON. */
 void bf_engine_tune(struct bf_engine *engine, const char *job_id, const char *change, size_t length, const char *if_match,
-                    const char *actor, bf_ordered *done, void *argument);
+                    const char *actor, bool approver, bf_ordered *done, void *argument);
 /* Submits the job's document as it is now, under another name. from_position: the range begins where the job is. `key`:
  * as in bf_engine_submit_once; may be NULL. */
 void bf_engine_clone(struct bf_engine *engine, const char *job_id, const char *name, bool from_position,
@@ -172,6 +179,22 @@ void bf_engine_forget(struct bf_engine *engine, const char *job_id, const char *
 int64_t bf_job_keep_undo(const struct bf_job *job);
 /* Until when the journal is kept; unix milliseconds; 0: there is none, or the job is not at its end. */
 int64_t bf_job_undo_until(const struct bf_job *job);
+
+/* ---- jobs that a target knows and this daemon does not ---- */
+enum { BF_FOREIGN_MAX = 100 };
+/* Into the flight: FOREIGN_JOBS, for as long after their end as this daemon remembers its own. `server`: the answer to SERVER. */
+void bf_engine_ask_foreign(const struct bf_engine *engine, const struct bf_target *target, const struct bf_answer *server,
+                           struct bf_flight *flight);
+bool bf_engine_knows(const struct bf_engine *engine, const char *job_id);
+/* May the owner of a checkpoint that was silent for so many seconds, by the server's clock, still be at work? P3. NULL or "":
+ * nobody owns it. */
+bool bf_engine_owner_may_live(const struct bf_engine *engine, const char *owner, double silent);
+/* Takes over a job from the target's record alone, when its owner is gone: it comes in as `paused`, or at its end as the target
+ * knows it, and goes on or back by the orders that follow. Nothing is written on the target; whoever resumes the job takes its
+ * checkpoints by P3. `confirm`: the job's name; `reason` may be NULL. BF_OWNED_ELSEWHERE, BF_CONFIRM, BF_NOT_FOUND,
+ * BF_WRONG_STATE (it is known), BF_NAME_IN_USE, BF_TARGET_CHANGED (the record is of another database), BF_CHECKPOINT_LOST. */
+void bf_engine_adopt(struct bf_engine *engine, const char *target, const char *job_id, const char *confirm, const char *actor,
+                     const char *reason, bf_ordered *done, void *argument);
 
 /* The answer to pause-all and resume-all. */
 struct bf_outcome_of_latch {

@@ -33,6 +33,8 @@ struct bf_request {
     enum bf_cause cause;
     char *actor, *reason, *confirm, *plan; /* owned; all but the first may be NULL */
     struct bf_reason *because;      /* owned; of what nobody ordered: the whole reason; NULL: it is made */
+    bool break_glass;               /* APPROVE: alone, where two persons have to; the reason says why */
+    bool approver;                  /* TUNE: the actor may approve */
     int64_t pause_for;              /* PAUSE: milliseconds; 0: until somebody resumes it */
     char *change, *if_match;        /* TUNE: JSON, and the header's value or NULL; owned */
     bool already;                   /* the state was so before */
@@ -70,6 +72,7 @@ struct bf_job {
     bool dropping;                  /* its undo journal is being dropped */
     char wanted_by[64];             /* who ordered the rollback that waits for the job to stop; "": an earlier life knew */
     struct bf_hold *hold;           /* owned; NULL before its first run */
+    double log_seen;                /* bytes: up to where the server's log is counted; 0: nothing is, or it is another one by now */
     struct bf_ledger ledger;        /* what of it is durable: record.progress.ledger */
     const char *doing;              /* of the ledger's activity since `doing_at`; NULL: the walk rests */
     char doing_why[BF_LEDGER_KEY];  /* and its reason; "": none */
@@ -92,6 +95,7 @@ struct bf_monitor;
 struct bf_ignored_replica;
 struct bf_clone;
 struct bf_undo_errand;
+struct bf_adoption;
 struct bf_call;
 
 /* The event of a latch that the store does not have yet. */
@@ -148,6 +152,7 @@ struct bf_engine {
     struct bf_count *counts; /* also those that nobody waits for, until the server has stopped */
     struct bf_clone *clones; /* that ask the target for a position */
     struct bf_undo_errand *errands; /* about undo journals */
+    struct bf_adoption *adoptions;  /* also those on their way into the store */
     bool draining, drain_cancel;
     void (*drained)(void *argument);
     void *drained_argument;
@@ -296,6 +301,10 @@ void bf_alerts_drop(struct bf_engine *engine);
 /* clone.c */
 void bf_clones_drop(struct bf_engine *engine);
 void bf_clones_leave(struct bf_engine *engine); /* those that ask a target that is not the configuration's any more */
+
+/* adopt.c */
+void bf_adoptions_drop(struct bf_engine *engine, bool everything); /* everything: also what is on its way into the store */
+void bf_adoptions_leave(struct bf_engine *engine); /* those that ask a target that is not the configuration's any more */
 
 /* undo.c */
 void bf_undo_drop_errands(struct bf_engine *engine);

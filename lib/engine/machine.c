@@ -67,9 +67,10 @@ static bool approves(const struct bf_request *request)
 }
 
 /* What the person saw is what counts, until the job starts. What the record had before stays whose it was. */
-static void set_approval(struct bf_record *record, const char *actor)
+static void set_approval(struct bf_record *record, const struct bf_request *request)
 {
-    record->approver = bf_copy_string(actor);
+    record->approver = bf_copy_string(request->actor);
+    record->break_glass = request->break_glass ? bf_copy_string(request->reason) : NULL;
     record->approved_plan = bf_plan_text(record->plan, "hash");
     record->approved_risk = bf_plan_text(record->plan, "risk");
     record->approved_bounds = bf_bounds_make(record->document);
@@ -87,6 +88,15 @@ static void turn(struct bf_record *record)
 {
     record->direction = BF_DIRECTION_BACK;
     record->back.wanted = false;
+}
+
+/* Beside the move, whose text has the reason, too: an event of a kind of its own, for those who watch for it. */
+static void tell_break_glass(struct bf_job *job)
+{
+    const struct bf_record *record = &job->record;
+    BF_AUTO_STRING char *text = bf_format("BREAK GLASS: %s approved it alone, and %s had submitted it: %s", record->approver,
+                                          record->submitter ? record->submitter : "nobody known", record->break_glass);
+    bf_job_record_event(job, "break_glass", record->approver, text, NULL);
 }
 
 static void on_saved(void *argument, const struct bf_error *error)
@@ -114,7 +124,7 @@ static void on_saved(void *argument, const struct bf_error *error)
                 job->record.ended_at = 0; /* what starts has no end */
                 if (approves(save->request)) {
                     bf_record_forget_approval(&job->record);
-                    set_approval(&job->record, save->request->actor);
+                    set_approval(&job->record, save->request);
                     job->measured_at = 0; /* what it approved was some time ago */
                 }
                 if (takes_over(save->request))
@@ -125,6 +135,8 @@ static void on_saved(void *argument, const struct bf_error *error)
                     bf_bad_rows_want_retry(job);
                 announce(job, &save->event);
                 apply(job, job->record.state, save->to);
+                if (approves(save->request) && save->request->break_glass)
+                    tell_break_glass(job);
                 if (job->unsaved)
                     bf_job_save(job, NULL); /* what came meanwhile */
             } else {
@@ -259,7 +271,7 @@ void bf_job_move_stored_first(struct bf_job *job, enum bf_state to, const char *
     struct bf_save *save = new_save(job, request);
     struct bf_record copy = job->record; /* borrowed strings; the store copies what it needs */
     if (approves(request))
-        set_approval(&copy, request->actor);
+        set_approval(&copy, request);
     if (takes_over(request))
         copy.epoch = 0;
     if (request && request->order == BF_ORDER_ROLLBACK)

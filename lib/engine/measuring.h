@@ -26,11 +26,15 @@ struct bf_measuring {
     double writes;
     int64_t writes_at; /* monotonic milliseconds */
     struct bf_key low, high, proof_low, proof_high; /* the last two: of the first batch that was tried */
-    int split, proof_split;
+    struct bf_key last_low, last_high;              /* of the last one */
+    int split, proof_split, last_split;
     int64_t rows; /* of the next batch */
-    int64_t trying_since; /* monotonic milliseconds */
+    int64_t trying_since, asked_at; /* monotonic milliseconds; the second: for the end of the next batch */
+    double boundary_time;           /* seconds that this took */
     struct bf_tried tried[BF_TRIED_BATCHES];
     int batches, conflicts;
+    bool once_more;        /* the last one is tried again ... */
+    struct bf_tried again; /* ... and what came of it; no rows: nothing */
     struct bf_document *kept_document; /* what is looked at to see whether everything came back: their texts are lent */
     struct bf_table *kept_table;
 };

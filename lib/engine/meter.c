@@ -5,18 +5,6 @@
 #include "allocate.h"
 #include "internal.h"
 
-const char *bf_conflict_kind_name(enum bf_conflict_kind kind)
-{
-    static const char *const names[] = {
-#define X(constant, name) #name,
-        BF_CONFLICT_KINDS(X)
-#undef X
-    };
-    return names[kind];
-}
-
-const int64_t bf_batch_bounds[BF_BATCH_BOUNDS] = {5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000};
-
 struct bf_metering {
     struct bf_meter meter; /* up to `at` */
     int64_t at;            /* monotonic milliseconds */
@@ -49,7 +37,7 @@ static void count_time(const struct bf_metering *metering, int64_t now, struct b
 static void count_batch(struct bf_meter *meter, int64_t microseconds)
 {
     size_t class = 0;
-    while (class < BF_BATCH_BOUNDS && microseconds > bf_batch_bounds[class] * 1000)
+    while (class < BF_BATCH_BOUNDS && microseconds > bf_batch_bound(class) * 1000)
         class++;
     meter->batch_times[class]++;
     meter->batch_time += microseconds;

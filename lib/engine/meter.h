@@ -4,6 +4,7 @@
 #ifndef BF_ENGINE_METER_H
 #define BF_ENGINE_METER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "result.h"
@@ -11,23 +12,13 @@
 
 struct bf_job;
 
-/* Why a change is not taken back. X(CONSTANT, name); all but the last one in the order in which RESTORE tells them. */
-#define BF_CONFLICT_KINDS(X) \
-    X(CHANGED, changed)      \
-    X(DELETED, deleted)      \
-    X(ALTERED, altered)      \
-    X(REFUSED, refused)
-
-enum bf_conflict_kind {
-#define X(constant, name) BF_CONFLICT_##constant,
-    BF_CONFLICT_KINDS(X)
-#undef X
-        BF_CONFLICT_KIND_COUNT
-};
-
 enum { BF_BATCH_BOUNDS = 12 };
 /* Milliseconds, rising: the upper bounds of the classes in which batches are counted; above the last there is one more. */
-extern const int64_t bf_batch_bounds[BF_BATCH_BOUNDS];
+static inline int64_t bf_batch_bound(size_t class)
+{
+    static const int64_t bounds[BF_BATCH_BOUNDS] = {5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000};
+    return bounds[class];
+}
 
 struct bf_meter {
     int64_t spent[BF_ACTIVITY_COUNT]; /* milliseconds in each activity */
@@ -46,6 +37,5 @@ struct bf_meter {
 
 /* As of now; zeros where the job never worked. */
 void bf_job_meter(const struct bf_job *job, struct bf_meter *ret_meter);
-const char *bf_conflict_kind_name(enum bf_conflict_kind kind);
 
 #endif

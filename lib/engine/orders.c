@@ -5,6 +5,7 @@
 
 #include "allocate.h"
 #include "duration.h"
+#include "persons.h"
 #include "plan_text.h"
 #include "triggers.h"
 
@@ -169,8 +170,13 @@ static bool not_approved(struct bf_job *job, struct bf_request *request)
     } else if (!request->confirm && bf_plan_risk(job->record.plan, &risk) && risk == BF_RISK_RED) {
         snprintf(text, sizeof text, "the plan is RED: `confirm` must be the job's name, %s", name);
         bf_job_answer(job, request, BF_CONFIRM, false, text);
-    } else {
+    } else if (!bf_job_takes_another(job, request->actor, text, sizeof text)) {
+        request->break_glass = false; /* it is an approval as any other */
         return false;
+    } else if (request->break_glass) {
+        return false;
+    } else {
+        bf_job_answer(job, request, BF_TWO_PERSON, false, text);
     }
     return true;
 }
@@ -185,6 +191,9 @@ static bool nothing_to_retry(struct bf_job *job, struct bf_request *request)
         return false;
     if (record->direction == BF_DIRECTION_BACK)
         snprintf(text, sizeof text, "job %s goes back: nothing is changed by it any more", record->document->name);
+    else if (bf_state_final(record->state) && job->dropping && record->document->undo == BF_UNDO_NONE)
+        snprintf(text, sizeof text, "the rows in quarantine of job %s have been kept for long enough and are being dropped",
+                 record->document->name);
     else if (bf_state_final(record->state) && (record->back.dropped || job->dropping))
         snprintf(text, sizeof text, "the undo journal of job %s was dropped, so it cannot go on writing one; submit it anew",
                  record->document->name);
@@ -204,7 +213,10 @@ static bool no_way_back(struct bf_job *job, struct bf_request *request)
     const struct bf_record *record = &job->record;
     char text[256];
     enum bf_state to;
-    if (request->order == BF_ORDER_RESUME && record->state == BF_STATE_FAILED && (record->back.dropped || job->dropping)) {
+    if (request->order == BF_ORDER_RESUME && job->dropping && record->document->undo == BF_UNDO_NONE) {
+        snprintf(text, sizeof text, "the rows in quarantine of job %s, kept for long enough, are being dropped; try again in a moment",
+                 record->document->name);
+    } else if (request->order == BF_ORDER_RESUME && record->state == BF_STATE_FAILED && (record->back.dropped || job->dropping)) {
         snprintf(text, sizeof text, "the undo journal of job %s was dropped, so it cannot go on writing one; submit it anew",
                  record->document->name);
     } else if (request->order != BF_ORDER_ROLLBACK) {
@@ -368,15 +380,16 @@ void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order
                                           .argument = argument});
 }
 
-void bf_engine_approve(struct bf_engine *engine, const char *job_id, const char *actor, const char *comment, const char *confirm,
-                       const char *plan, bf_ordered *done, void *argument)
+void bf_engine_approve(struct bf_engine *engine, const char *job_id, const char *actor, const struct bf_approving *said,
+                       bf_ordered *done, void *argument)
 {
     bf_engine_enqueue(engine, job_id,
                       (struct bf_request){.order = BF_ORDER_APPROVE,
                                           .actor = bf_copy_string(actor),
-                                          .reason = bf_copy_string(comment),
-                                          .confirm = bf_copy_string(confirm),
-                                          .plan = bf_copy_string(plan),
+                                          .reason = bf_copy_string(said->comment),
+                                          .confirm = bf_copy_string(said->confirm),
+                                          .plan = bf_copy_string(said->plan),
+                                          .break_glass = said->break_glass,
                                           .done = done,
                                           .argument = argument});
 }

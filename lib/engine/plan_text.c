@@ -44,8 +44,9 @@ json_t *bf_plan_facts_view(const struct bf_facts *facts)
 
 json_t *bf_plan_estimate_view(const struct bf_estimate *estimate)
 {
-    return json_pack("{so,so,so,so,so,so,sf}", "seconds_low", real_or_null(estimate->known, estimate->low), "seconds_high",
+    return json_pack("{so,so,so,so,so,so,so,sf}", "seconds_low", real_or_null(estimate->known, estimate->low), "seconds_high",
                      real_or_null(estimate->known, estimate->high), "rate", real_or_null(estimate->known, estimate->rate), "rows_changed",
+                     real_or_null(estimate->changed >= 0, estimate->changed), "dead_rows",
                      real_or_null(estimate->changed >= 0, estimate->changed), "log_bytes",
                      real_or_null(estimate->log_bytes >= 0, estimate->log_bytes), "journal_bytes",
                      real_or_null(estimate->journal_bytes >= 0, estimate->journal_bytes), "window_share", estimate->open);
@@ -112,7 +113,7 @@ static void read_judgement(const json_t *plan, struct bf_judgement *judgement)
             judgement->unmeasured_count++;
 }
 
-void bf_plan_take_count(struct bf_job *job, bool known, double rows, const char *why)
+void bf_plan_take_count(struct bf_job *job, const struct bf_costs *costs, bool known, double rows, const char *why)
 {
     struct bf_facts facts = {0};
     json_t *plan = json_loads(job->record.plan, 0, NULL);
@@ -121,7 +122,7 @@ void bf_plan_take_count(struct bf_job *job, bool known, double rows, const char 
         bf_facts_set(&facts, BF_FACT_MATCHING_EXACT, rows, NULL);
     else
         bf_facts_unknown(&facts, BF_FACT_MATCHING_EXACT, why);
-    struct bf_estimate estimate = bf_estimate(job->record.document, &facts);
+    struct bf_estimate estimate = bf_estimate(job->record.document, &facts, costs);
     json_object_set_new(plan, "measured", bf_plan_facts_view(&facts));
     json_object_set_new(plan, "estimate", bf_plan_estimate_view(&estimate));
     bf_facts_clear(&facts);
@@ -155,17 +156,25 @@ static bool took_of(const struct bf_job *job, const struct bf_estimate *estimate
     *took = (struct bf_took){.work = seconds_of_work(job),
                              .whole = (double)(record->ended_at - record->started_at) / 1000,
                              .scanned = (double)record->progress.rows_scanned,
-                             .changed = (double)record->progress.rows_changed};
+                             .changed = (double)record->progress.rows_changed,
+                             .log_bytes = bf_logged_total(&record->progress.logged, record->progress.rows_changed),
+                             .journal_bytes = record->back.dropped ? -1 : (double)record->back.bytes,
+                             .dead = (double)record->progress.dead};
     /* What did not come to its end says nothing of how long the whole takes. */
     took->compared = estimate->known && record->state == BF_STATE_COMPLETED;
     took->held = took->work >= estimate->low && took->work <= estimate->high;
     return true;
 }
 
-static json_t *took_view(const struct bf_took *took)
+static json_t *took_view(const struct bf_job *job, const struct bf_took *took)
 {
-    return json_pack("{sf,sf,sf,sf,so}", "seconds", took->work, "seconds_in_all", took->whole, "rows_scanned", took->scanned,
-                     "rows_changed", took->changed, "as_estimated", took->compared ? json_boolean(took->held) : json_null());
+    const struct bf_progress *progress = &job->record.progress;
+    double share = bf_logged_share(&progress->logged, progress->rows_changed);
+    return json_pack("{sf,sf,sf,sf,so,so,so,so,so}", "seconds", took->work, "seconds_in_all", took->whole, "rows_scanned", took->scanned,
+                     "rows_changed", took->changed, "log_bytes", real_or_null(took->log_bytes >= 0, took->log_bytes), "log_measured",
+                     real_or_null(took->log_bytes >= 0, share), "journal_bytes",
+                     real_or_null(took->journal_bytes >= 0, took->journal_bytes), "dead_rows", real_or_null(took->dead >= 0, took->dead),
+                     "as_estimated", took->compared ? json_boolean(took->held) : json_null());
 }
 
 static const char *text_of(const json_t *plan, const char *field)
@@ -188,12 +197,13 @@ char *bf_job_plan(const struct bf_job *job)
     struct bf_card card = {.document = job->record.document, .facts = &facts, .estimate = &estimate, .judgement = &judgement,
                            .table = text_of(plan, "table"), .engine = text_of(plan, "engine"),
                            .server_version = text_of(plan, "server_version"), .statement = text_of(plan, "statement"),
-                           .rehearsal = text_of(plan, "rehearsal"), .keep_undo = bf_job_keep_undo(job), .hash = text_of(plan, "hash"),
+                           .rehearsal = text_of(plan, "rehearsal"), .keep_undo = bf_job_keep_undo(job),
+                           .undo_until = bf_job_undo_until(job), .undo_dropped = job->record.back.dropped, .hash = text_of(plan, "hash"),
                            .approver = job->record.approver, .took = over ? &took : NULL};
     BF_AUTO_STRING char *page = card.table && card.engine && json_object_get(plan, "measured") ? bf_card_text(&card) : NULL;
     if (page)
         json_object_set_new(plan, "card", json_string(page));
-    json_object_set_new(plan, "took", over ? took_view(&took) : json_null());
+    json_object_set_new(plan, "took", over ? took_view(job, &took) : json_null());
     bf_judgement_clear(&judgement);
     bf_facts_clear(&facts);
     char *text = json_dumps(plan, JSON_COMPACT | JSON_PRESERVE_ORDER);

@@ -16,6 +16,6 @@ void bf_plan_read_facts(const char *plan, struct bf_facts *facts); /* those that
 /* The plan has this count from now on, or why there is none, and the estimate that follows from it. Its hash stays: what was
  * measured is not another thing for being known better. */
 struct bf_job;
-void bf_plan_take_count(struct bf_job *job, bool known, double rows, const char *why);
+void bf_plan_take_count(struct bf_job *job, const struct bf_costs *costs, bool known, double rows, const char *why);
 
 #endif

@@ -266,7 +266,16 @@ void bf_planning_failed(struct bf_submission *submission, enum bf_code code, con
                         const char *text)
 {
     struct bf_job *job = submission->job;
-    if (code == BF_TARGET_DOWN || code == BF_NO_REPLICAS) { /* that passes: who waits for the plan finds the job as it is */
+    bool queued = submission->aim == BF_AIM_CONFIRM;
+    if (code == BF_PROXY_BETWEEN_US && queued) { /* as when it runs: a person puts that right, and resumes it */
+        struct bf_reason reason = bf_reason_make(job, code, text);
+        let_go(submission);
+        bf_planning_drop(submission);
+        bf_job_move(job, BF_STATE_PAUSED, &reason, "daemon", NULL);
+        return;
+    }
+    /* What passes, or is put right in the configuration: who waits for the plan finds the job as it is. */
+    if (code == BF_TARGET_DOWN || code == BF_NO_REPLICAS || code == BF_PROXY_BETWEEN_US) {
         bf_submission_forget(submission);
         bf_submission_enter(submission, BF_SUBMISSION_RESTING);
         job->walk.reason = bf_reason_make(job, code == BF_TARGET_DOWN ? BF_SERVER_UNREACHABLE : code, text);
@@ -277,7 +286,6 @@ void bf_planning_failed(struct bf_submission *submission, enum bf_code code, con
     char why[BF_ERROR_TEXT_MAX];
     const struct bf_complaint *first = complaints && complaints->count ? &complaints->list[0] : NULL;
     snprintf(why, sizeof why, "%s%s%s", first ? first->pointer : "", first ? ": " : "", first ? first->detail : text);
-    bool queued = submission->aim == BF_AIM_CONFIRM;
     let_go(submission);
     if (queued) {
         bf_planning_drop(submission);

@@ -1,4 +1,5 @@
-/* Undo journals that were kept for long enough are dropped. Jobs that ended long ago are forgotten, with their events. The store goes first: what it still has is still there. */
+/* Undo journals that were kept for long enough are dropped. Jobs that ended long ago are forgotten, with their events. The
+ * store goes first: what it still has is still there. */
 #include "internal.h"
 
 enum { SECOND = 1000, HOUR = 3600 * SECOND };

@@ -207,13 +207,6 @@ void bf_submission_agreed(struct bf_submission *submission)
         store(submission);
 }
 
-static void refuse_at_once(bf_ordered *done, void *argument, enum bf_code code, const struct bf_complaints *complaints,
-                           const char *text)
-{
-    struct bf_outcome_of_order outcome = {.code = code, .durable = true, .complaints = complaints, .text = text};
-    done(argument, &outcome);
-}
-
 static void begin(struct bf_engine *engine, struct bf_document *document, const struct bf_target *target,
                   const char *actor, const char *key, bool dry_run, bf_ordered *done, void *argument)
 {
@@ -226,6 +219,24 @@ static void begin(struct bf_engine *engine, struct bf_document *document, const 
     bf_submission_ask(submission);
 }
 
+/* What the document's target says of it, also where something else is wrong: all complaints come at once. NULL: no target. */
+static const struct bf_target *check_with_target(struct bf_engine *engine, const struct bf_document *document,
+                                                 struct bf_complaints *complaints)
+{
+    const struct bf_target *target = document->target ? bf_engine_target_by_name(engine, document->target) : NULL;
+    if (document->target && !target)
+        bf_complain(complaints, BF_INVALID, "/target", "there is no target %s in the daemon's configuration", document->target);
+    if (!target)
+        return NULL;
+    bool signals = !bf_complaints_under(complaints, "/signals"); /* a trigger may name one of them */
+    bf_submission_check_texts(target, document, complaints);
+    bf_target_check_ceilings(target, document, complaints);
+    bf_target_check_pace(engine, target, document, complaints);
+    if (signals)
+        bf_target_check_triggers(engine, target, document, complaints); /* not where pace changes: a source may be gone by then */
+    return target;
+}
+
 static void submit(struct bf_engine *engine, const char *json, size_t length, const char *target_override,
                    const char *actor, const char *key, bool dry_run, bf_ordered *done, void *argument)
 {
@@ -234,36 +245,28 @@ static void submit(struct bf_engine *engine, const char *json, size_t length, co
     struct bf_document *document = NULL;
     const struct bf_target *target = NULL;
     if (engine->draining) {
-        refuse_at_once(done, argument, BF_STOPPING, NULL, "the daemon is stopping; submit again when it is back");
+        done(argument, &(struct bf_outcome_of_order){.code = BF_STOPPING, .durable = true,
+                                                     .text = "the daemon is stopping; submit again when it is back"});
         return;
     }
-    enum bf_code code = bf_document_parse_for(json, length, target_override, bf_engine_rules_of, engine, &document,
+    enum bf_code code = bf_document_parse_far(json, length, target_override, bf_engine_rules_of, engine, &document,
                                               &complaints, &error);
     if (code == BF_OK && key && bf_key_used(engine, key, actor, document, done, argument)) {
         bf_document_free(document);
         return;
     }
-    if (code == BF_OK) {
-        target = bf_engine_target_by_name(engine, document->target);
-        if (!target)
-            bf_complain(&complaints, BF_INVALID, "/target", "there is no target %s in the daemon's configuration",
-                        document->target);
-        else
-            bf_submission_check_texts(target, document, &complaints);
-        if (target) {
-            bf_target_check_ceilings(target, document, &complaints);
-            bf_target_check_pace(engine, target, document, &complaints);
-            bf_target_check_triggers(engine, target, document, &complaints); /* not where pace changes: a source may be gone by then */
-        }
+    if (document) {
+        target = check_with_target(engine, document, &complaints);
         code = bf_complaints_code(&complaints);
     }
     const char *user = code == BF_OK && !dry_run ? bf_engine_name_user(engine, document->name) : NULL;
-    if (user) {
+    if (user)
         code = bf_fail(&error, BF_NAME_IN_USE, "the name %s is in use by %s until that job is over", document->name, user);
-    }
     if (code != BF_OK) {
-        refuse_at_once(done, argument, code, complaints.count ? &complaints : NULL,
-                       complaints.count ? "the document is not valid" : error.text);
+        struct bf_outcome_of_order outcome = {.code = code, .durable = true, .complaints = complaints.count ? &complaints : NULL,
+                                              .text = complaints.count ? "the document is not valid" : error.text,
+                                              .job = user ? bf_engine_by_id(engine, user) : NULL};
+        done(argument, &outcome);
         bf_complaints_clear(&complaints);
         bf_document_free(document);
         return;

@@ -47,9 +47,9 @@ void bf_submission_check_texts(const struct bf_target *target, const struct bf_d
                             *pointer = bf_format("%s/sql", at);
             if (check->on_replica)
                 check_place(target, at, complaints);
-            if (dialect->check_query)
+            if (dialect->check_query && check->sql)
                 dialect->check_query(check->sql, pointer, complaints);
-            else
+            else if (!dialect->check_query)
                 bf_complain(complaints, BF_UNSUPPORTED, pointer, "checks are not built yet for %s", dialect->name);
         }
 }
@@ -132,9 +132,9 @@ static void checked(void *argument, struct bf_session *session, struct bf_flight
     struct bf_complaints complaints = {0}, inverse = {0};
     const struct bf_dialect *dialect = submission->target->database->dialect;
     size_t own = count - submission->inverse_checks;
-    dialect->read_checks(submission->document, answers, own, &complaints);
+    bf_check_read(dialect, submission->document, answers, own, &complaints);
     if (submission->document->inverse)
-        dialect->read_checks(submission->document->inverse, answers + own, submission->inverse_checks, &inverse);
+        bf_check_read(dialect, submission->document->inverse, answers + own, submission->inverse_checks, &inverse);
     bf_complaints_take(&complaints, "/undo", &inverse);
     if (complaints.count) {
         bf_submission_refuse(submission, bf_complaints_code(&complaints), &complaints, "the target refuses the document");
@@ -226,11 +226,11 @@ static void add_checks(struct bf_submission *submission)
 {
     const struct bf_dialect *dialect = submission->target->database->dialect;
     struct bf_flight *flight = &submission->flight;
-    dialect->check(submission->document, submission->table, flight, &submission->texts, &submission->text_count);
+    bf_check_add(dialect, submission->document, submission->table, flight, &submission->texts, &submission->text_count);
     size_t own = flight->count;
     if (submission->inverse_table)
-        dialect->check(submission->document->inverse, submission->inverse_table, flight, &submission->inverse_texts,
-                       &submission->inverse_text_count);
+        bf_check_add(dialect, submission->document->inverse, submission->inverse_table, flight, &submission->inverse_texts,
+                     &submission->inverse_text_count);
     submission->inverse_checks = flight->count - own;
 }
 
@@ -294,6 +294,10 @@ static void ask_replicas(const struct bf_target *target, struct bf_flight *fligh
 static void connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
 {
     struct bf_submission *submission = argument;
+    if (error_class == BF_CLASS_PROXY && submission->job) { /* it is found when a session changed, too: asking again helps nothing */
+        bf_submission_refuse(submission, BF_PROXY_BETWEEN_US, NULL, text);
+        return;
+    }
     if (error_class != BF_CLASS_NONE) {
         bf_submission_target_down(submission, text ? text : "it does not answer");
         return;

@@ -1,11 +1,13 @@
 /* What a plan measures before it is made (docs/architecture.md, "The plan"):
  *
  *   WRITES, MEASURE ... -> a while later WRITES again -> up to three times, with more rows each time:
- *     BOUNDARY -> BEGIN MARK UPDATE MARK ROLLBACK
+ *     BOUNDARY -> BEGIN MARK UPDATE MARK ROLLBACK BEAT MARK
+ *     -> the last of them once more, for pages that were touched before cost less
  *     -> where there is to be a way back: BEGIN MARK PROVE UPDATE PROVE (or the inverse, and PROVE) ROLLBACK, on the first of
  *        these batches
  *
- * The tried batches are rolled back, wait for no lock, and stand one behind the other at the begin of the range. What
+ * The tried batches are rolled back, wait for no lock, and stand one behind the other at the begin of the range. What is rolled
+ * back need not reach the disk; where a heartbeat is nothing but a record of the log, its commit takes there what was written. What
  * cannot be measured is not known, and the plan says so; nothing of it ends the submission but a lost connection. */
 #include <math.h>
 #include <stdio.h>
@@ -38,6 +40,8 @@ void bf_measuring_free(struct bf_engine *engine, struct bf_measuring *measuring)
         engine->world->timer_free(measuring->window);
     bf_key_clear(&measuring->low);
     bf_key_clear(&measuring->high);
+    bf_key_clear(&measuring->last_low);
+    bf_key_clear(&measuring->last_high);
     bf_key_clear(&measuring->proof_low);
     bf_key_clear(&measuring->proof_high);
     free(measuring->kept_document);
@@ -84,27 +88,42 @@ static int64_t now(const struct bf_submission *submission)
 /* ---- batches that are rolled back ---- */
 
 static void try_next(struct bf_submission *submission);
+static void all_tried(struct bf_submission *submission);
 
-/* The last two say what rows cost and what a batch costs besides: the first one also warms the server up. A small one that
- * others disturbed must not make rows look cheap, so no more than half of the last one's time is the batch's own. */
+/* What a batch costs besides its rows, by the last two: the first one also warms the server up. A small one that others disturbed
+ * must not make rows look cheap, so that is no more than half of the last one's time, and no more than any of them took in all. */
+static double own_time(const struct bf_measuring *measuring)
+{
+    const struct bf_tried *last = &measuring->tried[measuring->batches - 1];
+    if (measuring->batches < 2 || last->rows <= last[-1].rows)
+        return 0;
+    double slope = (last->seconds - last[-1].seconds) / (last->rows - last[-1].rows);
+    double own = fmin(last->seconds - slope * last->rows, last->seconds / 2);
+    for (int i = 0; i < measuring->batches; i++)
+        own = fmin(own, measuring->tried[i].seconds);
+    return fmax(own, 0);
+}
+
 static void take_costs(const struct bf_measuring *measuring, struct bf_facts *facts)
 {
     const struct bf_tried *last = &measuring->tried[measuring->batches - 1];
-    double row = last->seconds / last->rows, own = 0;
-    if (measuring->batches > 1 && last->rows > last[-1].rows) {
-        double slope = (last->seconds - last[-1].seconds) / (last->rows - last[-1].rows);
-        double cheapest = row / 2;
-        slope = slope < cheapest ? cheapest : slope < row ? slope : row;
-        own = last->seconds - slope * last->rows;
-        row = slope;
-    }
+    double own = own_time(measuring), row = (last->seconds - own) / last->rows;
+    for (int i = 0; i < measuring->batches; i++) /* who was disturbed took longer, never shorter */
+        row = fmin(row, measuring->tried[i].seconds / measuring->tried[i].rows);
     bf_facts_set(facts, BF_FACT_TRIAL_BATCH_TIME, own, NULL);
     bf_facts_set(facts, BF_FACT_TRIAL_ROW_TIME, row * BF_FACT_MILLION, NULL);
     if (last->log_bytes >= 0)
         bf_facts_set(facts, BF_FACT_TRIAL_ROW_LOG, last->log_bytes / last->rows * BF_FACT_MILLION, NULL);
+    const struct bf_tried *again = &measuring->again;
+    if (again->rows <= 0)
+        return;
+    double warm = (again->seconds - own) / again->rows; /* what touching a page first costs is no less than nothing */
+    bf_facts_set(facts, BF_FACT_TRIAL_WARM_TIME, fmax(0, fmin(warm, row)) * BF_FACT_MILLION, NULL);
+    if (again->log_bytes >= 0)
+        bf_facts_set(facts, BF_FACT_TRIAL_WARM_LOG, fmin(again->log_bytes, last->log_bytes) / again->rows * BF_FACT_MILLION, NULL);
 }
 
-static void all_tried(struct bf_submission *submission)
+static void sum_up(struct bf_submission *submission)
 {
     struct bf_measuring *measuring = submission->measuring;
     struct bf_facts *facts = &measuring->facts;
@@ -129,25 +148,36 @@ static void all_tried(struct bf_submission *submission)
         bf_submission_measured(submission);
 }
 
+/* What came of a batch of so many rows. */
+static struct bf_tried read_batch(const struct bf_measuring *measuring, double rows, const struct bf_flight *flight,
+                                  const struct bf_answer *answers)
+{
+    const struct bf_answer *marks[3] = {NULL}; /* before the change, behind it, and when all of it is on the disk, where there is one */
+    struct bf_tried tried = {.rows = rows};
+    for (size_t i = 0, mark = 0; i < flight->count; i++) {
+        if (flight->steps[i].statement == BF_STATEMENT_UPDATE)
+            tried.changed += (double)answers[i].affected;
+        if (flight->steps[i].statement == BF_STATEMENT_MARK)
+            marks[mark++] = &answers[i];
+    }
+    double began = bf_answer_real(marks[0], 0, 0, 0), ended = bf_answer_real(marks[1], 0, 0, 0);
+    double from = bf_answer_real(marks[0], 0, 1, -1), to = bf_answer_real(marks[1], 0, 1, -1);
+    if (marks[2])
+        ended = bf_answer_real(marks[2], 0, 0, ended);
+    tried.seconds = (ended > began ? ended - began : 0) + measuring->boundary_time;
+    tried.log_bytes = from < 0 || to < from ? -1 : to - from;
+    return tried;
+}
+
 /* `most`: rows of a batch, as the author's pace has it; `table`: rows of the table, negative where the server does not say */
 static void take_batch(struct bf_measuring *measuring, double most, double table, const struct bf_flight *flight,
                        const struct bf_answer *answers)
 {
-    const struct bf_answer *first = NULL, *last = NULL;
     struct bf_tried *tried = &measuring->tried[measuring->batches];
-    *tried = (struct bf_tried){.rows = (double)measuring->rows};
-    for (size_t i = 0; i < flight->count; i++) {
-        if (flight->steps[i].statement == BF_STATEMENT_UPDATE)
-            tried->changed += (double)answers[i].affected;
-        if (flight->steps[i].statement != BF_STATEMENT_MARK)
-            continue;
-        first = first ? first : &answers[i];
-        last = &answers[i];
-    }
-    double seconds = bf_answer_real(last, 0, 0, 0) - bf_answer_real(first, 0, 0, 0);
-    double from = bf_answer_real(first, 0, 1, -1), to = bf_answer_real(last, 0, 1, -1);
-    tried->seconds = seconds > 0 ? seconds : 0;
-    tried->log_bytes = from < 0 || to < from ? -1 : to - from;
+    *tried = read_batch(measuring, (double)measuring->rows, flight, answers);
+    bf_key_set(&measuring->last_low, &measuring->low);
+    bf_key_set(&measuring->last_high, &measuring->high);
+    measuring->last_split = measuring->split;
     if (measuring->batches == 0) {
         bf_key_set(&measuring->proof_low, &measuring->low);
         bf_key_set(&measuring->proof_high, &measuring->high);
@@ -168,9 +198,15 @@ static void tried(struct bf_submission *submission, const struct bf_flight *flig
 {
     struct bf_measuring *measuring = submission->measuring;
     const struct bf_answer *trouble = NULL;
-    for (size_t i = 0; i < flight->count && !trouble; i++)
+    for (size_t i = 0; flight->steps[i].statement != BF_STATEMENT_ROLLBACK && !trouble; i++)
         if (answers[i].outcome == BF_OUTCOME_ERROR)
             trouble = &answers[i];
+    if (measuring->once_more) {
+        if (!trouble)
+            measuring->again = read_batch(measuring, measuring->tried[measuring->batches - 1].rows, flight, answers);
+        sum_up(submission);
+        return;
+    }
     if (!trouble) {
         take_batch(measuring, (double)submission->document->pace.batch_rows_max, (double)submission->table->rows_estimated, flight,
                    answers);
@@ -208,19 +244,30 @@ const char *bf_measuring_keep(struct bf_measuring *measuring, char *sql)
     return measuring->texts[measuring->text_count++] = sql;
 }
 
+static void add_leg(struct bf_submission *submission, enum bf_statement statement, char *sql, int split, size_t leg,
+                    const struct bf_key *low, const struct bf_key *high)
+{
+    struct bf_step *step = bf_flight_add(&submission->flight, statement, bf_measuring_keep(submission->measuring, sql));
+    step->split = split;
+    step->leg = (int)leg;
+    bf_measuring_add_keys(submission, step, low);
+    bf_measuring_add_keys(submission, step, high);
+}
+
+/* As in a batch, every row is locked before one is written where an UPDATE cannot be told not to wait (P6): else a session that
+ * waits for a row of the trial, and holds the next one, would be a deadlock's victim. */
 void bf_measuring_add_change(struct bf_submission *submission, const struct bf_document *document, const struct bf_table *table, int split,
                        const struct bf_key *low, const struct bf_key *high)
 {
     const struct bf_dialect *dialect = submission->target->database->dialect;
+    struct bf_statements *statements = dialect->render("plan", document, table);
     size_t legs = bf_leg_count((size_t)split, table->key_count);
-    for (size_t leg = 0; leg < legs; leg++) {
-        char *sql = dialect->tried(document, table, (size_t)split, leg);
-        struct bf_step *step = bf_flight_add(&submission->flight, BF_STATEMENT_UPDATE, bf_measuring_keep(submission->measuring, sql));
-        step->split = split;
-        step->leg = (int)leg;
-        bf_measuring_add_keys(submission, step, low);
-        bf_measuring_add_keys(submission, step, high);
-    }
+    for (size_t leg = 0; leg < legs; leg++)
+        if (statements->lock[split][leg])
+            add_leg(submission, BF_STATEMENT_LOCK, bf_copy_string(statements->lock[split][leg]), split, leg, low, high);
+    for (size_t leg = 0; leg < legs; leg++)
+        add_leg(submission, BF_STATEMENT_UPDATE, dialect->tried(document, table, (size_t)split, leg), split, leg, low, high);
+    bf_statements_free(statements);
 }
 
 static void try_batch(struct bf_submission *submission)
@@ -232,7 +279,36 @@ static void try_batch(struct bf_submission *submission)
     bf_measuring_add_change(submission, submission->document, submission->table, measuring->split, &measuring->low, &measuring->high);
     bf_step_number(bf_measuring_add(submission, BF_STATEMENT_MARK), BF_TRIED_LOCK_WAIT);
     bf_measuring_add(submission, BF_STATEMENT_ROLLBACK)->new_group = true;
+    if (!submission->target->database->dialect->read_beat) { /* else it is a row of a table that may not be there */
+        bf_measuring_add(submission, BF_STATEMENT_BEAT)->new_group = true;
+        struct bf_step *mark = bf_measuring_add(submission, BF_STATEMENT_MARK);
+        mark->new_group = true;
+        bf_step_number(mark, BF_TRIED_LOCK_WAIT);
+    }
     bf_measuring_execute(submission, tried);
+}
+
+/* The last one once more: what its rows cost less now, in time and in log, was the price of touching their pages for the first
+ * time. */
+static void all_tried(struct bf_submission *submission)
+{
+    struct bf_measuring *measuring = submission->measuring;
+    if (measuring->batches == 0 || measuring->facts.of[BF_FACT_TRIAL_ERRORS].known) {
+        sum_up(submission);
+        return;
+    }
+    measuring->once_more = true;
+    bf_key_set(&measuring->low, &measuring->last_low);
+    bf_key_set(&measuring->high, &measuring->last_high);
+    measuring->split = measuring->last_split;
+    try_batch(submission);
+}
+
+/* Seconds that the server took to find the end of the batch, as it says itself, or by our own clock. */
+static double boundary_time(const struct bf_submission *submission, const struct bf_answer *answer)
+{
+    double waited = (double)(now(submission) - submission->measuring->asked_at) / 1000;
+    return bf_answer_real(answer, 0, submission->table->key_count + 4, waited);
 }
 
 static void bounded(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)
@@ -250,6 +326,7 @@ static void bounded(struct bf_submission *submission, const struct bf_flight *fl
         else
             try_next(submission);
     } else {
+        measuring->boundary_time = boundary_time(submission, &answers[0]);
         bf_key_clear(&measuring->high);
         for (size_t i = 0; i < keys; i++)
             measuring->high.text[i] = bf_copy_string(bf_answer_value(&answers[0], 0, i));
@@ -275,6 +352,7 @@ static void try_next(struct bf_submission *submission)
     bf_measuring_add_keys(submission, step, &measuring->low);
     bf_measuring_add_keys(submission, step, &through);
     bf_step_number(step, measuring->rows - 1);
+    measuring->asked_at = now(submission);
     bf_measuring_execute(submission, bounded);
 }
 
@@ -346,6 +424,27 @@ static void take_known(struct bf_submission *submission)
         bf_facts_set(facts, BF_FACT_REPLICATION_LAG, submission->lag > 0 ? submission->lag : 0, NULL);
 }
 
+/* What is not measured once more is what was tried and counted. All else has to be known anew: what was known for the plan
+ * and is not now must not look as if it were. */
+static void keep_trial(struct bf_submission *submission)
+{
+    static const enum bf_fact_name tried[] = {BF_FACT_MATCHING_EXACT, BF_FACT_TRIAL_BATCHES, BF_FACT_TRIAL_ROWS, BF_FACT_TRIAL_CHANGED,
+                                              BF_FACT_TRIAL_SECONDS, BF_FACT_TRIAL_BATCH_TIME, BF_FACT_TRIAL_ROW_TIME, BF_FACT_TRIAL_WARM_TIME,
+                                              BF_FACT_TRIAL_WARM_LOG, BF_FACT_TRIAL_LOG,
+                                              BF_FACT_TRIAL_ROW_LOG, BF_FACT_TRIAL_CONFLICTS, BF_FACT_TRIAL_ERRORS, BF_FACT_PROVEN,
+                                              BF_FACT_JOURNAL_ROW};
+    struct bf_facts planned = {0}, *facts = &submission->measuring->facts;
+    bf_plan_read_facts(submission->job->record.plan, &planned);
+    for (size_t i = 0; i < BF_COUNT(tried); i++) {
+        const struct bf_fact *fact = &planned.of[tried[i]];
+        if (fact->known)
+            bf_facts_set(facts, tried[i], fact->value, fact->detail);
+        else
+            bf_facts_unknown(facts, tried[i], fact->detail);
+    }
+    bf_facts_clear(&planned);
+}
+
 void bf_submission_measure(struct bf_submission *submission)
 {
     const struct bf_engine *engine = submission->engine;
@@ -361,7 +460,7 @@ void bf_submission_measure(struct bf_submission *submission)
     for (size_t i = 0; i < document->after_count; i++)
         measuring->low.text[i] = bf_copy_string(document->after[i]);
     if (submission->aim == BF_AIM_CONFIRM)
-        bf_plan_read_facts(submission->job->record.plan, &measuring->facts);
+        keep_trial(submission);
     take_known(submission);
     engine->world->timer_start(submission->deadline, MEASURE_TIMEOUT);
     bf_flight_clear(&submission->flight);

@@ -38,10 +38,11 @@ static char *rehearsal_text(const struct bf_job *job)
     if (!job)
         return NULL;
     const struct bf_record *record = &job->record;
-    double seconds = (double)(record->ended_at - record->started_at) / 1000;
-    return bf_format("%s on %s: %lld rows in %.0f s, %s", record->id, record->document->target,
-                     (long long)record->progress.rows_scanned, seconds > 0 ? seconds : 0,
-                     record->state == BF_STATE_ROLLED_BACK ? "taken back" : "not taken back");
+    double seconds = (double)(record->ended_at - record->started_at) / 1000, rows = (double)record->progress.rows_scanned;
+    bool back = record->state == BF_STATE_ROLLED_BACK;
+    BF_AUTO_STRING char *rate = seconds > 0 && !back ? bf_format(" (%.0f rows/s)", rows / seconds) : bf_copy_string("");
+    return bf_format("%s on %s: %.0f rows in %.1f s%s, %s", record->id, record->document->target, rows, seconds > 0 ? seconds : 0, rate,
+                     back ? "there and back: rolled back" : "not rolled back");
 }
 
 static json_t *reasons_view(const struct bf_judgement *judgement)
@@ -124,7 +125,7 @@ void bf_submission_judge(const struct bf_submission *submission, struct bf_verdi
     const struct bf_facts *facts = bf_measuring_facts(submission->measuring);
     const struct bf_thresholds *own = submission->target->thresholds;
     const struct bf_job *rehearsal = rehearsal_of(submission);
-    *verdict = (struct bf_verdict){.estimate = bf_estimate(document, facts), .rehearsal = rehearsal_text(rehearsal)};
+    *verdict = (struct bf_verdict){.estimate = bf_estimate(document, facts, &submission->target->database->dialect->costs), .rehearsal = rehearsal_text(rehearsal)};
     bf_judge(&(struct bf_risk_case){.document = document, .facts = facts, .estimate = &verdict->estimate,
                                     .thresholds = own ? own : &bf_thresholds_default,
                                     .lag_limit = (double)document->limits.replication_lag / 1000, .rehearsed = rehearsal != NULL,
@@ -151,7 +152,7 @@ void bf_submission_record(struct bf_submission *submission, struct bf_record *re
     record->updated_at = record->created_at;
     bf_ulid_format(record->created_at, random, record->id);
     record->progress.rows_estimated = submission->table->rows_estimated;
-    record->back.rows = record->back.bytes = -1;
+    record->back.rows = record->back.bytes = record->progress.dead = -1;
     record->progress.batch_rows = submission->document->pace.batch_rows_start;
     record->submitter = bf_copy_string(submission->actor);
     record->idempotency_key = bf_copy_string(submission->key);

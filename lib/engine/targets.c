@@ -54,7 +54,8 @@ void bf_target_check_pace(const struct bf_engine *engine, const struct bf_target
     }
     for (size_t i = 0; dialect->check_query && i < document->query_count; i++) {
         BF_AUTO_STRING char *pointer = bf_format("/signals/%zu/sql", i);
-        dialect->check_query(document->queries[i].sql, pointer, complaints);
+        if (document->queries[i].sql)
+            dialect->check_query(document->queries[i].sql, pointer, complaints);
     }
     for (enum bf_signal_kind kind = 0; kind < BF_SIGNAL_KIND_COUNT; kind++) {
         BF_AUTO_STRING char *pointer = bf_format("/limits/%s", bf_signal_kind_name(kind));
@@ -139,6 +140,7 @@ void bf_engine_set_targets(struct bf_engine *engine, const struct bf_target *con
     bf_counts_leave(engine);
     bf_clones_leave(engine);
     bf_undo_leave(engine);
+    bf_adoptions_leave(engine);
     for (struct bf_job *job = engine->oldest; job; job = job->newer) {
         const struct bf_target *now = bf_engine_target_by_name(engine, job->record.document->target);
         if (job->target == now && !job->leaving)

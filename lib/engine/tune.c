@@ -6,6 +6,7 @@
 #include "allocate.h"
 #include "bounds.h"
 #include "internal.h"
+#include "persons.h"
 
 /* The sleep behind the last batch, as long as it now would be. */
 static void sleep_anew(struct bf_walk *walk)
@@ -14,9 +15,8 @@ static void sleep_anew(struct bf_walk *walk)
         walk->sleep_until = walk->batch_ended + bf_walk_sleep(walk);
 }
 
-/* Past what was approved. Before the start it is planned anew, and asks. A job that has begun is never asked for again: whoever
- * reaches the daemon may approve (docs/interface.md, section 4), so that the change is an approver's word; it is recorded
- * as that. */
+/* Past what was approved. Before the start it is planned anew, and asks. A job that has begun is never asked for again: there
+ * only who may approve gets here, so that the change is an approver's word; it is recorded as that. */
 static void past_approval(struct bf_job *job, const char *actor, const char *passed)
 {
     struct bf_record *record = &job->record;
@@ -54,6 +54,24 @@ static void take(struct bf_job *job, struct bf_request *request, struct bf_docum
     if (passed)
         past_approval(job, actor, passed);
     bf_engine_mark(job);
+}
+
+/* May that actor change a job that has begun so? True when it is refused. */
+static bool is_past_the_actor(struct bf_job *job, const struct bf_request *request, const struct bf_document *changed,
+                              struct bf_error *error)
+{
+    const struct bf_record *record = &job->record;
+    char text[320];
+    if (record->started_at == 0 || !record->approver)
+        return false;
+    BF_AUTO_STRING char *passed = bf_bounds_passed(record->approved_bounds, changed);
+    if (!passed)
+        return false;
+    if (!request->approver)
+        bf_fail(error, BF_FORBIDDEN, "%s is past what %s approved, which needs the role approver", passed, record->approver);
+    else if (bf_job_takes_another(job, request->actor, text, sizeof text))
+        bf_fail(error, BF_TWO_PERSON, "%s is past what %s approved, and %s", passed, record->approver, text);
+    return error->code != BF_OK;
 }
 
 static void refuse(struct bf_job *job, struct bf_request *request, enum bf_code code, struct bf_complaints *complaints,
@@ -110,6 +128,11 @@ void bf_job_tune(struct bf_job *job, struct bf_request *request)
         bf_job_answer(job, request, BF_OK, true, "");
         return;
     }
+    if (is_past_the_actor(job, request, changed, &error)) {
+        bf_document_free(changed);
+        bf_job_answer(job, request, error.code, false, error.text);
+        return;
+    }
     take(job, request, changed, difference);
 }
 
@@ -119,7 +142,7 @@ bool bf_walk_take_changes(struct bf_walk *walk)
     struct bf_job *job = walk->job;
     const struct bf_document *document = job->record.document;
     struct bf_pace pace = bf_walk_pace(job);
-    walk->changed = false;
+    walk->changed = walk->record_told = false;
     job->record.progress.batch_rows = bf_size_change(&walk->size, pace.batch_time, pace.batch_rows_start,
                                                      pace.batch_rows_min, pace.batch_rows_max);
     walk->have_next = false; /* it was measured out for the old size */
@@ -131,11 +154,12 @@ bool bf_walk_take_changes(struct bf_walk *walk)
 }
 
 void bf_engine_tune(struct bf_engine *engine, const char *job_id, const char *change, size_t length, const char *if_match,
-                    const char *actor, bf_ordered *done, void *argument)
+                    const char *actor, bool approver, bf_ordered *done, void *argument)
 {
     bf_engine_enqueue(engine, job_id,
                       (struct bf_request){.order = BF_ORDER_TUNE,
                                           .actor = bf_copy_string(actor),
+                                          .approver = approver,
                                           .change = bf_copy_bytes(change, length),
                                           .if_match = bf_copy_string(if_match),
                                           .done = done,

@@ -1,5 +1,6 @@
 /* What is asked about a job's undo journal beside its walk: what a rollback would do, which changes it left alone (and which
- * rows are in quarantine); and its end, by a person's word or because it was kept for long enough. Each is an errand of its own, with a session of its own. */
+ * rows are in quarantine); and its end, by a person's word or because it was kept for long enough. Each is an errand of its
+ * own, with a session of its own. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,9 +73,12 @@ void bf_undo_leave(struct bf_engine *engine)
 
 static const struct bf_answer *first_error(const struct bf_flight *flight, const struct bf_answer *answers)
 {
-    for (size_t i = 0; i < flight->count; i++)
-        if (answers[i].outcome != BF_OUTCOME_OK)
+    for (size_t i = 0; i < flight->count; i++) {
+        /* a control schema of an older release has no quarantine */
+        bool older = flight->steps[i].statement == BF_STATEMENT_DROP_BAD && answers[i].error_class == BF_CLASS_DEFINITION;
+        if (answers[i].outcome != BF_OUTCOME_OK && !older)
             return &answers[i];
+    }
     return NULL;
 }
 
@@ -168,6 +172,34 @@ static void look(struct bf_undo_errand *errand)
 
 /* ---- its end ---- */
 
+enum bf_left { BF_LEFT_NOTHING, BF_LEFT_JOURNAL, BF_LEFT_BAD_ROWS, BF_LEFT_EMPTY };
+
+/* What is left of the job on the target beside its records, when it is at its end. Rows in quarantine have to be spared by an
+ * inverse, whenever it is asked for. */
+static enum bf_left left(const struct bf_job *job)
+{
+    const struct bf_record *record = &job->record;
+    bool journal = record->document->undo == BF_UNDO_JOURNAL;
+    if (!bf_state_final(record->state) || record->back.dropped)
+        return BF_LEFT_NOTHING;
+    if (record->started)
+        return journal ? BF_LEFT_JOURNAL
+               : record->document->undo == BF_UNDO_NONE && record->progress.rows_bad > 0 ? BF_LEFT_BAD_ROWS : BF_LEFT_NOTHING;
+    /* InnoDB makes a table by itself, so the job may have ended between that and its first record there. */
+    return journal && record->state == BF_STATE_ABORTED && record->started_at ? BF_LEFT_EMPTY : BF_LEFT_NOTHING;
+}
+
+static void say_dropped(struct bf_job *job, enum bf_left what, const char *actor)
+{
+    static const char *const texts[] = {
+        [BF_LEFT_JOURNAL] = "the undo journal was kept for as long as it is to be kept, and dropped: there is no way back any more",
+        [BF_LEFT_BAD_ROWS] = "the list of rows in quarantine was kept for as long as it is to be kept, and dropped",
+        [BF_LEFT_EMPTY] = "the empty undo journal, if it was made, was dropped: nothing was changed",
+    };
+    bf_job_record_event(job, "undo", actor ? actor : "daemon",
+                        actor ? "the undo journal was dropped: there is no way back any more" : texts[what], NULL);
+}
+
 static void dropped(void *argument, struct bf_session *session, struct bf_flight *flight, const struct bf_answer *answers, bool lost)
 {
     (void)session, (void)flight;
@@ -185,12 +217,16 @@ static void dropped(void *argument, struct bf_session *session, struct bf_flight
         answer_drop(BF_NOT_FOUND, NULL, "the job was forgotten meanwhile; its undo journal is dropped", done, waiting);
         return;
     }
-    job->record.back.dropped = true;
-    job->record.back.bytes = 0;
-    bf_job_record_event(job, "undo", actor ? actor : "daemon",
-                        actor ? "the undo journal was dropped: there is no way back any more"
-                              : "the undo journal was kept for as long as it is to be kept, and dropped: there is no way back any more",
-                        NULL);
+    enum bf_left what = left(job);
+    if (what == BF_LEFT_BAD_ROWS) {
+        for (size_t i = 0; i < bf_job_walks(job); i++)
+            bf_bad_rows_count(bf_job_walk(job, i), -bf_job_walk(job, i)->part.rows_bad);
+        job->record.progress.rows_bad = 0;
+    } else {
+        job->record.back.dropped = true;
+        job->record.back.bytes = 0;
+    }
+    say_dropped(job, what, actor);
     answer_drop(BF_OK, job, "", done, waiting);
     bf_engine_retain(engine);
 }
@@ -199,8 +235,15 @@ static void drop(struct bf_undo_errand *errand)
 {
     bf_flight_clear(&errand->flight);
     free(errand->sql);
-    errand->sql = errand->target->database->dialect->journal(BF_STATEMENT_DROP_JOURNAL, errand->id);
-    bf_flight_add(&errand->flight, BF_STATEMENT_DROP_JOURNAL, errand->sql);
+    errand->sql = NULL;
+    if (bf_engine_by_id(errand->engine, errand->id)->record.document->undo == BF_UNDO_JOURNAL) {
+        errand->sql = errand->target->database->dialect->journal(BF_STATEMENT_DROP_JOURNAL, errand->id);
+        bf_flight_add(&errand->flight, BF_STATEMENT_DROP_JOURNAL, errand->sql);
+    }
+    struct bf_step *step = bf_flight_add(&errand->flight, BF_STATEMENT_DROP_BAD,
+                                         errand->target->database->dialect->common(BF_STATEMENT_DROP_BAD));
+    bf_step_text(step, errand->id); /* without the journal they cannot be tried once more */
+    step->new_group = true;
     errand->target->database->execute(errand->session, &errand->flight, dropped, errand);
 }
 
@@ -219,7 +262,9 @@ static void asked_whether_due(void *argument, struct bf_session *session, struct
     struct bf_undo_errand *errand = argument;
     if (!bf_undo_fine(errand, answers, lost, "ask how long the job has been at its end"))
         return;
-    if (bf_answer_true(&answers[0], 0, 0))
+    if (!bf_engine_by_id(errand->engine, errand->id))
+        give_up(errand, BF_NOT_FOUND, "the job was forgotten meanwhile");
+    else if (bf_answer_true(&answers[0], 0, 0))
         drop(errand);
     else
         give_up(errand, BF_WRONG_STATE, "it is not time yet");
@@ -250,7 +295,7 @@ static void connected(void *argument, struct bf_session *session, enum bf_error_
         look(errand);
     } else if (errand->what != BF_UNDO_DROP) {
         bf_undo_list(errand);
-    } else if (errand->actor) {
+    } else if (errand->actor || left(bf_engine_by_id(errand->engine, errand->id)) == BF_LEFT_EMPTY) {
         drop(errand);
     } else {
         ask_whether_due(errand);
@@ -379,12 +424,18 @@ void bf_engine_forget(struct bf_engine *engine, const char *job_id, const char *
         send_drop(job, actor, done, argument);
 }
 
-int64_t bf_job_undo_until(const struct bf_job *job)
+/* 0: for good. */
+static int64_t kept_until(const struct bf_job *job, enum bf_left what)
 {
     const struct bf_record *record = &job->record;
-    bool kept = record->document->undo == BF_UNDO_JOURNAL && record->started && !record->back.dropped &&
-                bf_state_final(record->state) && record->ended_at;
-    return kept && bf_job_keep_undo(job) > 0 ? record->ended_at + bf_job_keep_undo(job) : 0;
+    if (what == BF_LEFT_NOTHING || !record->ended_at || bf_job_keep_undo(job) <= 0)
+        return 0;
+    return record->ended_at + (what == BF_LEFT_EMPTY ? 0 : bf_job_keep_undo(job));
+}
+
+int64_t bf_job_undo_until(const struct bf_job *job)
+{
+    return left(job) == BF_LEFT_JOURNAL ? kept_until(job, BF_LEFT_JOURNAL) : 0;
 }
 
 /* One at a time: what is due is not in a hurry. */
@@ -398,7 +449,7 @@ int64_t bf_undo_retain(struct bf_engine *engine, int64_t now)
     for (const struct bf_undo_errand *errand = engine->errands; errand; errand = errand->next)
         busy |= errand->what == BF_UNDO_DROP;
     for (struct bf_job *job = engine->oldest; job; job = job->newer) {
-        int64_t until = bf_job_undo_until(job);
+        int64_t until = kept_until(job, left(job));
         if (until == 0)
             continue;
         next = until - now < next ? until - now : next;

@@ -7,20 +7,10 @@
 #include "allocate.h"
 #include "internal.h"
 
-const char *bf_phase_name(enum bf_phase phase)
-{
-    static const char *const names[] = {
-#define X(constant, name, activity) #name,
-        BF_PHASES(X)
-#undef X
-    };
-    return names[phase];
-}
-
 enum bf_activity bf_walk_activity(const struct bf_walk *walk)
 {
     static const enum bf_activity activities[] = {
-#define X(constant, name, activity) BF_ACTIVITY_##activity,
+#define X(constant, activity) BF_ACTIVITY_##activity,
         BF_PHASES(X)
 #undef X
     };
@@ -43,6 +33,7 @@ void bf_walk_close_session(struct bf_walk *walk)
     walk->have_next = walk->locks.refused = false;
     bf_bisect_taken_back(walk);
     bf_inverse_forget(walk);
+    bf_sample_forget(walk);
 }
 
 static void rest(struct bf_walk *walk)
@@ -141,6 +132,9 @@ static void released(struct bf_walk *walk)
         walk->job->record.back.rows = bf_answer_number(journal, 0, 0);
         walk->job->record.back.bytes = bf_answer_number(journal, 0, 1);
     }
+    const struct bf_answer *table = bf_walk_answer_to(walk, BF_STATEMENT_SAMPLE_TABLE);
+    if (table && table->rows)
+        walk->job->record.progress.dead = (int64_t)bf_answer_real(table, 0, BF_SAMPLE_NUMBER, -1);
     if (walk->ending != BF_STATE_COMPLETED || good) {
         walk->part.done = walk->ending == BF_STATE_COMPLETED;
         bf_walk_leave(walk);
@@ -193,6 +187,8 @@ static void arrived(struct bf_walk *walk)
     case BF_PHASE_ASKING: bf_walk_asked(walk); break;
     case BF_PHASE_TOUCHING: bf_walk_touched(walk); break;
     case BF_PHASE_CHECKING: bf_walk_checked(walk); break;
+    case BF_PHASE_ASKING_FACTS: bf_sample_facts_known(walk); break;
+    case BF_PHASE_RECOMPUTING: bf_sample_recomputed(walk); break;
     case BF_PHASE_FINDING_LOG_END: bf_walk_log_end_found(walk); break;
     case BF_PHASE_CONNECTING_REPLICA: bf_walk_replica_connected(walk); break;
     case BF_PHASE_RECOGNISING_REPLICA: bf_walk_replica_recognised(walk); break;

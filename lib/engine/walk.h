@@ -1,7 +1,5 @@
-/* The walk: one job's way over its key range, from connecting to releasing the checkpoint. It is what protocols P1 to
- * P4 look like in code:
- *
- * A job with several slices has a walk for each of them; the first one leads (crew.c).
+/* The walk: one job's way over its key range, from connecting to releasing the checkpoint. A job with several slices has
+ * a walk for each of them; the first one leads (crew.c). It is what protocols P1 to P4 look like in code:
  *
  *   connect -> recognise -> (make schema) -> peek -> (register, store "started") -> raise epoch + read -> store epoch
  *      -> (recount) -> bound -> batch -> batch -> ... -> flush -> verify -> release
@@ -24,6 +22,7 @@
 #include "slices.h"
 #include "walk_back.h"
 #include "walk_inverse.h"
+#include "walk_sample.h"
 
 struct bf_job;
 struct bf_session;
@@ -31,67 +30,68 @@ struct bf_timer;
 
 enum { BF_TOUCH_EVERY = 10000 /* milliseconds: an owner that writes nothing shows that it lives (P3: silent for 30 s) */ };
 
-/* X(CONSTANT, name, activity) */
+/* X(CONSTANT, activity) */
 #define BF_PHASES(X)                                                                       \
-    X(OFF, off, IDLE)                            /* no session, nothing under way */       \
-    X(CONNECTING, connecting, CONNECTING)                                                  \
-    X(RECOGNISING, recognising, CONNECTING)      /* SERVER and SURVEY */                   \
-    X(MAKING_SCHEMA, making_schema, CONNECTING)                                            \
-    X(ENDING_LOST, ending_lost, CONNECTING)      /* only on the way to a stop */           \
-    X(PEEKING, peeking, CONNECTING)                                                        \
-    X(FINDING_END, finding_end, CONNECTING)                                                \
-    X(FINDING_LIMITS, finding_limits, CONNECTING) /* between the slices */                \
-    X(REGISTERING, registering, CONNECTING)                                                \
-    X(STORING, storing, CONNECTING)              /* "started" or the epoch becomes durable */ \
-    X(RAISING, raising, CONNECTING)                                                        \
-    X(RECOUNTING, recounting, CONNECTING)                                                  \
-    X(TURNING, turning, CONNECTING)              /* from the way forward to the way back */ \
-    X(MEASURING_JOURNAL, measuring_journal, BATCHING)                                      \
-    X(LOOKING_BACK, looking_back, BATCHING)      /* which entry of the journal is next? */ \
-    X(READING_PASSED, reading_passed, CONNECTING) /* how far was the way forward? */       \
-    X(READY, ready, BATCHING)                    /* passes through: what comes next? */    \
-    X(BOUNDING, bounding, BATCHING)                                                        \
-    X(SPLITTING, splitting, BATCHING)            /* the last range */                      \
-    X(COUNTING, counting, BATCHING)              /* the last range */                      \
-    X(PROBING, probing, BATCHING)                /* sparse `where` only */                 \
-    X(CAPPING, capping, BATCHING)                /* sparse `where` only */                 \
-    X(BATCHING, batching, BATCHING)                                                        \
-    X(BISECTING, bisecting, BATCHING)            /* a range with a row that the server refuses */ \
-    X(TAKING_ASIDE, taking_aside, BATCHING)      /* rows that others held */               \
-    X(RESTORING, restoring, BATCHING)            /* a batch of the way back */             \
-    X(WAITING_ASIDE, waiting_aside, BATCHING)    /* for one that is still held */          \
-    X(TAKING_BACK, taking_back, BATCHING)        /* ROLLBACK after an error */             \
-    X(ASKING, asking, BATCHING)                  /* why did the fence fail? */             \
-    X(TOUCHING, touching, BATCHING)                                                        \
-    X(SLEEPING, sleeping, SLEEPING)                                                        \
-    X(HOLDING, holding, HOLDING)                 /* for a signal or a window */            \
-    X(RESTING, resting, SLEEPING)                /* under pressure fewer slices run */     \
-    X(WAITING_SLICES, waiting_slices, IDLE)      /* for the others to be done */           \
-    X(BACKING_OFF, backing_off, BACKING_OFF)                                               \
-    X(CHECKING, checking, VERIFYING)             /* a query of the operator's */           \
-    X(FINDING_LOG_END, finding_log_end, VERIFYING) /* for a check on a replica */          \
-    X(CONNECTING_REPLICA, connecting_replica, VERIFYING)                                   \
-    X(RECOGNISING_REPLICA, recognising_replica, VERIFYING)                                 \
-    X(WAITING_REPLICA, waiting_replica, HOLDING) /* for it to replay what we wrote: a timer */ \
-    X(TOUCHING_MEANWHILE, touching_meanwhile, HOLDING)                                     \
-    X(TAKING_BACK_CHECK, taking_back_check, VERIFYING)                                     \
-    X(ENDING_CANARY, ending_canary, VERIFYING)                                             \
-    X(WAITING_OLD, waiting_old, HOLDING)         /* which transactions are under way? */   \
-    X(WAITING_HORIZON, waiting_horizon, HOLDING) /* for the older ones to end: a timer */  \
-    X(FINDING_NEXT_END, finding_next_end, VERIFYING)                                       \
-    X(BEGINNING_PASS, beginning_pass, VERIFYING)                                           \
-    X(COMMITTING_PASS, committing_pass, VERIFYING) /* of several slices */                 \
-    X(FLUSHING, flushing, VERIFYING)             /* everything is committed */             \
-    X(VERIFYING, verifying, VERIFYING)                                                     \
-    X(RELEASING, releasing, IDLE)                                                          \
-    X(OVER, over, IDLE)                          /* the walk ended; `ending` says how */
+    X(OFF, IDLE)                                 /* no session, nothing under way */       \
+    X(CONNECTING, CONNECTING)                                                              \
+    X(RECOGNISING, CONNECTING)                   /* SERVER and SURVEY */                   \
+    X(MAKING_SCHEMA, CONNECTING)                                                           \
+    X(ENDING_LOST, CONNECTING)                   /* only on the way to a stop */           \
+    X(PEEKING, CONNECTING)                                                                 \
+    X(FINDING_END, CONNECTING)                                                             \
+    X(FINDING_LIMITS, CONNECTING)                 /* between the slices */                \
+    X(REGISTERING, CONNECTING)                                                             \
+    X(STORING, CONNECTING)                       /* "started" or the epoch becomes durable */ \
+    X(RAISING, CONNECTING)                                                                 \
+    X(RECOUNTING, CONNECTING)                                                              \
+    X(TURNING, CONNECTING)                       /* from the way forward to the way back */ \
+    X(MEASURING_JOURNAL, BATCHING)                                                         \
+    X(LOOKING_BACK, BATCHING)                    /* which entry of the journal is next? */ \
+    X(READING_PASSED, CONNECTING)                 /* how far was the way forward? */       \
+    X(READY, BATCHING)                           /* passes through: what comes next? */    \
+    X(BOUNDING, BATCHING)                                                                  \
+    X(SPLITTING, BATCHING)                       /* the last range */                      \
+    X(COUNTING, BATCHING)                        /* the last range */                      \
+    X(PROBING, BATCHING)                         /* sparse `where` only */                 \
+    X(CAPPING, BATCHING)                         /* sparse `where` only */                 \
+    X(BATCHING, BATCHING)                                                                  \
+    X(BISECTING, BATCHING)                       /* a range with a row that the server refuses */ \
+    X(TAKING_ASIDE, BATCHING)                    /* rows that others held */               \
+    X(RESTORING, BATCHING)                       /* a batch of the way back */             \
+    X(WAITING_ASIDE, BATCHING)                   /* for one that is still held */          \
+    X(TAKING_BACK, BATCHING)                     /* ROLLBACK after an error */             \
+    X(ASKING, BATCHING)                          /* why did the fence fail? */             \
+    X(TOUCHING, BATCHING)                                                                  \
+    X(SLEEPING, SLEEPING)                                                                  \
+    X(HOLDING, HOLDING)                          /* for a signal or a window */            \
+    X(RESTING, SLEEPING)                         /* under pressure fewer slices run */     \
+    X(WAITING_SLICES, IDLE)                      /* for the others to be done */           \
+    X(BACKING_OFF, BACKING_OFF)                                                            \
+    X(CHECKING, VERIFYING)                       /* a query of the operator's */           \
+    X(ASKING_FACTS, VERIFYING)                   /* can a sample be recomputed? */         \
+    X(RECOMPUTING, VERIFYING)                                                              \
+    X(FINDING_LOG_END, VERIFYING)                  /* for a check on a replica */          \
+    X(CONNECTING_REPLICA, VERIFYING)                                                       \
+    X(RECOGNISING_REPLICA, VERIFYING)                                                      \
+    X(WAITING_REPLICA, HOLDING)                  /* for it to replay what we wrote: a timer */ \
+    X(TOUCHING_MEANWHILE, HOLDING)                                                         \
+    X(TAKING_BACK_CHECK, VERIFYING)                                                        \
+    X(ENDING_CANARY, VERIFYING)                                                            \
+    X(WAITING_OLD, HOLDING)                      /* which transactions are under way? */   \
+    X(WAITING_HORIZON, HOLDING)                  /* for the older ones to end: a timer */  \
+    X(FINDING_NEXT_END, VERIFYING)                                                         \
+    X(BEGINNING_PASS, VERIFYING)                                                           \
+    X(COMMITTING_PASS, VERIFYING)                  /* of several slices */                 \
+    X(FLUSHING, VERIFYING)                       /* everything is committed */             \
+    X(VERIFYING, VERIFYING)                                                                \
+    X(RELEASING, IDLE)                                                                     \
+    X(OVER, IDLE)                                /* the walk ended; `ending` says how */
 
 enum bf_phase {
-#define X(constant, name, activity) BF_PHASE_##constant,
+#define X(constant, activity) BF_PHASE_##constant,
     BF_PHASES(X)
 #undef X
 };
-
 
 struct bf_range {
     struct bf_key high;
@@ -106,6 +106,7 @@ struct bf_mark_at {
     const struct bf_key *position, *low; /* low and split: of the batch */
     int split;
     int64_t seq; /* that it finds */
+    int64_t more; /* numbers that it takes beside the one that every transaction has */
     int64_t scanned, changed, batches;
 };
 
@@ -160,6 +161,7 @@ struct bf_walk {
     bool checked_before, canary_done;
     enum bf_check_kind checking;
     size_t check_index;
+    struct bf_walk_sample sample;
     char check_limit[BF_LIMIT_TIME_TEXT];
     struct bf_session *replica;  /* of a check; NULL: none */
     size_t replica_index;
@@ -178,6 +180,7 @@ struct bf_walk {
     int64_t touched_at;          /* monotonic milliseconds: when the checkpoint was last written */
     int64_t sleep_until;         /* monotonic milliseconds */
     int64_t flight_sent;         /* monotonic milliseconds */
+    int64_t log_asked_at;        /* monotonic milliseconds: when a batch last asked how far the log is; 0: never */
 
     struct bf_answer trouble;    /* what went wrong, while the transaction is taken back; owned copy */
     char trouble_doing[64];
@@ -188,6 +191,7 @@ struct bf_walk {
     struct bf_reason reason;     /* what it waits for just now */
     int64_t flights;
     bool held;                   /* it was told to hold */
+    bool record_told;            /* the target has the record as it is: see KEEP_RECORD */
     bool changed;                /* pace or limits were: taken over before the next batch */
     int64_t lock_timeout, statement_timeout; /* milliseconds, of this session */
     int64_t batch_ended;         /* monotonic milliseconds */
@@ -218,10 +222,13 @@ void bf_walk_step(struct bf_walk *walk);   /* RUNNING, VERIFYING, PAUSING, ABORT
 void bf_walk_rest(struct bf_job *job);   /* it is over: frees what its next start makes anew, which is most of its memory */
 void bf_walk_drop(struct bf_job *job);   /* frees everything, closes the session; no callback comes any more */
 enum bf_activity bf_walk_activity(const struct bf_walk *walk);
-const char *bf_phase_name(enum bf_phase phase);
 
 /* walk_begin.c: the way in; the functions take up what their phase has brought */
 void bf_walk_connect(struct bf_walk *walk);
+/* Callback of bf_database.connect, of the target's sessions and of those to a replica: keeps what came, and marks the job. */
+void bf_walk_on_connected(void *walk, struct bf_session *session, enum bf_error_class error_class, const char *text);
+/* We hold the epoch: takes over what the checkpoints of both directions say alike, with the size of batches that was learnt. */
+void bf_walk_take_epoch(struct bf_walk *walk, const struct bf_answer *checkpoint);
 void bf_walk_connected(struct bf_walk *walk);
 void bf_walk_recognised(struct bf_walk *walk);
 void bf_walk_peeked(struct bf_walk *walk);
@@ -231,6 +238,8 @@ void bf_walk_raised(struct bf_walk *walk);
 void bf_walk_recounted(struct bf_walk *walk);
 void bf_walk_stored(struct bf_walk *walk);
 void bf_walk_backed_off(struct bf_walk *walk); /* the back-off is over: where does the walk go on? */
+
+struct bf_step *bf_walk_add_record(struct bf_walk *walk, int64_t epoch, const char *owner); /* into the flight: KEEP_RECORD */
 
 /* walk_stop.c: the way out */
 void bf_walk_notice_stop(struct bf_walk *walk);
@@ -278,6 +287,12 @@ void bf_walk_add_legs(struct bf_walk *walk, enum bf_statement statement, char *c
 /* Into the flight: the fence of a batch of the way back, at whose end so many more rows were looked at. */
 void bf_walk_add_back_fence(struct bf_walk *walk, int64_t rows, int64_t lock_wait);
 
+/* walk_log.c */
+bool bf_walk_begin_log(struct bf_walk *walk); /* into the flight, first of all: how far the log is; false: it is not asked for */
+void bf_walk_end_log(struct bf_walk *walk);   /* and last of all, where it was */
+/* Bytes that the log grew by in the batch that came back, or -1: not known; and they are counted for the job. */
+int64_t bf_walk_log_bytes(struct bf_walk *walk, const struct bf_answer *fence, const struct bf_answer *boundary, int64_t changed);
+
 /* walk_locks.c: into the flight: the change of (low, high] */
 void bf_walk_add_change(struct bf_walk *walk, const struct bf_legs *range, enum bf_form form);
 
@@ -296,6 +311,7 @@ void bf_walk_batch_answered(struct bf_walk *walk);
 /* A transaction was committed that came to `position`; `batch` says what it did. The caller moves seq. */
 void bf_walk_committed(struct bf_walk *walk, const struct bf_key *position, bool done, const struct bf_batch *batch);
 /* What the change of the flight that came back did: rows changed, rows set aside. */
+void bf_walk_add_changed(const struct bf_walk *walk, size_t step, int64_t *changed, int64_t *aside); /* the same of one step; adds */
 void bf_walk_sum_change(const struct bf_walk *walk, int64_t *ret_changed, int64_t *ret_aside);
 void bf_walk_asked(struct bf_walk *walk);
 void bf_walk_flushed(struct bf_walk *walk);
@@ -307,8 +323,8 @@ void bf_walk_range_text(const struct bf_walk *walk, char *text, size_t size); /*
 #define BF_DOING_TURN "close the way forward"
 #define BF_DOING_BACK "take a batch back"
 #define BF_DOING_ASIDE "change rows that others had locked"
-#define BF_DOING_KEEP "put a row into the quarantine"
-#define BF_DOING_QUARANTINE "put one more row into the quarantine"
+#define BF_DOING_QUARANTINE "put a row into the quarantine"
+#define BF_DOING_OVER_FILL "put more rows into the quarantine than may be there"
 
 /* walk_pass.c: `remaining` */
 void bf_walk_pass_over(struct bf_walk *walk);

@@ -25,7 +25,7 @@ static void send_aside(struct bf_walk *walk, bool patient, int64_t rows)
         bf_step_text(step, walk->locks.sweep_key ? walk->locks.sweep_key : "");
         bf_step_number(step, rows);
     }
-    walk->locks.alone = (patient || rows == 1) && !bf_walk_goes_back(walk) && walk->statements->text[BF_STATEMENT_SAVEPOINT];
+    walk->locks.alone = (patient || rows == 1) && walk->statements->text[BF_STATEMENT_SAVEPOINT];
     if (walk->locks.alone) {
         walk->flight.steps[1].new_group = true; /* where a group that begins a transaction fails, all of it is taken back */
         bf_walk_add(walk, BF_STATEMENT_SAVEPOINT);
@@ -112,7 +112,7 @@ static void refused_answered(struct bf_walk *walk)
 {
     struct bf_locks *locks = &walk->locks;
     struct bf_bisect *bisect = &walk->bisect;
-    const struct bf_answer *kept = bf_walk_answer_to(walk, BF_STATEMENT_QUARANTINE_ASIDE);
+    const struct bf_answer *moved = bf_walk_answer_to(walk, BF_STATEMENT_QUARANTINE_ASIDE);
     const struct bf_answer *commit = bf_walk_answer_to(walk, BF_STATEMENT_COMMIT);
     bool last = commit != NULL;
     locks->refused = false;
@@ -127,14 +127,14 @@ static void refused_answered(struct bf_walk *walk)
     if (!bf_walk_fine(walk, BF_DOING_ASIDE))
         return;
     free(bisect->key);
-    bisect->key = bf_copy_string(bf_answer_value(kept, 0, 2) ? bf_answer_value(kept, 0, 2) : "");
-    locks->struck = bf_answer_number(kept, 0, 0);
-    bisect->bad = bf_answer_number(kept, 0, 1);
-    if (bisect->bad && bf_bad_rows_now(walk->job) > bf_bad_rows_allowed(walk->job)) {
+    bisect->key = bf_copy_string(bf_answer_value(moved, 0, 2) ? bf_answer_value(moved, 0, 2) : "");
+    locks->struck = bf_answer_number(moved, 0, 0);
+    if (bf_bad_rows_too_many(walk, bf_answer_number(moved, 0, 1))) {
         static const struct bf_answer too_many = {.outcome = BF_OUTCOME_ERROR, .error_class = BF_CLASS_DATA};
-        bf_walk_take_back(walk, &too_many, BF_DOING_QUARANTINE);
+        bf_walk_take_back(walk, &too_many, BF_DOING_OVER_FILL);
         return;
     }
+    bisect->bad = bf_answer_number(moved, 0, 1);
     locks->refused = true;
     bf_flight_clear(&walk->flight);
     bf_walk_add(walk, BF_STATEMENT_COMMIT);

@@ -74,20 +74,12 @@ bool bf_back_take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
 {
     struct bf_job *job = walk->job;
     struct bf_way_back *back = &job->record.back;
-    int64_t rows = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCH_ROWS);
     const struct bf_answer *conflicts = bf_walk_answer_to(walk, BF_STATEMENT_COUNT_CONFLICTS);
-    walk->owner = true;
-    walk->unsettled = walk->courtesy = false;
-    walk->peeked_seq = -1;
-    walk->peeked_moves = 0;
-    walk->epoch = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH);
-    walk->seq = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SEQ);
+    bf_walk_take_epoch(walk, checkpoint);
     walk->done = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_DONE);
     walk->through_known = true;
     walk->touched_at = bf_job_now(job);
     walk->reason = (struct bf_reason){0};
-    if (rows >= walk->size.min && walk->size.history == 0)
-        walk->size.rows = rows > walk->size.max ? walk->size.max : rows;
     /* Each change that was looked at was taken back, or is on the list of conflicts: both are what the target says. */
     back->seen = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_SCANNED);
     back->batches = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCHES);

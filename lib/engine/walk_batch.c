@@ -247,19 +247,6 @@ static int64_t batch_time(const struct bf_walk *walk, const struct bf_answer *fe
     return (bf_job_now(walk->job) - walk->batch_started) * 1000;
 }
 
-/* Bytes that the server's log grew by from the fence to the boundary, or from the first step to the last one, where these
- * ask for nothing else; -1: not known. */
-static int64_t log_bytes(const struct bf_walk *walk, const struct bf_answer *fence, const struct bf_answer *boundary)
-{
-    double from = bf_answer_real(fence, 0, 1, -1);
-    double to = boundary ? bf_answer_real(boundary, 0, walk->table->key_count + 3, -1) : -1;
-    if (walk->flight.steps[0].statement == BF_STATEMENT_LOG_WRITTEN) {
-        from = bf_answer_real(&walk->answers[0], 0, 0, -1);
-        to = bf_answer_real(&walk->answers[walk->answer_count - 1], 0, 0, -1);
-    }
-    return from >= 0 && to >= from ? (int64_t)(to - from) : -1;
-}
-
 void bf_walk_committed(struct bf_walk *walk, const struct bf_key *position, bool done, const struct bf_batch *batch)
 {
     struct bf_job *job = walk->job;
@@ -297,18 +284,23 @@ static int64_t aside_of(const struct bf_answer *answer)
     return answer->rows ? bf_answer_number(answer, 0, 0) : answer->affected;
 }
 
+void bf_walk_add_changed(const struct bf_walk *walk, size_t step, int64_t *changed, int64_t *aside)
+{
+    const struct bf_answer *answer = &walk->answers[step];
+    if (walk->flight.steps[step].statement == BF_STATEMENT_SET_ASIDE)
+        *aside += aside_of(answer);
+    if (walk->flight.steps[step].statement != BF_STATEMENT_UPDATE)
+        return;
+    bool journal = answer->columns >= 2; /* InnoDB answers with a row of its own, of one column */
+    *changed += journal ? bf_answer_number(answer, 0, 0) : answer->affected;
+    *aside += journal ? bf_answer_number(answer, 0, 1) : 0;
+}
+
 void bf_walk_sum_change(const struct bf_walk *walk, int64_t *ret_changed, int64_t *ret_aside)
 {
     *ret_changed = *ret_aside = 0;
-    for (size_t i = 0; i < walk->answer_count; i++) { /* one for each leg */
-        if (walk->flight.steps[i].statement == BF_STATEMENT_SET_ASIDE)
-            *ret_aside += aside_of(&walk->answers[i]);
-        if (walk->flight.steps[i].statement != BF_STATEMENT_UPDATE)
-            continue;
-        bool journal = walk->answers[i].columns >= 2; /* InnoDB answers with a row of its own, of one column */
-        *ret_changed += journal ? bf_answer_number(&walk->answers[i], 0, 0) : walk->answers[i].affected;
-        *ret_aside += journal ? bf_answer_number(&walk->answers[i], 0, 1) : 0;
-    }
+    for (size_t i = 0; i < walk->answer_count; i++) /* one for each leg */
+        bf_walk_add_changed(walk, i, ret_changed, ret_aside);
 }
 
 void bf_walk_batch_answered(struct bf_walk *walk)
@@ -324,7 +316,7 @@ void bf_walk_batch_answered(struct bf_walk *walk)
     int64_t rows = walk->asked_rows, changed, aside;
     bf_walk_sum_change(walk, &changed, &aside);
     struct bf_batch batch = {.time = batch_time(walk, fence, boundary), .scanned = walk->next.rows, .changed = changed,
-                             .log_bytes = log_bytes(walk, fence, boundary)};
+                             .log_bytes = bf_walk_log_bytes(walk, fence, boundary, changed)};
     committed(walk, &batch);
     bf_walk_set_aside(walk, aside);
     walk->have_next = false;
@@ -457,6 +449,6 @@ void bf_walk_verified(struct bf_walk *walk)
         return;
     }
     walk->job->record.retry_bad = false; /* stored with what comes next */
-    bf_walk_run_checks(walk, BF_CHECK_AFTER);
+    bf_sample_verify(walk);
 }
 

@@ -5,6 +5,7 @@
 #include "allocate.h"
 #include "internal.h"
 #include "monitor.h"
+#include "target_record.h"
 
 enum {
     CONNECT_TIMEOUT = 5000, /* milliseconds */
@@ -14,7 +15,7 @@ enum {
     ENDED_TOGETHER = 5000
 };
 
-static void on_connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
+void bf_walk_on_connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
 {
     (void)session;
     struct bf_walk *walk = argument;
@@ -41,7 +42,7 @@ void bf_walk_connect(struct bf_walk *walk)
     walk->statement_timeout = options.statement_timeout;
     walk->phase = BF_PHASE_CONNECTING;
     walk->arrived = false;
-    walk->session = database->connect(database->context, &options, on_connected, walk);
+    walk->session = database->connect(database->context, &options, bf_walk_on_connected, walk);
 }
 
 void bf_walk_connected(struct bf_walk *walk)
@@ -122,6 +123,8 @@ void bf_walk_recognised(struct bf_walk *walk)
     bf_statements_free(walk->statements);
     walk->statements = dialect->render(job->record.id, bf_walk_document(walk), walk->table);
     walk->recognised = true;
+    if (bf_walk_leads(walk))
+        job->log_seen = 0; /* it may be another server, with a log of its own */
     bool schema = bf_answer_value(server, 0, BF_SERVER_SCHEMA) != NULL;
     int64_t version = bf_answer_number(server, 0, BF_SERVER_SCHEMA);
     if (schema && version > dialect->schema_version)
@@ -196,7 +199,8 @@ static void store(struct bf_walk *walk)
 /* The row is there: is it this target's, and this table's? P4. */
 static bool right_target(struct bf_walk *walk, const struct bf_answer *checkpoint)
 {
-    const char *identity = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_IDENTITY), *definition = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_DEFINITION);
+    const char *identity = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_IDENTITY);
+    const char *definition = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_DEFINITION);
     if (!identity || strcmp(identity, walk->table->target_identity) != 0)
         bf_walk_end(walk, BF_STATE_PAUSED, BF_TARGET_CHANGED,
                     "the checkpoint on target %s belongs to another database: was it repointed, or is it a copy?",
@@ -279,7 +283,7 @@ void bf_walk_peeked(struct bf_walk *walk)
     /* Of a dead owner one transaction at the most may still be committed; what moves once more, or further, is alive. */
     bool moves = walk->peeked_seq >= 0 && seq > walk->peeked_seq;
     walk->peeked_moves += moves;
-    bool moved = walk->peeked_moves > 1 || (moves && seq > walk->peeked_seq + BF_BISECT_TRIES + 1);
+    bool moved = walk->peeked_moves > 1 || (moves && seq > walk->peeked_seq + BF_BISECT_NUMBERS);
     int64_t known = *bf_walk_known_epoch(walk);
     bool another = moved || (known != 0 && epoch > known);
     if (walk->stopping && (another || known == 0)) { /* nothing of ours is at work there */
@@ -328,7 +332,33 @@ static void lead(struct bf_walk *walk, int64_t pass)
     job->sample_count = job->sample_next = 0;
 }
 
-/* We hold the epoch: from here on what READ_CHECKPOINT said is the truth. False when it cannot be read: then it is no
+/* Were its numbers written by us? What is none of ours would be counted on, or be the number of a statement that there is not. */
+static bool believable(const struct bf_walk *walk, const struct bf_answer *checkpoint)
+{
+    static const enum bf_checkpoint_column counts[] = {BF_CHECKPOINT_ROWS_SCANNED, BF_CHECKPOINT_ROWS_CHANGED, BF_CHECKPOINT_BATCHES,
+                                                       BF_CHECKPOINT_BATCH_ROWS, BF_CHECKPOINT_PASS, BF_CHECKPOINT_PASS_ROWS_CHANGED,
+                                                       BF_CHECKPOINT_SPLIT};
+    int64_t count = 0;
+    for (size_t i = 0; i < BF_COUNT(counts); i++)
+        if (!bf_answer_count(checkpoint, 0, counts[i], &count))
+            return false;
+    return count <= (int64_t)walk->table->key_count; /* the last one */
+}
+
+void bf_walk_take_epoch(struct bf_walk *walk, const struct bf_answer *checkpoint)
+{
+    int64_t rows = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCH_ROWS);
+    walk->owner = true;
+    walk->unsettled = walk->courtesy = false;
+    walk->peeked_seq = -1;
+    walk->peeked_moves = 0;
+    walk->epoch = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH);
+    walk->seq = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SEQ);
+    if (rows >= walk->size.min && walk->size.history == 0)
+        walk->size.rows = rows > walk->size.max ? walk->size.max : rows;
+}
+
+/* From here on what READ_CHECKPOINT said is the truth. False when it cannot be read: then it is no
  * open end and no beginning, but a case for a person. */
 static bool take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
 {
@@ -336,14 +366,11 @@ static bool take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
     struct bf_progress *progress = &job->record.progress;
     struct bf_slice *part = &walk->part;
     size_t keys = walk->table->key_count;
+    if (!believable(walk, checkpoint))
+        return false;
     if (bf_walk_goes_back(walk))
         return bf_back_take_over(walk, checkpoint);
-    walk->owner = true;
-    walk->unsettled = walk->courtesy = false;
-    walk->peeked_seq = -1;
-    walk->peeked_moves = 0;
-    walk->epoch = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_EPOCH);
-    walk->seq = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SEQ);
+    bf_walk_take_epoch(walk, checkpoint);
     const char *after = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_AFTER), *position = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION);
     const char *low = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_LOW);
     const char *through = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_THROUGH);
@@ -352,9 +379,6 @@ static bool take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
         return false;
     walk->batch_split = (int)bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SPLIT);
     walk->through_known = bf_key_known(&walk->through);
-    int64_t rows = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_BATCH_ROWS);
-    if (rows >= walk->size.min && walk->size.history == 0)
-        walk->size.rows = rows > walk->size.max ? walk->size.max : rows;
     walk->pass_rows_changed = bf_answer_number(checkpoint, 0, BF_CHECKPOINT_PASS_ROWS_CHANGED);
     const char *found_before = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_PASS_FOUND_BEFORE);
     walk->pass_found_before = found_before ? strtoll(found_before, NULL, 10) : -1;
@@ -388,6 +412,19 @@ static bool take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
     return true;
 }
 
+/* Beside the state (P4): what else the state store knows, so that nothing of the job is lost with it. */
+struct bf_step *bf_walk_add_record(struct bf_walk *walk, int64_t epoch, const char *owner)
+{
+    BF_AUTO_STRING char *record = bf_record_on_target(&walk->job->record);
+    struct bf_step *step = bf_walk_add(walk, BF_STATEMENT_KEEP_RECORD);
+    bf_step_text(step, walk->job->record.id);
+    bf_step_number(step, epoch);
+    bf_step_text(step, owner);
+    bf_step_text(step, record);
+    walk->record_told = true;
+    return step;
+}
+
 void bf_walk_raised(struct bf_walk *walk)
 {
     struct bf_job *job = walk->job;
@@ -407,10 +444,11 @@ void bf_walk_raised(struct bf_walk *walk)
     bool counted = bf_answer_true(checkpoint, 0, BF_CHECKPOINT_COUNTED);
     const char *transaction = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_TRANSACTION);
     if (!take_over(walk, checkpoint)) {
+        const char *position = bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION);
         walk->without_release = true;
         bf_walk_end(walk, BF_STATE_FAILED, BF_CHECKPOINT_LOST,
                     "the job's row in backfilld.checkpoint on target %s cannot be read (position %.100s): how far it came is "
-                    "not known", job->target->name, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION));
+                    "not known", job->target->name, position ? position : "none");
         return;
     }
     bf_bad_rows_counted(walk);

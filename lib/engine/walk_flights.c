@@ -141,11 +141,10 @@ void bf_walk_send_to_replica(struct bf_walk *walk, enum bf_phase phase)
 
 void bf_walk_send_recognise(struct bf_walk *walk)
 {
-    struct bf_job *job = walk->job;
-    const struct bf_dialect *dialect = job->target->database->dialect;
+    const struct bf_dialect *dialect = walk->job->target->database->dialect;
     struct bf_flight *flight = begin_flight(walk);
     bf_flight_add(flight, BF_STATEMENT_SERVER, dialect->common(BF_STATEMENT_SERVER));
-    dialect->survey(job->record.document, flight);
+    dialect->survey(walk->job->record.document, flight);
     flight->steps[1].new_group = true;
     bf_walk_send(walk, BF_PHASE_RECOGNISING);
 }
@@ -260,6 +259,7 @@ void bf_walk_send_raise(struct bf_walk *walk, const char *owner, int64_t epoch, 
         bf_step_text(step, bf_state_name(job->record.state));
         bf_step_number(step, epoch + 1); /* as the raise leaves it, if it takes place */
         bf_step_text(step, job->engine->world->owner);
+        bf_walk_add_record(walk, epoch + 1, job->engine->world->owner);
     }
     bf_walk_send(walk, BF_PHASE_RAISING);
 }
@@ -358,7 +358,9 @@ static struct bf_step *add_mark(struct bf_walk *walk, enum bf_statement statemen
 
 void bf_walk_add_fence(struct bf_walk *walk, const struct bf_mark_at *at, int64_t lock_wait)
 {
-    bf_step_number(add_mark(walk, BF_STATEMENT_FENCE, at), lock_wait);
+    struct bf_step *step = add_mark(walk, BF_STATEMENT_FENCE, at);
+    bf_step_number(step, lock_wait);
+    bf_step_number(step, 1 + at->more);
 }
 
 void bf_walk_add_flush(struct bf_walk *walk, const struct bf_mark_at *at, bool done, bool release)
@@ -400,14 +402,6 @@ void bf_walk_add_legs(struct bf_walk *walk, enum bf_statement statement, char *c
     }
 }
 
-/* Around a batch whose log is limited, where FENCE and BOUNDARY do not tell how much of it was written. */
-static void add_log_written(struct bf_walk *walk)
-{
-    const char *text = walk->job->target->database->dialect->common(BF_STATEMENT_LOG_WRITTEN);
-    if (text && walk->job->record.document->pace.max_log_bytes_per_second < BF_NO_LIMIT)
-        bf_flight_add(&walk->flight, BF_STATEMENT_LOG_WRITTEN, text)->new_group = true;
-}
-
 /* P1: one transaction, the fence first; and behind its COMMIT, in the same round trip, the boundary of the next one. */
 void bf_walk_send_batch(struct bf_walk *walk)
 {
@@ -417,7 +411,7 @@ void bf_walk_send_batch(struct bf_walk *walk)
                                   .scanned = walk->part.rows_scanned + range->rows,
                                   .changed = walk->part.rows_changed, .batches = walk->part.batches + 1};
     begin_flight(walk);
-    add_log_written(walk);
+    bool logged = bf_walk_begin_log(walk);
     bf_walk_add(walk, BF_STATEMENT_BEGIN)->new_group = true;
     bf_walk_add_fence(walk, &at, bf_walk_lock_wait(walk, form));
     bf_walk_add_change(walk, &(struct bf_legs){.low = &walk->low, .high = &range->high, .split = range->split,
@@ -427,7 +421,10 @@ void bf_walk_send_batch(struct bf_walk *walk)
     walk->asked_rows = wanted_rows(walk, range->rows);
     if (!range->last)
         bf_walk_add_boundary(walk, &range->high, &walk->through, walk->asked_rows);
-    add_log_written(walk);
+    if (bf_walk_leads(walk) && !walk->record_told)
+        bf_walk_add_record(walk, walk->epoch, walk->job->engine->world->owner)->new_group = true;
+    if (logged)
+        bf_walk_end_log(walk);
     walk->unsettled = true; /* until the answer says what became of it */
     bf_walk_send(walk, BF_PHASE_BATCHING);
 }
@@ -457,6 +454,17 @@ void bf_walk_send_ask(struct bf_walk *walk)
     bf_walk_send(walk, BF_PHASE_ASKING);
 }
 
+/* What the server says of the table that the job leaves, where it counts that. */
+static void add_table_sample(struct bf_walk *walk)
+{
+    const char *text = walk->job->target->database->dialect->common(BF_STATEMENT_SAMPLE_TABLE);
+    if (!text)
+        return;
+    struct bf_step *step = bf_flight_add(&walk->flight, BF_STATEMENT_SAMPLE_TABLE, text);
+    step->new_group = true;
+    bf_step_text(step, walk->table->reference);
+}
+
 void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_phase phase)
 {
     struct bf_job *job = walk->job;
@@ -477,8 +485,11 @@ void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_p
         bf_step_text(step, bf_state_name(state));
         bf_step_number(step, walk->epoch);
         bf_step_text(step, ""); /* as the release leaves it, if it takes place */
+        bf_walk_add_record(walk, walk->epoch, "");
         if (walk->statements->text[BF_STATEMENT_JOURNAL_SIZE])
             bf_walk_add(walk, BF_STATEMENT_JOURNAL_SIZE)->new_group = true;
+        if (state == BF_STATE_COMPLETED)
+            add_table_sample(walk);
     } else if (!release) {
         /* P8: completed is what the target itself says, of every slice. */
         bf_walk_add_for_slice(walk, BF_STATEMENT_READ_CHECKPOINT)->new_group = true;

@@ -92,8 +92,8 @@ static bool window_open(const struct bf_job *job)
 {
     const struct bf_world *world = job->engine->world;
     const struct bf_pace *pace = &job->record.document->pace;
-    return pace->window_count == 0 || job->record.direction == BF_DIRECTION_BACK || bf_windows_open(pace->windows, pace->window_count, zone_offset, (void *)world,
-                                                      world->unix_time(world->context));
+    return pace->window_count == 0 || job->record.direction == BF_DIRECTION_BACK ||
+           bf_windows_open(pace->windows, pace->window_count, zone_offset, (void *)world, world->unix_time(world->context));
 }
 
 static struct bf_control ask(struct bf_walk *walk, const struct gathered *gathered)

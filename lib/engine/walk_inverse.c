@@ -98,7 +98,9 @@ static bool read_position(struct bf_walk *walk, const char *text)
 bool bf_inverse_take_position(struct bf_walk *walk, const struct bf_answer *checkpoint)
 {
     struct bf_way_back *back = &walk->job->record.back;
+    bf_bisect_clear(&walk->bisect); /* its range may be that of another slice than this place */
     walk->have_next = false;
+    bf_bisect_clear(&walk->bisect); /* its range may lie in the slice behind the one that the checkpoint names */
     walk->batch_split = (int)bf_answer_number(checkpoint, 0, BF_CHECKPOINT_SPLIT);
     back->conflicts = back->seen - bf_answer_number(checkpoint, 0, BF_CHECKPOINT_ROWS_CHANGED);
     return read_position(walk, bf_answer_value(checkpoint, 0, BF_CHECKPOINT_POSITION)) &&

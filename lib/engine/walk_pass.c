@@ -37,7 +37,7 @@ void bf_walk_pass_over(struct bf_walk *walk)
     bool retried = walk->job->record.retry_bad; /* then it found what was repaired, too */
     walk->job->record.retry_bad = false;        /* stored with what comes next */
     if (found == 0 && progress->pass > 1) {
-        bf_walk_run_checks(walk, BF_CHECK_AFTER);
+        bf_sample_verify(walk);
         return;
     }
     /* (A first pass that found nothing is no measure for rows that come late.) */

@@ -27,16 +27,6 @@ void bf_walk_close_replica(struct bf_walk *walk)
     walk->on_replica = false;
 }
 
-static void on_connected(void *argument, struct bf_session *session, enum bf_error_class error_class, const char *text)
-{
-    (void)session;
-    struct bf_walk *walk = argument;
-    walk->connect_class = error_class;
-    snprintf(walk->connect_text, sizeof walk->connect_text, "%s", text ? text : "");
-    walk->arrived = true;
-    bf_engine_mark(walk->job);
-}
-
 static void connect_replica(struct bf_walk *walk)
 {
     const struct bf_database *database = replica_of(walk)->database;
@@ -48,7 +38,7 @@ static void connect_replica(struct bf_walk *walk)
                                          .connect_timeout = CONNECT_TIMEOUT};
     walk->phase = BF_PHASE_CONNECTING_REPLICA;
     walk->arrived = false;
-    walk->replica = database->connect(database->context, &options, on_connected, walk);
+    walk->replica = database->connect(database->context, &options, bf_walk_on_connected, walk);
 }
 
 /* This one cannot be asked, for the reason in `text`. */

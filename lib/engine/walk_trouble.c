@@ -140,11 +140,11 @@ static void refused(struct bf_walk *walk, const struct bf_answer *answer, const 
         conflict(walk, BF_SERVER_RESOURCES, text);
         return;
     }
-    if (strcmp(doing, BF_DOING_QUARANTINE) == 0) {
+    if (strcmp(doing, BF_DOING_OVER_FILL) == 0) {
         bf_bad_rows_end(walk, walk->bisect.key, walk->bisect.error, walk->bisect.sqlstate);
         return;
     }
-    if (walk->owner && !bf_walk_goes_back(walk) &&
+    if (walk->owner && (!bf_walk_goes_back(walk) || bf_walk_inverts(walk)) &&
         (strcmp(doing, BF_DOING_ASIDE) == 0 ? bf_walk_aside_singly(walk) : bf_bisect_begin(walk, answer)))
         return;
     if (walk->owner && walk->have_next) {

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "allocate.h"
 
@@ -32,6 +33,17 @@ void bf_complaints_take(struct bf_complaints *complaints, const char *prefix, st
     }
     complaints->total += from->total - from->count;
     bf_complaints_clear(from);
+}
+
+bool bf_complaints_under(const struct bf_complaints *complaints, const char *pointer)
+{
+    size_t length = strlen(pointer);
+    for (size_t i = 0; i < complaints->count; i++) {
+        const char *at = complaints->list[i].pointer;
+        if (strncmp(at, pointer, length) == 0 && (at[length] == '/' || at[length] == '\0'))
+            return true;
+    }
+    return complaints->total > complaints->count;
 }
 
 enum bf_code bf_complaints_code(const struct bf_complaints *complaints)

@@ -5,13 +5,14 @@
 
 #include "allocate.h"
 #include "document_reader.h"
+#include "json_read.h"
 #include "rules.h"
 
 /* Nothing in a document that is valid nests deeper than four; the parser's own ceiling is 2,048. */
-static json_t *parse(const char *json, size_t length, struct bf_error *error)
+static json_t *parse(const char *json, size_t length, bool *ret_large, struct bf_error *error)
 {
     json_error_t at;
-    json_t *root = json_loadb(json ? json : "", length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &at);
+    json_t *root = bf_json_read(json ? json : "", length, ret_large, &at);
     if (root)
         return root;
     if (length == 0)
@@ -50,9 +51,23 @@ enum bf_code bf_document_parse_for(const char *json, size_t length, const char *
                                    bf_rules_of_target *rules_of, void *argument, struct bf_document **ret_document,
                                    struct bf_complaints *complaints, struct bf_error *error)
 {
+    struct bf_document *document = NULL;
+    enum bf_code code = bf_document_parse_far(json, length, target_override, rules_of, argument, &document, complaints, error);
+    if (code == BF_OK)
+        *ret_document = document;
+    else
+        bf_document_free(document);
+    return code;
+}
+
+enum bf_code bf_document_parse_far(const char *json, size_t length, const char *target_override,
+                                   bf_rules_of_target *rules_of, void *argument, struct bf_document **ret_document,
+                                   struct bf_complaints *complaints, struct bf_error *error)
+{
     if (length > BF_DOCUMENT_MAX)
         return bf_fail(error, BF_TOO_LARGE, "the document has %zu bytes; %d are the limit", length, BF_DOCUMENT_MAX);
-    json_t *root = parse(json, length, error);
+    bool large;
+    json_t *root = parse(json, length, &large, error);
     if (!root)
         return BF_NOT_JSON;
     if (target_override && json_is_object(root)) {
@@ -67,27 +82,29 @@ enum bf_code bf_document_parse_for(const char *json, size_t length, const char *
     if (rules)
         bf_rules_apply(rules, document);
     bf_document_read(root, document, complaints);
+    if (large && complaints->total == 0) /* of a field without bounds */
+        bf_complain(complaints, BF_INVALID, "", "a number in it is too large");
     enum bf_code code = bf_complaints_code(complaints);
     if (code == BF_OK) {
         hash_document(root, document);
         if (rules)
             bf_document_settle(document);
-        *ret_document = document;
     } else {
         const struct bf_complaint *first = &complaints->list[0];
         if (complaints->total == 1)
             bf_fail(error, code, "%s: %s", first->pointer, first->detail);
         else
             bf_fail(error, code, "%s: %s (and %zu more)", first->pointer, first->detail, complaints->total - 1);
-        bf_document_free(document);
     }
+    *ret_document = document;
     json_decref(root);
     return code;
 }
 
 char *bf_document_canonical(const char *json, size_t length, struct bf_error *error)
 {
-    json_t *root = parse(json, length, error);
+    bool large;
+    json_t *root = parse(json, length, &large, error);
     char *text = root ? canonical_text(root) : NULL;
     json_decref(root);
     return text;
@@ -128,7 +145,8 @@ bool bf_document_same_work(const struct bf_document *a, const struct bf_document
     if (a->inverse && b->inverse && !(same_set(a->inverse, b->inverse) && bf_same_string(a->inverse->where, b->inverse->where)))
         return false;
     return same_set(a, b) && a->undo == b->undo && bf_same_string(a->table, b->table) &&
-           bf_same_string(a->where, b->where) && bf_same_string(a->remaining, b->remaining) && same_texts(a->key, a->key_count, b->key, b->key_count) &&
+           bf_same_string(a->where, b->where) && bf_same_string(a->remaining, b->remaining) &&
+           same_texts(a->key, a->key_count, b->key, b->key_count) &&
            same_texts(a->after, a->after_count, b->after, b->after_count) &&
            same_texts(a->through, a->through_count, b->through, b->through_count);
 }

@@ -21,6 +21,7 @@ enum {
     BF_QUERIES_MAX = 10, /* signals of the author's */
     BF_TRIGGERS_MAX = 20,
     BF_TRIGGER_NAME_MAX = 40,
+    BF_VERIFY_SAMPLE = 1000, BF_VERIFY_SAMPLE_MAX = 100000, /* rows */
     BF_EXPRESSION_MAX = 16384, /* bytes of one SQL expression */
     BF_NAME_MAX = 63
 };
@@ -121,6 +122,8 @@ struct bf_document {
     char *spared;              /* of an inverse, once it is carried out: a predicate in the target's dialect: rows that the job
                                     passed and did not change; NULL: not known */
     int64_t keep_undo; /* milliseconds behind the job's end; 0: as its target says */
+    int64_t verify_sample; /* changed rows that are recomputed from the journal; 0: none */
+    bool verify_said;      /* by the author */
     struct bf_pace pace;
     struct bf_limits limits;
     char *owner, *description; /* may be NULL */
@@ -152,6 +155,11 @@ enum bf_code bf_document_parse(const char *json, size_t length, const char *targ
 struct bf_rules;
 typedef const struct bf_rules *bf_rules_of_target(void *argument, const char *target);
 enum bf_code bf_document_parse_for(const char *json, size_t length, const char *target_override,
+                                   bf_rules_of_target *rules_of, void *argument, struct bf_document **ret_document,
+                                   struct bf_complaints *complaints, struct bf_error *error);
+/* The same, but a document with complaints is handed out, too, as far as it could be read (what is wrong is absent), so that
+ * who knows its target can say what else is wrong. Nothing but that may be done with it. */
+enum bf_code bf_document_parse_far(const char *json, size_t length, const char *target_override,
                                    bf_rules_of_target *rules_of, void *argument, struct bf_document **ret_document,
                                    struct bf_complaints *complaints, struct bf_error *error);
 /* Does the answer of a check's query hold? rows: how many it gave; value: the first column of the first row, NULL: SQL

@@ -1,4 +1,5 @@
 /* The document's checks: lists of queries, each with one comparison. */
+#include <math.h>
 #include <string.h>
 
 #include "allocate.h"
@@ -28,15 +29,19 @@ static void read_comparison(struct bf_reader *reader, const char *pointer, const
                           bf_comparison_name(check->comparison));
         return;
     }
+    bool bound = comparison == BF_AT_MOST || comparison == BF_AT_LEAST;
     check->comparison = comparison;
-    check->value = json_is_integer(value) ? bf_format("%lld", (long long)json_integer_value(value))
-                                          : bf_read_line(reader, pointer, value, (size_t)reader->field->max);
+    check->value = json_is_integer(value)        ? bf_format("%lld", (long long)json_integer_value(value))
+                   : json_is_real(value) && bound ? bf_format("%.15g", json_real_value(value)) /* 0.1, as it was written */
+                                                  : bf_read_line(reader, pointer, value, (size_t)reader->field->max);
     if (!check->value || comparison == BF_EQUALS)
         return;
     char *end;
-    (void)strtold(check->value, &end);
-    if (end == check->value || *end)
+    long double number = strtold(check->value, &end);
+    if (end == check->value || *end || !isfinite((double)number)) /* valgrind has no long double */
         bf_reader_invalid(reader, pointer, "must be a number, also as a string");
+    else if (comparison == BF_ROWS && (number < 0 || number != floorl(number)))
+        bf_reader_invalid(reader, pointer, "must be a number of rows: whole, and not under 0");
 }
 
 static void read_equals(struct bf_reader *reader, const char *pointer, const json_t *value)
@@ -77,9 +82,9 @@ static const struct bf_field check_fields[] = {
      .help = "One query, run in a read-only transaction"},
     {"equals", read_equals, BF_FIELD_LINE_OR_INTEGER, .min = 1, .max = CHECK_VALUE_MAX,
      .help = "The first column of the first row has to be this text"},
-    {"at_most", read_at_most, BF_FIELD_LINE_OR_INTEGER, .min = 1, .max = CHECK_VALUE_MAX,
+    {"at_most", read_at_most, BF_FIELD_LINE_OR_NUMBER, .min = 1, .max = CHECK_VALUE_MAX,
      .help = "The first column of the first row has to be a number not over this one"},
-    {"at_least", read_at_least, BF_FIELD_LINE_OR_INTEGER, .min = 1, .max = CHECK_VALUE_MAX,
+    {"at_least", read_at_least, BF_FIELD_LINE_OR_NUMBER, .min = 1, .max = CHECK_VALUE_MAX,
      .help = "The first column of the first row has to be a number not under this one"},
     {"rows", read_rows, BF_FIELD_LINE_OR_INTEGER, .min = 1, .max = CHECK_VALUE_MAX,
      .help = "The query has to give so many rows"},
@@ -103,9 +108,11 @@ static void read_one(struct bf_reader *reader, const char *at, const json_t *val
         bf_reader_invalid(reader, at, "a check needs one of `equals`, `at_most`, `at_least`, `rows`");
 }
 
+/* No checks of a kind may be said as well as left out. */
 static void read_list(struct bf_reader *reader, const char *pointer, const json_t *value, enum bf_check_kind kind)
 {
-    if (!bf_check_list(reader, pointer, value, "checks"))
+    bool none = json_is_array(value) && json_array_size(value) == 0;
+    if (none || !bf_check_list(reader, pointer, value, "checks"))
         return;
     for (size_t i = 0; i < json_array_size(value); i++) {
         BF_AUTO_STRING char *at = bf_format("%s/%zu", pointer, i);
@@ -129,11 +136,11 @@ static void read_after(struct bf_reader *reader, const char *pointer, const json
 }
 
 static const struct bf_field checks_fields[] = {
-    {"before", read_before, BF_FIELD_SECTIONS, .min = 1, .max = BF_CHECKS_MAX, .section = &check_section,
+    {"before", read_before, BF_FIELD_SECTIONS, .min = 0, .max = BF_CHECKS_MAX, .section = &check_section,
      .help = "Before the first batch; what fails pauses the job, and nothing is written"},
-    {"canary", read_canary, BF_FIELD_SECTIONS, .min = 1, .max = BF_CHECKS_MAX, .section = &check_section,
+    {"canary", read_canary, BF_FIELD_SECTIONS, .min = 0, .max = BF_CHECKS_MAX, .section = &check_section,
      .help = "After the canary's rows; what fails pauses the job"},
-    {"after", read_after, BF_FIELD_SECTIONS, .min = 1, .max = BF_CHECKS_MAX, .section = &check_section,
+    {"after", read_after, BF_FIELD_SECTIONS, .min = 0, .max = BF_CHECKS_MAX, .section = &check_section,
      .help = "When all is committed; what fails fails the job"},
 };
 const struct bf_section bf_checks_section = {"/checks", checks_fields, BF_COUNT(checks_fields)};

@@ -117,6 +117,12 @@ static void read_keep_undo(struct bf_reader *reader, const char *pointer, const 
 
 /* ---- when it is done ---- */
 
+static void read_verify_sample(struct bf_reader *reader, const char *pointer, const json_t *value)
+{
+    bf_read_integer(reader, pointer, value, &reader->document->verify_sample);
+    reader->document->verify_said = true;
+}
+
 static void read_remaining(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     reader->document->remaining = bf_read_text(reader, pointer, value, (size_t)reader->field->max);
@@ -180,6 +186,9 @@ static const struct bf_field document_fields[] = {
              "no way back; an object is an inverse that the author states, which does not see what others wrote since"},
     {"keep_undo", read_keep_undo, BF_FIELD_DURATION, .min = 1000, .max = INT64_C(366) * 86400000,
      .help = "How long the undo journal is kept after the job's end. Without it: as the configuration says"},
+    {"verify_sample", read_verify_sample, BF_FIELD_INTEGER, .min = 0, .max = BF_VERIFY_SAMPLE_MAX,
+     .help = "So many changed rows are recomputed from their old values before the job is completed. Without it: 1000 where an "
+             "undo journal is kept; 0: none"},
     {"pace", bf_read_object, BF_FIELD_SECTION, .section = &bf_pace_section, .help = "How fast"},
     {"limits", bf_read_object, BF_FIELD_SECTION, .section = &bf_limits_section, .help = "What the job may cost others"},
     {"signals", bf_read_queries, BF_FIELD_SECTIONS, .min = 1, .max = BF_QUERIES_MAX, .section = &bf_query_section,

@@ -6,6 +6,7 @@
 #include "allocate.h"
 #include "buffer.h"
 #include "document_reader.h"
+#include "json_read.h"
 #include "share.h"
 
 enum { DUMP = JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17), SHOWN = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12) };
@@ -104,8 +105,9 @@ enum bf_code bf_document_merge(const struct bf_document *document, const char *j
                                bf_rules_of_target *rules_of, void *argument, struct bf_document **ret_changed,
                                struct bf_complaints *complaints, struct bf_error *error)
 {
+    bool large; /* pace and limits have bounds, which say it */
     json_error_t fault;
-    json_t *change = json_loadb(json, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &fault);
+    json_t *change = bf_json_read(json, length, &large, &fault);
     if (!change)
         return bf_fail(error, BF_NOT_JSON, "line %d, column %d: %.150s", fault.line, fault.column, fault.text);
     json_t *whole = json_loads(bf_document_current(document), 0, NULL);

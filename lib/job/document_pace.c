@@ -167,9 +167,12 @@ static void read_flow_control(struct bf_reader *reader, const char *pointer, con
 static void read_bad_rows(struct bf_reader *reader, const char *pointer, const json_t *value)
 {
     const char *text = json_string_value(value);
-    if (text && !bf_share_parse(text, &reader->document->limits.bad_rows))
-        bf_reader_invalid(reader, pointer, "must be a whole number, or a share of the rows over 0%% and under 100%% such as \"0.1%%\"");
-    else if (!text)
+    int64_t *rows = &reader->document->limits.bad_rows;
+    bool share = text || json_is_real(value);
+    if (share && !(text ? bf_share_parse(text, rows) : bf_share_of_number(json_real_value(value), rows)))
+        bf_reader_invalid(reader, pointer,
+                          "must be a whole number, or a share of the rows over 0%% and under 100%% such as \"0.1%%\" or 0.001");
+    else if (!share)
         bf_read_integer(reader, pointer, value, &reader->document->limits.bad_rows);
 }
 

@@ -226,6 +226,13 @@ static bool check_pair_name(struct bf_reader *reader, const char *pointer, const
     return false;
 }
 
+/* A JSON object has no order, but MySQL assigns the columns of `set` one after the other: they stand in the order of the canonical
+ * text, which is what is read after a restart. */
+static int by_name(const void *one, const void *other)
+{
+    return strcmp(((const struct bf_pair *)one)->name, ((const struct bf_pair *)other)->name);
+}
+
 size_t bf_read_pairs(struct bf_reader *reader, const char *pointer, const json_t *value,
                      char *(*read)(struct bf_reader *, const char *, const json_t *, size_t), struct bf_pair *pairs)
 {
@@ -249,6 +256,7 @@ size_t bf_read_pairs(struct bf_reader *reader, const char *pointer, const json_t
         else
             free(text);
     }
+    qsort(pairs, count, sizeof *pairs, by_name);
     return count;
 }
 

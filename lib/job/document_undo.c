@@ -66,7 +66,12 @@ static void complete_inverse(const struct bf_document *document)
 
 void bf_check_undo(struct bf_reader *reader)
 {
-    const struct bf_document *document = reader->document;
+    struct bf_document *document = reader->document;
+    if (!document->verify_said)
+        document->verify_sample = document->undo == BF_UNDO_JOURNAL ? BF_VERIFY_SAMPLE : 0;
+    else if (document->verify_sample > 0 && document->undo != BF_UNDO_JOURNAL)
+        bf_reader_invalid(reader, "/verify_sample", "there is no undo journal from which rows could be recomputed: `undo` is %s",
+                          document->undo == BF_UNDO_NONE ? "\"none\"" : "an inverse");
     if (document->undo != BF_UNDO_JOURNAL && document->keep_undo)
         bf_reader_invalid(reader, "/keep_undo", "%s", document->undo == BF_UNDO_NONE
                                                           ? "there is no way back to be kept: `undo` is \"none\""

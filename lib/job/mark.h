@@ -9,7 +9,8 @@ enum { BF_MARK_NAME = 72, BF_MARK_MORE = 48 };
 
 enum bf_mark_kind {
     BF_MARK_ALERT,   /* name: its fingerprint, more: its startsAt; number: when it was seen last, unix milliseconds */
-    BF_MARK_WEBHOOK  /* name: the target; number: the event */
+    BF_MARK_WEBHOOK, /* name: the target; number: the event */
+    BF_MARK_AUDIT    /* of the audit log's newest record: name: its hash; number: its own; there is one such mark at most */
 };
 
 struct bf_mark {

@@ -7,7 +7,7 @@
 
 void bf_record_forget_approval(struct bf_record *record)
 {
-    char **const texts[] = {&record->approver, &record->approved_plan, &record->approved_risk, &record->approved_bounds};
+    char **const texts[] = {&record->approver, &record->break_glass, &record->approved_plan, &record->approved_risk, &record->approved_bounds};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         free(*texts[i]);
         *texts[i] = NULL;

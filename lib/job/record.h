@@ -8,6 +8,7 @@
 
 #include "document.h"
 #include "identifier.h"
+#include "logged.h"
 #include "result.h"
 #include "state.h"
 
@@ -37,6 +38,8 @@ struct bf_progress {
     char *through;
     char *position;
     char *slices;       /* owned; of a job with several: see slices.h; NULL: it has one */
+    struct bf_logged logged; /* how much log it wrote, on the way forward */
+    int64_t dead;       /* old versions of rows that the table has when the job is over, as the server counts them; -1: not known */
     bool done; /* the range is committed to its end */
     char *ledger;       /* owned; see ledger.h; NULL: nothing yet */
 };
@@ -63,6 +66,7 @@ struct bf_record {
     char *plan;      /* owned JSON text of the plan; NULL before there is one */
     char *submitter; /* owned; NULL where identities are not configured */
     char *approver;  /* owned; NULL: not approved by a person */
+    char *break_glass; /* owned; why that person approved alone what takes two; NULL: it was not so */
     /* What was approved: the hash of document and plan, the class of its risk, and pace and limits as bf_bounds_make wrote
      * them. Owned; NULL: nothing was approved by a person. */
     char *approved_plan, *approved_risk, *approved_bounds;

@@ -87,10 +87,14 @@ static char *read_rule(const char *name, const char *value, struct bf_rule *ret_
     } else if (!json) {
         fault = bf_copy_string("is not UTF-8");
     } else {
-        json_t *object = json_pack("{sO}", leaf + 1, json);
-        bf_read_section(&reader, section, object);
+        json_t *object = json_object();
+        bool readable = json_object_set(object, leaf + 1, json) == 0; /* its name is UTF-8 */
+        if (readable)
+            bf_read_section(&reader, section, object);
         json_decref(object);
-        if (complaints.total > 0)
+        if (!readable)
+            fault = bf_copy_string("unknown field");
+        else if (complaints.total > 0)
             fault = bf_copy_string(complaints.list[0].detail);
         else if (!field->place)
             fault = bf_copy_string("is not a number that a target can say for its jobs");

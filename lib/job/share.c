@@ -28,6 +28,18 @@ bool bf_share_parse(const char *text, int64_t *ret_value)
     return true;
 }
 
+bool bf_share_of_number(double number, int64_t *ret_value)
+{
+    const double one = 1e9;
+    if (!(number > 0 && number < 1))
+        return false;
+    int64_t billionths = (int64_t)(number * one + 0.5);
+    if (billionths == 0 || billionths >= (int64_t)one)
+        return false;
+    *ret_value = BF_SHARES + billionths;
+    return true;
+}
+
 char *bf_share_format(int64_t value, char text[BF_SHARE_TEXT])
 {
     if (value < BF_SHARES)

@@ -9,6 +9,7 @@
 #define BF_SHARES INT64_C(1000000000000000) /* counts are under it; behind it come shares, in billionths */
 
 bool bf_share_parse(const char *text, int64_t *ret_value); /* over 0% and under 100%, up to seven digits behind the point */
+bool bf_share_of_number(double number, int64_t *ret_value); /* 0.001 is "0.1%": over 0 and under 1, in whole billionths */
 enum { BF_SHARE_TEXT = 24 };
 char *bf_share_format(int64_t value, char text[BF_SHARE_TEXT]); /* "5", or "0.1%" */
 int64_t bf_count_or_share(int64_t value, int64_t of);      /* the count, or the share of that, rounded down */

@@ -26,6 +26,12 @@ static const char *const direction_names[] = {
 #undef X
 };
 
+static const char *const conflict_kind_names[] = {
+#define X(constant, name) #name,
+    BF_CONFLICT_KINDS(X)
+#undef X
+};
+
 static const struct {
     const char *name;
     int strength;
@@ -70,6 +76,11 @@ enum bf_direction bf_direction_by_name(const char *name)
         if (strcmp(direction_names[i], name) == 0)
             return (enum bf_direction)i;
     return BF_DIRECTION_COUNT;
+}
+
+const char *bf_conflict_kind_name(enum bf_conflict_kind kind)
+{
+    return (size_t)kind < BF_COUNT(conflict_kind_names) ? conflict_kind_names[kind] : "unknown";
 }
 
 const char *bf_order_name(enum bf_order order)

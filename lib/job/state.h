@@ -24,6 +24,12 @@ enum bf_direction {
 #undef X
         BF_DIRECTION_COUNT
 };
+enum bf_conflict_kind {
+#define X(constant, name) BF_CONFLICT_##constant,
+    BF_CONFLICT_KINDS(X)
+#undef X
+        BF_CONFLICT_KIND_COUNT
+};
 enum bf_order {
 #define X(constant, name, strength) BF_ORDER_##constant,
     BF_ORDERS(X)
@@ -36,6 +42,7 @@ enum bf_state bf_state_by_name(const char *name); /* BF_STATE_COUNT: none */
 const char *bf_activity_name(enum bf_activity activity);
 const char *bf_direction_name(enum bf_direction direction);
 enum bf_direction bf_direction_by_name(const char *name);
+const char *bf_conflict_kind_name(enum bf_conflict_kind kind);
 const char *bf_order_name(enum bf_order order);
 int bf_order_strength(enum bf_order order);
 bool bf_state_final(enum bf_state state);

@@ -95,10 +95,10 @@ struct bf_control bf_control_decide(const struct bf_control_input *input, struct
     int64_t log_bytes = share(input->max_log_bytes_per_second, control.slices);
     control.rows = rows_of(input, log_bytes);
     learn(memory, control.cause == BF_HOLD_OVER, input->now);
-    /* Who is over a limit holds, and says why, instead of sleeping at first for eight times a batch that may have been long. */
-    bool over = control.cause == BF_HOLD_OVER;
+    /* Who is over a limit, or cannot see, holds, and says why, instead of sleeping at first for eight times a batch that may have
+     * been long, or for ever: what cannot be seen may be infinite. */
     double nice = input->nice > memory->patience ? input->nice : memory->patience;
-    control.sleep = bf_control_sleep(over ? 0 : nice, over ? 0 : control.pressure, &input->batch,
+    control.sleep = bf_control_sleep(holds ? 0 : nice, holds ? 0 : control.pressure, &input->batch,
                                      share(input->max_rows_per_second, control.slices), log_bytes);
     return control;
 }

@@ -3,11 +3,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "allocate.h"
 #include "buffer.h"
 #include "duration.h"
 #include "quantity.h"
+#include "state.h"
 
 enum { TITLE = 12 /* columns of the title on the left */ };
 
@@ -127,6 +129,10 @@ static void size(struct bf_buffer *page, const struct bf_card *card)
     BF_AUTO_STRING char *replicas = known(card->facts, BF_FACT_REPLICAS), *lag = known(card->facts, BF_FACT_REPLICATION_LAG);
     line(page, "TABLE SIZE", "", "%s: %s rows, %s; rows to change: %s%s", card->table, rows, bytes, matching,
          counted ? " (counted)" : "");
+    const struct bf_fact *hot = &card->facts->of[BF_FACT_HOT], *fill = &card->facts->of[BF_FACT_FILL];
+    if (hot->known && fill->known)
+        line(page, "", "", "updates within the page (HOT): %s; inserts fill %.0f %% of a page", hot->value > 0 ? "where it has room" : "no",
+             fill->value);
     line(page, "WRITE QPS", "", "%s by others; replicas: %s, the furthest behind by: %s", writes, replicas, lag);
 }
 
@@ -144,6 +150,8 @@ static void phases(struct bf_buffer *page, const struct bf_card *card)
         BF_AUTO_STRING char *rate = bf_quantity_count(estimate->rate);
         line(page, "", "   ", "%s to %s of work (%s rows/s)%s", low, high, rate,
              estimate->open < 1 ? ", in its windows only" : "; holds come on top");
+        if (bf_estimate_is_by_reading(card->facts, estimate))
+            print(page, "", "   ", "of the rows that were tried none is asked for, so that is a guess from reading them");
     } else {
         print(page, "", "   ", "how long it takes is not known: nothing could be tried");
     }
@@ -155,9 +163,19 @@ static void phases(struct bf_buffer *page, const struct bf_card *card)
     print(page, "", "4. ", "contract: not before this job is completed and its way back is not needed any more");
 }
 
+/* "kept 7 d 00 h after the end", or until when, once that is known. */
+static char *kept_text(const struct bf_card *card)
+{
+    char text[BF_DURATION_TEXT > 32 ? BF_DURATION_TEXT : 32];
+    time_t until = (time_t)(card->undo_until / 1000);
+    struct tm utc;
+    if (card->undo_until == 0 || !gmtime_r(&until, &utc) || strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &utc) == 0)
+        return bf_format("kept %s after the end", bf_duration_format(card->keep_undo, text));
+    return bf_format("kept until %s", text);
+}
+
 static void way_back(struct bf_buffer *page, const struct bf_card *card)
 {
-    char keep[BF_DURATION_TEXT];
     switch (card->document->undo) {
     case BF_UNDO_NONE: print(page, "ROLLBACK", "", "none: the point of no return is the first batch"); return;
     case BF_UNDO_INVERSE:
@@ -167,35 +185,95 @@ static void way_back(struct bf_buffer *page, const struct bf_card *card)
         return;
     case BF_UNDO_JOURNAL: break;
     }
-    BF_AUTO_STRING char *bytes = card->estimate->journal_bytes >= 0 ? bf_quantity_bytes(card->estimate->journal_bytes)
-                                                                    : bf_copy_string("of a size that is not known");
-    line(page, "ROLLBACK", "", "backfillctl rollback %s; journal (%s) kept %s after the end: that is the point of no return",
-         card->document->name, bytes, bf_duration_format(card->keep_undo, keep));
+    double size = card->took && card->took->journal_bytes >= 0 ? card->took->journal_bytes : card->estimate->journal_bytes;
+    BF_AUTO_STRING char *bytes = size >= 0 ? bf_quantity_bytes(size) : bf_copy_string("of a size that is not known");
+    BF_AUTO_STRING char *kept = kept_text(card);
+    if (card->undo_dropped)
+        print(page, "ROLLBACK", "", "none any more: the undo journal was dropped");
+    else
+        line(page, "ROLLBACK", "", "backfillctl rollback %s; journal (%s) %s: that is the point of no return", card->document->name, bytes,
+             kept);
+}
+
+/* "is there a backup", "are there rows": what the operator's queries are called; owned. */
+static char *names_of_checks(const struct bf_document *document, enum bf_check_kind kind)
+{
+    struct bf_buffer names = {0};
+    for (size_t i = 0; i < document->check_count[kind]; i++)
+        bf_buffer_format(&names, "%s\"%s\"", i ? ", " : "", document->checks[kind][i].name);
+    return names.length ? bf_buffer_take(&names) : bf_copy_string("no checks");
+}
+
+/* "checkout: its SQL above 2 x its baseline for 30 s, then abort" */
+static void trigger(struct bf_buffer *page, const struct bf_document_trigger *trigger)
+{
+    char time[BF_DURATION_TEXT];
+    struct bf_buffer text = {0};
+    bf_buffer_format(&text, "%s: %s", trigger->name, trigger->signal ? trigger->signal : trigger->source ? trigger->source : "its SQL");
+    if (trigger->limited)
+        bf_buffer_format(&text, " %s %g%s", trigger->below ? "below" : "above", trigger->limit, trigger->relative ? " x its baseline" : "");
+    else
+        bf_buffer_text(&text, " says so");
+    if (trigger->hold)
+        bf_buffer_format(&text, " for %s", bf_duration_format(trigger->hold, time));
+    bf_buffer_format(&text, ", then %s", bf_order_name(trigger->then));
+    BF_AUTO_STRING char *line = bf_buffer_take(&text);
+    print(page, "", "   - ", line);
+}
+
+static void stops(struct bf_buffer *page, const struct bf_document *document)
+{
+    bool by_itself = document->trigger_count > 0 || document->takes_alerts;
+    print(page, "", "4. ", by_itself ? "rollback triggers, which stop it by themselves:" : "rollback triggers: none, nothing but a person stops it");
+    for (size_t i = 0; i < document->trigger_count; i++)
+        trigger(page, &document->triggers[i]);
+    if (document->takes_alerts)
+        line(page, "", "   - ", "alerts that name it, then %s", bf_order_name(document->alerts));
+    line(page, "", "   ", "by hand: backfillctl pause %s; with SQL: UPDATE backfilld.control SET goal = 'pause'", document->name);
 }
 
 static void runbook(struct bf_buffer *page, const struct bf_card *card)
 {
     const struct bf_document *document = card->document;
-    line(page, "RUNBOOK", "1. ", "pre-check: %zu checks before the start; backfillctl targets", document->check_count[BF_CHECK_BEFORE]);
+    BF_AUTO_STRING char *before = names_of_checks(document, BF_CHECK_BEFORE), *canary = names_of_checks(document, BF_CHECK_CANARY);
+    BF_AUTO_STRING char *after = names_of_checks(document, BF_CHECK_AFTER);
+    line(page, "RUNBOOK", "1. ", "pre-check: backfillctl targets; before the first batch: %s", before);
     line(page, "", "2. ", "start: backfillctl approve %s%s%s; backfillctl watch %s", document->name,
          card->judgement->risk == BF_RISK_RED ? " --confirm " : "", card->judgement->risk == BF_RISK_RED ? document->name : "",
          document->name);
     if (document->canary_rows)
-        line(page, "", "3. ", "canary: %lld rows, then %zu checks, then a person says go on", (long long)document->canary_rows,
-             document->check_count[BF_CHECK_CANARY]);
+        line(page, "", "3. ", "canary: %lld rows, then %s, then a person says go on", (long long)document->canary_rows, canary);
     else
         print(page, "", "3. ", "canary: none");
-    line(page, "", "4. ", "stop: backfillctl pause %s; with SQL: UPDATE backfilld.control SET goal = 'pause'", document->name);
-    line(page, "", "5. ", "post-verify: %zu checks after the end", document->check_count[BF_CHECK_AFTER]);
+    stops(page, document);
+    BF_AUTO_STRING char *sample = document->verify_sample
+                                      ? bf_format("up to %lld changed rows recomputed from the journal, ", (long long)document->verify_sample)
+                                      : bf_copy_string("");
+    line(page, "", "5. ", "post-verify: %s%s", sample, after);
 }
 
 static void handoff(struct bf_buffer *page, const struct bf_card *card)
 {
+    const struct bf_pace *pace = &card->document->pace;
     print(page, "REHEARSAL", "", card->rehearsal ? card->rehearsal : "none on record");
-    line(page, "OWNER", "", "%s; %s", card->document->owner ? card->document->owner : "nobody is named",
-         card->document->pace.window_count ? "works in its windows only" : "may work at any time");
+    print(page, "OWNER", "", card->document->owner ? card->document->owner : "nobody is named");
+    for (size_t i = 0; i < pace->window_count; i++) {
+        BF_AUTO_STRING char *window = bf_window_text(&pace->windows[i]);
+        print(page, i ? "" : "WINDOW", "", window);
+    }
+    if (pace->window_count == 0)
+        print(page, "WINDOW", "", "at any time");
     line(page, "HANDOFF", "", "backfillctl show %s says what it does and why; backfillctl events %s what it did", card->document->name,
          card->document->name);
+}
+
+/* A line of what came of it, where that is known, with what was estimated behind it. */
+static void beside(struct bf_buffer *page, const char *what, double took, double estimated, char *(*shown)(double value))
+{
+    if (took < 0)
+        return;
+    BF_AUTO_STRING char *value = shown(took), *guess = estimated >= 0 ? shown(estimated) : bf_copy_string("not known");
+    line(page, "", "", "%s of %s (estimated: %s)", value, what, guess);
 }
 
 /* The estimate beside what came of it, so that the next one is read with the right eyes. */
@@ -207,11 +285,17 @@ static void outcome(struct bf_buffer *page, const struct bf_card *card)
     BF_AUTO_STRING char *work = seconds_text(took->work), *whole = seconds_text(took->whole);
     BF_AUTO_STRING char *scanned = bf_quantity_count(took->scanned), *changed = bf_quantity_count(took->changed);
     line(page, "TOOK", "", "%s of work, %s from start to end; %s rows scanned, %s changed", work, whole, scanned, changed);
-    if (!card->estimate->known)
-        return;
-    BF_AUTO_STRING char *low = seconds_text(card->estimate->low), *high = seconds_text(card->estimate->high);
-    line(page, "", "", "estimated %s to %s%s", low, high,
-         !took->compared ? "; it did not come to its end" : took->held ? ", which held" : ", which did not hold");
+    if (card->estimate->known) {
+        BF_AUTO_STRING char *low = seconds_text(card->estimate->low), *high = seconds_text(card->estimate->high);
+        line(page, "", "", "estimated %s to %s%s", low, high,
+             !took->compared ? "; it did not come to its end" : took->held ? ", which held" : ", which did not hold");
+    }
+    beside(page, "log, by what the server wrote while batches ran", took->log_bytes, card->estimate->log_bytes, bf_quantity_bytes);
+    beside(page, "undo journal", took->journal_bytes, card->estimate->journal_bytes, bf_quantity_bytes);
+    if (took->dead >= 0) {
+        BF_AUTO_STRING char *dead = bf_quantity_count(took->dead);
+        line(page, "", "", "%s old row versions were in the table at the end, by the server's statistics", dead);
+    }
 }
 
 char *bf_card_text(const struct bf_card *card)

@@ -13,6 +13,9 @@ enum { BF_CARD_COLUMNS = 100 };
 struct bf_took {
     double work, whole;       /* seconds: in which it worked; from its start to its end */
     double scanned, changed;  /* rows */
+    double log_bytes;         /* that the server wrote while it worked, as far as that was measured; -1: not known */
+    double journal_bytes;     /* of its undo journal; -1: not known, there is none, or it was dropped */
+    double dead;              /* old versions of rows in the table when it was over; -1: the server does not count them */
     bool compared, held;      /* it came to its end, and the estimate held */
 };
 
@@ -25,6 +28,8 @@ struct bf_card {
     const char *statement;                       /* of one batch */
     const char *rehearsal; /* NULL: there was none; else where it ran, how fast, and whether it was taken back */
     int64_t keep_undo;     /* milliseconds that the way back is kept after the end */
+    int64_t undo_until;    /* unix milliseconds: until when, of a job that is over; 0: not known yet */
+    bool undo_dropped;     /* it is not there any more */
     const char *hash;      /* of document and plan; NULL: it has none */
     const char *approver;  /* NULL: nobody approved it */
     const struct bf_took *took; /* NULL: it is not over */

@@ -20,8 +20,18 @@ struct bf_estimate {
     double journal_bytes;   /* of the undo journal; 0: none is kept; -1: not known */
 };
 
-/* rows, of the range where there is one, / (rate of the trial, with batches as large as the pace makes them / (1 + nice)), at most what max_rows_per_second and max_log_bytes_per_second allow, once more for
- * `remaining`, whose last pass reads everything and changes nothing. */
-struct bf_estimate bf_estimate(const struct bf_document *document, const struct bf_facts *facts);
+/* What only an engine knows: how a batch with an undo journal compares with one without, and what a trial does not see. */
+struct bf_costs {
+    double journal_time; /* times its time */
+    double journal_log;  /* times its log; not for logs whose rows have a known length */
+    double log_rate;     /* bytes of log a second, which go on top of what the trial took for them; 0: not known */
+};
+
+/* The rows of the table, or of the range where there is one, walked as the pace walks them, with batches that cost what those of
+ * the trial did; at most what max_rows_per_second and max_log_bytes_per_second allow; and once more for `remaining`, whose last
+ * pass reads everything and changes nothing. */
+struct bf_estimate bf_estimate(const struct bf_document *document, const struct bf_facts *facts, const struct bf_costs *costs);
+/* Rows are to be changed, and the trial met none of them: what a change costs is a guess. */
+bool bf_estimate_is_by_reading(const struct bf_facts *facts, const struct bf_estimate *estimate);
 
 #endif

@@ -9,11 +9,11 @@
 #include "quantity.h"
 
 static const struct {
-    const char *text, *says;
+    const char *text;
     enum bf_unit unit;
     enum bf_need need;
 } facts_table[] = {
-#define X(constant, name, unit, need, says) {#name, says, BF_UNIT_##unit, BF_##need},
+#define X(constant, name, unit, need, says) {#name, BF_UNIT_##unit, BF_##need},
     BF_FACTS(X)
 #undef X
 };
@@ -47,19 +47,9 @@ const char *bf_fact_text(enum bf_fact_name name)
     return facts_table[name].text;
 }
 
-const char *bf_fact_says(enum bf_fact_name name)
-{
-    return facts_table[name].says;
-}
-
 enum bf_need bf_fact_need(enum bf_fact_name name)
 {
     return facts_table[name].need;
-}
-
-enum bf_unit bf_fact_unit(enum bf_fact_name name)
-{
-    return facts_table[name].unit;
 }
 
 bool bf_fact_by_text(const char *text, enum bf_fact_name *ret_name)

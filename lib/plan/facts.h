@@ -23,6 +23,7 @@ enum bf_need { BF_MANDATORY, BF_WANTED, BF_OPTIONAL };
     X(LOCK_WAITS, lock_contention, COUNT, MANDATORY, "sessions that wait for a lock of the table")                     \
     X(REPLICAS, replicas, COUNT, MANDATORY, "replicas that are heeded")                                                \
     X(TABLE_BYTES, table_bytes, BYTES, WANTED, "bytes of the table without its indexes")                               \
+    X(INDEX_BYTES, index_bytes, BYTES, OPTIONAL, "bytes of the table's indexes")                                       \
     X(RANGE_ROWS, rows_in_range, ROWS, OPTIONAL, "rows between the ends of `range`, as the server estimates them")     \
     X(MATCHING, rows_matching, ROWS, WANTED, "rows that `where` asks for, as the server estimates them")               \
     X(MATCHING_EXACT, rows_matching_exact, ROWS, OPTIONAL, "rows that `where` asks for, counted")                      \
@@ -34,6 +35,7 @@ enum bf_need { BF_MANDATORY, BF_WANTED, BF_OPTIONAL };
     X(FOREIGN_KEYS, foreign_keys, COUNT, WANTED, "foreign keys, to or from, over a column of `set`")                   \
     X(UNIQUE_INDEXES, unique_indexes, COUNT, WANTED, "unique indexes over a column of `set`")                          \
     X(INDEXES, indexes, COUNT, WANTED, "other indexes over a column of `set`")                                         \
+    X(HOT, hot_possible, FLAG, OPTIONAL, "a changed row may stay in its page, because no index holds a column of `set` (HOT)") \
     X(FILL, fillfactor, PERCENT, OPTIONAL, "share of a page that inserts fill; room for updates within the page")      \
     X(PUBLICATIONS, publications, COUNT, OPTIONAL, "publications that the table is in")                                \
     X(ALL_TABLES, publications_for_all_tables, COUNT, OPTIONAL, "publications FOR ALL TABLES")                         \
@@ -53,8 +55,11 @@ enum bf_need { BF_MANDATORY, BF_WANTED, BF_OPTIONAL };
     X(TRIAL_SECONDS, trial_seconds, SECONDS, WANTED, "time that these took on the server")                             \
     X(TRIAL_BATCH_TIME, trial_batch_seconds, SECONDS, OPTIONAL, "of that, for each batch, however few rows it has")    \
     X(TRIAL_ROW_TIME, trial_million_seconds, SECONDS, OPTIONAL, "of that, for a million rows more")                    \
+    X(TRIAL_WARM_TIME, trial_warm_million_seconds, SECONDS, OPTIONAL, "for a million rows of pages that were touched just before") \
     X(TRIAL_LOG, trial_log_bytes, BYTES, OPTIONAL, "bytes that these added to the server's log")                       \
     X(TRIAL_ROW_LOG, trial_million_log_bytes, BYTES, OPTIONAL, "of that, for a million rows, as the largest batch had it") \
+    X(TRIAL_WARM_LOG, trial_warm_million_log_bytes, BYTES, OPTIONAL, "the same of pages that were touched just before") \
+    X(BINLOG_ROW, binlog_row_bytes, BYTES, OPTIONAL, "bytes that a changed row takes in the binary log, by a row's length and binlog_row_image") \
     X(TRIAL_CONFLICTS, trial_conflicts, COUNT, WANTED, "of these that met a row which others had locked")              \
     X(TRIAL_ERRORS, trial_errors, COUNT, OPTIONAL, "of these that the server refused")                                 \
     X(KEY_USED, boundary_by_key, FLAG, WANTED, "the end of a batch is found through the key's index")                  \
@@ -88,9 +93,7 @@ static inline bool bf_fact_over(const struct bf_facts *facts, enum bf_fact_name 
 }
 
 const char *bf_fact_text(enum bf_fact_name name); /* "write_rate" */
-const char *bf_fact_says(enum bf_fact_name name);
 enum bf_need bf_fact_need(enum bf_fact_name name);
-enum bf_unit bf_fact_unit(enum bf_fact_name name);
 bool bf_fact_by_text(const char *text, enum bf_fact_name *ret_name); /* false: there is no such fact */
 /* For people, with its unit: "1,200 rows", "3.5 GiB", "yes". Owned by the caller. */
 char *bf_fact_format(enum bf_fact_name name, double value);

@@ -168,10 +168,13 @@ static bool takes_long(const struct bf_risk_case *of)
     return of->estimate->known && of->estimate->high > of->thresholds->duration;
 }
 
+/* So few rows any server rather reads at once and sorts, whatever index there is. */
+enum { FEW_ROWS = 10000 };
+
 static bool boundary_reads_the_table(const struct bf_risk_case *of)
 {
-    const struct bf_fact *used = &of->facts->of[BF_FACT_KEY_USED];
-    return used->known && used->value == 0;
+    const struct bf_fact *used = &of->facts->of[BF_FACT_KEY_USED], *rows = &of->facts->of[BF_FACT_ROWS];
+    return used->known && used->value == 0 && !(rows->known && rows->value <= FEW_ROWS);
 }
 
 /* Some reasons count only where nobody can simply look at every row afterwards. */

@@ -56,6 +56,9 @@ struct bf_store {
     /* job NULL: of all jobs. */
     void (*read_events)(void *context, const char *job, int64_t after, size_t limit, bf_store_events *read,
                         void *argument);
+    /* Of the jobs on these targets: names with commas between them. */
+    void (*read_events_on)(void *context, const char *targets, int64_t after, size_t limit, bf_store_events *read,
+                           void *argument);
     /* Adds points of that step (milliseconds) to the job's series; what is there of the same span is added up. Of each
      * step the newest `keep` spans stay. Copied before the call returns; nobody hears when it fails. */
     void (*save_samples)(void *context, const char *job, int step, const struct bf_sample *samples, size_t count, int keep);

@@ -102,15 +102,15 @@ static void add_parameters(struct bf_step *step, const struct bf_document *docum
     }
 }
 
-void bf_check_add(const struct bf_grammar *grammar, const struct bf_document *document, const struct bf_table *table,
+void bf_check_add(const struct bf_dialect *dialect, const struct bf_document *document, const struct bf_table *table,
                   struct bf_flight *flight, char **ret_texts[], size_t *ret_count)
 {
     char **texts = bf_allocate(BF_STEPS_MAX * sizeof *texts);
     size_t count = 0;
     struct place place;
 
-    while (place_of(grammar, document, count, &place)) {
-        texts[count] = text_of(grammar, document, table, place);
+    while (place_of(dialect->grammar, document, count, &place)) {
+        texts[count] = text_of(dialect->grammar, document, table, place);
         struct bf_step *step = bf_flight_add(flight, BF_STATEMENT_CHECK, texts[count++]);
         step->new_group = true;
         add_parameters(step, document, place);
@@ -160,19 +160,19 @@ static const char *refusal(const struct bf_answer *answer)
     return "no answer";
 }
 
-void bf_check_read(const struct bf_grammar *grammar, const struct bf_document *document, const struct bf_answer *answers,
+void bf_check_read(const struct bf_dialect *dialect, const struct bf_document *document, const struct bf_answer *answers,
                    size_t count, struct bf_complaints *complaints)
 {
     bool bounds_fit = true;
     struct place place;
 
-    for (size_t i = 0; i < count && place_of(grammar, document, i, &place); i++) {
+    for (size_t i = 0; i < count && place_of(dialect->grammar, document, i, &place); i++) {
         const struct bf_answer *answer = &answers[i];
         BF_AUTO_STRING char *pointer = pointer_of(document, place);
         bool bound = place.part == PART_AFTER || place.part == PART_THROUGH;
 
         if (place.part == PART_OTHERS) {
-            read_others(grammar, answer, complaints);
+            read_others(dialect->grammar, answer, complaints);
         } else if (place.part == PART_ORDER && !bounds_fit) {
             continue; /* said already, where it belongs */
         } else if (answer->outcome != BF_OUTCOME_OK || (bound && !bf_answer_value(answer, 0, 0))) {

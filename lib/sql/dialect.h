@@ -18,8 +18,10 @@
 #include <stdint.h>
 
 #include "document.h"
+#include "estimate.h"
 #include "facts.h"
 #include "flight.h"
+#include "recompute.h"
 
 struct bf_column {
     char *name;  /* as the server has it, unquoted */
@@ -98,11 +100,16 @@ struct bf_dialect {
     int schema_version;       /* of the control schema that this release knows */
     const char *const *schema_ddl; /* ends in NULL; run in one transaction where the engine can; safe to run again */
 
+    struct bf_costs costs;    /* as tests/bench/undo and tests/bench/estimate measure them */
     bool bad_rows;            /* QUARANTINE and what belongs to it is built */
     bool slices;              /* QUANTILES is built: a job's key range can be cut */
     /* The statements on a job's journal that need no table: LOOK_BACK, JOURNAL_SIZE, DROP_JOURNAL. Owned. NULL in the table:
      * the undo journal is not built for this engine. */
     char *(*journal)(enum bf_statement statement, const char *job);
+
+    /* RECOMPUTE of one column of `set`, by what RECOMPUTE_FACTS answered. NULL: `verify_sample` is not built for this engine. */
+    void (*recompute)(const char *job, const struct bf_document *document, const struct bf_table *table,
+                      const struct bf_answer *facts, size_t column, struct bf_recompute *ret_recompute);
 
     /* A predicate: rows that the job has passed and left to be done later, or in quarantine. An inverse must not touch them. Owned. */
     char *(*spared)(const char *job, const struct bf_table *table);
@@ -121,19 +128,13 @@ struct bf_dialect {
      * `server` is the answer to SERVER. Returns NULL when there are complaints. */
     struct bf_table *(*read_survey)(const struct bf_document *document, const struct bf_answer *server,
                                     const struct bf_answer *answers, size_t count, struct bf_complaints *complaints);
-    /* Appends CHECK steps, each in a group of its own, that prepare the author's expressions on the server; then
-     * read_checks turns their errors into complaints at /where, /set/<column>, /range/after ... The texts are put
-     * into `texts`, which must outlive the flight. */
-    void (*check)(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
-                  char **ret_texts[], size_t *ret_count);
-    void (*read_checks)(const struct bf_document *document, const struct bf_answer *answers, size_t count,
-                        struct bf_complaints *complaints);
+    const struct bf_grammar *grammar; /* its words for what is said in the same order on every engine: grammar.h */
     /* For a document with `remaining`: one statement that changes a few rows that match, to be run in a transaction that
      * is rolled back: changed, still (how many of them match `remaining` afterwards). Owned; NULL in the table: `remaining`
      * is not built for this engine. */
     char *(*trial)(const struct bf_document *document, const struct bf_table *table);
     /* What a plan measures. Appends MEASURE steps, each in a group of its own, so that what one cannot tell is not known,
-     * with the server's words; `ret_texts` as in `check`. Catalogues and statistics only, nothing that reads the table. */
+     * with the server's words; `ret_texts` as of bf_check_add. Catalogues and statistics only, nothing that reads the table. */
     void (*measure)(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
                     char **ret_texts[], size_t *ret_count);
     /* One statement that counts the rows that `where` and `remaining` ask for, however long it takes; read with
@@ -166,6 +167,14 @@ struct bf_dialect {
 
 extern const struct bf_dialect bf_dialect_postgresql;
 extern const struct bf_dialect bf_dialect_mysql; /* MariaDB too */
+
+/* check.c: appends CHECK steps, each in a group of its own, that show the author's expressions to the server; then bf_check_read
+ * turns its errors into complaints at /where, /set/<column>, /range/after ... The texts are put into `ret_texts`, which must
+ * outlive the flight; texts and list are the caller's to free. */
+void bf_check_add(const struct bf_dialect *dialect, const struct bf_document *document, const struct bf_table *table,
+                  struct bf_flight *flight, char **ret_texts[], size_t *ret_count);
+void bf_check_read(const struct bf_dialect *dialect, const struct bf_document *document, const struct bf_answer *answers,
+                   size_t count, struct bf_complaints *complaints);
 
 /* measure.c: takes the rows of one answer to MEASURE. What of `names` it does not tell is not known: with its detail, with
  * the server's error, or with none. */

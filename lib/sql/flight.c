@@ -111,6 +111,18 @@ int64_t bf_answer_number(const struct bf_answer *answer, size_t row, size_t colu
     return value ? strtoll(value, NULL, 10) : 0;
 }
 
+bool bf_answer_count(const struct bf_answer *answer, size_t row, size_t column, int64_t *ret_count)
+{
+    const int64_t most = INT64_C(1000000000000000);
+    const char *text = bf_answer_value(answer, row, column);
+    char *end = NULL;
+    int64_t count = text ? strtoll(text, &end, 10) : 0;
+    if (count < 0 || count > most || (text && (end == text || *end)))
+        return false;
+    *ret_count = count;
+    return true;
+}
+
 bool bf_answer_true(const struct bf_answer *answer, size_t row, size_t column)
 {
     const char *value = bf_answer_value(answer, row, column);

@@ -3,8 +3,9 @@
  *
  * Order and failure: the server runs the steps in order. When a step fails, those that follow in the same group are not
  * run (BF_OUTCOME_SKIPPED). A step with `new_group` begins a new group: it is run whatever came before, with one exception:
- * where BEGIN itself fails, nothing of the transaction that it should have begun stays, in whatever group it stands. So a
- * transaction that goes on in another group than that of its BEGIN has a SAVEPOINT there, which no server takes without one. */
+ * where BEGIN itself fails, nothing of the transaction that it should have begun stays, in whatever group it stands. A
+ * transaction that goes on in another group than that of its BEGIN has a SAVEPOINT there: PostgreSQL refuses it, and with it
+ * its whole group; the adapter of MySQL, where each statement would be a transaction of its own, does not send the group. */
 #ifndef BF_SQL_FLIGHT_H
 #define BF_SQL_FLIGHT_H
 
@@ -68,12 +69,12 @@ enum bf_error_class {
     X(PEEK_OWNER, peek_owner, "id, slice : owner, epoch, seq, silent (seconds, by the server's clock)")                \
     X(RAISE_EPOCH, raise_epoch,                                                                                        \
       "id, slice, new owner, owner expected, epoch expected, seq expected or NULL : affected 1, or 0 when it is "       \
-      "another's, or not as it was when it was looked at, or it is one of the way forward and the way back has begun")                                                              \
+      "another's, or not as it was when it was looked at, or it is one of the way forward and the way back has begun") \
     X(READ_CHECKPOINT, read_checkpoint,                                                                                \
       "id, slice : epoch, seq, pass, after, position, low, split, through, rows_scanned, rows_changed, "               \
       "rows_changed_counted t/f, batches, batch_rows, done t/f, identity, definition, transaction, "                  \
       "pass_rows_changed (rows_changed when the pass began), pass_found_before (NULL in the first pass), canary t/f, "   \
-      "slices (how many of the job there are; 0: and the way back has begun, which is another slice)")                                                                        \
+      "slices (how many of the job there are; 0: and the way back has begun, which is another slice)")                 \
     X(HORIZON, horizon,                                                                                                \
       "look (a number that no look before had) : newest, oldest, text; in a transaction that has written (TOUCH). The "  \
       "numbers are the server's own, given to a transaction when it first writes: newest is the one of this very "      \
@@ -89,7 +90,8 @@ enum bf_error_class {
     X(RECOUNT, recount, "transaction, then low, high : rows that the transaction changed; shape by split")             \
     X(FENCE, fence,                                                                                                    \
       "id, slice, epoch, seq, position, low, split, rows_scanned, rows_changed (of the batches before), batches, "     \
-      "batch_rows, lock wait (milliseconds, for what follows in the transaction) : clock (seconds, by the server), "   \
+      "batch_rows, lock wait (milliseconds, for what follows in the transaction), numbers (by which it moves seq: for " \
+      "what is behind it to be known by, from seq + 1 on) : clock (seconds, by the server), "                          \
       "log (bytes, or absent); no row found: an error of class FENCE")                                                 \
     X(LOCK, lock,                                                                                                      \
       "low, high : anything; locks what UPDATE will change, an error of class LOCK when somebody else holds some of it; " \
@@ -116,7 +118,8 @@ enum bf_error_class {
     X(CONSTRAINTS, constraints, "- : -; what would be looked at at COMMIT is looked at now")                           \
     X(QUARANTINE, quarantine,                                                                                          \
       "low, high, id, slice, seq, error, sqlstate : rows, new; every row of the range is written down as one that the "  \
-      "server refuses to change, whatever `where` says; new: those that were not; shape by split, one per leg")        \
+      "server refuses to change, whatever `where` says, with the numbers from seq on in the order of the key; new: those " \
+      "that were not; shape by split, one per leg")                                                                    \
     X(QUARANTINE_ASIDE, quarantine_aside,                                                                              \
       "id, slice, error, sqlstate : rows, new, key (of one of them); the same of what TAKE_ASIDE or WAIT_ASIDE has marked, " \
       "which is struck off the list of what is set aside")                                                                             \
@@ -140,9 +143,14 @@ enum bf_error_class {
       "id, slice, seq, part, place, limit : slice, seq, part, place, key, kind, found_at; those behind that one, in the " \
       "order in which they are kept")                                                                                  \
     X(COMPARE_JOURNAL, compare_journal, "- : rows, changed since, deleted since; of a sample of the journal")          \
+    X(RECOMPUTE_FACTS, recompute_facts, "table as written : what, name; see recompute.h")                              \
+    X(RECOMPUTE, recompute,                                                                                            \
+      "rows : looked at, changed since (passed over), different, keys of some of these or NULL; of so many changes that "  \
+      "the journal keeps, is one column what its expression gives over the row's old values")                          \
     X(JOURNAL_SIZE, journal_size, "- : rows, bytes")                                                                   \
     X(JOURNAL_DUE, journal_due, "id, milliseconds : t/f; has the job been at its end for so long, by the server's clock") \
     X(DROP_JOURNAL, drop_journal, "- : -; does nothing when it is not there")                                          \
+    X(DROP_BAD, drop_bad, "id : -; the job's rows in quarantine are not kept any more")                                \
     X(WATCH, watch, "- : how many sessions of the server wait for a lock; cheap")                                      \
     X(WATCHED, watched,                                                                                                \
       "session (the job's id, and what follows it in the session's name) : waits t/f (it waits for that session; else "  \
@@ -150,6 +158,9 @@ enum bf_error_class {
     X(BOUNDARY, boundary,                                                                                              \
       "low, through, n - 1 : key columns, split of (low, key), beyond t/f (key >= through), clock, log (bytes) and "   \
       "took (seconds) or absent; no row: fewer than n rows follow; shape 0 has no low")                                \
+    X(KEYS, keys,                                                                                                      \
+      "low, through, n : of each of the n rows that follow, in order: key columns, split of (the one before it, key), "  \
+      "beyond t/f (key >= through)")                                                                                   \
     X(SPLIT, split, "low, through : split, empty t/f (through <= low); shape 0 has no low")                            \
     X(END, end, "- : key columns of the last row; no row: the table is empty")                                         \
     X(COUNT, count, "low, high : rows; shape by split")                                                                \
@@ -188,7 +199,15 @@ enum bf_error_class {
     X(MARK, mark, "lock wait (milliseconds, for what follows in the transaction, which may take a second) : clock, log (bytes, or " \
       "absent)")      \
     X(JOB_STATE, job_state,                                                                                            \
-      "id, state, epoch, owner : affected 1, or 0 when the checkpoint is not this owner's ('': let go) at this epoch")                                                                            \
+      "id, state, epoch, owner : affected 1, or 0 when the checkpoint is not this owner's ('': let go) at this epoch") \
+    X(KEEP_RECORD, keep_record,                                                                                        \
+      "id, epoch, owner, record : -; what else the state store alone knew of the job (bf_record_on_target) stands on the " \
+      "target, if the checkpoint is this owner's at this epoch")                                                       \
+    X(FOREIGN_JOBS, foreign_jobs,                                                                                      \
+      "identity (as SERVER tells it), milliseconds (0: any), limit : columns of bf_foreign_column; jobs on this database that " \
+      "the control schema knows: that are not at their end, or ended no longer ago and can be rolled back")                                          \
+    X(FOREIGN_JOB, foreign_job, "id : columns of bf_adopted_column; no row: there is none of that id")                 \
+    X(FOREIGN_SLICES, foreign_slices, "id : columns of bf_adopted_slice_column, by slice; that of the way back is the first") \
     X(END_LOST_SESSIONS, end_lost_sessions, "id : count of our own earlier sessions of this job that were ended")
 
 enum bf_statement {
@@ -238,6 +257,60 @@ enum bf_checkpoint_column {
     BF_CHECKPOINT_CANARY,
     BF_CHECKPOINT_SLICES,
     BF_CHECKPOINT_COLUMNS
+};
+
+/* The columns of FOREIGN_JOBS, in order. Owner and silence: of the checkpoint that was written last; times as RFC 3339. */
+enum bf_foreign_column {
+    BF_FOREIGN_ID,
+    BF_FOREIGN_NAME,
+    BF_FOREIGN_TABLE, /* as its document names it; NULL: it cannot be read */
+    BF_FOREIGN_STATE,
+    BF_FOREIGN_OWNER,  /* "" or NULL: nobody */
+    BF_FOREIGN_SILENT, /* seconds, by the server's clock */
+    BF_FOREIGN_SLICES,
+    BF_FOREIGN_SCANNED,
+    BF_FOREIGN_CHANGED,
+    BF_FOREIGN_BACK,    /* t/f: it goes back, or went */
+    BF_FOREIGN_UNDO,    /* "journal", "inverse", "none": by its document */
+    BF_FOREIGN_JOURNAL, /* t/f: there is an undo journal */
+    BF_FOREIGN_CREATED,
+    BF_FOREIGN_SEEN,
+    BF_FOREIGN_COLUMNS
+};
+/* Those of FOREIGN_JOB; times are unix milliseconds. */
+enum bf_adopted_column {
+    BF_ADOPTED_NAME,
+    BF_ADOPTED_DOCUMENT,
+    BF_ADOPTED_HASH,
+    BF_ADOPTED_PLAN,
+    BF_ADOPTED_APPROVER,
+    BF_ADOPTED_STATE,
+    BF_ADOPTED_CREATED,
+    BF_ADOPTED_STARTED,
+    BF_ADOPTED_ENDED,
+    BF_ADOPTED_JOURNAL, /* t/f */
+    BF_ADOPTED_CONFLICTS,
+    BF_ADOPTED_RECORD, /* what KEEP_RECORD wrote */
+    BF_ADOPTED_COLUMNS
+};
+/* Those of FOREIGN_SLICES. */
+enum bf_adopted_slice_column {
+    BF_ADOPTED_SLICE,
+    BF_ADOPTED_AFTER,
+    BF_ADOPTED_POSITION,
+    BF_ADOPTED_THROUGH,
+    BF_ADOPTED_SCANNED,
+    BF_ADOPTED_CHANGED,
+    BF_ADOPTED_BATCHES,
+    BF_ADOPTED_BATCH_ROWS,
+    BF_ADOPTED_PASS,
+    BF_ADOPTED_DONE,
+    BF_ADOPTED_IDENTITY,
+    BF_ADOPTED_OWNER,
+    BF_ADOPTED_SILENT, /* seconds, by the server's clock */
+    BF_ADOPTED_ASIDE,  /* rows */
+    BF_ADOPTED_BAD,    /* rows */
+    BF_ADOPTED_SLICE_COLUMNS
 };
 
 /* The columns that SAMPLE answers with, in order; what a row has no use for is NULL. */
@@ -319,7 +392,8 @@ struct bf_answer {
     char **values; /* owned, rows x columns; NULL is SQL NULL */
 };
 
-/* Adds a step; returns it, and it stays there until the next one is added. Parameters are given with bf_step_text / bf_step_number in the order of the contract. */
+/* Adds a step; returns it, and it stays there until the next one is added. Parameters are given with bf_step_text and
+ * bf_step_number in the order of the contract. */
 struct bf_step *bf_flight_add(struct bf_flight *flight, enum bf_statement statement, const char *sql);
 void bf_step_text(struct bf_step *step, const char *text); /* copies; NULL is SQL NULL */
 void bf_step_number(struct bf_step *step, int64_t number);
@@ -327,6 +401,8 @@ void bf_flight_clear(struct bf_flight *flight); /* frees the steps; count is 0 a
 const char *bf_answer_value(const struct bf_answer *answer, size_t row, size_t column); /* NULL: SQL NULL or absent */
 double bf_answer_real(const struct bf_answer *answer, size_t row, size_t column, double otherwise); /* SQL NULL: that */
 int64_t bf_answer_number(const struct bf_answer *answer, size_t row, size_t column);    /* 0 where it is no number */
+/* A count that somebody stored, NULL is 0; false: it is none, or over any (10^15): then it was not written by us. */
+bool bf_answer_count(const struct bf_answer *answer, size_t row, size_t column, int64_t *ret_count);
 bool bf_answer_true(const struct bf_answer *answer, size_t row, size_t column);
 void bf_answer_clear(struct bf_answer *answer);
 

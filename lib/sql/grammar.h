@@ -1,5 +1,5 @@
 /* What the dialects say in the same order, each in its own words: the legs of a key range, comparisons of two keys, and
- * what the author wrote, shown to the server. Known to the dialects alone. Pure. */
+ * what the author wrote, shown to the server. Known to lib/sql alone. Pure. */
 #ifndef BF_SQL_GRAMMAR_H
 #define BF_SQL_GRAMMAR_H
 
@@ -27,6 +27,13 @@ struct bf_range {
     size_t split, low, high;
 };
 
+/* author.c: what the document says of rows, as every statement of its job has it. */
+/* " AND (where) AND (remaining)", without the rows that `unless` and `spared` leave alone. */
+void bf_author_where(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_document *document);
+void bf_author_set(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_document *document); /* behind SET */
+/* Complains where an end of the range has not as many values as the key has columns. */
+void bf_author_check_range(const struct bf_document *document, const struct bf_table *table, struct bf_complaints *complaints);
+
 /* range.c: the predicate of one leg. Legs are in key order. */
 void bf_range_leg(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_range *range, size_t leg);
 /* How many key columns of a leg are fixed by equality; its rows are ordered by the others. */
@@ -44,11 +51,5 @@ void bf_range_key(struct bf_buffer *buffer, const struct bf_grammar *grammar, co
  * first is compared by itself, too: from that an optimizer can guess. */
 void bf_range_of_document(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_document *document,
                           const struct bf_table *table);
-
-/* check.c: as check and read_checks of struct bf_dialect. */
-void bf_check_add(const struct bf_grammar *grammar, const struct bf_document *document, const struct bf_table *table,
-                  struct bf_flight *flight, char **ret_texts[], size_t *ret_count);
-void bf_check_read(const struct bf_grammar *grammar, const struct bf_document *document, const struct bf_answer *answers,
-                   size_t count, struct bf_complaints *complaints);
 
 #endif

@@ -3,14 +3,19 @@
  * and mysql_index.c (what the table is), mysql_expression.c, check.c and mysql_trial.c (what the author wrote),
  * mysql_image.c, mysql_journal.c, mysql_back.c and mysql_proof.c (the undo journal, the way back, and whether there is one),
  * mysql_locks.c (rows that others hold, and who waits), mysql_replica.c (heartbeat and what replicas say),
- * mysql_classify.c, mysql_sample.c (the server's load), mysql_measure.c (what a plan asks). */
+ * mysql_foreign.c (jobs that a daemon may adopt), mysql_classify.c, mysql_sample.c (the server's load), mysql_measure.c
+ * and mysql_binlog.c (what a plan asks). */
 #include "mysql_dialect.h"
 
 const struct bf_dialect bf_dialect_mysql = {
     .name = "mysql",
     .schema_version = BF_MYSQL_SCHEMA_VERSION,
+    /* Half of the pace or somewhat more, on both servers: the rows are read, written down before and behind, and changed. What the
+     * binary log gets is as long as the images. */
+    .costs = {.journal_time = 2, .journal_log = 1.33},
     .slices = true,
     .journal = bf_mysql_journal,
+    .recompute = bf_mysql_recompute,
     .bad_rows = true,
     .schema_ddl = bf_mysql_schema_ddl,
     .spared = bf_mysql_spared,
@@ -18,8 +23,7 @@ const struct bf_dialect bf_dialect_mysql = {
     .common = bf_mysql_common,
     .survey = bf_mysql_survey,
     .read_survey = bf_mysql_read_survey,
-    .check = bf_mysql_check,
-    .read_checks = bf_mysql_read_checks,
+    .grammar = &bf_mysql_grammar,
     .measure = bf_mysql_measure,
     .counted = bf_mysql_counted,
     .tried = bf_mysql_tried,

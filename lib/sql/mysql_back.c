@@ -13,7 +13,7 @@ enum { SAMPLED_BATCHES = 20, SAMPLED_ROWS = 200 };
 #define PLACES "b.slice = ?#2 AND b.seq = ?#3 AND b.part = ?#4 AND b.place BETWEEN ?#5 AND ?#6"
 #define LISTED "c.job = ?1 AND c.slice = ?#2 AND c.seq = ?#3 AND c.part = ?#4 AND c.place "
 
-static void same_entry(struct bf_buffer *buffer, const struct bf_table *table)
+void bf_mysql_same_entry(struct bf_buffer *buffer, const struct bf_table *table)
 {
     bf_buffer_text(buffer, "a.slice = b.slice AND a.seq = b.seq AND a.part = b.part");
     for (size_t i = 0; i < table->key_count; i++) {
@@ -32,7 +32,7 @@ static void joined(struct bf_buffer *buffer, const char *job, const struct bf_ta
     bf_buffer_format(buffer, " b %s ", how);
     bf_mysql_journal_name(buffer, job, BF_MYSQL_AFTER);
     bf_buffer_text(buffer, " a ON ");
-    same_entry(buffer, table);
+    bf_mysql_same_entry(buffer, table);
     bf_buffer_format(buffer, " %s %s ON ", how, row);
     bf_mysql_image_join(buffer, table, "t.", "b.");
 }

@@ -5,6 +5,51 @@
 
 #include "allocate.h"
 
+/* The rows behind low, a few, one by one. MariaDB reads every leg to its limit, which is a few rows. */
+char *bf_mysql_keys(const char *job, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+    size_t n = table->key_count, through = n + 1, count = through + n;
+
+    bf_buffer_format(&buffer, "/* backfilld %s */ SELECT ", job);
+    bf_mysql_key_output(&buffer, table, "k.");
+    bf_buffer_text(&buffer, n > 1 ? ", CASE" : ", 1");
+    for (size_t i = 0; i + 1 < n; i++) {
+        bf_buffer_text(&buffer, " WHEN k.");
+        bf_mysql_quote(&buffer, table->key[i].name);
+        bf_buffer_text(&buffer, " <> COALESCE(LAG(k.");
+        bf_mysql_quote(&buffer, table->key[i].name);
+        bf_buffer_text(&buffer, ") OVER (ORDER BY ");
+        bf_mysql_key_list(&buffer, table, 0, "k.", "");
+        bf_buffer_text(&buffer, "), ");
+        bf_mysql_key_parameter(&buffer, table, i, 1);
+        bf_buffer_format(&buffer, ") THEN %zu", i + 1);
+    }
+    if (n > 1)
+        bf_buffer_format(&buffer, " ELSE %zu END", n);
+    bf_buffer_text(&buffer, " AS split, COALESCE((");
+    bf_mysql_key_list(&buffer, table, 0, "k.", "");
+    bf_buffer_text(&buffer, ") >= (");
+    for (size_t i = 0; i < n; i++) {
+        bf_buffer_text(&buffer, i ? ", " : "");
+        bf_mysql_key_parameter(&buffer, table, i, through);
+    }
+    bf_buffer_text(&buffer, "), 0) AS beyond FROM (");
+    for (size_t leg = 0; leg < n; leg++) {
+        bf_buffer_text(&buffer, leg ? " UNION ALL (SELECT " : "(SELECT ");
+        bf_mysql_key_list(&buffer, table, 0, "", "");
+        bf_buffer_format(&buffer, " FROM %s WHERE ", table->reference);
+        bf_range_after(&buffer, &bf_mysql_grammar, table, n - 1 - leg, 1);
+        bf_buffer_text(&buffer, " ORDER BY ");
+        bf_mysql_key_list(&buffer, table, n - 1 - leg, "", "");
+        bf_buffer_format(&buffer, " LIMIT ?#%zu)", count);
+    }
+    bf_buffer_text(&buffer, ") k ORDER BY ");
+    bf_mysql_key_list(&buffer, table, 0, "k.", "");
+    bf_buffer_format(&buffer, " LIMIT ?#%zu", count);
+    return bf_buffer_take(&buffer);
+}
+
 /* Behind an INSERT into the quarantine: a pass may meet a row again that is there already, then the newest error is what counts. */
 static void newest(struct bf_buffer *buffer, const char *slice, const char *seq, size_t error, const char *then)
 {
@@ -20,9 +65,9 @@ char *bf_mysql_quarantine(const char *job, const struct bf_table *table, size_t 
     struct bf_buffer buffer = {0};
     size_t n = table->key_count, id = 2 * n + 1;
     const struct bf_range range = {table, split, 1, n + 1};
-    BF_AUTO_STRING char *slice = bf_format("?#%zu", id + 1), *seq = bf_format("?#%zu", id + 2);
-    BF_AUTO_STRING char *count = bf_format("(SELECT COUNT(*) FROM backfilld.bad_row WHERE job = ?%zu AND slice = %s AND seq = %s)",
-                                           id, slice, seq);
+    BF_AUTO_STRING char *slice = bf_format("?#%zu", id + 1), *seq = bf_format("?#%zu + number", id + 2);
+    BF_AUTO_STRING char *count = bf_format("(SELECT COUNT(*) FROM backfilld.bad_row WHERE job = ?%zu AND slice = %s AND seq >= ?#%zu)",
+                                           id, slice, id + 2);
     BF_AUTO_STRING char *rows = bf_format("SET @backfilld_rows = %s - @backfilld_rows?; "
                                           "SELECT @backfilld_rows, 2 * @backfilld_rows - @backfilld_written", count);
 
@@ -30,8 +75,10 @@ char *bf_mysql_quarantine(const char *job, const struct bf_table *table, size_t 
                      " SELECT ?%zu, SHA2(bad, 256), %s, %s, bad, ?%zu, ?%zu, NOW(6) FROM (SELECT ", job, count, id, slice, seq,
                      id + 3, id + 4);
     bf_mysql_written(&buffer, table);
-    bf_buffer_format(&buffer, " AS bad FROM %s WHERE ", table->reference);
-    bf_mysql_leg(&buffer, &range, leg);
+    bf_buffer_text(&buffer, " AS bad, ROW_NUMBER() OVER (ORDER BY ");
+    bf_mysql_key_list(&buffer, table, 0, "", "");
+    bf_buffer_format(&buffer, ") - 1 AS number FROM %s WHERE ", table->reference);
+    bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
     bf_buffer_text(&buffer, ") backfilld_bad");
     newest(&buffer, slice, seq, id + 3, rows);
     return bf_buffer_take(&buffer);
@@ -67,3 +114,5 @@ const char bf_mysql_bad_rows[] =
     "/* backfilld */ SELECT slice, seq, `key`, error, `sqlstate`, "
     "CONCAT(SUBSTRING(DATE_FORMAT(found_at, '%Y-%m-%dT%H:%i:%s.%f'), 1, 23), 'Z') FROM backfilld.bad_row WHERE job = ?1 "
     "AND (slice > ?#2 OR (slice = ?#2 AND seq > ?#3)) ORDER BY slice, seq LIMIT ?#4";
+
+const char bf_mysql_drop_bad[] = "/* backfilld */ " BF_MYSQL_ASK_FIRST "DELETE FROM backfilld.bad_row WHERE job = ?1";

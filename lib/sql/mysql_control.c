@@ -23,7 +23,7 @@
  * rows the batch changes, and to which row of the checkpoint that belongs, to the last UPDATE of the batch; and under which
  * number a journal keeps what it changes, beginning with which place. */
 #define FENCE                                                                                                         \
-    ASK_FIRST "UPDATE backfilld.checkpoint SET seq = seq + 1, position = ?5, low = ?6, split = ?#7, rows_scanned = ?#8, "       \
+    ASK_FIRST "UPDATE backfilld.checkpoint SET seq = seq + ?#13, position = ?5, low = ?6, split = ?#7, rows_scanned = ?#8, "    \
     "rows_changed = ?#9, rows_changed_counted = 0, batches = ?#10, batch_rows = ?#11, updated_at = NOW(6) "           \
     "WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3 AND seq = ?#4 AND " WRITABLE                                      \
     " AND NOT EXISTS (" STOPPED_BY_CONTROL ")?; "                                                                     \
@@ -119,7 +119,7 @@
 
 /* Which statement of the step it is: UPDATE (mysql_render.c), REDO_ASIDE and SET_ASIDE (mysql_locks.c), RESTORE and LEAVE
  * (mysql_back.c). A step that keeps a journal has more statements. */
-enum { FREE_LISTED = 2, HELD_LISTED = 7, RESTORE_WARNED = 6, RESTORE_ASKED_AGAIN = 8, LEAVE_ASKED_AGAIN = 1 };
+enum { FREE_WARNED = 3, FREE_LISTED = 4, HELD_LISTED = 9, RESTORE_WARNED = 6, RESTORE_ASKED_AGAIN = 8, LEAVE_ASKED_AGAIN = 1 };
 enum { UPDATE_MOST = 4, WARNED = 1, ASKED_AGAIN = 3, JOURNAL_WARNED = 3, JOURNAL_ASKED_AGAIN = 6 };
 enum { REDO_MOST = 11, REDO_WARNED = 4, REDO_ASKED_AGAIN = 9, JOURNAL_REDO_WARNED = 9, JOURNAL_REDO_ASKED_AGAIN = 15 };
 
@@ -150,7 +150,7 @@ bool bf_mysql_warned(enum bf_statement step, size_t statement, size_t count)
 {
     return (step == BF_STATEMENT_UPDATE && statement == (count > UPDATE_MOST ? JOURNAL_WARNED : WARNED)) ||
            (step == BF_STATEMENT_REDO_ASIDE && statement == (count > REDO_MOST ? JOURNAL_REDO_WARNED : REDO_WARNED)) ||
-           (step == BF_STATEMENT_RESTORE && statement == RESTORE_WARNED);
+           (step == BF_STATEMENT_SET_ASIDE && statement == FREE_WARNED) || (step == BF_STATEMENT_RESTORE && statement == RESTORE_WARNED);
 }
 
 /* Which transactions are under way, from a table that a server fills anew only when nobody has read it for 0.1 s: the
@@ -216,6 +216,7 @@ const char *bf_mysql_control_statement(enum bf_statement statement)
             ASK_FIRST "UPDATE backfilld.checkpoint SET canary = 1, updated_at = NOW(6) WHERE job = ?1 AND slice = ?#2 AND epoch = ?#3",
         [BF_STATEMENT_COUNT_ASIDE] = "SELECT COUNT(*) FROM backfilld.aside WHERE job = ?1 AND slice = ?#2",
         [BF_STATEMENT_JOB_STATE] = JOB_STATE,
+        [BF_STATEMENT_KEEP_RECORD] = bf_mysql_keep_record,
         [BF_STATEMENT_END_LOST_SESSIONS] = END_LOST_SESSIONS,
     };
     return texts[statement];
@@ -238,8 +239,16 @@ const char *bf_mysql_common(enum bf_statement statement)
         return "/* backfilld */ " FIND_DONE;
     case BF_STATEMENT_CONFLICTS:
         return "/* backfilld */ " CONFLICTS;
+    case BF_STATEMENT_FOREIGN_JOBS:
+        return bf_mysql_foreign_jobs;
+    case BF_STATEMENT_FOREIGN_JOB:
+        return bf_mysql_foreign_job;
+    case BF_STATEMENT_FOREIGN_SLICES:
+        return bf_mysql_foreign_slices;
     case BF_STATEMENT_JOURNAL_DUE:
         return "/* backfilld */ " JOURNAL_DUE;
+    case BF_STATEMENT_DROP_BAD:
+        return bf_mysql_drop_bad;
     case BF_STATEMENT_BAD_ROWS:
         return bf_mysql_bad_rows;
     case BF_STATEMENT_SAMPLE:

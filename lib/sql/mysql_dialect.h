@@ -57,16 +57,14 @@ void bf_mysql_key_parameter(struct bf_buffer *buffer, const struct bf_table *tab
 void bf_mysql_key_collated(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
                            size_t first_parameter);
 
-/* mysql_grammar.c: as bf_range_leg and bf_range_after. */
+/* mysql_grammar.c */
 extern const struct bf_grammar bf_mysql_grammar;
-void bf_mysql_leg(struct bf_buffer *buffer, const struct bf_range *range, size_t leg);
-void bf_mysql_after(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t low);
 
 const char *bf_mysql_common(enum bf_statement statement);
 /* The statements on the control schema, without the comment at their head; NULL for those about the table. */
 const char *bf_mysql_control_statement(enum bf_statement statement);
 extern const char *const bf_mysql_schema_ddl[];
-enum { BF_MYSQL_SCHEMA_VERSION = 5 };
+enum { BF_MYSQL_SCHEMA_VERSION = 6 };
 
 /* What makes one server this one, until the row in backfilld.meta says it for all that replicate from it. Whoever asks has
  * to get the same: a job may be planned by one account before another makes that row. */
@@ -79,6 +77,16 @@ enum { BF_MYSQL_SCHEMA_VERSION = 5 };
 /* Without PROCESS an account sees its own connections alone: what it does not see is not measured, and never zero. */
 #define BF_MYSQL_SEES                                                                                                  \
     "EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'PROCESS' AND " BF_MYSQL_GRANTEE ")"
+
+/* Has the account this right by itself, on all tables, on those of the database, or on the table? Which rights a role brings is
+ * not told. `schema` and `table` are expressions. */
+#define BF_MYSQL_MAY_ALL(right, schema)                                                                                \
+    "EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE " BF_MYSQL_GRANTEE " AND PRIVILEGE_TYPE = '" right "') OR "   \
+    "EXISTS (SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES WHERE " BF_MYSQL_GRANTEE " AND PRIVILEGE_TYPE = '" right "' "     \
+    "AND " schema " LIKE TABLE_SCHEMA)"
+#define BF_MYSQL_MAY(right, schema, table)                                                                             \
+    BF_MYSQL_MAY_ALL(right, schema) " OR EXISTS (SELECT 1 FROM information_schema.TABLE_PRIVILEGES WHERE " BF_MYSQL_GRANTEE " "   \
+    "AND PRIVILEGE_TYPE = '" right "' AND TABLE_SCHEMA = " schema " AND TABLE_NAME = " table ")"
 
 /* Raises error 1242 when it is computed: what turns "no row" into an error of the server's own (P1). */
 #define BF_MYSQL_RAISE "(SELECT 1 UNION SELECT 2)"
@@ -106,6 +114,13 @@ void bf_mysql_check_expressions(const struct bf_document *document, struct bf_co
 /* Why a text is not one expression by itself; NULL when it is. */
 const char *bf_mysql_expression_fault(const char *expression);
 
+/* In which quotes a backslash takes the next character's meaning away, by the server's SQL mode. */
+enum { BF_MYSQL_ESCAPE_MODES = 3 };
+extern const char *const bf_mysql_escape_modes[BF_MYSQL_ESCAPE_MODES];
+/* The end of the quoted text that begins at `text`, behind its quote; NULL when it is not closed. */
+const char *bf_mysql_skip_quoted(const char *text, const char *escapes);
+bool bf_mysql_is_word(char character);
+
 /* The predicate with :started_at replaced; the caller frees it. */
 char *bf_mysql_predicate(const char *predicate, int64_t started_at);
 const char *bf_mysql_predicate_fault(const char *predicate);
@@ -116,9 +131,9 @@ char *bf_mysql_trial(const struct bf_document *document, const struct bf_table *
 /* A table's reference without the FORCE INDEX of the key: which index is used is the server's choice. The caller frees it. */
 
 /* mysql_render.c */
-void bf_mysql_set(struct bf_buffer *buffer, const struct bf_document *document);   /* the list behind SET */
+void bf_mysql_set(struct bf_buffer *buffer, const struct bf_document *document);   /* bf_author_set */
 char *bf_mysql_spared(const char *job, const struct bf_table *table); /* as bf_dialect.spared */
-void bf_mysql_where(struct bf_buffer *buffer, const struct bf_document *document); /* AND (where) AND (remaining) */
+void bf_mysql_where(struct bf_buffer *buffer, const struct bf_document *document); /* bf_author_where */
 char *bf_mysql_tried(const struct bf_document *document, const struct bf_table *table, size_t split, size_t leg);
 char *bf_mysql_without_index(const char *reference); /* the table's name alone; the caller frees it */
 /* How many rows the statement before changed. It is -1 where nobody was there any more to be told, and what stands behind would
@@ -126,7 +141,8 @@ char *bf_mysql_without_index(const char *reference); /* the table's name alone; 
 #define BF_MYSQL_CHANGED "IF(ROW_COUNT() < 0, " BF_MYSQL_RAISE ", ROW_COUNT())"
 /* Where a journal is kept: behind its statement before the UPDATE, which counts the rows that are about to be changed; and
  * behind the UPDATE. */
-#define BF_MYSQL_COUNT_KEPT "SET @backfilld_changed = @backfilld_changed + " BF_MYSQL_CHANGED ", @backfilld_place = 0?; "
+#define BF_MYSQL_KEPT "@backfilld_changed = @backfilld_changed + " BF_MYSQL_CHANGED ", @backfilld_place = 0?; "
+#define BF_MYSQL_COUNT_KEPT "SET " BF_MYSQL_KEPT
 #define BF_MYSQL_NO_WARNING "SET @backfilld_warned = IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")?; "
 /* Behind the last UPDATE of a transaction: sets down in the checkpoint how many rows it changed (%s: the job). */
 #define BF_MYSQL_STORE_CHANGED                                                                                        \
@@ -156,13 +172,21 @@ enum bf_mysql_image { BF_MYSQL_BEFORE, BF_MYSQL_AFTER };
 void bf_mysql_journal_name(struct bf_buffer *buffer, const char *job, enum bf_mysql_image image);
 char *bf_mysql_make_journal(const char *job, const struct bf_table *table);
 /* What stands around a change, for a batch whose fence came before: what matches is written down (a predicate on the table
- * follows, and FOR UPDATE), the UPDATE is of nothing else (behind its WHERE), what the rows hold afterwards. */
-void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);
+ * follows, and FOR UPDATE), the UPDATE is of nothing else (behind its WHERE), what the rows hold afterwards. `number`: an
+ * expression; from the UPDATE on it is that in @backfilld_batch. */
+void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part, const char *number);
 void bf_mysql_kept_only(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);
 void bf_mysql_keep_after(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);
 char *bf_mysql_journal(enum bf_statement statement, const char *job); /* as bf_dialect.journal */
 
+/* mysql_recompute.c: RECOMPUTE_FACTS, and as bf_dialect.recompute. mysql_recompute_same.c: never NULL. */
+char *bf_mysql_recompute_facts(const char *job, const struct bf_document *document);
+void bf_mysql_recompute(const char *job, const struct bf_document *document, const struct bf_table *table,
+                        const struct bf_answer *facts, size_t column, struct bf_recompute *ret_recompute);
+void bf_mysql_recompute_same(struct bf_buffer *buffer, const char *type);
+
 /* mysql_back.c: the way back; the caller frees the texts. */
+void bf_mysql_same_entry(struct bf_buffer *buffer, const struct bf_table *table); /* the change a is the one that b is */
 char *bf_mysql_restore(const char *job, const struct bf_table *table);
 char *bf_mysql_leave(const char *job, const struct bf_table *table);
 char *bf_mysql_compare_journal(const char *job, const struct bf_table *table);
@@ -172,9 +196,13 @@ char *bf_mysql_prove(const struct bf_document *document, const struct bf_table *
 
 /* mysql_bad.c: the quarantine; the caller frees the texts of the functions, COUNT_BAD and RETRY_BAD have no comment at their
  * head. */
+char *bf_mysql_keys(const char *job, const struct bf_table *table);
 char *bf_mysql_quarantine(const char *job, const struct bf_table *table, size_t split, size_t leg);
 char *bf_mysql_quarantine_aside(const char *job);
-extern const char bf_mysql_count_bad[], bf_mysql_retry_bad[], bf_mysql_bad_rows[];
+extern const char bf_mysql_count_bad[], bf_mysql_retry_bad[], bf_mysql_bad_rows[], bf_mysql_drop_bad[];
+
+/* mysql_foreign.c: KEEP_RECORD has no comment at its head. */
+extern const char bf_mysql_foreign_jobs[], bf_mysql_foreign_job[], bf_mysql_foreign_slices[], bf_mysql_keep_record[];
 
 /* mysql_locks.c */
 /* Of the rows set aside: those that TAKE_ASIDE or WAIT_ASIDE looked at in this transaction, and those of them that it marked; the
@@ -205,10 +233,6 @@ void bf_mysql_survey(const struct bf_document *document, struct bf_flight *fligh
 struct bf_table *bf_mysql_read_survey(const struct bf_document *document, const struct bf_answer *server,
                                       const struct bf_answer *answers, size_t count,
                                       struct bf_complaints *complaints);
-void bf_mysql_check(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
-                    char **ret_texts[], size_t *ret_count);
-void bf_mysql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
-                          struct bf_complaints *complaints);
 
 extern const char bf_mysql_sample[], bf_mysql_sample_slow[], bf_mysql_sample_flow[];
 
@@ -232,6 +256,10 @@ char *bf_mysql_quantiles(const char *job, const struct bf_table *table, const ch
 /* Some value from low on and under high, about in the middle, as the key's texts are; false: there is none. Where the server
  * has another order than the bytes it may be none of these, and the next attempt (from 0 on) is another one. */
 bool bf_mysql_between(char kind, const char *low, const char *high, int attempt, char text[BF_MYSQL_CUT_MAX]);
+
+/* mysql_binlog.c */
+char *bf_mysql_binlog(const struct bf_table *table); /* a MEASURE of ?1, the table's database, and ?2, its name; owned */
+void bf_mysql_read_binlog(const struct bf_document *document, const struct bf_answer *answer, struct bf_facts *facts);
 
 /* mysql_measure.c */
 extern const char bf_mysql_writes[], bf_mysql_mark[];

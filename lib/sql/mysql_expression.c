@@ -12,10 +12,9 @@
 #include "duration.h"
 
 /* In which quotes a backslash takes the next character's meaning away. */
-static const char *const modes[] = {"", "'", "'\""};
+const char *const bf_mysql_escape_modes[BF_MYSQL_ESCAPE_MODES] = {"", "'", "'\""};
 
-/* The end of the quoted text that begins at `text`, behind its quote; NULL when it is not closed. */
-static const char *skip_quoted(const char *text, const char *escapes)
+const char *bf_mysql_skip_quoted(const char *text, const char *escapes)
 {
     char quote = *text++;
     for (; *text; text++) {
@@ -95,7 +94,7 @@ static const char *fault_of_word(const char *word, size_t length, int depth)
     return NULL;
 }
 
-static bool is_word(char character)
+bool bf_mysql_is_word(char character)
 {
     return isalnum((unsigned char)character) || character == '_' || character == '$' || (unsigned char)character >= 0x80;
 }
@@ -130,15 +129,15 @@ static const char *scan(const char *text, const char *escapes, bool query)
     while (*text) {
         if (*text == '\'' || *text == '"' || *text == '`') {
             char quote = *text;
-            text = skip_quoted(text, escapes);
+            text = bf_mysql_skip_quoted(text, escapes);
             if (!text)
                 return open_quote(quote);
             something = true;
             continue;
         }
-        if (is_word(*text)) {
+        if (bf_mysql_is_word(*text)) {
             size_t length = 0;
-            while (is_word(text[length]))
+            while (bf_mysql_is_word(text[length]))
                 length++;
             const char *fault = query ? fault_of_query_word(before, before_length, text, length)
                                       : fault_of_word(text, length, depth);
@@ -163,8 +162,8 @@ static const char *scan(const char *text, const char *escapes, bool query)
 
 static const char *fault_of(const char *text, bool query)
 {
-    for (size_t i = 0; i < BF_COUNT(modes); i++) {
-        const char *fault = scan(text, modes[i], query);
+    for (size_t i = 0; i < BF_MYSQL_ESCAPE_MODES; i++) {
+        const char *fault = scan(text, bf_mysql_escape_modes[i], query);
         if (fault)
             return fault;
     }
@@ -191,9 +190,9 @@ static char *replaced(const char *predicate, const char *literal, const char *es
     while (*text) {
         const char *next = text + 1;
         if (*text == '\'' || *text == '"' || *text == '`') {
-            next = skip_quoted(text, escapes);
+            next = bf_mysql_skip_quoted(text, escapes);
             next = next ? next : text + strlen(text);
-        } else if (!strncmp(text, name, sizeof name - 1) && !is_word(text[sizeof name - 1])) {
+        } else if (!strncmp(text, name, sizeof name - 1) && !bf_mysql_is_word(text[sizeof name - 1])) {
             bf_buffer_text(&buffer, literal);
             text += sizeof name - 1;
             continue;
@@ -209,15 +208,15 @@ char *bf_mysql_predicate(const char *predicate, int64_t started_at)
     char when[BF_TIME_TEXT];
     bf_time_format(started_at, when); /* 2026-11-21T06:00:00.123Z, and the session is in UTC */
     BF_AUTO_STRING char *literal = bf_format(" TIMESTAMP'%.10s %.12s'", when, when + 11);
-    return replaced(predicate, literal, modes[0]);
+    return replaced(predicate, literal, bf_mysql_escape_modes[0]);
 }
 
 const char *bf_mysql_predicate_fault(const char *predicate)
 {
     BF_AUTO_STRING char *text = bf_mysql_predicate(predicate, 0);
-    for (size_t i = 1; i < BF_COUNT(modes); i++) {
-        BF_AUTO_STRING char *other = replaced(predicate, " TIMESTAMP'1970-01-01 00:00:00.000'", modes[i]);
-        const char *fault = scan(other, modes[i], false);
+    for (size_t i = 1; i < BF_MYSQL_ESCAPE_MODES; i++) {
+        BF_AUTO_STRING char *other = replaced(predicate, " TIMESTAMP'1970-01-01 00:00:00.000'", bf_mysql_escape_modes[i]);
+        const char *fault = scan(other, bf_mysql_escape_modes[i], false);
         if (fault)
             return fault;
         if (strcmp(other, text) != 0)
@@ -242,7 +241,7 @@ static char *name_part(const char **at)
             return NULL;
         }
     } else {
-        for (; is_word(*text); text++)
+        for (; bf_mysql_is_word(*text); text++)
             bf_buffer_append(&buffer, text, 1);
     }
     *at = text;
@@ -288,7 +287,7 @@ void bf_mysql_check_expressions(const struct bf_document *document, struct bf_co
 {
     char *schema = NULL, *name = NULL;
 
-    if (!bf_mysql_table_name(document->table, &schema, &name))
+    if (document->table && !bf_mysql_table_name(document->table, &schema, &name))
         bf_complain(complaints, BF_INVALID, "/table",
                     "%s is not the name of a table: write orders, shop.orders or `shop`.`orders`", document->table);
     free(schema);

@@ -20,25 +20,3 @@ const struct bf_grammar bf_mysql_grammar = {
     .others = OTHERS,
     .others_hint = "GRANT PROCESS ON *.* to it",
 };
-
-void bf_mysql_leg(struct bf_buffer *buffer, const struct bf_range *range, size_t leg)
-{
-    bf_range_leg(buffer, &bf_mysql_grammar, range, leg);
-}
-
-void bf_mysql_after(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t low)
-{
-    bf_range_after(buffer, &bf_mysql_grammar, table, column, low);
-}
-
-void bf_mysql_check(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
-                    char **ret_texts[], size_t *ret_count)
-{
-    bf_check_add(&bf_mysql_grammar, document, table, flight, ret_texts, ret_count);
-}
-
-void bf_mysql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
-                          struct bf_complaints *complaints)
-{
-    bf_check_read(&bf_mysql_grammar, document, answers, count, complaints);
-}

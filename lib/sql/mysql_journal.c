@@ -12,7 +12,8 @@
  * key, so each write fills pages from left to right. tests/bench/undo prints what comes of it.
  *
  * The order of a slice's changes is that of its checkpoint's seq, over all passes: newest first is seq descending. The fence
- * leaves slice and seq in variables (@backfilld_slice, @backfilld_batch). */
+ * leaves slice and seq in variables (@backfilld_slice, @backfilld_batch); an UPDATE that brings a number of its own, for there are
+ * several behind one fence (lib/engine/run.h), leaves that one there. */
 #include "mysql_dialect.h"
 
 #include "allocate.h"
@@ -67,7 +68,7 @@ char *bf_mysql_make_journal(const char *job, const struct bf_table *table)
 
 /* ---- forward ---- */
 
-void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part)
+void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part, const char *number)
 {
     bf_buffer_text(buffer, "INSERT INTO ");
     bf_mysql_journal_name(buffer, job, BF_MYSQL_BEFORE);
@@ -75,15 +76,15 @@ void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struc
     bf_mysql_image_key(buffer, table, "");
     bf_mysql_image_list(buffer, table, "before", "");
     /* MariaDB sorts for a window function, MySQL takes an assignment in an expression for an old fashion */
-    bf_buffer_format(buffer, ") SELECT @backfilld_slice, @backfilld_batch, %zu, /*M! @backfilld_place := @backfilld_place + 1 */"
-                     "/*!80000 ROW_NUMBER() OVER () */", part);
+    bf_buffer_format(buffer, ") SELECT @backfilld_slice, %s, %zu, /*M! @backfilld_place := @backfilld_place + 1 */"
+                     "/*!80000 ROW_NUMBER() OVER () */", number, part);
     bf_buffer_text(buffer, ", ");
     bf_mysql_key_list(buffer, table, 0, "", "");
     bf_mysql_image_values(buffer, table, "");
     bf_buffer_format(buffer, " FROM %s WHERE ", table->reference);
 }
 
-/* What the fence left of the batch's own number. */
+/* What the fence, or the UPDATE, left of its own number. */
 static void of_batch(struct bf_buffer *buffer, size_t part)
 {
     bf_buffer_format(buffer, "b.slice = @backfilld_slice AND b.seq = @backfilld_batch AND b.part = %zu", part);

@@ -114,7 +114,7 @@ char *bf_mysql_lock(const char *job, const struct bf_document *document, const s
     const struct bf_range range = {table, split, 1, table->key_count + 1};
 
     bf_buffer_format(&buffer, "/* backfilld %s */ SELECT COUNT(*) FROM %s WHERE ", job, table->reference);
-    bf_mysql_leg(&buffer, &range, leg);
+    bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
     bf_mysql_where(&buffer, document);
     bf_buffer_text(&buffer, " FOR UPDATE NOWAIT");
     return bf_buffer_take(&buffer);
@@ -135,7 +135,8 @@ static void those(struct bf_buffer *buffer, const struct bf_range *range, bool a
     bf_buffer_format(buffer, ") IN (?}, %s, ')'), '%s'), ?{", variable, none);
 }
 
-/* The keys of the free rows of the leg, which are locked, in @backfilld_free. */
+/* The keys of the free rows of the leg, which are locked, in @backfilld_free. A warning is about a row (what the author wrote), or
+ * the list was cut: then it is as long as it may be. */
 static void lock_free(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_range *range,
                       size_t leg)
 {
@@ -146,9 +147,11 @@ static void lock_free(struct bf_buffer *buffer, const struct bf_document *docume
         own_value(buffer, range->table, i);
     }
     bf_buffer_format(buffer, ", ')')) INTO @backfilld_free FROM %s WHERE ", range->table->reference);
-    bf_mysql_leg(buffer, range, leg);
+    bf_range_leg(buffer, &bf_mysql_grammar, range, leg);
     bf_mysql_where(buffer, document);
-    bf_buffer_text(buffer, " FOR UPDATE SKIP LOCKED?; " WHOLE_LIST);
+    bf_buffer_format(buffer, " FOR UPDATE SKIP LOCKED?; SET @backfilld_warned = @@warning_count?; SELECT IF(@backfilld_warned = 0 OR "
+                     "COALESCE(LENGTH(@backfilld_free), 0) >= %d, 1, " BF_MYSQL_RAISE ")?; SELECT IF(@backfilld_warned = 0, 1, "
+                     BF_MYSQL_RAISE ")", LIST_MAX);
 }
 
 /* The predicate of the leg but for the rows that are not free, to the end of a text that is prepared. In a leg in which more
@@ -156,7 +159,7 @@ static void lock_free(struct bf_buffer *buffer, const struct bf_document *docume
 static void rest(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_range *range, size_t leg,
                  bool one_by_one)
 {
-    bf_mysql_leg(buffer, range, leg);
+    bf_range_leg(buffer, &bf_mysql_grammar, range, leg);
     bf_mysql_where(buffer, document);
     if (one_by_one)
         those(buffer, range, true, "", "@backfilld_free", " AND FALSE");
@@ -171,7 +174,7 @@ static void prepare_rest(struct bf_buffer *buffer, const char *job, const struct
     bool one_by_one = !range->table->locks_first && last_alone(range, leg);
     if (document->undo == BF_UNDO_JOURNAL) {
         bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ ", job);
-        bf_mysql_keep_before(buffer, job, range->table, leg);
+        bf_mysql_keep_before(buffer, job, range->table, leg, "@backfilld_batch");
         rest(buffer, document, range, leg, one_by_one);
         /* the held rows stand in the range, and are set aside; the others are locked by now */
         bf_buffer_format(buffer, " FOR UPDATE SKIP LOCKED?})?; PREPARE backfilld_kept_%zu FROM @backfilld_sql", leg);
@@ -203,7 +206,7 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
                      "NOW(6) FROM (SELECT ", job, 2 * n + 1, 2 * n + 2, 2 * n + 3, first);
     bf_mysql_written(&buffer, table);
     bf_buffer_format(&buffer, " AS held FROM %s WHERE ", table->reference);
-    bf_mysql_leg(&buffer, &range, leg);
+    bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
     bf_mysql_where(&buffer, document);
     those(&buffer, &range, last_alone(&range, leg), "NOT ", "@backfilld_free", "");
     bf_buffer_text(&buffer, ") backfilld_held?})?; PREPARE backfilld_keyed FROM @backfilld_sql?; EXECUTE backfilld_keyed?; "
@@ -307,7 +310,7 @@ static void change_taken_kept(struct bf_buffer *buffer, const char *job, const s
 {
     struct bf_buffer head = {0}, tail = {0};
     bf_buffer_format(&head, "/* backfilld %s */ ", job);
-    bf_mysql_keep_before(&head, job, table, 0);
+    bf_mysql_keep_before(&head, job, table, 0, "@backfilld_batch");
     bf_buffer_text(&head, "(");
     bf_buffer_text(&tail, ")");
     bf_mysql_where(&tail, document);

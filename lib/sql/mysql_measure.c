@@ -24,15 +24,8 @@
     "SELECT '" fact "' AS fact, IF(" COUNT_OF_NAMES " > 0 OR " complete ", " COUNT_OF_NAMES ", NULL), "                 \
     "COALESCE(" NAMES ", IF(" complete ", NULL, '" why "')) FROM (" source ") found "
 
-/* Has the account this right by itself, on all tables or those of the database, or on the table? Which rights a role brings
- * is not told. */
-#define MAY_ALL(right)                                                                                                 \
-    "EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE " BF_MYSQL_GRANTEE " AND PRIVILEGE_TYPE = '" right "') OR "   \
-    "EXISTS (SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES WHERE " BF_MYSQL_GRANTEE " AND PRIVILEGE_TYPE = '" right "' "     \
-    "AND ?1 LIKE TABLE_SCHEMA)"
-#define MAY(right)                                                                                                     \
-    MAY_ALL(right) " OR EXISTS (SELECT 1 FROM information_schema.TABLE_PRIVILEGES WHERE " BF_MYSQL_GRANTEE " "                    \
-    "AND PRIVILEGE_TYPE = '" right "' AND TABLE_SCHEMA = ?1 AND TABLE_NAME = ?2)"
+#define MAY_ALL(right) BF_MYSQL_MAY_ALL(right, "?1")
+#define MAY(right) BF_MYSQL_MAY(right, "?1", "?2")
 
 /* A name as the server writes it: MariaDB in these quotes or those, by the SQL mode of who asks. */
 #define QUOTED(quote, name) "CONCAT('" quote "', REPLACE(" name ", '" quote "', '" quote quote "'), '" quote "')"
@@ -190,7 +183,8 @@ static const enum bf_fact_name oldest_facts[] = {BF_FACT_OLDEST_TRANSACTION};
 #define STATEMENTS                                                                                                     \
     "SELECT LEFT(s.DIGEST_TEXT, 120) FROM performance_schema.events_statements_summary_by_digest s "                    \
     "JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = ?1 AND c.TABLE_NAME = ?2 AND c.COLUMN_NAME IN ({key}) "      \
-    "WHERE (" UPDATES("CONCAT(" QUOTED("`", "?1") ", ' . ', " QUOTED("`", "?2") ")") " OR (s.SCHEMA_NAME = ?1 AND " UPDATES(QUOTED("`", "?2")) ")) "           \
+    "WHERE (" UPDATES("CONCAT(" QUOTED("`", "?1") ", ' . ', " QUOTED("`", "?2") ")")                                    \
+    " OR (s.SCHEMA_NAME = ?1 AND " UPDATES(QUOTED("`", "?2")) ")) "                                                     \
     "AND LOCATE(" BYTES("CONCAT(', ', " QUOTED("`", "c.COLUMN_NAME") ", ' = ')") ", " BYTES(SET_LIST) ") > 0"
 static const char key_writers[] = PLAN COUNTED("key_writers", FOLLOWS);
 static const char key_statements[] = PLAN COUNTED("key_writers", FOLLOWS " UNION " STATEMENTS);
@@ -252,8 +246,8 @@ static const struct {
     {disk, "FILE ON *.*", disk_facts, BF_COUNT(disk_facts)},
 };
 
-/* Behind the questions: what the optimizer says of them, and the newest rows. */
-enum { EXPLAIN_MATCHING = BF_COUNT(questions), EXPLAIN_RANGE, EXPLAIN_BOUNDARY, NEWEST, STEPS };
+/* Behind the questions: what the optimizer says of them, the newest rows, and what goes into the log. */
+enum { EXPLAIN_MATCHING = BF_COUNT(questions), EXPLAIN_RANGE, EXPLAIN_BOUNDARY, NEWEST, BINLOG, STEPS };
 
 /* Newer servers draw a tree where they are not asked for the table of old, and MariaDB leaves out a column. */
 #define EXPLAIN PLAN "EXPLAIN /*!80000 FORMAT = TRADITIONAL *//*M! EXTENDED */ "
@@ -355,12 +349,13 @@ void bf_mysql_measure(const struct bf_document *document, const struct bf_table 
                    : i == EXPLAIN_RANGE    ? explain_rows(document, table, false)
                    : i == EXPLAIN_BOUNDARY ? explain_boundary(table)
                    : i == NEWEST           ? newest(document, table)
+                   : i == BINLOG           ? bf_mysql_binlog(table)
                                            : question(questions[i].sql, document, table);
         struct bf_step *step = bf_flight_add(flight, BF_STATEMENT_MEASURE, texts[i]);
         step->new_group = true;
         if (i == EXPLAIN_MATCHING || i == EXPLAIN_RANGE)
             bf_step_range(step, document);
-        if (i >= BF_COUNT(questions))
+        if (i >= BF_COUNT(questions) && i != BINLOG)
             continue;
         bf_step_text(step, schema);
         bf_step_text(step, name);
@@ -476,6 +471,8 @@ void bf_mysql_read_measure(const struct bf_document *document, const struct bf_a
             read_boundary(&answers[i], facts);
         else if (i == NEWEST)
             bf_measure_read(&answers[i], newest_facts, BF_COUNT(newest_facts), facts);
+        else if (i == BINLOG)
+            bf_mysql_read_binlog(document, &answers[i], facts);
         else
             take(&answers[i], i, facts);
     }

@@ -27,7 +27,7 @@ static void keep(struct bf_buffer *buffer, const struct bf_document *document, c
     bf_mysql_key_list(buffer, table, 0, "", "");
     bf_mysql_image_values(buffer, table, "");
     bf_buffer_format(buffer, " FROM %s WHERE ", table->reference);
-    bf_mysql_leg(buffer, &range, leg);
+    bf_range_leg(buffer, &bf_mysql_grammar, &range, leg);
     bf_mysql_where(buffer, document);
     bf_buffer_text(buffer, " FOR UPDATE NOWAIT");
 }

@@ -23,21 +23,7 @@ static void begin(const struct render *render, struct bf_buffer *buffer)
 
 void bf_mysql_where(struct bf_buffer *buffer, const struct bf_document *document)
 {
-    const char *const predicates[] = {document->where, document->remaining};
-    for (size_t i = 0; i < BF_COUNT(predicates); i++) {
-        if (!predicates[i])
-            continue;
-        bf_buffer_text(buffer, " AND (");
-        bf_mysql_author_predicate(buffer, predicates[i], document->started_at);
-        bf_buffer_text(buffer, ")");
-    }
-    if (document->unless) {
-        bf_buffer_text(buffer, " AND (");
-        bf_mysql_author_predicate(buffer, document->unless, document->started_at);
-        bf_buffer_text(buffer, ") IS NOT TRUE");
-    }
-    if (document->spared)
-        bf_buffer_format(buffer, " AND NOT (%s)", document->spared);
+    bf_author_where(buffer, &bf_mysql_grammar, document);
 }
 
 static void where(const struct render *render, struct bf_buffer *buffer)
@@ -47,13 +33,7 @@ static void where(const struct render *render, struct bf_buffer *buffer)
 
 void bf_mysql_set(struct bf_buffer *buffer, const struct bf_document *document)
 {
-    for (size_t i = 0; i < document->set_count; i++) {
-        bf_buffer_text(buffer, i ? ", " : "");
-        bf_mysql_quote(buffer, document->set[i].name);
-        bf_buffer_text(buffer, " = (");
-        bf_mysql_author(buffer, document->set[i].value);
-        bf_buffer_text(buffer, ")");
-    }
+    bf_author_set(buffer, &bf_mysql_grammar, document);
 }
 
 char *bf_mysql_without_index(const char *reference)
@@ -93,7 +73,7 @@ static void change(const struct render *render, struct bf_buffer *buffer, size_t
     bf_buffer_format(buffer, BF_MYSQL_NO_WAIT "UPDATE %s SET ", render->table->reference);
     bf_mysql_set(buffer, render->document);
     bf_buffer_text(buffer, " WHERE ");
-    bf_mysql_leg(buffer, &range, leg);
+    bf_range_leg(buffer, &bf_mysql_grammar, &range, leg);
     where(render, buffer);
 }
 
@@ -110,12 +90,13 @@ static char *update_kept(const struct render *render, size_t split, size_t leg)
 {
     struct bf_buffer buffer = {0};
     struct bf_range range = {render->table, split, 1, render->table->key_count + 1};
+    BF_AUTO_STRING char *own = bf_format("?#%zu", range.high + render->table->key_count + 2);
 
     begin(render, &buffer);
-    bf_mysql_keep_before(&buffer, render->job, render->table, leg);
-    bf_mysql_leg(&buffer, &range, leg);
+    bf_mysql_keep_before(&buffer, render->job, render->table, leg, own);
+    bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
     where(render, &buffer);
-    bf_buffer_text(&buffer, " FOR UPDATE NOWAIT?; " BF_MYSQL_COUNT_KEPT);
+    bf_buffer_format(&buffer, " FOR UPDATE NOWAIT?; SET @backfilld_batch = %s, " BF_MYSQL_KEPT, own);
     change(render, &buffer, split, leg);
     bf_mysql_kept_only(&buffer, render->job, render->table, leg);
     bf_buffer_text(&buffer, "?; " BF_MYSQL_NO_WARNING);
@@ -158,12 +139,12 @@ static void pick_leg(const struct render *render, struct bf_buffer *buffer, cons
     if (pick->range) {
         fixed = bf_range_leg_prefix(pick->range, leg);
         bf_buffer_text(buffer, " WHERE ");
-        bf_mysql_leg(buffer, pick->range, leg);
+        bf_range_leg(buffer, &bf_mysql_grammar, pick->range, leg);
         where(render, buffer);
     } else if (pick->shape) {
         fixed = n - 1 - leg;
         bf_buffer_text(buffer, " WHERE ");
-        bf_mysql_after(buffer, render->table, fixed, 1);
+        bf_range_after(buffer, &bf_mysql_grammar, render->table, fixed, 1);
     }
     bf_buffer_text(buffer, " ORDER BY ");
     bf_mysql_key_list(buffer, render->table, fixed, "", "");
@@ -242,7 +223,7 @@ static char *boundary_of_legs(const struct render *render)
         bf_buffer_format(&buffer, ", %zu AS split, ", fixed + 1);
         beyond_and_clock(render, &buffer, "");
         bf_buffer_format(&buffer, " FROM %s WHERE ", table->reference);
-        bf_mysql_after(&buffer, table, fixed, 1);
+        bf_range_after(&buffer, &bf_mysql_grammar, table, fixed, 1);
         bf_buffer_text(&buffer, " AND @backfilld_1 IS NULL ORDER BY ");
         bf_mysql_key_list(&buffer, table, fixed, "", "");
         bf_buffer_format(&buffer, " LIMIT ?+%zu)", count);
@@ -302,7 +283,7 @@ static char *count(const struct render *render, size_t split, size_t limit)
     for (size_t leg = 0; leg < bf_leg_count(split, n); leg++) {
         bf_buffer_format(&buffer, "%s(SELECT COUNT(*) FROM %s%s WHERE ", leg ? " + " : "",
                          limit ? "(SELECT 1 FROM " : "", render->table->reference);
-        bf_mysql_leg(&buffer, &range, leg);
+        bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
         if (limit) {
             where(render, &buffer);
             bf_buffer_format(&buffer, " LIMIT ?#%zu) matching", limit);
@@ -342,6 +323,7 @@ static void render_journal(const struct render *render, struct bf_statements *st
     text[BF_STATEMENT_RESTORE] = bf_mysql_restore(render->job, render->table);
     text[BF_STATEMENT_LEAVE] = bf_mysql_leave(render->job, render->table);
     text[BF_STATEMENT_COMPARE_JOURNAL] = bf_mysql_compare_journal(render->job, render->table);
+    text[BF_STATEMENT_RECOMPUTE_FACTS] = bf_mysql_recompute_facts(render->job, render->document);
     for (size_t i = 0; i < BF_COUNT(without_table); i++)
         text[without_table[i]] = bf_mysql_journal(without_table[i], render->job);
 }
@@ -367,6 +349,7 @@ struct bf_statements *bf_mysql_render(const char *job, const struct bf_document 
     statements->text[BF_STATEMENT_REDO_ASIDE] = bf_mysql_redo_aside(job, document, table);
     if (journal)
         render_journal(&render, statements);
+    statements->text[BF_STATEMENT_KEYS] = bf_mysql_keys(job, table);
     statements->text[BF_STATEMENT_QUARANTINE_ASIDE] = bf_mysql_quarantine_aside(job);
     for (size_t shape = 0; shape < 2; shape++) {
         statements->boundary[shape] = boundary(&render, shape);

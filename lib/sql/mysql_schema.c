@@ -1,4 +1,4 @@
-/* The control schema on the target, version 5: the database `backfilld`. DDL commits by itself here, so every statement
+/* The control schema on the target, version 6: the database `backfilld`. DDL commits by itself here, so every statement
  * may be run again and the version is written last. Changes to come are additive only. */
 #include "mysql_dialect.h"
 
@@ -105,7 +105,13 @@ const char *const bf_mysql_schema_ddl[] = {
     "found_at DATETIME(6) NOT NULL, "
     "PRIMARY KEY (job, digest), KEY place (job, slice, seq))" TABLE_OPTIONS,
 
-    "INSERT INTO backfilld.meta (`key`, value) VALUES ('schema_version', '5') ON DUPLICATE KEY UPDATE "
-    "value = IF(CAST(value AS UNSIGNED) < 5, '5', value)",
+    /* Version 6: what else the state store alone knew of a job, for who adopts it when the store is lost. */
+    "CREATE TABLE IF NOT EXISTS backfilld.job_record ("
+    "job VARCHAR(64) NOT NULL PRIMARY KEY, "
+    "record LONGTEXT NOT NULL, "
+    "written_at DATETIME(6) NOT NULL)" TABLE_OPTIONS,
+
+    "INSERT INTO backfilld.meta (`key`, value) VALUES ('schema_version', '6') ON DUPLICATE KEY UPDATE "
+    "value = IF(CAST(value AS UNSIGNED) < 6, '6', value)",
 
     NULL};

@@ -80,7 +80,7 @@ char *bf_mysql_quantiles(const char *job, const struct bf_table *table, const ch
     for (size_t column = 0; column < table->key_count; column++) {
         begin(&buffer, job);
         bf_buffer_format(&buffer, "EXPLAIN FORMAT=TRADITIONAL SELECT 1 FROM %s WHERE ", used);
-        bf_mysql_after(&buffer, table, column, 1);
+        bf_range_after(&buffer, &bf_mysql_grammar, table, column, 1);
         bf_buffer_text(&buffer, " AND ");
         end_at_high(&buffer, table, column);
         begin(&buffer, job);

@@ -70,7 +70,7 @@ static void complain_missing(const struct bf_document *document, const struct bf
 {
     const char *name = bf_answer_value(similar, 0, 0);
     if (name)
-        bf_complain(complaints, BF_INVALID, "/table", "there is no table %s, but there is %s; names have case here",
+        bf_complain(complaints, BF_INVALID, "/table", "there is no table %s, but there is %s; names are exact here, upper and lower case too",
                     document->table, name);
     else
         bf_complain(complaints, BF_INVALID, "/table",
@@ -209,14 +209,6 @@ static void take_set(const struct bf_document *document, const struct bf_answer 
             table->set[next++] = kept_column(columns, row, count);
 }
 
-static void check_bounds(const char *pointer, size_t count, const struct bf_table *table,
-                         struct bf_complaints *complaints)
-{
-    if (count && count != table->key_count)
-        bf_complain(complaints, BF_INVALID, pointer, "the key has %zu column%s, so this needs as many values, not %zu",
-                    table->key_count, table->key_count == 1 ? "" : "s", count);
-}
-
 /* What must not change under a running job. There is no number of a table that a replica shares: its name, and what it
  * has. Types without their length, which may grow at any time. */
 static char *definition(const struct bf_document *document, const struct bf_answer *columns,
@@ -296,8 +288,7 @@ struct bf_table *bf_mysql_read_survey(const struct bf_document *document, const 
     check_set(document, columns, table, complaints);
     check_journal(document, found, columns, complaints);
     if (table->key_count) {
-        check_bounds("/range/after", document->after_count, table, complaints);
-        check_bounds("/range/through", document->through_count, table, complaints);
+        bf_author_check_range(document, table, complaints);
     }
     if (complaints->total > before) {
         bf_table_free(table);

@@ -2,7 +2,8 @@
  * on it), postgresql_grammar.c, range.c and postgresql_render.c (statements on the table), postgresql_survey.c, postgresql_key.c
  * (what the table is), postgresql_slices.c (how it is cut), postgresql_expression.c, check.c (what the author
  * wrote), postgresql_classify.c, postgresql_sample.c (the server's load), postgresql_measure.c
- * (what a plan asks), postgresql_journal.c, postgresql_proof.c (the way back), postgresql_bad.c (rows that are refused). */
+ * (what a plan asks), postgresql_journal.c, postgresql_proof.c (the way back), postgresql_bad.c (rows that are refused), postgresql_foreign.c
+ * (jobs that a daemon may adopt). */
 #include "postgresql_dialect.h"
 
 #include <stdio.h>
@@ -16,16 +17,19 @@ const struct bf_dialect bf_dialect_postgresql = {
     .name = "postgresql",
     .schema_version = BF_POSTGRESQL_SCHEMA_VERSION,
     .schema_ddl = bf_postgresql_schema_ddl,
+    /* 0.75 to 0.8 of the pace, 1.02 to 1.13 of the log. A trial writes so little that no new files are made for the log, and no
+     * checkpoint writes the pages that it changed: with 330 to 3,300 bytes a row jobs took 1 to 4 s longer for each GB. */
+    .costs = {.journal_time = 1.3, .journal_log = 1.1, .log_rate = 500e6},
     .slices = true,
     .bad_rows = true,
     .journal = bf_postgresql_journal,
+    .recompute = bf_postgresql_recompute,
     .spared = bf_postgresql_spared,
     .check_expressions = bf_postgresql_check_expressions,
     .common = bf_postgresql_common,
     .survey = bf_postgresql_survey,
     .read_survey = bf_postgresql_read_survey,
-    .check = bf_postgresql_check,
-    .read_checks = bf_postgresql_read_checks,
+    .grammar = &bf_postgresql_grammar,
     .measure = bf_postgresql_measure,
     .counted = bf_postgresql_counted,
     .tried = bf_postgresql_tried,

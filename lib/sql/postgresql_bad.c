@@ -4,11 +4,57 @@
 
 #include "allocate.h"
 
-/* INSERT INTO the quarantine ... of backfilld_bad (key); `values`: the expressions of job, slice, seq, error and sqlstate. A pass may meet a row
- * again that is there already: then the newest error is what counts. */
-static void keep(struct bf_buffer *buffer, const char *values[5])
+/* The rows behind low, a few, one by one. Their order is what the places of the tries hang on, so it is asked for once more over
+ * all legs. */
+char *bf_postgresql_keys(const char *job, const struct bf_table *table)
 {
-    bf_buffer_format(buffer, "backfilld_kept AS (INSERT INTO backfilld.bad_row AS b (job, slice, seq, key, error, sqlstate) "
+    struct bf_buffer buffer = {0};
+    size_t n = table->key_count, through = n + 1, count = through + n;
+
+    bf_buffer_format(&buffer, "/* backfilld %s */ SELECT ", job);
+    bf_postgresql_key_list(&buffer, table, 0, "k.", "");
+    bf_buffer_text(&buffer, n > 1 ? ", CASE" : ", 1");
+    for (size_t i = 0; i + 1 < n; i++) {
+        bf_buffer_text(&buffer, " WHEN k.");
+        bf_postgresql_quote(&buffer, table->key[i].name);
+        bf_buffer_text(&buffer, " <> coalesce(lag(k.");
+        bf_postgresql_quote(&buffer, table->key[i].name);
+        bf_buffer_text(&buffer, ") OVER key, ");
+        bf_postgresql_key_parameter(&buffer, table, i, 1);
+        bf_buffer_format(&buffer, ") THEN %zu", i + 1);
+    }
+    if (n > 1)
+        bf_buffer_format(&buffer, " ELSE %zu END", n);
+    bf_buffer_text(&buffer, " AS split, coalesce((");
+    bf_postgresql_key_list(&buffer, table, 0, "k.", "");
+    bf_buffer_text(&buffer, ") >= (");
+    for (size_t i = 0; i < n; i++) {
+        bf_buffer_text(&buffer, i ? ", " : "");
+        bf_postgresql_key_parameter(&buffer, table, i, through);
+    }
+    bf_buffer_text(&buffer, "), false) AS beyond FROM (");
+    for (size_t leg = 0; leg < n; leg++) {
+        bf_buffer_text(&buffer, leg ? " UNION ALL (SELECT " : "(SELECT ");
+        bf_postgresql_key_list(&buffer, table, 0, "", "");
+        bf_buffer_format(&buffer, " FROM %s WHERE ", table->reference);
+        bf_range_after(&buffer, &bf_postgresql_grammar, table, n - 1 - leg, 1);
+        bf_buffer_text(&buffer, " ORDER BY ");
+        bf_postgresql_key_list(&buffer, table, n - 1 - leg, "", "");
+        bf_buffer_format(&buffer, " LIMIT $%zu::text::bigint)", count);
+    }
+    bf_buffer_text(&buffer, ") k WINDOW key AS (ORDER BY ");
+    bf_postgresql_key_list(&buffer, table, 0, "k.", "");
+    bf_buffer_text(&buffer, ") ORDER BY ");
+    bf_postgresql_key_list(&buffer, table, 0, "k.", "");
+    bf_buffer_format(&buffer, " LIMIT $%zu::text::bigint", count);
+    return bf_buffer_take(&buffer);
+}
+
+/* INSERT INTO the quarantine ... of backfilld_bad (key); `values`: the expressions of job, slice, seq, error and sqlstate. A
+ * pass may meet a row again that is there already: then the newest error is what counts. */
+static void add_rows(struct bf_buffer *buffer, const char *values[5])
+{
+    bf_buffer_format(buffer, "backfilld_added AS (INSERT INTO backfilld.bad_row AS b (job, slice, seq, key, error, sqlstate) "
                      "SELECT %s, %s, %s, key, %s, %s FROM backfilld_bad ON CONFLICT (job, key) DO UPDATE SET "
                      "slice = excluded.slice, seq = excluded.seq, error = excluded.error, sqlstate = excluded.sqlstate, "
                      "found_at = excluded.found_at RETURNING b.xmax = 0 AS fresh)", values[0], values[1], values[2], values[3],
@@ -17,7 +63,7 @@ static void keep(struct bf_buffer *buffer, const char *values[5])
 
 #define COUNTED                                                                                    \
     "SELECT (SELECT count(*) FROM backfilld_bad) AS rows, "                                        \
-    "(SELECT count(*) FROM backfilld_kept WHERE fresh) AS new"
+    "(SELECT count(*) FROM backfilld_added WHERE fresh) AS new"
 
 char *bf_postgresql_quarantine(const char *job, const struct bf_table *table, size_t split, size_t leg)
 {
@@ -25,7 +71,7 @@ char *bf_postgresql_quarantine(const char *job, const struct bf_table *table, si
     size_t n = table->key_count;
     struct bf_range range = {table, split, 1, n + 1};
     BF_AUTO_STRING char *id = bf_format("$%zu", 2 * n + 1), *slice = bf_format("$%zu::text::int", 2 * n + 2);
-    BF_AUTO_STRING char *seq = bf_format("$%zu::text::bigint", 2 * n + 3), *error = bf_format("$%zu", 2 * n + 4);
+    BF_AUTO_STRING char *seq = bf_format("$%zu::text::bigint + number", 2 * n + 3), *error = bf_format("$%zu", 2 * n + 4);
     BF_AUTO_STRING char *sqlstate = bf_format("$%zu", 2 * n + 5);
 
     bf_buffer_format(&buffer, "/* backfilld %s */ WITH backfilld_bad AS MATERIALIZED (SELECT json_build_array(", job);
@@ -34,10 +80,12 @@ char *bf_postgresql_quarantine(const char *job, const struct bf_table *table, si
         bf_postgresql_quote(&buffer, table->key[i].name);
         bf_buffer_text(&buffer, "::text");
     }
-    bf_buffer_format(&buffer, ")::text AS key FROM %s WHERE ", table->reference);
-    bf_postgresql_leg(&buffer, &range, leg);
+    bf_buffer_text(&buffer, ")::text AS key, row_number() OVER (ORDER BY ");
+    bf_postgresql_key_list(&buffer, table, 0, "", "");
+    bf_buffer_format(&buffer, ") - 1 AS number FROM %s WHERE ", table->reference);
+    bf_range_leg(&buffer, &bf_postgresql_grammar, &range, leg);
     bf_buffer_text(&buffer, "), ");
-    keep(&buffer, (const char *[]){id, slice, seq, error, sqlstate});
+    add_rows(&buffer, (const char *[]){id, slice, seq, error, sqlstate});
     bf_buffer_text(&buffer, " " COUNTED);
     return bf_buffer_take(&buffer);
 }
@@ -51,7 +99,7 @@ char *bf_postgresql_quarantine_aside(const char *job)
 
     bf_buffer_format(&buffer, "/* backfilld %s */ WITH backfilld_bad AS (DELETE FROM backfilld.aside WHERE " OF_SLICE " AND taken "
                      "RETURNING key), ", job);
-    keep(&buffer, (const char *[]){"$1", "$2::text::int", SEQ, "$3", "$4"});
+    add_rows(&buffer, (const char *[]){"$1", "$2::text::int", SEQ, "$3", "$4"});
     bf_buffer_text(&buffer, " " COUNTED ", (SELECT max(key) FROM backfilld_bad) AS key");
     return bf_buffer_take(&buffer);
 }
@@ -68,3 +116,5 @@ const char bf_postgresql_bad_rows[] =
     "/* backfilld */ SELECT slice, seq, key, error, sqlstate, to_char(found_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
     "FROM backfilld.bad_row WHERE job = $1 AND (slice, seq) > ($2::text::int, $3::text::bigint) ORDER BY slice, seq "
     "LIMIT $4::text::bigint";
+
+const char bf_postgresql_drop_bad[] = "/* backfilld */ DELETE FROM backfilld.bad_row WHERE job = $1";

@@ -15,13 +15,13 @@
 #define STOPPED_BY_CONTROL \
     "SELECT FROM backfilld.control o WHERE o.job IN ($1::text, '*') AND o.goal <> 'run'"
 
-/* $12 is how long what follows in the transaction may wait for a lock: it holds others. Zero rows must be an error that
+/* $12 is how long what follows in the transaction may wait for a lock: it holds others. $13 is by how many numbers seq moves. Zero rows must be an error that
  * the server itself raises, or a COMMIT behind it in the same flight would commit (P1). The subquery has to be computed
  * because the outer WHERE looks at it; OFFSET 0 keeps it in one piece.
  * rows_changed is that of the batches before this one: how many rows this one changes is not known yet. */
 #define FENCE                                                                                                        \
-    "WITH c AS (UPDATE backfilld.checkpoint SET seq = seq + 1, position = $5, low = $6, split = $7::text::int, "     \
-    "rows_scanned = $8::text::bigint, rows_changed = $9::text::bigint, rows_changed_counted = false, "               \
+    "WITH c AS (UPDATE backfilld.checkpoint SET seq = seq + $13::text::bigint, position = $5, low = $6, "           \
+    "split = $7::text::int, rows_scanned = $8::text::bigint, rows_changed = $9::text::bigint, rows_changed_counted = false, "               \
     "batches = $10::text::bigint, batch_rows = $11::text::bigint, transaction = txid_current(), "                    \
     "updated_at = clock_timestamp() WHERE job = $1 AND slice = $2::text::int AND epoch = $3::text::bigint "          \
     "AND seq = $4::text::bigint AND NOT EXISTS (" STOPPED_BY_CONTROL ") RETURNING 1) "                               \
@@ -192,6 +192,7 @@ const char *bf_postgresql_control_statement(enum bf_statement statement)
             "UPDATE backfilld.checkpoint SET updated_at = clock_timestamp() "
             "WHERE job = $1 AND slice = $2::text::int AND epoch = $3::text::bigint",
         [BF_STATEMENT_JOB_STATE] = JOB_STATE,
+        [BF_STATEMENT_KEEP_RECORD] = bf_postgresql_keep_record,
         [BF_STATEMENT_END_LOST_SESSIONS] = END_LOST_SESSIONS,
     };
     return texts[statement];
@@ -216,8 +217,16 @@ const char *bf_postgresql_common(enum bf_statement statement)
         return "/* backfilld */ " CONFLICTS;
     case BF_STATEMENT_BAD_ROWS:
         return bf_postgresql_bad_rows;
+    case BF_STATEMENT_FOREIGN_JOBS:
+        return bf_postgresql_foreign_jobs;
+    case BF_STATEMENT_FOREIGN_JOB:
+        return bf_postgresql_foreign_job;
+    case BF_STATEMENT_FOREIGN_SLICES:
+        return bf_postgresql_foreign_slices;
     case BF_STATEMENT_JOURNAL_DUE:
         return "/* backfilld */ " JOURNAL_DUE;
+    case BF_STATEMENT_DROP_BAD:
+        return bf_postgresql_drop_bad;
     case BF_STATEMENT_LOG_END:
         return "/* backfilld */ " LOG_END;
     case BF_STATEMENT_REPLAYED:

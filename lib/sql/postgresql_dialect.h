@@ -12,6 +12,7 @@
 
 /* "name" with inner quotes doubled. */
 void bf_postgresql_quote(struct bf_buffer *buffer, const char *name);
+void bf_postgresql_literal(struct bf_buffer *buffer, const char *text); /* 'text' with inner quotes doubled */
 /* "a", "b" of the key; `prefix` before each ("k." or ""), `suffix` behind each (" DESC" or ""), beginning with column
  * number `first` (0-based). */
 void bf_postgresql_key_list(struct bf_buffer *buffer, const struct bf_table *table, size_t first, const char *prefix,
@@ -23,10 +24,8 @@ void bf_postgresql_key_parameter(struct bf_buffer *buffer, const struct bf_table
 void bf_postgresql_key_collated(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
                                 size_t first_parameter);
 
-/* postgresql_grammar.c: as bf_range_leg and bf_range_after. */
+/* postgresql_grammar.c */
 extern const struct bf_grammar bf_postgresql_grammar;
-void bf_postgresql_leg(struct bf_buffer *buffer, const struct bf_range *range, size_t leg);
-void bf_postgresql_after(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t low);
 
 const char *bf_postgresql_common(enum bf_statement statement);
 /* The statements on the control schema, without the comment at their head; NULL for those about the table. */
@@ -34,7 +33,7 @@ const char *bf_postgresql_control_statement(enum bf_statement statement);
 extern const char bf_postgresql_sample[], bf_postgresql_sample_slow[], bf_postgresql_sample_archive[],
     bf_postgresql_sample_table[], bf_postgresql_beat[];
 extern const char *const bf_postgresql_schema_ddl[];
-enum { BF_POSTGRESQL_SCHEMA_VERSION = 4 };
+enum { BF_POSTGRESQL_SCHEMA_VERSION = 5 };
 /* A format for the server's own texts: why the control schema must not be made here. */
 #define BF_POSTGRESQL_PUBLICATION                                                                                    \
     "'publication %s is FOR ALL TABLES: new tables in this database would break its subscribers. Let a DBA make the " \
@@ -45,19 +44,14 @@ void bf_postgresql_check_expressions(const struct bf_document *document, struct 
 char *bf_postgresql_predicate(const char *expression, int64_t started_at);
 void bf_postgresql_check_query(const char *sql, const char *pointer, struct bf_complaints *complaints);
 char *bf_postgresql_trial(const struct bf_document *document, const struct bf_table *table);
-/* " AND (where) AND (remaining)", and "a = (expression), b = ..." */
-void bf_postgresql_where(struct bf_buffer *buffer, const struct bf_document *document);
-void bf_postgresql_set(struct bf_buffer *buffer, const struct bf_document *document);
+void bf_postgresql_where(struct bf_buffer *buffer, const struct bf_document *document); /* bf_author_where */
+void bf_postgresql_set(struct bf_buffer *buffer, const struct bf_document *document);   /* bf_author_set */
 struct bf_statements *bf_postgresql_render(const char *job, const struct bf_document *document,
                                            const struct bf_table *table);
 void bf_postgresql_survey(const struct bf_document *document, struct bf_flight *flight);
 struct bf_table *bf_postgresql_read_survey(const struct bf_document *document, const struct bf_answer *server,
                                            const struct bf_answer *answers, size_t count,
                                            struct bf_complaints *complaints);
-void bf_postgresql_check(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
-                         char **ret_texts[], size_t *ret_count);
-void bf_postgresql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
-                               struct bf_complaints *complaints);
 
 /* postgresql_slices.c: QUANTILES; the caller frees it. */
 char *bf_postgresql_quantiles(const char *job, const struct bf_table *table);
@@ -91,9 +85,10 @@ void bf_postgresql_is_taken(struct bf_buffer *buffer, const struct bf_table *tab
 
 /* postgresql_bad.c: the quarantine; the caller frees the texts of the functions, COUNT_BAD and RETRY_BAD
  * have no comment at their head. */
+char *bf_postgresql_keys(const char *job, const struct bf_table *table);
 char *bf_postgresql_quarantine(const char *job, const struct bf_table *table, size_t split, size_t leg);
 char *bf_postgresql_quarantine_aside(const char *job);
-extern const char bf_postgresql_count_bad[], bf_postgresql_retry_bad[], bf_postgresql_bad_rows[];
+extern const char bf_postgresql_count_bad[], bf_postgresql_retry_bad[], bf_postgresql_bad_rows[], bf_postgresql_drop_bad[];
 
 /* "id" = backfilld_k0 AND ...: the row of the table and the one that was kept of it. */
 void bf_postgresql_same_key(struct bf_buffer *buffer, const struct bf_table *table);
@@ -112,6 +107,18 @@ char *bf_postgresql_restore(const char *job, const struct bf_document *document,
 char *bf_postgresql_leave(const char *job, const struct bf_document *document, const struct bf_table *table);
 char *bf_postgresql_compare_journal(const char *job, const struct bf_document *document, const struct bf_table *table);
 char *bf_postgresql_journal(enum bf_statement statement, const char *job); /* as bf_dialect.journal */
+/* The arrays of the journal's row x side by side, one row u for each element, or for those of a slice of them ("[1:200]"). */
+void bf_postgresql_journal_rows(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table,
+                                const char *slice_of_array);
+
+/* postgresql_recompute.c: RECOMPUTE_FACTS, and as bf_dialect.recompute */
+char *bf_postgresql_recompute_facts(const char *job, const struct bf_document *document);
+void bf_postgresql_recompute(const char *job, const struct bf_document *document, const struct bf_table *table,
+                             const struct bf_answer *facts, size_t column, struct bf_recompute *ret_recompute);
 extern const char bf_postgresql_watch[], bf_postgresql_watched[];
+
+/* postgresql_foreign.c: KEEP_RECORD has no comment at its head. */
+extern const char bf_postgresql_foreign_jobs[], bf_postgresql_foreign_job[], bf_postgresql_foreign_slices[],
+    bf_postgresql_keep_record[];
 
 #endif

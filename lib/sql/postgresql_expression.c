@@ -7,6 +7,7 @@
  * result. */
 #include "postgresql_dialect.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <pg_query.h>
 #include <string.h>
@@ -89,6 +90,14 @@ static bool read_token(struct reader *tokens, uint64_t *ret_start, uint64_t *ret
     return false;
 }
 
+/* A text that cannot be scanned has none. */
+static struct reader tokens_of(const PgQueryScanResult *result)
+{
+    bool none = result->error || !result->pbuf.data;
+    const unsigned char *first = (const unsigned char *)(none ? "" : result->pbuf.data);
+    return (struct reader){first, first + (none ? 0 : result->pbuf.len), false};
+}
+
 /* :started_at, and what it becomes. Only tokens count, so a text that happens to hold these letters stays as it is. */
 char *bf_postgresql_predicate(const char *expression, int64_t started_at)
 {
@@ -98,8 +107,7 @@ char *bf_postgresql_predicate(const char *expression, int64_t started_at)
     uint64_t start, end, token, copied = 0, colon = UINT64_MAX;
     char when[BF_TIME_TEXT];
 
-    struct reader tokens = {(const unsigned char *)result.pbuf.data,
-                            (const unsigned char *)result.pbuf.data + (result.error ? 0 : result.pbuf.len), false};
+    struct reader tokens = tokens_of(&result);
     while (read_token(&tokens, &start, &end, &token)) {
         if (start == colon && end - start == sizeof name - 1 && !strncmp(expression + start, name, sizeof name - 1)) {
             bf_buffer_append(&buffer, expression + copied, colon - 1 - copied);
@@ -155,8 +163,7 @@ static bool check_tokens(const struct place *place)
         pg_query_free_scan_result(result);
         return false;
     }
-    struct reader tokens = {(const unsigned char *)result.pbuf.data,
-                            (const unsigned char *)result.pbuf.data + result.pbuf.len, false};
+    struct reader tokens = tokens_of(&result);
     uint64_t start, end, token;
     while (fine && read_token(&tokens, &start, &end, &token)) {
         const char *fault = token_fault(token, &depth);
@@ -288,8 +295,35 @@ static void check_predicate(struct bf_complaints *complaints, const char *pointe
     check_expression(complaints, pointer, text);
 }
 
+/* One part of a name, as the server's parse_ident reads it; NULL: it is none. What is behind it. */
+static const char *behind_part(const char *text)
+{
+    const char *at = text;
+    if (*at != '"') {
+        for (; isalpha((unsigned char)*at) || *at == '_' || (unsigned char)*at >= 0x80 ||
+               (at > text && (isdigit((unsigned char)*at) || *at == '$')); at++)
+            ;
+        return at > text ? at : NULL;
+    }
+    for (at++; *at && (*at != '"' || at[1] == '"'); at += *at == '"' ? 2 : 1)
+        ;
+    return *at == '"' && at > text + 1 ? at + 1 : NULL;
+}
+
+/* What the catalogue is asked for has to be a name: of another text the server says an error, as it does where it is ill. */
+static bool is_table_name(const char *text)
+{
+    const char *rest = behind_part(text);
+    if (rest && *rest == '.')
+        rest = behind_part(rest + 1);
+    return rest && *rest == '\0';
+}
+
 void bf_postgresql_check_expressions(const struct bf_document *document, struct bf_complaints *complaints)
 {
+    if (document->table && !is_table_name(document->table))
+        bf_complain(complaints, BF_INVALID, "/table",
+                    "%s is not the name of a table: write orders, public.orders or public.\"Odd Name\"", document->table);
     for (size_t i = 0; i < document->set_count; i++) {
         BF_AUTO_STRING char *pointer = bf_set_pointer(document->set[i].name);
         check_expression(complaints, pointer, document->set[i].value);

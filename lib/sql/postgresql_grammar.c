@@ -14,6 +14,14 @@ void bf_postgresql_quote(struct bf_buffer *buffer, const char *name)
     bf_buffer_text(buffer, "\"");
 }
 
+void bf_postgresql_literal(struct bf_buffer *buffer, const char *text)
+{
+    bf_buffer_text(buffer, "'");
+    for (const char *p = text; *p; p++)
+        bf_buffer_format(buffer, *p == '\'' ? "'%c" : "%c", *p);
+    bf_buffer_text(buffer, "'");
+}
+
 void bf_postgresql_key_list(struct bf_buffer *buffer, const struct bf_table *table, size_t first, const char *prefix,
                             const char *suffix)
 {
@@ -51,25 +59,3 @@ const struct bf_grammar bf_postgresql_grammar = {
     .predicate = predicate,
     .value = bf_buffer_text,
 };
-
-void bf_postgresql_leg(struct bf_buffer *buffer, const struct bf_range *range, size_t leg)
-{
-    bf_range_leg(buffer, &bf_postgresql_grammar, range, leg);
-}
-
-void bf_postgresql_after(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t low)
-{
-    bf_range_after(buffer, &bf_postgresql_grammar, table, column, low);
-}
-
-void bf_postgresql_check(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
-                         char **ret_texts[], size_t *ret_count)
-{
-    bf_check_add(&bf_postgresql_grammar, document, table, flight, ret_texts, ret_count);
-}
-
-void bf_postgresql_read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
-                               struct bf_complaints *complaints)
-{
-    bf_check_read(&bf_postgresql_grammar, document, answers, count, complaints);
-}

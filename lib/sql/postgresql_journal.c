@@ -199,10 +199,10 @@ char *bf_postgresql_journal_update(const char *job, const struct bf_document *do
     bf_buffer_format(&buffer, "/* backfilld %s */ WITH ", job);
     update(&buffer, document, table);
     old_rows(&buffer, document, table);
-    bf_postgresql_leg(&buffer, &range, leg);
+    bf_range_leg(&buffer, &bf_postgresql_grammar, &range, leg);
     bf_postgresql_where(&buffer, document);
     bf_buffer_text(&buffer, ") backfilld_old WHERE ");
-    bf_postgresql_leg(&buffer, &range, leg);
+    bf_range_leg(&buffer, &bf_postgresql_grammar, &range, leg);
     bf_buffer_text(&buffer, " AND ");
     bf_postgresql_same_key(&buffer, table);
     bf_buffer_text(&buffer, " AND CASE WHEN xmin = backfilld_version THEN true ELSE backfilld.changed_meanwhile() END");
@@ -231,13 +231,13 @@ char *bf_postgresql_journal_rest(const char *job, const struct bf_document *docu
 
     bf_buffer_format(&buffer, "/* backfilld %s */ WITH backfilld_old AS MATERIALIZED ", job);
     old_rows(&buffer, document, table);
-    bf_postgresql_leg(&buffer, &range, leg);
+    bf_range_leg(&buffer, &bf_postgresql_grammar, &range, leg);
     bf_postgresql_where(&buffer, document);
     bf_postgresql_not_aside(&buffer, table);
     bf_buffer_text(&buffer, "), ");
     update(&buffer, document, table);
     bf_buffer_text(&buffer, "backfilld_old WHERE ");
-    bf_postgresql_leg(&buffer, &range, leg);
+    bf_range_leg(&buffer, &bf_postgresql_grammar, &range, leg);
     bf_buffer_text(&buffer, " AND ");
     bf_postgresql_same_key(&buffer, table);
     bf_buffer_text(&buffer, " AND (xmin = backfilld_version) IS TRUE");
@@ -285,9 +285,8 @@ char *bf_postgresql_journal_redo(const char *job, const struct bf_document *docu
 
 /* ---- back ---- */
 
-/* The journal's row (slice, seq, part) with its elements `from` to `to` ("" without): one row for each of them. */
-static void undo_rows(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table,
-                      const char *slice_of_array)
+void bf_postgresql_journal_rows(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table,
+                                const char *slice_of_array)
 {
     size_t columns = 0;
     bf_buffer_text(buffer, "unnest(");
@@ -334,7 +333,7 @@ static void with_undo(struct bf_buffer *buffer, const char *job, const struct bf
     bf_buffer_format(buffer, "/* backfilld %s */ WITH backfilld_undo AS MATERIALIZED (SELECT u.* FROM ", job);
     bf_postgresql_journal_name(buffer, job);
     bf_buffer_text(buffer, " x, ");
-    undo_rows(buffer, document, table, taken_back);
+    bf_postgresql_journal_rows(buffer, document, table, taken_back);
     bf_buffer_text(buffer, " WHERE x.slice = $2::text::int AND x.seq = $3::text::bigint AND x.part = $4::text::int), ");
 }
 
@@ -407,7 +406,7 @@ char *bf_postgresql_compare_journal(const char *job, const struct bf_document *d
     bf_buffer_text(&buffer, "), 0) AS backfilld_state FROM (SELECT * FROM ");
     bf_postgresql_journal_name(&buffer, job);
     bf_buffer_format(&buffer, " ORDER BY md5(seq::text) LIMIT %d) x, ", SAMPLED_BATCHES);
-    undo_rows(&buffer, document, table, slice);
+    bf_postgresql_journal_rows(&buffer, document, table, slice);
     bf_buffer_text(&buffer, ") looked");
     return bf_buffer_take(&buffer);
 }

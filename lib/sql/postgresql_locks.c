@@ -53,7 +53,7 @@ char *bf_postgresql_set_aside(const char *job, const struct bf_document *documen
     bf_buffer_text(&rows, "SELECT ");
     bf_postgresql_key_list(&rows, table, 0, "", "");
     bf_buffer_format(&rows, " FROM %s WHERE ", table->reference);
-    bf_postgresql_leg(&rows, &range, leg);
+    bf_range_leg(&rows, &bf_postgresql_grammar, &range, leg);
     bf_postgresql_where(&rows, document);
     bf_buffer_format(&rows, " AND ($%zu::text::boolean OR xmax <> '0'::xid)", 2 * n + 4);
     BF_AUTO_STRING char *all = bf_buffer_take(&rows);

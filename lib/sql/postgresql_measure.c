@@ -48,6 +48,8 @@ static const char structure[] = TABLE
     COUNTED("foreign_keys", "k.conname::text", FOREIGN_KEYS) "UNION ALL "
     COUNTED("unique_indexes", "ic.relname::text", INDEXES("true")) "UNION ALL "
     COUNTED("indexes", "ic.relname::text", INDEXES("false")) "UNION ALL "
+    /* a new version may stay in its row's page where no index points to what it changes; then it needs room there */
+    "SELECT 'hot_possible', (NOT EXISTS (SELECT " INDEXES("true") ") AND NOT EXISTS (SELECT " INDEXES("false") "))::int::float8, NULL UNION ALL "
     COUNTED("other_tools", "g.tgname::text", PACKED) "UNION ALL "
     "SELECT 'columns_without_default', count(*)::float8, string_agg(a.attname, ', ') FROM t JOIN pg_attribute a ON a.attrelid = t.oid "
     "WHERE a.attname = ANY ($2::text[]) AND NOT a.atthasdef AND a.attidentity = '' UNION ALL "
@@ -56,11 +58,12 @@ static const char structure[] = TABLE
     "SELECT 'autovacuum_off', count(*)::float8, min(c.relname::text) FROM parts JOIN pg_class c ON c.oid = parts.oid "
     "WHERE c.relkind = 'r' AND (current_setting('autovacuum') = 'off' OR EXISTS (SELECT FROM pg_options_to_table(c.reloptions) "
     "WHERE option_name = 'autovacuum_enabled' AND option_value IN ('false', 'off', '0', 'no'))) UNION ALL "
+    "SELECT 'index_bytes', sum(pg_indexes_size(oid))::float8, NULL FROM parts UNION ALL "
     "SELECT 'freeze_age', max(100.0 * age(c.relfrozenxid) / current_setting('autovacuum_freeze_max_age')::float8), NULL "
     "FROM parts JOIN pg_class c ON c.oid = parts.oid WHERE c.relkind = 'r'";
 static const enum bf_fact_name structure_facts[] = {BF_FACT_TRIGGERS, BF_FACT_INSERT_TRIGGERS, BF_FACT_FOREIGN_KEYS, BF_FACT_UNIQUE_INDEXES,
-                                                    BF_FACT_INDEXES, BF_FACT_OTHER_TOOLS, BF_FACT_UNCOVERED, BF_FACT_FILL,
-                                                    BF_FACT_VACUUM_OFF, BF_FACT_FREEZE_AGE};
+                                                    BF_FACT_INDEXES, BF_FACT_HOT, BF_FACT_OTHER_TOOLS, BF_FACT_UNCOVERED, BF_FACT_FILL,
+                                                    BF_FACT_VACUUM_OFF, BF_FACT_INDEX_BYTES, BF_FACT_FREEZE_AGE};
 
 /* Who changes a key is not told by any catalogue: a foreign key that follows its parent's does, and what the server remembers
  * of statements, where it does. Both are signs; none is no proof. */
@@ -74,8 +77,10 @@ static const char key_statements[] = TABLE
             "FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid AND d.datname = current_database(), parts "
             "JOIN pg_class c ON c.oid = parts.oid JOIN cols ON cols.attrelid = parts.oid "
             "JOIN pg_attribute a ON a.attrelid = cols.attrelid AND a.attnum = cols.attnum "
-            "WHERE s.query ~* format('^\\s*update\\s+(only\\s+)?(\"?[^\\s\"]+\"?\\.)?\"?%s\"?\\s', regexp_replace(c.relname, '(\\W)', '\\\\\\1', 'g')) "
-            "AND split_part(lower(s.query), ' where ', 1) ~* format('(\\sset\\s+|,\\s*)\"?%s\"?\\s*=', regexp_replace(a.attname, '(\\W)', '\\\\\\1', 'g'))");
+            "WHERE s.query ~* format('^\\s*update\\s+(only\\s+)?(\"?[^\\s\"]+\"?\\.)?\"?%s\"?\\s', "
+            "regexp_replace(c.relname, '(\\W)', '\\\\\\1', 'g')) "
+            "AND split_part(lower(s.query), ' where ', 1) ~* format('(\\sset\\s+|,\\s*)\"?%s\"?\\s*=', "
+            "regexp_replace(a.attname, '(\\W)', '\\\\\\1', 'g'))");
 
 static const char replication[] = TABLE
     COUNTED("publications", "p.pubname::text",

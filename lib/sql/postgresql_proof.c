@@ -19,9 +19,17 @@ static void kept(struct bf_buffer *buffer, const struct bf_document *document, c
     bf_buffer_format(buffer, " FROM %s WHERE ", table->reference);
 }
 
+/* Bytes, as long as the column is there; NULL takes none. */
+static void size_of(struct bf_buffer *buffer, const char *prefix, size_t number)
+{
+    bf_buffer_format(buffer, "coalesce(pg_column_size(%s%zu), 0) + ", prefix, number);
+}
+
+/* What is selected beside the change is as it was before it: the rows with what the job left in them, which a journal keeps as it
+ * keeps their keys and old values. Arrays have little besides, and are compressed where that helps. */
 static void restore(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table)
 {
-    bf_buffer_format(buffer, "UPDATE %s SET ", table->reference);
+    bf_buffer_format(buffer, "WITH backfilld_restored AS (UPDATE %s SET ", table->reference);
     for (size_t i = 0; i < document->set_count; i++) {
         bf_buffer_text(buffer, i ? ", " : "");
         bf_postgresql_quote(buffer, document->set[i].name);
@@ -29,14 +37,17 @@ static void restore(struct bf_buffer *buffer, const struct bf_document *document
     }
     bf_buffer_text(buffer, " FROM pg_temp.backfilld_proof WHERE ");
     bf_postgresql_same_key(buffer, table);
-}
-
-static void literal(struct bf_buffer *buffer, const char *text)
-{
-    bf_buffer_text(buffer, "'");
-    for (const char *p = text; *p; p++)
-        bf_buffer_format(buffer, *p == '\'' ? "'%c" : "%c", *p);
-    bf_buffer_text(buffer, "'");
+    bf_buffer_text(buffer, ") SELECT avg(");
+    for (size_t i = 0; i < table->key_count; i++)
+        size_of(buffer, "backfilld_k", i);
+    for (size_t i = 0; i < document->set_count; i++) {
+        size_of(buffer, "backfilld_b", i);
+        bf_buffer_text(buffer, "coalesce(pg_column_size(");
+        bf_postgresql_quote(buffer, document->set[i].name);
+        bf_buffer_text(buffer, "), 0) + ");
+    }
+    bf_buffer_format(buffer, "0) FROM pg_temp.backfilld_proof JOIN %s ON ", table->reference);
+    bf_postgresql_same_key(buffer, table);
 }
 
 /* How many rows are not as they were, or not there, and in which columns. */
@@ -52,7 +63,7 @@ static void compare(struct bf_buffer *buffer, const struct bf_document *document
         bf_postgresql_quote(buffer, document->set[i].name);
         bf_buffer_format(buffer, ")::record OPERATOR(pg_catalog.*=) ROW(backfilld_b%zu::%s)::record) IS NOT TRUE) > 0 THEN ", i,
                          table->set[i].declared);
-        literal(buffer, document->set[i].name);
+        bf_postgresql_literal(buffer, document->set[i].name);
         bf_buffer_text(buffer, " END");
     }
     bf_buffer_format(buffer, ") FROM pg_temp.backfilld_proof LEFT JOIN %s ON ", table->reference);
@@ -75,7 +86,7 @@ char *bf_postgresql_prove(const struct bf_document *document, const struct bf_ta
     case BF_PROOF_KEEP:
         bf_buffer_text(&buffer, "INSERT INTO pg_temp.backfilld_proof ");
         kept(&buffer, document, table);
-        bf_postgresql_leg(&buffer, &range, leg);
+        bf_range_leg(&buffer, &bf_postgresql_grammar, &range, leg);
         bf_postgresql_where(&buffer, document);
         break;
     case BF_PROOF_RESTORE:

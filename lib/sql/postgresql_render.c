@@ -21,19 +21,7 @@ static void begin(const struct render *render, struct bf_buffer *buffer)
 
 void bf_postgresql_where(struct bf_buffer *buffer, const struct bf_document *document)
 {
-    const char *const predicates[] = {document->where, document->remaining};
-    for (size_t i = 0; i < BF_COUNT(predicates); i++) {
-        if (!predicates[i])
-            continue;
-        BF_AUTO_STRING char *text = bf_postgresql_predicate(predicates[i], document->started_at);
-        bf_buffer_format(buffer, " AND (%s)", text);
-    }
-    if (document->unless) {
-        BF_AUTO_STRING char *text = bf_postgresql_predicate(document->unless, document->started_at);
-        bf_buffer_format(buffer, " AND (%s) IS NOT TRUE", text);
-    }
-    if (document->spared)
-        bf_buffer_format(buffer, " AND NOT (%s)", document->spared);
+    bf_author_where(buffer, &bf_postgresql_grammar, document);
 }
 
 static void where(const struct render *render, struct bf_buffer *buffer)
@@ -43,11 +31,7 @@ static void where(const struct render *render, struct bf_buffer *buffer)
 
 void bf_postgresql_set(struct bf_buffer *buffer, const struct bf_document *document)
 {
-    for (size_t i = 0; i < document->set_count; i++) {
-        bf_buffer_text(buffer, i ? ", " : "");
-        bf_postgresql_quote(buffer, document->set[i].name);
-        bf_buffer_format(buffer, " = (%s)", document->set[i].value);
-    }
+    bf_author_set(buffer, &bf_postgresql_grammar, document);
 }
 
 /* SELECT 1 FROM t WHERE <leg> [AND (where)] UNION ALL ... */
@@ -57,7 +41,7 @@ static void all_legs(const struct render *render, struct bf_buffer *buffer, cons
     size_t legs = bf_leg_count(range->split, render->table->key_count);
     for (size_t leg = 0; leg < legs; leg++) {
         bf_buffer_format(buffer, "%sSELECT 1 FROM %s WHERE ", leg ? " UNION ALL " : "", render->table->reference);
-        bf_postgresql_leg(buffer, range, leg);
+        bf_range_leg(buffer, &bf_postgresql_grammar, range, leg);
         bf_buffer_text(buffer, extra);
         if (with_where)
             where(render, buffer);
@@ -97,7 +81,7 @@ static char *update(const struct render *render, size_t split, size_t leg)
     bf_buffer_format(&buffer, "UPDATE %s SET ", render->table->reference);
     bf_postgresql_set(&buffer, document);
     bf_buffer_text(&buffer, " WHERE ");
-    bf_postgresql_leg(&buffer, &range, leg);
+    bf_range_leg(&buffer, &bf_postgresql_grammar, &range, leg);
     where(render, &buffer);
     return bf_buffer_take(&buffer);
 }
@@ -139,7 +123,7 @@ static char *boundary(const struct render *render, size_t shape)
         bf_buffer_format(&buffer, " FROM %s", table->reference);
         if (shape) {
             bf_buffer_text(&buffer, " WHERE ");
-            bf_postgresql_after(&buffer, table, n - 1 - leg, 1);
+            bf_range_after(&buffer, &bf_postgresql_grammar, table, n - 1 - leg, 1);
         }
         ordered(render, &buffer, shape ? n - 1 - leg : 0, count);
     }
@@ -170,7 +154,7 @@ static char *cap(const struct render *render, size_t split)
         bf_buffer_text(&buffer, leg ? " UNION ALL (SELECT " : "(SELECT ");
         bf_postgresql_key_list(&buffer, table, 0, "", "");
         bf_buffer_format(&buffer, " FROM %s WHERE ", table->reference);
-        bf_postgresql_leg(&buffer, &range, leg);
+        bf_range_leg(&buffer, &bf_postgresql_grammar, &range, leg);
         where(render, &buffer);
         ordered(render, &buffer, bf_range_leg_prefix(&range, leg), count);
     }
@@ -271,6 +255,7 @@ static void render_journal(const struct render *render, struct bf_statements *st
     text[BF_STATEMENT_RESTORE] = bf_postgresql_restore(render->job, render->document, render->table);
     text[BF_STATEMENT_LEAVE] = bf_postgresql_leave(render->job, render->document, render->table);
     text[BF_STATEMENT_COMPARE_JOURNAL] = bf_postgresql_compare_journal(render->job, render->document, render->table);
+    text[BF_STATEMENT_RECOMPUTE_FACTS] = bf_postgresql_recompute_facts(render->job, render->document);
     for (size_t i = 0; i < BF_COUNT(without_table); i++)
         text[without_table[i]] = bf_postgresql_journal(without_table[i], render->job);
 }
@@ -291,6 +276,7 @@ struct bf_statements *bf_postgresql_render(const char *job, const struct bf_docu
     statements->text[BF_STATEMENT_QUANTILES] = bf_postgresql_quantiles(job, table);
     statements->text[BF_STATEMENT_TAKE_ASIDE] = bf_postgresql_take_aside(job, table);
     statements->text[BF_STATEMENT_WAIT_ASIDE] = bf_postgresql_wait_aside(job, table);
+    statements->text[BF_STATEMENT_KEYS] = bf_postgresql_keys(job, table);
     statements->text[BF_STATEMENT_QUARANTINE_ASIDE] = bf_postgresql_quarantine_aside(job);
     bool journal = document->undo == BF_UNDO_JOURNAL;
     statements->text[BF_STATEMENT_REDO_ASIDE] = journal ? bf_postgresql_journal_redo(job, document, table)

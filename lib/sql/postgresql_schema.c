@@ -1,4 +1,4 @@
-/* The control schema on the target, version 4. Every statement may be run again; the advisory lock keeps two daemons
+/* The control schema on the target, version 5. Every statement may be run again; the advisory lock keeps two daemons
  * from making the same thing at the same moment, which IF NOT EXISTS alone does not. Changes to come are additive only,
  * so that a release runs on the schema of the one before; a newer version that is there already is never rewritten. */
 #include "postgresql_dialect.h"
@@ -106,11 +106,17 @@ const char *const bf_postgresql_schema_ddl[] = {
     "found_at timestamptz NOT NULL DEFAULT clock_timestamp(), "
     "PRIMARY KEY (job, key))",
 
+    /* Version 5: what else the state store alone knew of a job, for who adopts it when the store is lost. */
+    "CREATE TABLE IF NOT EXISTS backfilld.job_record ("
+    "job text PRIMARY KEY, "
+    "record json NOT NULL, "
+    "written_at timestamptz NOT NULL DEFAULT clock_timestamp())",
+
     /* What a batch says when it finds a row changed between its look at it and its own change: it is taken back. */
     "CREATE OR REPLACE FUNCTION backfilld.changed_meanwhile() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN "
     "RAISE EXCEPTION 'a row was changed meanwhile' USING ERRCODE = 'serialization_failure'; END $$",
 
-    "INSERT INTO backfilld.meta (key, value) VALUES ('schema_version', '4') ON CONFLICT (key) DO UPDATE "
+    "INSERT INTO backfilld.meta (key, value) VALUES ('schema_version', '5') ON CONFLICT (key) DO UPDATE "
     "SET value = excluded.value WHERE meta.value::int < excluded.value::int",
 
     NULL};

@@ -236,14 +236,6 @@ static void take_set(const struct bf_document *document, const struct bf_answer 
     }
 }
 
-static void check_bounds(const char *pointer, size_t count, const struct bf_table *table,
-                         struct bf_complaints *complaints)
-{
-    if (count && count != table->key_count)
-        bf_complain(complaints, BF_INVALID, pointer, "the key has %zu column%s, so this needs as many values, not %zu",
-                    table->key_count, table->key_count == 1 ? "" : "s", count);
-}
-
 /* What must not change under a running job. Types without their length, which may grow at any time. */
 static char *definition(const struct bf_document *document, const struct bf_answer *oid,
                         const struct bf_answer *columns, const struct bf_table *table)
@@ -322,8 +314,7 @@ struct bf_table *bf_postgresql_read_survey(const struct bf_document *document, c
     if (document->undo == BF_UNDO_JOURNAL)
         check_journal(&answers[BF_SURVEY_TABLE], table, complaints);
     if (table->key_count) {
-        check_bounds("/range/after", document->after_count, table, complaints);
-        check_bounds("/range/through", document->through_count, table, complaints);
+        bf_author_check_range(document, table, complaints);
     }
     if (complaints->total > before) {
         bf_table_free(table);

@@ -30,8 +30,29 @@ class Authority:
         self._openssl("req", "-new", "-subj", f"/CN={name}", "-keyout", key, "-out", request, *self._new_key())
         self._openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial",
                       "-days", "30", "-extfile", extensions, "-out", certificate)
+        self._give(owner, certificate, key)
+        return certificate, key
+
+    def issue_expired(self, name: str, names: str):
+        """The same, of a certificate that was valid in January 2020."""
+        request, certificate, key = (self.directory / f"{name}.{end}" for end in ("csr", "crt", "key"))
+        folder = self.directory / f"{name}.ca"
+        folder.mkdir()
+        (folder / "index").touch()
+        (folder / "serial").write_text("4096\n")
+        (folder / "names").write_text(f"subjectAltName={names}\n")
+        (folder / "ca.cnf").write_text(
+            f"[ca]\ndefault_ca=a\n[a]\nserial={folder}/serial\ndatabase={folder}/index\nnew_certs_dir={folder}\npolicy=p\n"
+            "default_md=sha256\n[p]\ncommonName=supplied\n")
+        self._openssl("req", "-new", "-subj", f"/CN={name}", "-keyout", key, "-out", request, *self._new_key())
+        self._openssl("ca", "-batch", "-notext", "-config", folder / "ca.cnf", "-in", request, "-out", certificate, "-cert",
+                      self.certificate, "-keyfile", self.key, "-startdate", "20200101000000Z", "-enddate", "20200201000000Z",
+                      "-extfile", folder / "names")
+        return certificate, key
+
+    @staticmethod
+    def _give(owner, *paths):
         if owner and os.getuid() == 0:
             user = pwd.getpwnam(owner)
-            for path in (certificate, key):
+            for path in paths:
                 os.chown(path, user.pw_uid, user.pw_gid)
-        return certificate, key

@@ -45,7 +45,7 @@ class Browser:
             return self.driver.execute_script("""
                 return [...document.querySelectorAll('button')].find(b => b.checkVisibility()
                     && [b.innerText, b.getAttribute('aria-label')].includes(arguments[0])) ?? null""", name)
-        return until(found, 15, f"there is a button {name}")
+        return until(found, 30, f"there is a button {name}")
 
     def press(self, name):
         self.button(name).click()
@@ -53,7 +53,7 @@ class Browser:
     def type(self, *keys):
         self.driver.switch_to.active_element.send_keys(*keys)
 
-    def wait(self, css, part, seconds=15):
+    def wait(self, css, part, seconds=30):
         return until(lambda: part in self.text(css), seconds, lambda _: f"{css} says {part!r}: it says {self.text(css)!r}")
 
     @contextmanager

@@ -3,9 +3,10 @@
 Old rows have ids that are multiples of ten; the job does SET n = n + 1. What the writers insert has other ids and may or
 may not be met by the job; an old row that still exists at the end must have n = 1."""
 import random
-import threading
 
 import psycopg
+
+from .threads import Threads
 
 
 def make_table(database, rows, name="counted"):
@@ -22,34 +23,21 @@ def full_speed(database, name="counted"):
     database.full_speed(name)
 
 
-class Writers:
+class Writers(Threads):
     """Insert, update of another column, delete, and a transaction of all three; each a thread with a connection of its
     own that comes back after every lost one."""
 
     def __init__(self, url, rows, name="counted", most_deletes=None):
         self.url, self.rows, self.name = url, rows, name
         self.deletes_left = rows // 5 if most_deletes is None else most_deletes
+        self.inserts_left = rows  # on a slow machine a job would else have to do with ever more rows
         self.done = {"insert": 0, "update": 0, "delete": 0, "mixed": 0}
-        self.errors = []
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._work, args=(kind,), daemon=True) for kind in self.done]
+        super().__init__(self.done)
 
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(30)
-            assert not thread.is_alive(), "a writer does not end"
-        assert not self.errors, self.errors
-
-    def _work(self, kind):
+    def work(self, kind):
         chance = random.Random(f"{kind} of the writers")
         connection = None
-        while not self._stop.is_set():
+        while not self.stopping.is_set():
             try:
                 if connection is None:
                     connection = psycopg.connect(self.url, autocommit=True, connect_timeout=5,
@@ -62,16 +50,14 @@ class Writers:
                 if connection is not None:
                     connection.close()
                 connection = None
-            except psycopg.Error as error:
-                self.errors.append(f"{kind}: {error}")
-                return
-            self._stop.wait(0.004)
+            self.stopping.wait(0.004)
         if connection is not None:
             connection.close()
 
     def _once(self, connection, kind, chance):
         old = chance.randrange(1, self.rows + 1) * 10
-        if kind in ("insert", "mixed"):
+        if kind in ("insert", "mixed") and self.inserts_left > 0:
+            self.inserts_left -= 1
             connection.execute(f"INSERT INTO {self.name} (id) VALUES (%s) ON CONFLICT DO NOTHING",
                                (old + chance.randrange(1, 10),))
         if kind in ("update", "mixed"):

@@ -7,8 +7,10 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +75,7 @@ class Daemon:
             listen = f"unix:{self.directory}/api.sock"
         self.listen = listen
         self.url = listen if listen.startswith("unix:") else f"http://{listen}"
+        self.context = None
         self.process = None
         self.run_as = None  # a user, when this one is root
         self.environment = {}  # more than this process has
@@ -90,6 +93,12 @@ class Daemon:
         for name, section in self.sources.items():
             lines += ["", f"[source {name}]", *(f"{key} = {value}" for key, value in section.items())]
         self.configuration.write_text("\n".join(lines) + "\n")
+
+    def trust(self, authority: Path):
+        """It speaks https, and an authority in this PEM file vouches for it."""
+        self.context = ssl.create_default_context(cafile=str(authority))
+        self.url = f"https://{self.listen}"
+        return self
 
     # life and death
 
@@ -144,7 +153,7 @@ class Daemon:
             self.kill9()
         return self.start(wait)
 
-    def stop(self, seconds=15) -> int:
+    def stop(self, seconds=30) -> int:
         """SIGTERM; the exit status."""
         self._expected_end = True
         self.process.send_signal(signal.SIGCONT)
@@ -174,7 +183,7 @@ class Daemon:
 
     def sigstop(self):
         self.process.send_signal(signal.SIGSTOP)
-        until(lambda: Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T", 5, "it is stopped")
+        until(lambda: Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T", 30, "it is stopped")
 
     def sigcont(self):
         self.process.send_signal(signal.SIGCONT)
@@ -208,7 +217,8 @@ class Daemon:
             connection = _UnixConnection(self.listen[5:], timeout)
         else:
             host, port = self.listen.rsplit(":", 1)
-            connection = http.client.HTTPConnection(host, int(port), timeout=timeout)
+            connection = (http.client.HTTPSConnection(host, int(port), timeout=timeout, context=self.context) if self.context
+                          else http.client.HTTPConnection(host, int(port), timeout=timeout))
         try:
             connection.request(method, path, body, sent)
             response = connection.getresponse()
@@ -229,6 +239,14 @@ class Daemon:
         answer = self.post("/v1/jobs", job)
         assert answer.status == 201, f"submit answered {answer.status}: {answer.text}"
         return answer.json
+
+    @contextmanager
+    def held_back(self):
+        """What is submitted meanwhile is planned, and begins together when all is ready: a test's jobs are all under way when it
+        looks, however long it took to submit them."""
+        assert self.post("/v1/pause-all").status == 200
+        yield
+        assert self.post("/v1/resume-all").status == 200
 
     def job(self, job) -> dict:
         answer = self.get(f"/v1/jobs/{_id(job)}")
@@ -266,12 +284,12 @@ class Daemon:
             last.update(self.job(job))
             if last["state"] in states:
                 return True
-            # what was ordered a moment ago may not show yet; after 3 s it rests for good
+            # what was ordered a moment ago may not show yet; after 10 s it rests for good
             if last["state"] not in RESTING:
                 resting_since = None
             elif resting_since is None:
                 resting_since = time.monotonic()
-            assert resting_since is None or time.monotonic() - resting_since < 3, (
+            assert resting_since is None or time.monotonic() - resting_since < 10, (
                 f"the job is {last['state']}, not {' or '.join(states)}: {json.dumps(last.get('reason'))}\n"
                 f"{self.log_tail()}")
             return False
@@ -299,7 +317,7 @@ class Daemon:
         until(reached, seconds, lambda _: f"{batches} batches: {json.dumps(last)}\n{self.log_tail()}", 0.005)
         return last
 
-    def wait_holding(self, job, code, seconds=10.0) -> dict:
+    def wait_holding(self, job, code, seconds=30.0) -> dict:
         last = {}
 
         def holds():
@@ -308,7 +326,7 @@ class Daemon:
         until(holds, seconds, lambda _: f"holding for {code}: {last.get('activity')}, {last.get('reason')}\n{self.log_tail()}")
         return last
 
-    def wait_going_on(self, job, held, seconds=10.0):
+    def wait_going_on(self, job, held, seconds=30.0):
         """After a hold, as wait_holding gave it. A batch may have been under way when the hold began."""
         until(lambda: self.job(job)["progress"]["batches"] > held["progress"]["batches"] + 1, seconds,
               lambda _: f"it goes on: {self.job(job)['reason']}\n{self.log_tail()}")

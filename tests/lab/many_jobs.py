@@ -14,8 +14,8 @@ class ManyJobs:
     """`running` of the jobs go on for minutes, `holding` wait for a window, the rest is paused. Targets: shop and night, the
     same database."""
 
-    def __init__(self, database, count, running=10, holding=40):
-        self.database, self.count, self.running, self.holding = database, count, running, holding
+    def __init__(self, database, count, running=10, holding=40, rows=RUNNING_ROWS):
+        self.database, self.count, self.running, self.holding, self.rows = database, count, running, holding, rows
 
     def targets(self, **keys) -> dict:
         common = {"primary": self.database.url, "require_approval": "none", **keys}
@@ -24,7 +24,7 @@ class ManyJobs:
     def make_tables(self):
         with self.database.connect() as connection:
             for number in range(self.count):
-                rows = RUNNING_ROWS if number < self.running else 20
+                rows = self.rows if number < self.running else 20
                 connection.execute(f"CREATE TABLE t{number} (id bigint PRIMARY KEY, n integer NOT NULL DEFAULT 0)")
                 connection.execute(f"INSERT INTO t{number} SELECT g FROM generate_series(1, {rows}) g")
 

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from .ports import free_port
+from .rights import least, narrow_account
 from .wait import until
 
 PASSWORD = "bf-secret"
@@ -256,7 +257,7 @@ class MyCluster:
             self._initialise()
             self.primary.start()
             self.primary.sql(f"CREATE USER backfill@'%' IDENTIFIED BY '{PASSWORD}'",
-                             "GRANT ALL ON *.* TO backfill@'%' WITH GRANT OPTION",
+                             *(narrow_account(self.flavour) if least() else ["GRANT ALL ON *.* TO backfill@'%' WITH GRANT OPTION"]),
                              "CREATE USER repl@'%' IDENTIFIED BY 'repl'", "GRANT REPLICATION SLAVE ON *.* TO repl@'%'",
                              "CREATE DATABASE ready")
             if self.replica:

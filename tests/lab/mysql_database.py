@@ -301,10 +301,10 @@ class MyWriters(Writers):
             connection.close()
         return None
 
-    def _work(self, kind):
+    def work(self, kind):
         chance = random.Random(f"{kind} of the writers")
         connection = None
-        while not self._stop.is_set():
+        while not self.stopping.is_set():
             try:
                 connection = connection or self._connect()
                 if connection:
@@ -318,16 +318,14 @@ class MyWriters(Writers):
                 except pymysql.err.Error:
                     pass
                 connection = None
-            except pymysql.err.Error as error:
-                self.errors.append(f"{kind}: {error!r}")
-                return
-            self._stop.wait(0.004)
+            self.stopping.wait(0.004)
         if connection is not None:
             connection.close()
 
     def _once(self, cursor, kind, chance):
         old = chance.randrange(1, self.rows + 1) * 10
-        if kind in ("insert", "mixed"):
+        if kind in ("insert", "mixed") and self.inserts_left > 0:
+            self.inserts_left -= 1
             cursor.execute(f"INSERT IGNORE INTO {self.name} (id) VALUES (%s)", (old + chance.randrange(1, 10),))
         if kind in ("update", "mixed"):
             cursor.execute(f"UPDATE {self.name} SET other = other + 1 WHERE id = %s", (old,))

@@ -49,6 +49,7 @@ class Connection:
     def __init__(self, proxy, client, server):
         self.proxy, self.client, self.server = proxy, client, server
         self.mute = False  # answers are read and thrown away
+        self.keep_server = False  # when the client goes, the server's side stays open
         self.orphan = False  # its client was killed
         for work in (self._up, self._down):
             threading.Thread(target=work, daemon=True).start()
@@ -61,7 +62,7 @@ class Connection:
 
     def cut_client(self):
         """The client's side is reset; the server knows nothing of it."""
-        self.mute = True
+        self.mute = self.keep_server = True
         close(self.client)
 
     def close_server(self):
@@ -79,7 +80,7 @@ class Connection:
                 elif not self.proxy.handle(command):
                     command.forward()
         except Gone:
-            if not self.mute:
+            if not self.keep_server:
                 close(self.server)
             close(self.client)
         except Exception as error:  # of a handler: said at the end, and nobody is left hanging

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from .ports import free_port
+from .rights import least, narrow_role
 from .wait import until
 
 RUN_AS = "postgres"
@@ -57,8 +58,8 @@ class Server:
         ports = directory / f"{name}.port"
         self.port = int(ports.read_text()) if ports.exists() else 0
 
-    def url(self, database="postgres") -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+    def url(self, database="postgres", user="postgres") -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     def connect(self, database="postgres", **arguments):
         import psycopg
@@ -188,6 +189,8 @@ class Cluster:
             self._initialise()
             port = self.primary.port
             self.primary.start()
+            if least():
+                narrow_role(self.primary)
             if self.replica:
                 if self.primary.port != port:
                     self.replica.configure(primary_conninfo=f"host={self.primary.sockets} port={self.primary.port} "

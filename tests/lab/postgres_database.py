@@ -8,6 +8,7 @@ import psycopg
 
 from .counted import Writers
 from .proxy import KillAt, Proxy
+from .rights import least, narrow_database
 from .wait import until
 
 _numbers = itertools.count(1)
@@ -180,4 +181,6 @@ def make_database(server, name=None) -> Database:
     name = name or f"test_{os.getpid()}_{next(_numbers)}"
     with server.connect() as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
+        if least():
+            narrow_database(connection, name)
     return Database(server, name)

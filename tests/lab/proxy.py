@@ -86,20 +86,21 @@ class Connection:
         self.mute = False        # answers are read but not passed on
         self.keep_server = False # when the client goes, the server's side stays open
         self.completed = 0       # statements that the server answered
+        self.refused = 0         # errors that it answered with; what stands behind one is not carried out
         self.ready = 0           # ReadyForQuery that came
         self.relayed = 0         # ReadyForQuery that were passed on to the client
         self.synced = 0          # Sync and Query that were sent
         self.round_trips = 0     # groups that the client sent when it had every answer
         self._statements, self._portals = {}, {}
         self._changed = threading.Condition()
-        self._base = 0
+        self._base = self._refused_before = 0
 
     # for handlers
 
     def to_server(self, data, syncs):
         with self._changed:
             self.synced += syncs
-            self._base = self.completed
+            self._base, self._refused_before = self.completed, self.refused
         try:
             self.server.sendall(data)
         except OSError as error:
@@ -111,8 +112,8 @@ class Connection:
                 raise AssertionError(f"proxy: after {seconds} s still not: {what}")
 
     def wait_completed(self, count):
-        """`count` statements since the last to_server."""
-        self._wait(lambda: self.completed - self._base >= count, f"{count} statements answered")
+        """`count` statements since the last to_server, or those up to one that the server refused (a row that a writer holds)."""
+        self._wait(lambda: self.completed - self._base >= count or self.refused > self._refused_before, f"{count} statements answered")
 
     def wait_answered(self):
         """Everything that was sent up to a Sync is answered."""
@@ -189,6 +190,7 @@ class Connection:
                 kind, raw = _read_message(self.server)
                 with self._changed:
                     self.completed += kind in (b"C", b"I")
+                    self.refused += kind == b"E"
                     self.ready += kind == b"Z"
                     if kind == b"C" and raw[5:] == b"COMMIT\0":
                         self.proxy.commits += 1

@@ -1,4 +1,4 @@
-"""What the proxies of the tests share."""
+"""Bytes of a socket, for the proxies of the tests and for clients that are no HTTP library."""
 import socket
 
 
@@ -17,6 +17,17 @@ def read_exactly(sock, length) -> bytes:
             raise Gone
         parts.append(part)
         length -= len(part)
+    return b"".join(parts)
+
+
+def read_all(sock) -> bytes:
+    """Until the other side ends the connection, in whatever way."""
+    parts = []
+    try:
+        while part := sock.recv(65536):
+            parts.append(part)
+    except ConnectionResetError:
+        pass
     return b"".join(parts)
 
 

@@ -19,7 +19,8 @@ class Stream:
 
     def __init__(self, daemon, path="/v1/events", last=None):
         host, port = daemon.listen.rsplit(":", 1)
-        self.connection = http.client.HTTPConnection(host, int(port), timeout=60)
+        self.connection = (http.client.HTTPSConnection(host, int(port), timeout=60, context=daemon.context) if daemon.context
+                           else http.client.HTTPConnection(host, int(port), timeout=60))
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(last)} if last is not None else {})
         self.connection.request("GET", path, headers=headers)
         self.socket = self.connection.sock

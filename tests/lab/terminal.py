@@ -89,7 +89,7 @@ class Terminal:
         self.screen.feed(text)
         return True
 
-    def until(self, condition, seconds=20):
+    def until(self, condition, seconds=60):
         end = time.monotonic() + seconds
         while not condition():
             assert self.pump() and time.monotonic() < end, self.screen.lines

@@ -40,6 +40,8 @@ bool sim_poisoned(const struct sim *sim)
 void sim_repair(struct sim *sim, int percent)
 {
     sim->server.repairs++;
+    if (sim_inverts(&sim->server))
+        sim->server.stuck = -1;
     for (int i = 0; i < sim->server.row_count; i++)
         if (sim_chance(sim, percent))
             sim->server.rows[i].poison = false;
@@ -63,6 +65,8 @@ int sim_bad_rows(const struct sim_server *server)
 bool sim_refuses(struct sim_server_session *session, int row)
 {
     const struct sim_server *server = &session->sim->server;
+    if (sim_inverts(server))
+        return row == server->stuck;
     if (!server->rows[row].poison)
         return false;
     if (server->deferred)
@@ -99,6 +103,7 @@ static void back_to(struct sim_server_session *session, struct bf_answer *answer
     memcpy(session->checkpoints, saved->checkpoints, sizeof session->checkpoints);
     memcpy(session->changes, saved->changes, sizeof session->changes);
     memcpy(session->aside, saved->aside, sizeof session->aside);
+    memcpy(session->back_aside, saved->back_aside, sizeof session->back_aside);
     memcpy(session->bad, saved->bad, sizeof session->bad);
     memcpy(session->taken, saved->taken, sizeof session->taken);
     memcpy(session->passed_over, saved->passed_over, sizeof session->passed_over);
@@ -148,7 +153,7 @@ static void quarantine_aside(struct sim_server_session *session, struct bf_answe
         if (!session->taken[i])
             continue;
         session->taken[i] = false;
-        session->aside[i]--;
+        *(sim_inverts(server) ? &session->back_aside[i] : &session->aside[i]) -= 1;
         rows++;
         key = server->rows[i].key;
         fresh += keep(session, i);
@@ -227,6 +232,21 @@ void sim_check_failed(struct sim *sim, const struct bf_record *record)
         if (checkpoint->has_position && checkpoint->position >= key && !row->aside && !sim->has_remaining)
             sim_violation(sim, "the checkpoint passed the row %lld that cannot be changed", key);
     }
+}
+
+/* A way back by the inverse that fails because of a row names it, and has not passed it. */
+void sim_check_back_failed(struct sim *sim, const struct bf_record *record)
+{
+    const struct sim_server *server = &sim->server;
+    long long key, position;
+    int slice;
+    if (record->reason.code != BF_DATA_ERROR)
+        return;
+    if (sscanf(record->reason.text, "row [\"%lld\"]", &key) != 1 || server->stuck < 0 || server->rows[server->stuck].key != key)
+        sim_violation(sim, "a row is refused on the way back, and it is not named: %s", record->reason.text);
+    else if (sscanf(server->checkpoints[SIM_BACK].place, "[\"%d\",\"%lld\"]", &slice, &position) == 2 &&
+             slice == sim_slice_of(server, server->stuck) && position >= key && !server->rows[server->stuck].back_aside)
+        sim_violation(sim, "the way back passed the row %lld that is refused", key);
 }
 
 void sim_check_bad(struct sim *sim)

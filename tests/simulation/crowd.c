@@ -392,7 +392,7 @@ static void send(void *argument)
         char change[64];
         snprintf(change, sizeof change, "{\"pace\":{\"nice\":%d}}", (int)sim_between(&crowd->sim, -1, 3));
         bf_engine_tune(crowd->engine, id, change, strlen(change), sim_chance(&crowd->sim, 20) ? "\"0-0\"" : NULL, "client",
-                       answered, order);
+                       true, answered, order);
         return;
     }
     bf_engine_order(crowd->engine, id,

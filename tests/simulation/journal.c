@@ -145,6 +145,25 @@ static enum sim_result turn(struct sim_server_session *session, const struct bf_
     return SIM_DONE;
 }
 
+/* Each change raises n by one: a row that no application wrote into since holds as many as the journal has of it. */
+static void recompute(struct sim_server *server, const struct bf_step *step, struct bf_answer *answer)
+{
+    int64_t looked_at = 0, since = 0, different = 0;
+    for (int i = 0; i < server->journal_count && looked_at < sim_number(step, 0); i++, looked_at++) {
+        int changes = 0;
+        for (int k = 0; k < server->journal_count; k++)
+            changes += server->journal[k].row == server->journal[i].row;
+        if (server->rows[server->journal[i].row].touched != server->journal[i].touched)
+            since++;
+        else
+            different += server->rows[server->journal[i].row].n != changes;
+    }
+    sim_answer_row(answer, 1, 4);
+    sim_put(answer, 0, looked_at);
+    sim_put(answer, 1, since);
+    sim_put(answer, 2, different);
+}
+
 enum sim_result sim_journal_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
     struct sim_server *server = &session->sim->server;
@@ -152,6 +171,8 @@ enum sim_result sim_journal_statement(struct sim_server_session *session, const 
     switch (step->statement) {
     case BF_STATEMENT_TURN_BACK: return turn(session, step, answer);
     case BF_STATEMENT_LOOK_BACK: look_back(server, step, answer); break;
+    case BF_STATEMENT_RECOMPUTE_FACTS: break;
+    case BF_STATEMENT_RECOMPUTE: recompute(server, step, answer); break;
     case BF_STATEMENT_RESTORE:
     case BF_STATEMENT_LEAVE: return restore(session, step, answer);
     case BF_STATEMENT_COUNT_CONFLICTS:

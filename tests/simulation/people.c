@@ -53,13 +53,21 @@ static void submit(struct sim *sim, struct sim_daemon *daemon)
     bf_engine_submit(daemon->engine, json, strlen(json), NULL, "somebody", false, answered, sim);
 }
 
+static void adopt(struct sim *sim, struct sim_daemon *daemon)
+{
+    sim->orders_sent++;
+    bf_engine_adopt(daemon->engine, "sim", sim->server.known.id, "job", "somebody", "the store was lost", answered, sim);
+}
+
 /* Every half second: what an operator who wants the job to end would do. */
 void sim_supervise(void *argument)
 {
     struct sim *sim = argument;
     struct sim_daemon *daemon = &sim->daemons[0];
     const struct bf_job *job = sim_job(daemon);
-    if (daemon->engine && !job) {
+    if (daemon->engine && !job && !daemon->draining && sim_adoptable(sim)) {
+        adopt(sim, daemon);
+    } else if (daemon->engine && !job) {
         submit(sim, daemon);
     } else if (job) {
         enum bf_state state = bf_job_record(job)->state;
@@ -72,7 +80,9 @@ void sim_supervise(void *argument)
         } else if (state == BF_STATE_FAILED && bf_job_record(job)->reason.code == BF_DATA_ERROR) {
             sim_trace(sim, "somebody repairs the rows");
             sim_repair(sim, 100);
-            order(sim, daemon, sim_chance(sim, 50) ? BF_ORDER_RESUME : BF_ORDER_RETRY);
+            order(sim, daemon, bf_job_record(job)->direction == BF_DIRECTION_BACK ? BF_ORDER_ROLLBACK
+                               : sim_chance(sim, 50)                               ? BF_ORDER_RESUME
+                                                                                   : BF_ORDER_RETRY);
         } else if (sim_retries(sim, job) && !elsewhere && sim_chance(sim, 60)) {
             sim_trace(sim, "somebody repairs rows, and has them tried once more");
             sim_repair(sim, sim->server.repairs < 2 ? 50 : 100);
@@ -166,6 +176,29 @@ static void reconfigure(struct sim_daemon *daemon)
     sim_trace(sim, "the target is gone from the configuration of daemon %d", daemon->process);
     bf_engine_set_targets(daemon->engine, NULL, 0);
     sim_at(sim, sim_between(sim, 1000, 2000000), target_back, daemon);
+}
+
+void sim_lose_store(void *argument)
+{
+    struct sim *sim = argument;
+    struct sim_daemon *daemon = &sim->daemons[0];
+    if (!sim->faults || sim->over || sim->daemons[1].disk || !sim_adoptable(sim))
+        return;
+    sim_trace(sim, "the state store is lost");
+    sim_daemon_kill(daemon);
+    sim_disk_free(daemon->disk);
+    daemon->disk = sim_disk_new(sim);
+    sim_at(sim, sim_between(sim, 1000, 3000000), sim_daemon_start, daemon);
+}
+
+/* Somebody sets the clock of the wall, forward or back, by a second or by a year. */
+void sim_set_clock(void *argument)
+{
+    struct sim *sim = argument;
+    const int64_t far[] = {1000, 3600000, INT64_C(400) * 86400000};
+    int64_t most = far[sim_between(sim, 0, 2)];
+    sim->clock_set = sim_between(sim, -most, most);
+    sim_trace(sim, "the clock is set by %lld ms", (long long)sim->clock_set);
 }
 
 void sim_fault(void *argument)

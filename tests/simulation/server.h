@@ -86,6 +86,10 @@ void sim_free_answers(struct bf_answer *answers, size_t count);
 
 enum sim_result { SIM_DONE, SIM_WAIT };
 
+/* adoption.c */
+void sim_register_job(struct sim_server_session *session, const struct bf_step *step);
+void sim_adoption_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);
+
 /* server_locks.c: SET_ASIDE and what is done with it later, WATCH and WATCHED. */
 enum sim_result sim_lock_statement(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer);
 bool sim_row_matches(const struct sim_server *server, const struct sim_row *row); /* would the job change it now? */

@@ -96,4 +96,5 @@ void sim_server_free(struct sim *sim)
     sim_applications_end(sim);
     free(sim->server.log);
     free(sim->server.journal);
+    sim_forget_known(&sim->server);
 }

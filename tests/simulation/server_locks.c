@@ -57,7 +57,7 @@ static enum sim_result update(struct sim_server_session *session, const struct b
         it->locked_by = session;
     }
     bool back = sim_inverts(server);
-    for (int i = 0; i < server->row_count && !back; i++)
+    for (int i = 0; i < server->row_count; i++)
         if (server->rows[i].key > low && server->rows[i].key <= high && sim_row_matches(server, &server->rows[i]) &&
             !session->passed_over[i] && sim_refuses(session, i)) {
             sim_error(answer, BF_CLASS_DATA, "value too long");
@@ -187,7 +187,7 @@ static void redo(struct sim_server_session *session, const struct bf_step *step,
     struct sim_server *server = &session->sim->server;
     int64_t changed = 0, struck = 0, slice = sim_slice(step, 1);
     bool back = slice == SIM_BACK;
-    for (int i = 0; i < server->row_count && !back; i++)
+    for (int i = 0; i < server->row_count; i++)
         if (session->taken[i] && sim_row_matches(server, &server->rows[i]) && sim_refuses(session, i)) {
             sim_error(answer, BF_CLASS_DATA, "value too long");
             return;

@@ -47,6 +47,24 @@ void sim_boundary(struct sim_server_session *session, const struct bf_step *step
     sim_put_clock(answer, 3, session->sim->now);
 }
 
+static void keys(const struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
+{
+    const struct sim_server *server = &session->sim->server;
+    int64_t low = INT64_MIN, through = INT64_MAX, wanted = sim_number(step, 2);
+    int rows[SIM_ROWS_MAX];
+    size_t count = 0;
+    sim_key(step, 0, &low);
+    sim_key(step, 1, &through);
+    for (int found; (int64_t)count < wanted && (found = nth_row(server, low, (int64_t)count, false)) >= 0; count++)
+        rows[count] = found;
+    sim_answer_row(answer, count, 3);
+    for (size_t i = 0; i < count; i++) {
+        sim_put(answer, 3 * i, server->rows[rows[i]].key);
+        sim_put(answer, 3 * i + 1, 1);
+        put_text(answer, 3 * i + 2, server->rows[rows[i]].key >= through ? "t" : "f");
+    }
+}
+
 void sim_look(struct sim_server_session *session, const struct bf_step *step, struct bf_answer *answer)
 {
     const struct sim_server *server = &session->sim->server;
@@ -56,6 +74,7 @@ void sim_look(struct sim_server_session *session, const struct bf_step *step, st
     sim_key(step, first + 1, &high);
     int found;
     switch (step->statement) {
+    case BF_STATEMENT_KEYS: keys(session, step, answer); break;
     case BF_STATEMENT_SPLIT:
         sim_answer_row(answer, 1, 2);
         sim_put(answer, 0, has_low ? 1 : 0);

@@ -197,7 +197,7 @@ static enum sim_result fence(struct sim_server_session *session, const struct bf
         return SIM_DONE;
     }
     if (ours) {
-        checkpoint->seq++;
+        checkpoint->seq += sim_number(step, 12);
         take_position(checkpoint, slice, step);
         checkpoint->has_low = sim_key(step, 5, &checkpoint->low);
         checkpoint->split = sim_number(step, 6);
@@ -389,7 +389,8 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
         sim_error(answer, BF_CLASS_TERMINAL, "current transaction is aborted");
         return SIM_DONE;
     }
-    if (!server->schema && step->statement >= BF_STATEMENT_FIND_DONE && step->statement <= BF_STATEMENT_READ_CONTROL && step->statement != BF_STATEMENT_QUERY) {
+    bool reads_schema = step->statement >= BF_STATEMENT_FIND_DONE && step->statement <= BF_STATEMENT_READ_CONTROL;
+    if (!server->schema && reads_schema && step->statement != BF_STATEMENT_QUERY) {
         sim_error(answer, BF_CLASS_DEFINITION, "relation does not exist");
         return SIM_DONE;
     }
@@ -402,7 +403,8 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
     case BF_STATEMENT_ROLLBACK: sim_session_roll_back(session); break;
     case BF_STATEMENT_SERVER: server_row(session, answer); break;
     case BF_STATEMENT_SCHEMA: session->makes_schema = true; break;
-    case BF_STATEMENT_REGISTER_JOB: session->makes_job = true; break;
+    case BF_STATEMENT_REGISTER_JOB: sim_register_job(session, step); break;
+    case BF_STATEMENT_KEEP_RECORD ... BF_STATEMENT_FOREIGN_SLICES: sim_adoption_statement(session, step, answer); break;
     case BF_STATEMENT_REGISTER_CHECKPOINT:
         if (sim_lock_checkpoint(session, sim_slice(step, 1)) == SIM_WAIT)
             return SIM_WAIT;
@@ -452,6 +454,8 @@ enum sim_result sim_statement(struct sim_server_session *session, const struct b
     case BF_STATEMENT_RESTORE:
     case BF_STATEMENT_LEAVE:
     case BF_STATEMENT_COUNT_CONFLICTS:
+    case BF_STATEMENT_RECOMPUTE_FACTS:
+    case BF_STATEMENT_RECOMPUTE:
     case BF_STATEMENT_JOURNAL_SIZE: return sim_journal_statement(session, step, answer);
     case BF_STATEMENT_LOCK ... BF_STATEMENT_REDO_ASIDE:
     case BF_STATEMENT_WATCH:

@@ -99,8 +99,14 @@ struct sim_commit {
     int journal_count; /* before it */
 };
 
+/* What the control schema has of the job, as it was registered last; all owned. */
+struct sim_known_job {
+    char *id, *document, *hash, *plan, *record;
+};
+
 struct sim_server {
     struct sim *sim;
+    struct sim_known_job known;
     struct sim_row rows[SIM_ROWS_MAX];
     int row_count;
     struct sim_checkpoint checkpoints[SIM_CHECKPOINTS];
@@ -184,6 +190,7 @@ void sim_repair(struct sim *sim, int percent); /* of them */
 bool sim_retries(const struct sim *sim, const struct bf_job *job); /* it is at its end, and somebody will try them once more */
 int sim_bad_rows(const struct sim_server *server);
 void sim_check_failed(struct sim *sim, const struct bf_record *record);
+void sim_check_back_failed(struct sim *sim, const struct bf_record *record);
 void sim_check_bad(struct sim *sim); /* at every commit */
 
 /* journal.c: is this change behind the way back's position? */
@@ -210,6 +217,10 @@ int sim_applications_waiting(const struct sim *sim);
 int64_t sim_application_waits(const struct sim *sim, const char *application);
 void sim_applications_end(struct sim *sim);
 void sim_server_free(struct sim *sim);
+
+/* ---- adoption.c ---- */
+bool sim_adoptable(const struct sim *sim); /* the server knows the job */
+void sim_forget_known(struct sim_server *server);
 
 /* ---- the store (store.c) ---- */
 struct sim_disk; /* survives crashes; a copy of it makes a second daemon */
@@ -239,6 +250,7 @@ enum { SIM_DAEMONS = 2 };
 struct sim {
     uint64_t seed, state;
     int64_t now; /* microseconds */
+    int64_t clock_set; /* milliseconds by which the clock of the wall is wrong */
     uint64_t order;
     struct sim_event **heap;
     size_t heap_count, heap_capacity;
@@ -272,6 +284,8 @@ void sim_daemon_end(struct sim_daemon *daemon); /* after it has drained */
 void sim_late_rows(struct sim *sim);   /* applications that insert rows while the job runs */
 void sim_supervise(void *sim); /* every half second: what an operator who wants the job to end would do */
 void sim_fault(void *sim);
+void sim_set_clock(void *sim);  /* of the wall */
+void sim_lose_store(void *sim); /* and its daemon is killed */
 void sim_storm(struct sim *sim);        /* orders of a hundred clients */
 void sim_applications(struct sim *sim); /* hold row locks */
 void sim_calm_day(struct sim *sim);     /* pauses, an abort, a restart, but no fault */

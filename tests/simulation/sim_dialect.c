@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "grammar.h"
 #include "sim.h"
 
 static void check_expressions(const struct bf_document *document, struct bf_complaints *complaints)
@@ -55,26 +56,27 @@ static struct bf_table *read_survey(const struct bf_document *document, const st
     return table;
 }
 
-static void check(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
-                  char **ret_texts[], size_t *ret_count)
+static void key(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t first_parameter)
 {
-    (void)document, (void)table;
-    *ret_texts = NULL;
-    *ret_count = 0;
-    bf_flight_add(flight, BF_STATEMENT_CHECK, "check");
+    (void)table;
+    bf_buffer_format(buffer, "$%zu", first_parameter + column);
 }
 
-static void read_checks(const struct bf_document *document, const struct bf_answer *answers, size_t count,
-                        struct bf_complaints *complaints)
+static void predicate(struct bf_buffer *buffer, const char *text, int64_t started_at)
 {
-    (void)document, (void)answers, (void)count, (void)complaints;
+    (void)started_at;
+    bf_buffer_text(buffer, text);
 }
+
+static const struct bf_grammar grammar = {
+    .quote = bf_buffer_text, .key_parameter = key, .key_collated = key, .predicate = predicate, .value = bf_buffer_text};
 
 static struct bf_statements *render(const char *job, const struct bf_document *document, const struct bf_table *table)
 {
     (void)job;
     static const enum bf_statement of_journal[] = {BF_STATEMENT_MAKE_JOURNAL, BF_STATEMENT_STORE_JOURNAL, BF_STATEMENT_LOOK_BACK,
-                                                   BF_STATEMENT_RESTORE, BF_STATEMENT_LEAVE, BF_STATEMENT_JOURNAL_SIZE};
+                                                   BF_STATEMENT_RESTORE, BF_STATEMENT_LEAVE, BF_STATEMENT_JOURNAL_SIZE,
+                                                   BF_STATEMENT_RECOMPUTE_FACTS, BF_STATEMENT_RECOMPUTE};
     struct bf_statements *statements = BF_NEW(struct bf_statements);
     statements->key_count = table->key_count;
     for (int i = 0; i < BF_STATEMENT_KINDS; i++)
@@ -119,7 +121,9 @@ static char *tried(const struct bf_document *document, const struct bf_table *ta
 static void read_measure(const struct bf_document *document, const struct bf_answer *answers, size_t count,
                          struct bf_facts *facts)
 {
-    (void)document, (void)answers, (void)count;
+    (void)document;
+    if (count && answers[0].outcome == BF_OUTCOME_ERROR) /* it does not tell, and takes nothing back */
+        return;
     bf_facts_set(facts, BF_FACT_ROWS, 100, NULL);
     bf_facts_set(facts, BF_FACT_LOCK_WAITS, 0, NULL);
     if (!facts->of[BF_FACT_REPLICAS].known)
@@ -138,6 +142,13 @@ static char *journal(enum bf_statement statement, const char *job)
     return bf_copy_string(bf_statement_name(statement));
 }
 
+static void recompute(const char *job, const struct bf_document *document, const struct bf_table *table, const struct bf_answer *facts,
+                      size_t column, struct bf_recompute *ret_recompute)
+{
+    (void)job, (void)document, (void)table, (void)facts, (void)column;
+    *ret_recompute = (struct bf_recompute){.sql = bf_copy_string("recompute")};
+}
+
 static char *spared(const char *job, const struct bf_table *table)
 {
     (void)job, (void)table;
@@ -149,17 +160,18 @@ static const char *const schema_ddl[] = {"schema", NULL};
 const struct bf_dialect sim_dialect = {.name = "simulation",
                                        .watch_right = "everything",
                                        .schema_version = 1,
+                                       .costs = {1, 1},
                                        .slices = true,
                                        .bad_rows = true,
                                        .journal = journal,
+                                       .recompute = recompute,
                                        .spared = spared,
                                        .schema_ddl = schema_ddl,
                                        .check_expressions = check_expressions,
                                        .common = common,
                                        .survey = survey,
                                        .read_survey = read_survey,
-                                       .check = check,
-                                       .read_checks = read_checks,
+                                       .grammar = &grammar,
                                        .measure = measure,
                                        .counted = counted,
                                        .tried = tried,

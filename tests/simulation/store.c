@@ -13,6 +13,7 @@ struct stored {
     int64_t epoch, started_at;
     bool started;
     enum bf_direction direction;
+    bool retry_bad;
     struct bf_way_back back;
 };
 
@@ -105,6 +106,7 @@ static void save(void *context, const struct bf_record *record, const struct bf_
     write->stored.started_at = record->started_at;
     write->stored.direction = record->direction;
     write->stored.back = record->back;
+    write->stored.retry_bad = record->retry_bad;
     if (disk->last)
         disk->last->next = write;
     else
@@ -154,7 +156,7 @@ static enum bf_code load(void *context, bf_store_loaded *loaded, void *argument,
         struct bf_complaints complaints = {0};
         struct bf_record record = {.state = stored->state, .reason = stored->reason, .progress = stored->progress,
                                    .epoch = stored->epoch, .started = stored->started,
-                                   .direction = stored->direction, .back = stored->back,
+                                   .direction = stored->direction, .back = stored->back, .retry_bad = stored->retry_bad,
                                    .plan = bf_copy_string(stored->plan), .created_at = 1, .started_at = stored->started_at};
         record.progress.slices = bf_copy_string(stored->progress.slices);
         memcpy(record.id, stored->id, sizeof record.id);

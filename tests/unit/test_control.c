@@ -134,6 +134,22 @@ static void sleeps_longer_from_half_of_a_limit(void **state)
     assert_int_equal(bf_control_decide(&input, &memory).sleep, 0);
 }
 
+/* A replica that cannot be read is infinitely far behind, for all that is known; a batch that ends just then, or one of a way
+ * back, which does not hold, must not be slept off for a day. */
+static void who_cannot_see_holds_at_once(void **state)
+{
+    (void)state;
+    struct bf_size size;
+    struct bf_control_memory memory = {0};
+    bf_size_start(&size, 250, 500, 10, 50000);
+    struct bf_signal signals[] = {lag(INFINITY, 900)};
+    struct bf_control_input input = input_of(signals, 1, &size);
+    input.now = 900 + 20000;
+    struct bf_control control = bf_control_decide(&input, &memory);
+    assert_int_equal(control.cause, BF_HOLD_STALE);
+    assert_int_equal(control.sleep, 0);
+}
+
 static void who_is_over_a_limit_holds_at_once(void **state)
 {
     (void)state;
@@ -297,6 +313,7 @@ int main(void)
         cmocka_unit_test(fails_closed),
         cmocka_unit_test(sleeps_longer_from_half_of_a_limit),
         cmocka_unit_test(who_is_over_a_limit_holds_at_once),
+        cmocka_unit_test(who_cannot_see_holds_at_once),
                                        cmocka_unit_test(the_worst_signal_holds_and_is_named),
         cmocka_unit_test(caps_are_kept),
         cmocka_unit_test(holds_make_patient_and_time_makes_bold),

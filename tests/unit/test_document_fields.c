@@ -196,6 +196,38 @@ static void keep_undo(void **state)
     }
 }
 
+static void verify_sample(void **state)
+{
+    (void)state;
+    static const char head[] = "{\"name\":\"a\",\"target\":\"t\",\"table\":\"x\",\"set\":{\"n\":\"1\"}";
+    static const struct {
+        const char *rest;
+        int64_t rows; /* -1: refused */
+    } cases[] = {{"}", 1000},
+                 {",\"verify_sample\":7}", 7},
+                 {",\"verify_sample\":0}", 0},
+                 {",\"undo\":\"none\"}", 0},
+                 {",\"undo\":\"none\",\"verify_sample\":0}", 0},
+                 {",\"undo\":\"none\",\"verify_sample\":1}", -1},
+                 {",\"undo\":{\"set\":{\"n\":\"2\"}},\"verify_sample\":1}", -1},
+                 {",\"verify_sample\":100001}", -1},
+                 {",\"verify_sample\":\"all\"}", -1}};
+    for (size_t i = 0; i < BF_COUNT(cases); i++) {
+        struct bf_document *document = NULL;
+        struct bf_complaints found = {0};
+        struct bf_error said;
+        BF_AUTO_STRING char *json = bf_format("%s%s", head, cases[i].rest);
+        enum bf_code code = bf_document_parse(json, strlen(json), NULL, &document, &found, &said);
+        assert_int_equal(code, cases[i].rows < 0 ? BF_INVALID : BF_OK);
+        if (cases[i].rows < 0)
+            assert_string_equal(found.list[0].pointer, "/verify_sample");
+        else
+            assert_int_equal(document->verify_sample, cases[i].rows);
+        bf_document_free(document);
+        bf_complaints_clear(&found);
+    }
+}
+
 static void again(void **state)
 {
     (void)state;
@@ -298,6 +330,41 @@ static void nice_is_a_ratio(void **state)
     invalid("\"pace\":{\"nice\":null}", "/pace/nice", "must be a number, not null");
 }
 
+/* `rest`: members of one check behind its name and query. */
+static char *a_check(const char *rest)
+{
+    return bf_format("\"checks\":{\"before\":[{\"name\":\"n\",\"sql\":\"SELECT 1\"%s}],\"canary\":[]}", rest);
+}
+
+static void checks(void **state)
+{
+    (void)state;
+    static const char *const right[] = {"\"equals\":\"t\"", "\"equals\":7", "\"at_most\":\"0\"", "\"at_most\":-1", "\"at_most\":0.5",
+                                        "\"at_least\":\"1.5e3\"", "\"at_least\":1e-3", "\"rows\":0", "\"rows\":\"3\"",
+                                        "\"at_most\":\"0\",\"on\":\"replica\"", "\"equals\":\"t\",\"timeout\":\"10m\""};
+    static const struct {
+        const char *rest, *pointer, *part;
+    } wrong[] = {{"", "", "a check needs one of `equals`"}, {",\"equals\":0.5", "/equals", "not a number"},
+                 {",\"equals\":true", "/equals", "not true"}, {",\"equals\":\"\"", "/equals", "must not be empty"},
+                 {",\"at_most\":null", "/at_most", "not null"}, {",\"at_most\":\"few\"", "/at_most", "must be a number"},
+                 {",\"at_most\":\"nan\"", "/at_most", "must be a number"}, {",\"at_least\":\"-inf\"", "/at_least", "must be a number"},
+                 {",\"rows\":1.5", "/rows", "not a number"}, {",\"rows\":\"1.5\"", "/rows", "whole"},
+                 {",\"rows\":-1", "/rows", "not under 0"}, {",\"at_most\":1,\"rows\":1", "/rows", "one comparison"},
+                 {",\"rows\":1,\"timeout\":\"11m\"", "/timeout", "must be from"}, {",\"rows\":1,\"on\":\"both\"", "/on", "must be"},
+                 {",\"rows\":1,\"one\":\"primary\"", "/one", "did you mean `on`"}};
+    for (size_t i = 0; i < BF_COUNT(right); i++) {
+        BF_AUTO_STRING char *rest = bf_format(",%s", right[i]), *field = a_check(rest);
+        good(field);
+    }
+    for (size_t i = 0; i < BF_COUNT(wrong); i++) {
+        BF_AUTO_STRING char *field = a_check(wrong[i].rest), *pointer = bf_format("/checks/before/0%s", wrong[i].pointer);
+        invalid(field, pointer, wrong[i].part);
+    }
+    good("\"checks\":{\"before\":[],\"canary\":[],\"after\":[]}");
+    invalid("\"checks\":{}", "/checks", "must not be empty");
+    invalid("\"checks\":{\"before\":{}}", "/checks/before", "must be a list of checks");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,7 +375,9 @@ int main(void)
         cmocka_unit_test(sets),
         cmocka_unit_test(texts),
         cmocka_unit_test(labels),
+        cmocka_unit_test(checks),
         cmocka_unit_test(keep_undo),
+        cmocka_unit_test(verify_sample),
         cmocka_unit_test(again),
         cmocka_unit_test(times),
         cmocka_unit_test(batch_rows),

@@ -109,6 +109,21 @@ static void answers_are_read_by_row_and_column(void **state)
     bf_answer_clear(&answer);
 }
 
+static void counts_that_nobody_wrote_are_none(void **state)
+{
+    (void)state;
+    char *values[] = {"0", "17", NULL, "1000000000000000", "-1", "9223372036854775807", "", "3x", "1000000000000001", "1e3"};
+    const struct bf_answer answer = {.rows = 1, .columns = BF_COUNT(values), .values = values};
+    static const int64_t good[] = {0, 17, 0, 1000000000000000};
+    int64_t count = -7;
+    for (size_t i = 0; i < BF_COUNT(values); i++) {
+        bool read = bf_answer_count(&answer, 0, i, &count);
+        assert_int_equal(read, i < BF_COUNT(good));
+        if (read)
+            assert_true(count == good[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +131,7 @@ int main(void)
         cmocka_unit_test(steps_keep_order_and_copies_of_parameters),
         cmocka_unit_test(a_flight_takes_its_full_number),
         cmocka_unit_test(answers_are_read_by_row_and_column),
+        cmocka_unit_test(counts_that_nobody_wrote_are_none),
     };
     return cmocka_run_group_tests_name("flight", tests, NULL, NULL);
 }

@@ -135,12 +135,27 @@ static void ceilings_of_limits_that_are_none(void **state)
     bf_rules_clear(&rules);
 }
 
+/* A key of the configuration may hold any bytes. */
+static void what_is_no_field_is_a_fault(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"pace.\xff", "pace.ni\xc3", "\xff.nice", "pace.nothing", "nothing.nice"};
+    for (size_t i = 0; i < BF_COUNT(names); i++) {
+        BF_AUTO_STRING char *fault = bf_rules_add_default(&rules, names[i], "1", 1);
+        assert_non_null(fault);
+    }
+    BF_AUTO_STRING char *value = bf_rules_add_default(&rules, "pace.batch_time", "\xff", 1);
+    assert_non_null(value);
+    bf_rules_clear(&rules);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_stand_where_the_document_is_silent),
         cmocka_unit_test(ceilings_hold_the_author_not_the_silent),
         cmocka_unit_test(ceilings_of_limits_that_are_none),
+        cmocka_unit_test(what_is_no_field_is_a_fault),
     };
     return cmocka_run_group_tests(tests, NULL, clean_up);
 }

@@ -107,9 +107,13 @@ static const struct {
     {TARGET "require_approval = some\n", 3, "all, yellow, red, none"},
     {TARGET "password_file = pw\n", 3, "begins with"},
     {TARGET "password_file = /nonexistent/pw\n", 3, "No such file"},
+    {TARGET "password_file = credential:../pw\n", 3, "file name"},
     {TARGET "password_file = /\n", 3, "not a file"},
     /* known, not built */
-    {"[daemon]\ntokens = /etc/backfilld/tokens\n", 2, "not built yet"},
+    {"[daemon]\ntokens = tokens\n", 2, "begins with"},
+    {"[daemon]\ntokens = /no/such/file\n", 2, "/no/such/file: cannot be read"},
+    {"[daemon]\nsocket_roles = *=king\n", 2, "king is no role"},
+    {"[daemon]\nmetrics_role = admin\n", 2, "none or viewer"},
     {"[daemon]\nkeep_undo = 7\n", 2, "not a duration"},
     {TARGET "plan_window = 6s\n", 3, "10ms to 5s"},
     {TARGET "plan_window = 1\n", 3, "10ms to 5s"},
@@ -124,7 +128,7 @@ static const struct {
     {"[target shop]\nreplicas = mysql://u@db2,db3/shop\nprimary = mysql://u@db1/shop\n", 2, "several hosts"},
     {"[target shop]\nreplicas = mysql://u@db2?ssl-mode=maybe\nprimary = mysql://u@db1/shop\n", 2, "ssl-mode is one of"},
     {"[target shop]\nreplicas = postgresql://u@db2/shop\nprimary = mysql://u@db1/shop\n", 2, "of another engine"},
-    {TARGET "two_person = none\n", 3, "not built yet"},
+    {TARGET "two_person = yellow\n", 3, "none, red, all"},
     {TARGET "limits.bad_rows = -5\n", 3, "must be from 0"},
     {TARGET "ceiling.active_sessions = null\n", 3, "no ceiling"},
     /* defaults and ceilings: by the tables of the document */

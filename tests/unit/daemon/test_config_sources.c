@@ -1,6 +1,7 @@
 /* The sections of sources and the settings of webhooks: what is a fault on which line, and what is taken. */
 #include "unit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "allocate.h"
@@ -74,8 +75,29 @@ static void what_is_good_is_taken(void **state)
     bf_config_free(config);
 }
 
+static void credentials_are_looked_at_where_there_are_some(void **state)
+{
+    static const char text[] = TARGET "password_file = credential:shop.pw\n";
+    struct bf_config *config = NULL;
+    struct bf_faults faults = {0};
+
+    (void)state;
+    unsetenv("CREDENTIALS_DIRECTORY"); /* somebody checks a configuration by hand */
+    assert_true(bf_config_parse(text, strlen(text), &config, &faults));
+    assert_string_equal(config->targets[0].password_file, "credential:shop.pw");
+    bf_config_free(config);
+    setenv("CREDENTIALS_DIRECTORY", "/nonexistent", 1);
+    assert_false(bf_config_parse(text, strlen(text), &config, &faults));
+    unsetenv("CREDENTIALS_DIRECTORY");
+    assert_int_equal(faults.total, 1);
+    assert_int_equal(faults.list[0].line, 3);
+    assert_non_null(strstr(faults.list[0].text, "/nonexistent/shop.pw cannot be read"));
+    bf_faults_clear(&faults);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_fault_has_its_line), cmocka_unit_test(what_is_good_is_taken)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(credentials_are_looked_at_where_there_are_some),
+                                       cmocka_unit_test(each_fault_has_its_line), cmocka_unit_test(what_is_good_is_taken)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,15 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "allocate.h"
 #include "buffer.h"
 #include "log.h"
-#include "service.h"
 
 static void expect_line(bool journal, const char *job, const char *text, const char *expected)
 {
@@ -58,35 +55,12 @@ static void the_journal_is_known_by_its_stream(void **state)
     unsetenv("JOURNAL_STREAM");
 }
 
-static void the_service_manager_hears(void **state)
-{
-    char directory[] = "/tmp/backfilld-notify-XXXXXX", heard[64] = "";
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int descriptor = socket(AF_UNIX, SOCK_DGRAM, 0);
-
-    (void)state;
-    assert_non_null(mkdtemp(directory));
-    snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", directory);
-    assert_int_equal(bind(descriptor, (struct sockaddr *)&address, sizeof address), 0);
-    setenv("NOTIFY_SOCKET", address.sun_path, 1);
-    bf_service_notify("READY=1");
-    assert_int_equal(recv(descriptor, heard, sizeof heard - 1, MSG_DONTWAIT), 7);
-    assert_string_equal(heard, "READY=1");
-    unsetenv("NOTIFY_SOCKET");
-    bf_service_notify("STOPPING=1");
-    assert_int_equal(recv(descriptor, heard, sizeof heard - 1, MSG_DONTWAIT), -1);
-    close(descriptor);
-    unlink(address.sun_path);
-    rmdir(directory);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines),
         cmocka_unit_test(no_text_forges_a_line),
         cmocka_unit_test(the_journal_is_known_by_its_stream),
-        cmocka_unit_test(the_service_manager_hears),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

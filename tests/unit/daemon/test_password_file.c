@@ -66,12 +66,47 @@ static void what_cannot_be_read_says_why(void **state)
     assert_string_equal(text, "the password file /tmp cannot be read: Is a directory");
 }
 
+static void expect_secret(const char *name, enum bf_secret expected, const char *path_or_text)
+{
+    char found[BF_SECRET_PATH_MAX] = "", text[512] = "";
+    assert_int_equal(bf_secret_path(name, found, text, sizeof text), expected);
+    if (expected == BF_SECRET_PATH)
+        assert_string_equal(found, path_or_text);
+    else
+        assert_non_null(strstr(text, path_or_text));
+}
+
+static void a_credential_is_what_the_service_manager_laid_there(void **state)
+{
+    char password[BF_PASSWORD_MAX], text[256], name[300];
+    (void)state;
+    unsetenv("CREDENTIALS_DIRECTORY");
+    expect_secret("/etc/shop.pw", BF_SECRET_PATH, "/etc/shop.pw");
+    expect_secret("credential:shop.pw", BF_SECRET_NO_CREDENTIALS, "LoadCredential");
+    assert_false(bf_password_read("credential:shop.pw", password, text, sizeof text));
+    assert_non_null(strstr(text, "there are no credentials"));
+    setenv("CREDENTIALS_DIRECTORY", "/tmp", 1);
+    expect_secret("/etc/shop.pw", BF_SECRET_PATH, "/etc/shop.pw");
+    expect_secret("credential:shop.pw", BF_SECRET_PATH, "/tmp/shop.pw");
+    for (size_t i = 0; i < 4; i++)
+        expect_secret((const char *const[]){"credential:", "credential:../shop", "credential:a/b", "credential:.."}[i],
+                      BF_SECRET_BAD_NAME, "file name");
+    snprintf(name, sizeof name, "credential:%0256d", 1);
+    expect_secret(name, BF_SECRET_BAD_NAME, "file name");
+    assert_true(read_back("secret\n", 7, password, text)); /* writes the file `path` */
+    snprintf(name, sizeof name, "credential:%s", path + strlen("/tmp/"));
+    assert_true(bf_password_read(name, password, text, sizeof text));
+    assert_string_equal(password, "secret");
+    unsetenv("CREDENTIALS_DIRECTORY");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_line_without_its_end),
         cmocka_unit_test(what_is_no_password_is_said),
         cmocka_unit_test(what_cannot_be_read_says_why),
+        cmocka_unit_test(a_credential_is_what_the_service_manager_laid_there),
     };
     int file = mkstemp(path);
     if (file < 0)

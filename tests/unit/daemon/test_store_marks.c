@@ -70,8 +70,22 @@ static void old_alerts_go(void **state)
     close_store(fixture);
 }
 
+static void of_the_audit_log_only_the_newest_stays(void **state)
+{
+    struct fixture *fixture = *state;
+    open_store(fixture);
+    put(fixture, BF_MARK_AUDIT, "aa", "", 1);
+    put(fixture, BF_MARK_AUDIT, "bb", "", 2);
+    struct marks marks = load_marks(fixture);
+    assert_int_equal(marks.count, 1);
+    assert_int_equal(marks.list[0].kind, BF_MARK_AUDIT);
+    assert_string_equal(marks.list[0].name, "bb");
+    assert_int_equal(marks.list[0].number, 2);
+    close_store(fixture);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(they_are_kept), TEST(old_alerts_go)};
+    const struct CMUnitTest tests[] = {TEST(they_are_kept), TEST(old_alerts_go), TEST(of_the_audit_log_only_the_newest_stays)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,7 @@ static struct bf_record copy_record(const struct bf_record *record)
     made.approver = copy(record->approver);
     made.approved_plan = copy(record->approved_plan);
     made.approved_risk = copy(record->approved_risk);
+    made.break_glass = copy(record->break_glass);
     made.approved_bounds = copy(record->approved_bounds);
     made.idempotency_key = copy(record->idempotency_key);
     return made;

@@ -136,6 +136,7 @@ static void answer_flight(struct bf_session *session)
 {
     struct bf_answer answers[BF_STEPS_MAX] = {{0}};
     char *columns[BF_CHECKPOINT_COLUMNS] = {0}, *no_writes = (char *)(uintptr_t)"0";
+    char *fits = (char *)(uintptr_t)"t"; /* a bound is a value of the key's type, and the range is not empty */
     char *counted[3] = {(char *)(uintptr_t)"rows_matching_exact", (char *)(uintptr_t)"77", NULL};
     columns[BF_CHECKPOINT_POSITION] = (char *)(uintptr_t)session->world->position;
     struct bf_flight *flight = session->flight;
@@ -144,8 +145,12 @@ static void answer_flight(struct bf_session *session)
             answers[i] = (struct bf_answer){.rows = 1, .columns = BF_CHECKPOINT_COLUMNS, .values = columns};
         else if (flight->steps[i].statement == BF_STATEMENT_WRITES)
             answers[i] = (struct bf_answer){.rows = 1, .columns = 1, .values = &no_writes};
+        else if (flight->steps[i].statement == BF_STATEMENT_CHECK)
+            answers[i] = (struct bf_answer){.rows = 1, .columns = 1, .values = &fits};
         else if (counts(&flight->steps[i]))
             answers[i] = (struct bf_answer){.rows = 1, .columns = 3, .values = counted};
+        else if (flight->steps[i].statement == BF_STATEMENT_MEASURE && session->world->unmeasured)
+            answers[i] = (struct bf_answer){.outcome = BF_OUTCOME_ERROR};
     session->flight = NULL;
     session->done(session->flight_argument, session, flight, answers, false);
 }
@@ -158,8 +163,8 @@ static bool serve_one(struct test_world *world)
         if (session->connected) {
             bf_connected *connected = session->connected;
             session->connected = NULL;
-            connected(session->argument, session, world->server_refuses ? BF_CLASS_UNREACHABLE : BF_CLASS_NONE,
-                      "nobody is let in");
+            connected(session->argument, session,
+                      world->server_refuses ? BF_CLASS_UNREACHABLE : world->pooled ? BF_CLASS_PROXY : BF_CLASS_NONE, "nobody is let in");
             return true;
         }
         if (session->flight) {
@@ -256,7 +261,8 @@ const char *world_job(struct test_world *world, const char *name, const char *ta
     struct bf_error error = {0};
     bool back = world->journal && (state == BF_STATE_ROLLING_BACK || state == BF_STATE_ROLLED_BACK);
     struct bf_record record = {.state = state, .created_at = world->unix_time, .updated_at = world->unix_time,
-                               .started = world->journal, .progress.rows_bad = world->rows_bad, .direction = back ? BF_DIRECTION_BACK : BF_DIRECTION_FORWARD};
+                               .started = world->journal, .progress.rows_bad = world->rows_bad,
+                               .direction = back ? BF_DIRECTION_BACK : BF_DIRECTION_FORWARD};
     char *json BF_AUTO_STRING = bf_format("{\"name\":\"%s\",\"target\":\"%s\",\"table\":\"%s\",\"set\":{\"n\":\"1\"},"
                                           "\"undo\":\"%s\"%s}", name, target, name, world->journal ? "journal" : "none", more);
     snprintf(record.id, sizeof record.id, "01JD00000000000000000000%02d", world->job_count);
@@ -348,7 +354,7 @@ struct heard pause_for(struct test_world *world, const char *name, int64_t milli
 struct heard tune(struct test_world *world, const char *name, const char *change, const char *if_match)
 {
     struct heard heard = {0};
-    bf_engine_tune(world->engine, id_of(world, name), change, strlen(change), if_match, "bob", on_answer, &heard);
+    bf_engine_tune(world->engine, id_of(world, name), change, strlen(change), if_match, "bob", true, on_answer, &heard);
     world_run(world);
     assert_int_equal(heard.times, 1);
     return heard;

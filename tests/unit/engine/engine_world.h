@@ -36,6 +36,8 @@ struct test_world {
     bool store_waits;                  /* writes do not end */
     bool server_silent;                /* nobody who connects hears anything */
     bool server_refuses;               /* ... or is turned away */
+    bool pooled;                       /* ... or comes to a pooler */
+    bool unmeasured;                   /* the server does not tell what a plan asks of its catalogues */
     const char *position;              /* what the server says of a checkpoint; NULL: there is none */
     int connects, cancels;
     int64_t rows_bad;                  /* of jobs that are made from now on */

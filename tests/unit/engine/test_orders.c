@@ -76,7 +76,7 @@ static void try_cell(enum bf_state state, enum bf_order what, const struct cell 
     static const char change[] = "{\"pace\":{\"nice\":7}}";
     /* Before the engine's first step: the job is in this very state. */
     if (what == BF_ORDER_TUNE)
-        bf_engine_tune(world->engine, id, change, strlen(change), NULL, "ann", on_answer, &heard);
+        bf_engine_tune(world->engine, id, change, strlen(change), NULL, "ann", true, on_answer, &heard);
     else
         bf_engine_order(world->engine, id, what, "ann", NULL, NULL, on_answer, &heard);
     world_run(world);

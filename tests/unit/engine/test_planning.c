@@ -177,7 +177,8 @@ static struct heard approve(struct test_world *world, const char *plan)
 {
     struct heard heard = {0};
     const char *id = bf_job_record(world_find(world, "job"))->id;
-    bf_engine_approve(world->engine, id, "bob", "seen", "job", plan, on_answer, &heard);
+    bf_engine_approve(world->engine, id, "bob", &(struct bf_approving){.comment = "seen", .confirm = "job", .plan = plan}, on_answer,
+                      &heard);
     world_run(world);
     assert_int_equal(heard.times, 1);
     return heard;
@@ -228,6 +229,58 @@ static void only_a_worse_class_asks_again(void **state)
     assert_string_equal(record->approver, "bob");
     assert_string_equal(record->approved_plan, hash);
     assert_string_equal(record->approved_risk, "RED");
+    world_free(world);
+}
+
+/* What the plan knew is not known for all time: who waits for locks, or that nobody does, has to be seen again. */
+static void what_is_mandatory_is_measured_again(void **state)
+{
+    (void)state;
+    struct test_world *world = approved(BF_STATE_QUEUED, "RED", "");
+    world_crash(world);
+    struct bf_record *record = world_stored(world, "job");
+    free(record->plan);
+    record->plan = bf_copy_string("{\"table\":\"job\",\"risk\":\"RED\",\"hash\":\"h\",\"measured\":{\"rows\":{\"value\":100},"
+                                  "\"write_rate\":{\"value\":0},\"lock_contention\":{\"value\":0},\"replicas\":{\"value\":0}}}");
+    world->unmeasured = true;
+    world_start(world);
+    world_run(world);
+    assert_int_equal(world_state(world, "job"), BF_STATE_REFUSED);
+    assert_int_equal(bf_job_reason(world_find(world, "job")).code, BF_UNMEASURED);
+    assert_non_null(strstr(bf_job_reason(world_find(world, "job")).text, "lock_contention"));
+    world_free(world);
+}
+
+static void a_pooler_is_said_before_the_start(void **state)
+{
+    (void)state;
+    struct test_world *world = approved(BF_STATE_QUEUED, "RED", "");
+    world->pooled = true;
+    world_run(world);
+    assert_int_equal(world_state(world, "job"), BF_STATE_PAUSED);
+    assert_int_equal(bf_job_reason(world_find(world, "job")).code, BF_PROXY_BETWEEN_US);
+    world->pooled = false;
+    assert_int_equal(order(world, "job", BF_ORDER_RESUME).code, BF_OK);
+    world_run(world);
+    assert_int_equal(world_state(world, "job"), BF_STATE_RUNNING);
+    world_free(world);
+}
+
+static void a_pooler_is_said_while_the_plan_is_made(void **state)
+{
+    (void)state;
+    struct heard heard;
+    struct test_world *world = in_planning(&heard);
+    world_crash(world);
+    world->server_silent = false;
+    world->pooled = true;
+    world_start(world);
+    world_run(world);
+    assert_int_equal(world_state(world, "job"), BF_STATE_PLANNING);
+    assert_int_equal(bf_job_reason(world_find(world, "job")).code, BF_PROXY_BETWEEN_US);
+    world->pooled = false;
+    world_pass(world, 3000);
+    assert_int_equal(world_state(world, "job"), BF_STATE_RUNNING);
     world_free(world);
 }
 
@@ -359,7 +412,7 @@ static void a_count_does_not_undo_an_approval(void **state)
     const char *id = bf_job_record(world_find(world, "job"))->id;
     world->targets[0].max_jobs = 0; /* it stays in the queue */
     world->store_waits = true;
-    bf_engine_approve(world->engine, id, "bob", NULL, "job", NULL, on_answer, &heard);
+    bf_engine_approve(world->engine, id, "bob", &(struct bf_approving){.confirm = "job"}, on_answer, &heard);
     world_run(world);
     assert_int_equal(heard.times, 0);
     world->store_waits = false;
@@ -404,6 +457,9 @@ int main(void)
         cmocka_unit_test(what_cannot_be_stored_is_planned_again),
         cmocka_unit_test(what_was_approved_starts),
         cmocka_unit_test(only_a_worse_class_asks_again),
+        cmocka_unit_test(what_is_mandatory_is_measured_again),
+        cmocka_unit_test(a_pooler_is_said_before_the_start),
+        cmocka_unit_test(a_pooler_is_said_while_the_plan_is_made),
         cmocka_unit_test(a_started_job_never_asks_again),
         cmocka_unit_test(a_plan_without_a_risk_is_of_a_former_release),
         cmocka_unit_test(a_change_past_what_was_approved_asks),

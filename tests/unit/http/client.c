@@ -30,7 +30,8 @@ void server_start(struct server *server, const char *listen)
     uv_loop_init(&server->loop);
     server->sampler = bf_sampler_new(&server->loop, NULL, &fake_store);
     struct bf_http_options options = {
-        .store = &fake_store, .sampler = server->sampler, .listen = listen, .stalled = fake.stalled};
+        .store = &fake_store, .sampler = server->sampler, .listen = listen, .stalled = fake.stalled,
+        .access = fake.access};
     fake.loop = &server->loop;
     server->http = bf_http_start(&server->loop, &options, &error);
     if (!server->http) fail_msg("%s", error.text);

@@ -29,7 +29,7 @@ void bf_engine_take_alerts(struct bf_engine *engine, const struct bf_alert *aler
         snprintf(outcomes[i].job, sizeof outcomes[i].job, "%s", alert->job ? FAKE_RUNNING : "");
         snprintf(outcomes[i].text, sizeof outcomes[i].text, "canned words");
     }
-    done(argument, outcomes, count);
+    done(argument, outcomes, count < BF_COUNT(outcomes) ? count : BF_COUNT(outcomes));
 }
 
 size_t bf_job_triggers(const struct bf_job *job, struct bf_trigger_view list[BF_TRIGGERS_MAX])

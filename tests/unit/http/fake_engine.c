@@ -129,7 +129,8 @@ void fake_begin(void)
     running->record.progress.rows_estimated = 1000;
     running->record.progress.through = bf_copy_string("[\"1000\"]");
     running->record.progress.position = bf_copy_string("[\"500\"]");
-    running->record.plan = bf_copy_string("{\"risk\":\"yellow\",\"rows\":1000,\"findings\":[{\"text\":\"x\"}],\"card\":\"MIGRATION   orders\\nRISK        YELLOW\\n\"}");
+    running->record.plan = bf_copy_string("{\"risk\":\"yellow\",\"rows\":1000,\"findings\":[{\"text\":\"x\"}],"
+                                         "\"card\":\"MIGRATION   orders\\nRISK        YELLOW\\n\"}");
     running->record.document->label_count = 1;
     running->record.document->labels[0].name = bf_copy_string("campaign");
     running->record.document->labels[0].value = bf_copy_string("gdpr:2026");
@@ -220,11 +221,12 @@ void bf_engine_order(struct bf_engine *engine, const char *job_id, enum bf_order
     enqueue((struct waiting){.ordered = done, .argument = argument});
 }
 
-void bf_engine_approve(struct bf_engine *engine, const char *job_id, const char *actor, const char *comment, const char *confirm,
-                       const char *plan, bf_ordered *done, void *argument)
+void bf_engine_approve(struct bf_engine *engine, const char *job_id, const char *actor, const struct bf_approving *said,
+                       bf_ordered *done, void *argument)
 {
-    bf_engine_order(engine, job_id, BF_ORDER_APPROVE, actor, comment, confirm, done, argument);
-    fake.plan = bf_copy_string(plan);
+    bf_engine_order(engine, job_id, BF_ORDER_APPROVE, actor, said->comment, said->confirm, done, argument);
+    fake.plan = bf_copy_string(said->plan);
+    fake.break_glass = said->break_glass;
 }
 
 char *bf_job_plan(const struct bf_job *job)
@@ -247,8 +249,9 @@ void bf_engine_pause_for(struct bf_engine *engine, const char *job_id, int64_t p
 }
 
 void bf_engine_tune(struct bf_engine *engine, const char *job_id, const char *change, size_t length, const char *if_match,
-                    const char *actor, bf_ordered *done, void *argument)
+                    const char *actor, bool approver, bf_ordered *done, void *argument)
 {
+    fake.approver = approver;
     bf_engine_order(engine, job_id, BF_ORDER_TUNE, actor, NULL, NULL, done, argument);
     fake.body = bf_copy_bytes(change, length);
     fake.if_match = bf_copy_string(if_match);
@@ -355,18 +358,6 @@ bool bf_job_stuck(const struct bf_job *job)
 double bf_job_rate(const struct bf_job *job)
 {
     return job->rate;
-}
-
-const int64_t bf_batch_bounds[BF_BATCH_BOUNDS] = {5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000};
-
-const char *bf_conflict_kind_name(enum bf_conflict_kind kind)
-{
-    static const char *const names[] = {
-#define X(constant, name) #name,
-        BF_CONFLICT_KINDS(X)
-#undef X
-    };
-    return names[kind];
 }
 
 void bf_job_meter(const struct bf_job *job, struct bf_meter *ret_meter)
@@ -495,4 +486,4 @@ static void save_samples(void *context, const char *job, int step, const struct 
     (void)context, (void)job, (void)step, (void)samples, (void)count, (void)keep;
 }
 
-const struct bf_store fake_store = {.read_events = read_events, .save_samples = save_samples};
+const struct bf_store fake_store = {.read_events = read_events, .read_events_on = fake_read_events_on, .save_samples = save_samples};

@@ -36,6 +36,7 @@ struct fake {
     bool replica; /* every server is one */
     bool same_signal; /* a second query of the same name */
     int64_t stalled; /* for the next server; see http.h */
+    const struct bf_access *access; /* the same */
     int connects;
     struct bf_event events[2];
     const struct bf_event *log; /* what the store has, instead of those two: read as a store reads; NULL: those two */
@@ -50,7 +51,7 @@ struct fake {
     size_t latch_count;
     enum bf_code latch_code;    /* what pause-all and resume-all are answered with */
     size_t body_length;
-    bool dry_run, changing;
+    bool dry_run, changing, break_glass, approver;
     enum bf_order order;
     char job[BF_ULID_TEXT];
     char event_job[BF_ULID_TEXT];
@@ -60,6 +61,8 @@ struct fake {
 
 extern struct fake fake;
 extern const struct bf_store fake_store;
+/* Of the log's events those whose job is on one of the targets. */
+void fake_read_events_on(void *context, const char *targets, int64_t after, size_t limit, bf_store_events *read, void *argument);
 
 void fake_begin(void); /* three jobs, see fake_engine.c */
 void fake_finish(void); /* calls back what waits */

@@ -2,6 +2,7 @@
 #include "fake_engine.h"
 
 #include <stdio.h>
+#include <string.h>
 
 char fake_undo[256];
 
@@ -53,4 +54,30 @@ void bf_engine_forget(struct bf_engine *engine, const char *job_id, const char *
 int64_t bf_job_undo_until(const struct bf_job *job)
 {
     return job->undo_until;
+}
+
+void bf_engine_ask_foreign(const struct bf_engine *engine, const struct bf_target *target, const struct bf_answer *server,
+                           struct bf_flight *flight)
+{
+    (void)engine, (void)target, (void)server;
+    bf_flight_add(flight, BF_STATEMENT_FOREIGN_JOBS, "foreign jobs");
+}
+
+bool bf_engine_knows(const struct bf_engine *engine, const char *job_id)
+{
+    (void)engine;
+    return strcmp(job_id, FAKE_COMPLETED) == 0;
+}
+
+bool bf_engine_owner_may_live(const struct bf_engine *engine, const char *owner, double silent)
+{
+    (void)engine;
+    return owner && *owner && silent < 30;
+}
+
+void bf_engine_adopt(struct bf_engine *engine, const char *target, const char *job_id, const char *confirm, const char *actor,
+                     const char *reason, bf_ordered *done, void *argument)
+{
+    snprintf(fake_undo, sizeof fake_undo, "adopt %s from %s, %s, %s", job_id, target, confirm ? confirm : "-", reason ? reason : "-");
+    bf_engine_order(engine, job_id, BF_ORDER_COUNT, actor, reason, confirm, done, argument);
 }

@@ -20,4 +20,7 @@ extern struct server server;
 int begin(void **state);
 int end(void **state);
 
+/* The pattern of a route with an id or a name in every place; owned. */
+char *path_of(const char *pattern);
+
 #endif

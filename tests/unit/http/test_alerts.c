@@ -9,7 +9,8 @@ static void what_is_sent_is_passed_on(void **state)
     (void)state;
     static const char body[] = WEBHOOK(
         ALERT(",\"labels\":{\"alertname\":\"Errors\",\"backfill\":\"orders\",\"backfill_action\":\"pause\"},"
-              "\"annotations\":{\"summary\":\"3_percent\",\"description\":\"long\"},\"generatorURL\":\"http://p\",\"endsAt\":\"0001-01-01T00:00:00Z\"")
+              "\"annotations\":{\"summary\":\"3_percent\",\"description\":\"long\"},"
+              "\"generatorURL\":\"http://p\",\"endsAt\":\"0001-01-01T00:00:00Z\"")
         ",{\"status\":\"resolved\",\"fingerprint\":\"f2\",\"startsAt\":\"x\",\"labels\":{},\"annotations\":{\"description\":\"only\"}}");
     struct reply reply = ask(&server, "POST", "/v1/alerts", JSON_BODY, body);
     assert_int_equal(reply.status, 200);

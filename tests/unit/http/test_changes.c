@@ -144,6 +144,13 @@ static void test_pause_all(void **state)
     assert_true(fake.resumed);
     reply_clear(&reply);
 
+    /* as GET /v1/jobs has it */
+    reply = ask(&server, "POST", "/v1/pause-all", JSON_BODY, "{\"label\": \"campaign:gdpr:2026\"}");
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(fake.scope.name, "campaign");
+    assert_string_equal(fake.scope.value, "gdpr:2026");
+    reply_clear(&reply);
+
     reply = ask(&server, "GET", "/v1/targets/shop", "", NULL);
     latches = json_object_get(reply.json, "latches");
     assert_int_equal(json_array_size(latches), 1);
@@ -167,6 +174,7 @@ static void test_refused_bodies(void **state)
         {"PATCH", "/v1/jobs/orders", "{}", 422, "invalid", NULL},
         {"PATCH", "/v1/jobs/orders", "[]", 422, "invalid", ""},
         {"PATCH", "/v1/jobs/orders", "{\"pace\": 5}", 422, "invalid", "/pace"},
+        {"PATCH", "/v1/jobs/orders", "{\"pace\": 99999999999999999999}", 422, "invalid", "/pace"},
         {"PATCH", "/v1/jobs/orders", "{\"name\": \"x\"}", 422, "invalid", "/name"},
         {"PATCH", "/v1/jobs/orders", "{\"pace\": {}, \"pace\": {}}", 400, "not_json", NULL},
         {"PATCH", "/v1/jobs/none", "{\"pace\": {}}", 404, "not_found", NULL},
@@ -179,6 +187,7 @@ static void test_refused_bodies(void **state)
         {"POST", "/v1/pause-all", "{\"target\": \"none\"}", 422, "invalid", "/target"},
         {"POST", "/v1/resume-all", "{\"label\": \"a\"}", 422, "invalid", "/label"},
         {"POST", "/v1/resume-all", "{\"label\": \"=b\"}", 422, "invalid", "/label"},
+        {"POST", "/v1/resume-all", "{\"label\": \":b\"}", 422, "invalid", "/label"},
         {"POST", "/v1/resume-all", "{\"for\": \"2h\"}", 422, "invalid", "/for"},
     };
     (void)state;

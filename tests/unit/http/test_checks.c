@@ -13,29 +13,14 @@ static const struct {
 #undef X
 };
 
-/* The pattern with an id or a name in every place. */
-static char *filled(const char *pattern)
-{
-    struct bf_buffer path = {0};
-    for (const char *part = pattern; *part;) {
-        if (*part != '{') {
-            bf_buffer_append(&path, part++, 1);
-            continue;
-        }
-        bool job = strncmp(part, "{job}", 5) == 0, target = strncmp(part, "{target}", 8) == 0;
-        bool file = strncmp(part, "{file}", 6) == 0;
-        bf_buffer_text(&path, job ? FAKE_RUNNING : target ? "shop" : file ? "index.html" : "r1");
-        part = strchr(part, '}') + 1;
-    }
-    return bf_buffer_take(&path);
-}
-
 /* The least that a route takes. */
 static const char *body_for(const char *method, const char *path)
 {
     if (strcmp(method, "GET") == 0) return NULL;
     if (strcmp(method, "PATCH") == 0) return "{\"pace\": {}}";
     if (strcmp(path, "/v1/alerts") == 0) return "{\"version\": \"4\", \"alerts\": []}";
+    if (strstr(path, "/adopt")) return "{\"job\": \"" FAKE_RUNNING "\"}";
+    if (strcmp(path, "/v1/sign-in") == 0) return "{\"token\": \"x\"}";
     return strstr(path, "/clone") ? "{\"name\": \"second\"}" : "{}";
 }
 
@@ -43,12 +28,14 @@ static void test_every_route(void **state)
 {
     (void)state;
     for (size_t i = 0; i < BF_COUNT(routes); i++) {
-        char *path BF_AUTO_STRING = filled(routes[i].path);
+        char *path BF_AUTO_STRING = path_of(routes[i].path);
         const char *body = body_for(routes[i].method, path);
         struct reply reply = ask(&server, routes[i].method, path, body ? JSON_BODY : "", body);
         if (!routes[i].built && (reply.status != 501 || strcmp(reply_code(&reply), "not_built") != 0))
             fail_msg("%s %s is not built and answers %d", routes[i].method, path, reply.status);
-        if (routes[i].built && reply.status / 100 != 2)
+        /* Without tokens nobody signs in, and this server keeps no audit log. */
+        bool refused = (strcmp(path, "/v1/sign-in") == 0 || strcmp(path, "/v1/audit") == 0) && reply.status == 404;
+        if (routes[i].built && reply.status / 100 != 2 && !refused)
             fail_msg("%s %s answers %d: %s", routes[i].method, path, reply.status, reply.body);
         bool is_text = strcmp(path, "/metrics") == 0, is_page = strncmp(path, "/dashboard", 10) == 0 || strcmp(path, "/") == 0;
         char *nosniff BF_AUTO_STRING = reply_header(&reply, "X-Content-Type-Options");
@@ -59,7 +46,7 @@ static void test_every_route(void **state)
         assert_string_equal(cache, is_page ? "no-cache" : "no-store");
         assert_null(by);
         const char *page_type = is_page ? "text/html; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8";
-        assert_string_equal(type, !routes[i].built ? BF_API_PROBLEM : is_page || is_text ? page_type : BF_API_JSON);
+        assert_string_equal(type, !routes[i].built || refused ? BF_API_PROBLEM : is_page || is_text ? page_type : BF_API_JSON);
         reply_clear(&reply);
     }
 }
@@ -76,7 +63,7 @@ static void test_other_methods(void **state)
     static const char *const methods[] = {"GET", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"};
     (void)state;
     for (size_t i = 0; i < BF_COUNT(routes); i++) {
-        char *path BF_AUTO_STRING = filled(routes[i].path);
+        char *path BF_AUTO_STRING = path_of(routes[i].path);
         for (size_t m = 0; m < BF_COUNT(methods); m++) {
             if (has_route(routes[i].path, methods[m])) continue;
             struct reply reply = ask(&server, methods[m], path, "", NULL);

@@ -33,7 +33,7 @@ static void conflicts_are_paged(void **state)
     assert_string_equal(fake_undo, "conflicts " FAKE_COMPLETED " limit 100 after 2 18 1 1");
     assert_true(json_is_null(json_object_get(reply.json, "next")));
     reply_clear(&reply);
-    static const char *const bad[] = {"x", "1.2.3", "1.2.3.4.5", "1.2.3.4x"};
+    static const char *const bad[] = {"x", "1.2.3", "1.2.3.4.5", "1.2.3.4x", "1.2.3.", "1..3.4", "-1.2.3.4", "1.2.3.99999999999999999999"};
     for (size_t i = 0; i < BF_COUNT(bad); i++) {
         BF_AUTO_STRING char *path = bf_format("/v1/jobs/" FAKE_COMPLETED "/conflicts?after=%s", bad[i]);
         reply = ask(&server, "GET", path, "", NULL);
@@ -75,6 +75,24 @@ static void forget_passes_the_confirmation_on(void **state)
     reply_clear(&reply);
 }
 
+static void adoption_passes_on_what_was_said(void **state)
+{
+    (void)state;
+    struct reply reply = ask(&server, "POST", "/v1/targets/shop/adopt", JSON_BODY,
+                             "{\"job\":\"" FAKE_COMPLETED "\",\"confirm\":\"orders\",\"reason\":\"the host is gone\"}");
+    assert_int_equal(reply.status, 201);
+    assert_string_equal(fake_undo, "adopt " FAKE_COMPLETED " from shop, orders, the host is gone");
+    reply_clear(&reply);
+    fake.outcome.code = BF_OWNED_ELSEWHERE;
+    reply = ask(&server, "POST", "/v1/targets/shop/adopt", JSON_BODY, "{\"job\":\"" FAKE_COMPLETED "\"}");
+    assert_int_equal(reply.status, 409);
+    assert_string_equal(json_string_value(json_object_get(reply.json, "code")), "owned_elsewhere");
+    reply_clear(&reply);
+    reply = ask(&server, "POST", "/v1/targets/shop/adopt", JSON_BODY, "{\"confirm\":\"orders\"}");
+    assert_int_equal(reply.status, 422);
+    reply_clear(&reply);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -82,6 +100,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(conflicts_are_paged, begin, end),
         cmocka_unit_test_setup_teardown(bad_rows_are_paged, begin, end),
         cmocka_unit_test_setup_teardown(forget_passes_the_confirmation_on, begin, end),
+        cmocka_unit_test_setup_teardown(adoption_passes_on_what_was_said, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

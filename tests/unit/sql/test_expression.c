@@ -37,6 +37,26 @@ static void fine(void **state)
     }
 }
 
+static void names_of_tables(void **state)
+{
+    (void)state;
+    static const char *const right[] = {"orders", "public.orders", "_a$1.B2", "größe", "\"My Orders\"", "\"a.b\".\"c\"\"d; e\"", "x.\"\"\"\""};
+    static const char *const wrong[] = {"orders.", ".orders", "a..b", "orders;", "orders; DROP TABLE x", "orders o", " orders", "orders ",
+                                        "a.b.c", "\"orders", "\"\"", "\"a\"b", "1st", "my-orders", "public.orders, b", "f()", "$1", "\"a\"\""};
+    for (size_t i = 0; i < BF_COUNT(right) + BF_COUNT(wrong); i++) {
+        bool bad = i >= BF_COUNT(right);
+        struct bf_complaints complaints = {0};
+        const char *name = bad ? wrong[i - BF_COUNT(right)] : right[i];
+        struct bf_document document = {.table = (char *)(uintptr_t)name};
+        bf_dialect_postgresql.check_expressions(&document, &complaints);
+        if (complaints.total != bad)
+            fail_msg("%s: %s", name, bad ? "is taken" : complaints.list[0].detail);
+        if (bad)
+            assert_string_equal(complaints.list[0].pointer, "/table");
+        bf_complaints_clear(&complaints);
+    }
+}
+
 static void refused(void **state)
 {
     (void)state;
@@ -186,7 +206,7 @@ static void extremes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fine),          cmocka_unit_test(refused),  cmocka_unit_test(positions),
+        cmocka_unit_test(fine), cmocka_unit_test(names_of_tables),          cmocka_unit_test(refused),  cmocka_unit_test(positions),
         cmocka_unit_test(started_at)   , cmocka_unit_test(pointers), cmocka_unit_test(extremes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

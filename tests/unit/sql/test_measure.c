@@ -10,8 +10,8 @@
 #include "document.h"
 #include "mysql_dialect.h"
 
-enum { MYSQL_STEPS = 13, STRUCTURE = 0, DICTIONARY, SERVER, CONTENTION_ANYWHERE, CONTENTION, OLDEST, KEY_WRITERS, KEY_STATEMENTS, DISK,
-       MATCHING, RANGE, BOUNDARY, NEWEST };
+enum { MYSQL_STEPS = 14, STRUCTURE = 0, DICTIONARY, SERVER, CONTENTION_ANYWHERE, CONTENTION, OLDEST, KEY_WRITERS, KEY_STATEMENTS, DISK,
+       MATCHING, RANGE, BOUNDARY, NEWEST, BINLOG };
 
 struct plan {
     struct bf_document document;
@@ -124,7 +124,7 @@ static void mysql_texts(void **state)
     assert_int_equal(plan->count, MYSQL_STEPS);
     for (size_t i = 0; i < plan->count; i++) {
         struct bf_buffer buffer = {0};
-        assert_int_equal(bf_mysql_expand(&buffer, &plan->flight.steps[i]), 1);
+        assert_int_equal(bf_mysql_expand(&buffer, &plan->flight.steps[i]), i == BINLOG ? 7 : 1);
         BF_AUTO_STRING char *sql = bf_buffer_take(&buffer);
         assert_null(strchr(sql, '{'));
         assert_null(strstr(sql, "?1"));
@@ -244,9 +244,36 @@ static void mysql_explains(void **state)
     done(plan);
 }
 
+/* What a change puts into the binary log follows from the images that it holds, and from how long a row is. */
+static void mysql_binlog_holds_rows(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *image;
+        const char *length;
+        double least, most; /* of a row in the log; most under 0: not known */
+    } cases[] = {
+        {"FULL", "118.5", 237, 237}, {"NOBLOB", "118.5", 237, 237}, {"FULL_NODUP", "100", 105, 120},
+        {"MINIMAL", "118", 10, 40}, {"FULL", NULL, 0, -1}, {"OFF", "118", 0, 0},
+    };
+    struct plan *plan = asked(&bf_dialect_mysql);
+    for (size_t i = 0; i < BF_COUNT(cases); i++) {
+        bf_facts_clear(&plan->facts);
+        ANSWERS(plan, BINLOG, "binlog_row_bytes", cases[i].image, cases[i].length);
+        plan->answers[BINLOG].outcome = BF_OUTCOME_OK;
+        bf_mysql_read_binlog(&plan->document, &plan->answers[BINLOG], &plan->facts);
+        const struct bf_fact *row = fact(plan, BF_FACT_BINLOG_ROW);
+        assert_true(row->known == (cases[i].most >= 0) && row->detail);
+        if (row->known && (row->value < cases[i].least || row->value > cases[i].most))
+            fail_msg("%s: %g bytes for a row", cases[i].image, row->value);
+    }
+    done(plan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_fact_is_asked_for), cmocka_unit_test(mysql_texts),
-                                       cmocka_unit_test(mysql_asks_again), cmocka_unit_test(mysql_explains)};
+                                       cmocka_unit_test(mysql_asks_again), cmocka_unit_test(mysql_explains),
+                                       cmocka_unit_test(mysql_binlog_holds_rows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

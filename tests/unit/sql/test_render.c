@@ -63,23 +63,6 @@ static void two_columns(void **state)
     bf_statements_free(statements);
 }
 
-/* Whatever `where` says, for it may be what the server stumbles over. */
-static void quarantine(void **state)
-{
-    (void)state;
-    struct bf_table table = table_of(2);
-    struct bf_document text = document();
-    struct bf_statements *statements = bf_dialect_postgresql.render("J", &text, &table);
-    const char *first = statements->quarantine[2][0];
-    assert_non_null(strstr(first, "SELECT json_build_array(\"a\"::text, \"b\"::text)::text AS key FROM "));
-    assert_non_null(strstr(first, " WHERE \"a\" = $1::text::bigint AND \"b\" > $2::text::bigint AND \"b\" <= $4::text::bigint), "));
-    assert_non_null(strstr(first, "SELECT $5, $6::text::int, $7::text::bigint, key, $8, $9 FROM backfilld_bad ON CONFLICT (job, key)"));
-    assert_null(strstr(first, "x OR y"));
-    assert_null(statements->quarantine[2][1]);
-    assert_non_null(statements->quarantine[1][2]);
-    bf_statements_free(statements);
-}
-
 /* An author's inverse touches neither what is still to be done nor what was passed over. */
 static void an_inverse_spares(void **state)
 {
@@ -114,7 +97,7 @@ static bool of_journal(enum bf_statement statement)
 {
     static const enum bf_statement list[] = {BF_STATEMENT_MAKE_JOURNAL, BF_STATEMENT_STORE_JOURNAL, BF_STATEMENT_LOOK_BACK,
                                              BF_STATEMENT_RESTORE, BF_STATEMENT_LEAVE, BF_STATEMENT_COMPARE_JOURNAL,
-                                             BF_STATEMENT_JOURNAL_SIZE};
+                                             BF_STATEMENT_RECOMPUTE_FACTS, BF_STATEMENT_JOURNAL_SIZE};
     for (size_t i = 0; i < BF_COUNT(list); i++)
         if (list[i] == statement)
             return true;
@@ -151,12 +134,17 @@ static void check_statements(enum bf_undo undo)
             case BF_STATEMENT_REPLICA_STATUS:
             case BF_STATEMENT_LOG_WRITTEN:
             case BF_STATEMENT_CONFLICTS:
+            case BF_STATEMENT_FOREIGN_JOBS:
+            case BF_STATEMENT_FOREIGN_JOB:
+            case BF_STATEMENT_FOREIGN_SLICES:
             case BF_STATEMENT_QUARANTINE:
             case BF_STATEMENT_BAD_ROWS:
             case BF_STATEMENT_PROVE:
             case BF_STATEMENT_JOURNAL_DUE:
             case BF_STATEMENT_DROP_JOURNAL:
+            case BF_STATEMENT_DROP_BAD:
             case BF_STATEMENT_RECOUNT:
+            case BF_STATEMENT_RECOMPUTE:
             case BF_STATEMENT_LOCK:
             case BF_STATEMENT_SET_ASIDE:
             case BF_STATEMENT_UPDATE:
@@ -224,7 +212,9 @@ static void every_statement_of_mysql(void **state)
                                                   BF_STATEMENT_REPLICA_SERVER, BF_STATEMENT_REPLICA_STATUS,
                                                   BF_STATEMENT_LOG_WRITTEN, BF_STATEMENT_REPLAYED,
                                                   BF_STATEMENT_REPLICA_HOSTS, BF_STATEMENT_LOG_READERS,
-                                                  BF_STATEMENT_CONFLICTS, BF_STATEMENT_JOURNAL_DUE,
+                                                  BF_STATEMENT_CONFLICTS, BF_STATEMENT_JOURNAL_DUE, BF_STATEMENT_DROP_BAD,
+                                                  BF_STATEMENT_FOREIGN_JOBS,
+                                                  BF_STATEMENT_FOREIGN_JOB, BF_STATEMENT_FOREIGN_SLICES,
                                                   BF_STATEMENT_WATCH, BF_STATEMENT_WATCHED};
     bool common[BF_STATEMENT_KINDS] = {false};
     for (size_t i = 0; i < BF_COUNT(of_no_job); i++) {
@@ -247,7 +237,7 @@ static void every_statement_of_mysql(void **state)
             const char *quarantine = statements->quarantine[split][leg];
             tagged(quarantine);
             assert_null(strstr(quarantine, asked)); /* the row is known: `where` may be what the server stumbles over */
-            assert_non_null(strstr(quarantine, "ON DUPLICATE KEY UPDATE slice = ?#8, seq = ?#9, error = ?10, `sqlstate` = ?11"));
+            assert_non_null(strstr(quarantine, "ON DUPLICATE KEY UPDATE slice = ?#8, seq = ?#9 + number, error = ?10, `sqlstate` = ?11"));
         }
         for (size_t leg = 0; leg < bf_leg_count(split, 3); leg++)
             assert_non_null(strstr(statements->update[split][leg], asked));
@@ -302,7 +292,7 @@ static void locks_of_mysql(void **state)
                 assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND (`b`) IN (?}"), one_by_one);
                 assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND NOT (`b`) IN (?}"), alone);
                 assert_int_equal(!strstr(aside, " AND NOT (`a`, `b`) IN (?}, @backfilld_keys"), one_by_one);
-                assert_int_equal(count_of(aside, "?;"), 10);
+                assert_int_equal(count_of(aside, "?;"), 12);
             }
         const char *redo = statements->text[BF_STATEMENT_REDO_ASIDE];
         assert_int_equal(count_of(redo, "?;"), 10);
@@ -441,9 +431,10 @@ static void raised_by_mysql(void **state)
         {BF_STATEMENT_UPDATE, 1, 4, BF_CLASS_DATA, true},             {BF_STATEMENT_UPDATE, 3, 4, BF_CLASS_NOT_PRIMARY, false},
         {BF_STATEMENT_UPDATE, 2, 5, BF_CLASS_DATA, false},            {BF_STATEMENT_UPDATE, 3, 5, BF_CLASS_DATA, true},
         {BF_STATEMENT_UPDATE, 3, 7, BF_CLASS_DATA, true},             {BF_STATEMENT_UPDATE, 6, 7, BF_CLASS_NOT_PRIMARY, false},
-        {BF_STATEMENT_LOCK, 0, 1, BF_CLASS_DATA, false},              {BF_STATEMENT_SET_ASIDE, 1, 11, BF_CLASS_DATA, false},
-        {BF_STATEMENT_SET_ASIDE, 2, 11, BF_CLASS_RESOURCES, false},   {BF_STATEMENT_SET_ASIDE, 5, 11, BF_CLASS_DATA, false},
-        {BF_STATEMENT_SET_ASIDE, 7, 11, BF_CLASS_RESOURCES, false},   {BF_STATEMENT_REDO_ASIDE, 3, 11, BF_CLASS_DATA, false},
+        {BF_STATEMENT_LOCK, 0, 1, BF_CLASS_DATA, false},              {BF_STATEMENT_SET_ASIDE, 1, 13, BF_CLASS_DATA, false},
+        {BF_STATEMENT_SET_ASIDE, 3, 13, BF_CLASS_DATA, true},         {BF_STATEMENT_SET_ASIDE, 4, 13, BF_CLASS_RESOURCES, false},
+        {BF_STATEMENT_SET_ASIDE, 7, 13, BF_CLASS_DATA, false},        {BF_STATEMENT_SET_ASIDE, 9, 13, BF_CLASS_RESOURCES, false},
+        {BF_STATEMENT_REDO_ASIDE, 3, 11, BF_CLASS_DATA, false},
         {BF_STATEMENT_REDO_ASIDE, 4, 11, BF_CLASS_DATA, true},        {BF_STATEMENT_REDO_ASIDE, 9, 11, BF_CLASS_NOT_PRIMARY, false},
         {BF_STATEMENT_REDO_ASIDE, 9, 17, BF_CLASS_DATA, true},        {BF_STATEMENT_REDO_ASIDE, 15, 17, BF_CLASS_NOT_PRIMARY, false},
         {BF_STATEMENT_RESTORE, 5, 10, BF_CLASS_DATA, false},          {BF_STATEMENT_RESTORE, 6, 10, BF_CLASS_DATA, true},
@@ -482,9 +473,8 @@ static void trial_of_mysql(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(legs), cmocka_unit_test(two_columns),
-                                       cmocka_unit_test(an_inverse_spares),
-                                       cmocka_unit_test(every_statement),
-                                       cmocka_unit_test(quarantine), cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(locks_of_mysql),
+                                       cmocka_unit_test(an_inverse_spares), cmocka_unit_test(every_statement),
+                                       cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(locks_of_mysql),
                                        cmocka_unit_test(raised_by_mysql), cmocka_unit_test(quoted_by_mysql),
                                        cmocka_unit_test(journal_of_mysql), cmocka_unit_test(images_of_mysql),
                                        cmocka_unit_test(trial_of_mysql)};
