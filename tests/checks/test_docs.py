@@ -168,7 +168,7 @@ def test_the_routes_that_are_built_are_marked_in_the_document():
 
 def test_the_settings_that_are_built_are_those_of_the_document():
     """The note at the end of section 6 has every setting that is built, and none that is not."""
-    rows = re.findall(r'\{\{"(?:daemon|target|source)", "([a-z_.]+)", (?:NULL|"[^"]*"), (true|false),', (ROOT / "daemon/config.c").read_text())
+    rows = re.findall(r'\{\{"(?:daemon|target|source)", "([a-z_.]+)", (?:NULL|"[^"]*"), (true|false),', (ROOT / "daemon/config_settings.c").read_text())
     note = section(6).split("> Built:")[1]
     named = {name.split(" = ")[0].rstrip("…") for name in re.findall(r"`([a-z_.…]+(?: = \w+)?)`", note)} - {"auto", "none"}
     assert len(rows) > 12

@@ -35,13 +35,14 @@ FLOORS = {
     "lib/port": ({"lib/base", "lib/job", "lib/plan", "lib/sql"}, set()),
     "lib/engine": ({"lib/base", "lib/job", "lib/plan", "lib/sql", "lib/pace", "lib/port"}, {"jansson"}),
     "lib/adapter": ({"lib/base", "lib/job", "lib/plan", "lib/sql", "lib/port"}, {"jansson", "uv", "libpq", "sqlite", "curl"}),
-    "daemon": (None, {"jansson", "uv", "microhttpd", "ini", "sqlite", "libpq"}),
+    "daemon": (None, {"jansson", "uv", "microhttpd", "ini", "sqlite", "libpq", "gnutls", "systemd"}),
     "client": ({"lib/base"}, {"jansson", "curl"}),
     "config/man": ({"lib/base", "lib/job", "daemon", "client"}, set()),
 }
 LIBRARIES = {
     "jansson.h": "jansson", "uv.h": "uv", "libpq-fe.h": "libpq", "libpq-events.h": "libpq", "sqlite3.h": "sqlite",
-    "microhttpd.h": "microhttpd", "ini.h": "ini", "curl/curl.h": "curl", "pg_query.h": "pg_query", "sha2.h": "md",
+    "microhttpd.h": "microhttpd", "gnutls/gnutls.h": "gnutls", "gnutls/x509.h": "gnutls", "gnutls/abstract.h": "gnutls", "ini.h": "ini", "curl/curl.h": "curl", "pg_query.h": "pg_query", "sha2.h": "md",
+    "systemd/sd-daemon.h": "systemd", "systemd/sd-journal.h": "systemd",
 }
 
 
