@@ -15,10 +15,12 @@ from lab.daemon import Client, Daemon  # noqa: E402
 from lab.engines import ENGINES, clusters, new_cluster  # noqa: E402, F401
 from lab.mysql_fixtures import my_cluster, my_database, own_my_cluster  # noqa: E402, F401
 from lab.postgres_database import Database, make_database  # noqa: E402, F401
+from lab.rights import narrow_url  # noqa: E402
 
 
 def pytest_addoption(parser):
     parser.addoption("--campaign", action="store_true", help="the full length of the kill campaigns")
+    parser.addoption("--least-rights", action="store_true", help="daemons come to their servers with the rights of config/grants alone")
 
 
 # A file's tests share its servers, so one process runs all of them: who takes longest begins first, or the others wait at the end.
@@ -26,7 +28,11 @@ LONGEST = ("exactly_once", "locks", "rollback", "mysql_oracle", "mysql_replicas"
            "mysql_errors", "slices", "server_signals", "ownership", "mysql_trouble", "review", "dashboard", "remaining", "plan")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--least-rights"):
+        left_out = [item for item in items if item.get_closest_marker("superuser")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     place = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
@@ -58,6 +64,8 @@ def _said(request, record_property):
 
 
 def pytest_configure(config):
+    if config.getoption("--least-rights"):
+        os.environ["BACKFILLD_LEAST_RIGHTS"] = "1"
     # SIGTERM ends a run as Ctrl-C does: every fixture is finished, every server stopped
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # a shell starts what it runs in the background with SIGINT ignored, and our programs would inherit that
@@ -112,6 +120,7 @@ def make_daemon(build, tmp_path_factory, request):
 
     def make(target, listen="tcp", settings=None, start=True, targets=None, sources=None, **keys) -> Daemon:
         url = target if isinstance(target, str) else target.url
+        url = narrow_url(url)
         keys = {**getattr(target, "target", {}), **keys}
         sections = {"shop": {"primary": url, "require_approval": "none", **keys}, **(targets or {})}
         daemon = Daemon(build, base / f"d{len(made)}", sections, listen, settings, sources)

@@ -78,7 +78,7 @@ def test_an_alert_stops_the_job_that_it_names_once(daemon, database, alertmanage
     alertmanager.wait_repeats()
     assert daemon.job(job)["state"] == "running"
     alertmanager.fire("Errors", backfill="first", severity="page")
-    paused = daemon.wait(job, "paused", seconds=10)
+    paused = daemon.wait(job, "paused", seconds=30)
     assert (paused["reason"]["code"], paused["reason"]["signal"]) == ("alert", "alert:Errors")
     assert "3 % of all checkouts fail" in paused["reason"]["text"]
     daemon.resume(job)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from lab.counted import make_table
+from lab.counted import full_speed, make_table, slow_batches
 from lab.daemon import document, pace
 from lab.engines import ENGINES
 from lab.wait import until
@@ -34,8 +34,15 @@ def submit_later(daemon, job):
     return answer
 
 
+def planned_slowly(make_daemon, database):
+    """A daemon that plans for as long as a test needs to look: the writes of others are watched, then slow batches are tried."""
+    make_table(database, 500)
+    slow_batches(database, 5)
+    return make_daemon(database, plan_window="5s", require_approval="all")
+
+
 def in_planning(daemon, name="job"):
-    until(lambda: daemon.get(f"/v1/jobs/{name}").status == 200, 10, "the job is there before its plan is")
+    until(lambda: daemon.get(f"/v1/jobs/{name}").status == 200, 30, "the job is there before its plan is")
     job = daemon.job(name)
     assert job["state"] == "planning" and job["plan"] is None, job
     return job
@@ -44,11 +51,10 @@ def in_planning(daemon, name="job"):
 @pytest.mark.engines(*ENGINES)
 def test_a_job_is_there_while_it_is_planned(make_daemon, database):
     """Its progress is shown, it can be aborted; whoever sent it hears how it is."""
-    make_table(database, 500)
-    daemon = make_daemon(database, plan_window="5s", require_approval="all")
+    daemon = planned_slowly(make_daemon, database)
     answer = submit_later(daemon, fill(database))
     job = in_planning(daemon)
-    until(lambda: "writes of others" in daemon.job(job)["reason"]["text"], 5, "it shows what is measured")
+    until(lambda: "writes of others" in daemon.job(job)["reason"]["text"], 30, "it shows what is measured")
     assert daemon.job(job)["reason"]["code"] == "measuring"
     assert daemon.get(f"/v1/jobs/{job['id']}/plan").status == 404
     assert daemon.post(f"/v1/jobs/{job['id']}/approve", {"confirm": "job"}).status == 409
@@ -62,11 +68,12 @@ def test_a_job_is_there_while_it_is_planned(make_daemon, database):
 
 
 def test_a_restart_in_planning_plans_again(make_daemon, database):
-    make_table(database, 500)
-    daemon = make_daemon(database, plan_window="5s", require_approval="all")
+    daemon = planned_slowly(make_daemon, database)
     answer = submit_later(daemon, fill(database))
     job = in_planning(daemon)
     daemon.kill9()
+    database.wait_quiet()
+    full_speed(database)
     daemon.configuration.write_text(daemon.configuration.read_text().replace("plan_window = 5s", "plan_window = 20ms"))
     assert isinstance(answer(), ConnectionError)
     daemon.start()
@@ -226,12 +233,43 @@ def test_what_it_took_stands_beside_the_estimate(daemon, client, database):
     assert "\nMIGRATION   job on shop" in client("show", "job", "--card", code=0).stdout
 
 
+def log_of(database):
+    """How far the server's log is, in bytes."""
+    if database.engine == "postgresql":
+        return int(database.value("SELECT pg_current_wal_insert_lsn() - '0/0'"))
+    return sum(int(row[1]) for row in database.rows("SHOW BINARY LOGS"))
+
+
+@pytest.mark.engines(*ENGINES)
+def test_log_and_journal_stand_beside_their_estimates(daemon, client, database):
+    """Measured around the job's own batches: no more than the server wrote meanwhile, and most of it."""
+    make_table(database, 20000)
+    database.analyze("counted")
+    before = log_of(database)
+    job = daemon.submit(fill(database, undo="journal", pace={"nice": 0}))
+    daemon.wait(job, "completed")
+    written = log_of(database) - before
+    plan = daemon.get("/v1/jobs/job/plan").json
+    took, estimate = plan["took"], plan["estimate"]
+    print(f"{database.engine}: log {took['log_bytes']:.0f} of {written}, estimated {estimate['log_bytes']:.0f}; "
+          f"journal {took['journal_bytes']:.0f}, estimated {estimate['journal_bytes']:.0f}; measured for {took['log_measured']:.2f}")
+    assert 0 < took["log_measured"] <= 1
+    assert 0.3 * written < took["log_bytes"] < 1.5 * written  # trial, control schema and checkpoints wrote, too
+    assert estimate["log_bytes"] / 2.5 < took["log_bytes"] < estimate["log_bytes"] * 2.5
+    assert took["journal_bytes"] == daemon.job(job)["undo"]["bytes"] > 0 and estimate["journal_bytes"] > 0
+    assert (took["dead_rows"] is None) == (database.engine != "postgresql")
+    card = daemon.get("/v1/jobs/job/plan", headers={"Accept": "text/plain"}).text
+    assert "of log, by what the server wrote while batches ran (estimated: " in card and "of undo journal (estimated: " in card
+    shown = client("show", "job", code=0).stdout
+    assert shown.count(" of log, ") + shown.count(" of\n          log, ") >= 1 and all(len(line) <= 60 for line in shown.splitlines()), shown
+
+
 @pytest.mark.engines(*ENGINES)
 def test_rows_are_counted_while_the_job_waits(make_daemon, database):
     make_table(database, 900)
     daemon = make_daemon(database, require_approval="all")
     job = daemon.submit(fill(database, where="id <= 3000"))
-    until(lambda: daemon.get("/v1/jobs/job/plan").json["measured"].get("rows_matching_exact"), 10, "the rows are counted")
+    until(lambda: daemon.get("/v1/jobs/job/plan").json["measured"].get("rows_matching_exact"), 30, "the rows are counted")
     plan = daemon.get("/v1/jobs/job/plan").json
     assert plan["measured"]["rows_matching_exact"] == {"value": 300, "detail": None} and plan["hash"] == job["plan"]["hash"]
     assert abs(plan["estimate"]["rows_changed"] - 300) <= 1
@@ -250,7 +288,7 @@ def test_of_a_range_only_its_own_rows_are_counted_and_estimated(make_daemon, dat
     daemon = make_daemon(database, require_approval="all")
 
     def counted(job):
-        until(lambda: daemon.get(f"/v1/jobs/{job['id']}/plan").json["measured"].get("rows_matching_exact"), 10, "the rows are counted")
+        until(lambda: daemon.get(f"/v1/jobs/{job['id']}/plan").json["measured"].get("rows_matching_exact"), 30, "the rows are counted")
         plan = daemon.get(f"/v1/jobs/{job['id']}/plan").json
         return plan["measured"]["rows_matching_exact"]["value"], plan["measured"]["rows_in_range"]["value"], plan["estimate"]
     part = daemon.submit(fill(database, name="part", range={"after": ["1000"], "through": ["10000"]}, where="id <= 5000"))
@@ -266,14 +304,14 @@ def test_of_a_range_only_its_own_rows_are_counted_and_estimated(make_daemon, dat
 @pytest.mark.engines(*ENGINES)
 def test_a_count_stops_with_the_wait(make_daemon, database):
     """What counts is taken off the server when the job is aborted, however long it would have gone on."""
-    make_table(database, 900)
+    make_table(database, 9000)
     daemon = make_daemon(database, require_approval="all")
     slowly = {"postgresql": "pg_sleep(0.01) IS NOT NULL", "mysql": "SLEEP(0.01) = 0", "mariadb": "SLEEP(0.01) = 0"}[database.engine]
     job = daemon.submit(fill(database, where=f"n = 0 AND {slowly}", pace=pace(10)))
     watched = {"postgresql": "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'backfilld plan' AND state = 'active'"}
     count = watched.get(database.engine, "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%rows_matching_exact%' "
                                          "AND id <> connection_id()")
-    until(lambda: database.value(count) == 1, 10, "it counts")
+    until(lambda: database.value(count) == 1, 30, "it counts")
     daemon.abort(job)
-    until(lambda: database.value(count) == 0, 3, "it counts no more")
+    until(lambda: database.value(count) == 0, 30, "it counts no more")  # of 90 s
     assert daemon.job(job)["state"] == "aborted"

@@ -37,9 +37,10 @@ def stream(fake):
 
 def heard(fake, process):
     """Until the client listens, has asked once more since, and asks no more."""
-    until(lambda: time.monotonic() - fake.requests[-1]["at"] > 0.8 if fake.requests else False, 20,
-          lambda _: f"it asks for nothing while it listens: {fake.requests[-3:]}")
-    assert any(request["headers"]["Accept"] == "text/event-stream" for request in fake.requests)
+    def quiet():
+        listens = [request["headers"]["Accept"] == "text/event-stream" for request in fake.requests]
+        return any(listens) and not listens[-1] and time.monotonic() - fake.requests[-1]["at"] > 0.8
+    until(quiet, 20, lambda _: f"it asks for nothing while it listens: {fake.requests[-3:]}")
     return process
 
 
@@ -147,13 +148,16 @@ def test_an_order_that_is_waited_for(ctl, fake, stream):
     """The state that the order ends may be shown for a moment, and is no end of the waiting."""
     fake.answers[("POST", "/v1/jobs/orders/resume")] = (202, job("queued"))
     fake.show("paused")
-    process = heard(fake, ctl.start("resume", "orders", "--wait", "--timeout", "20s"))
-    stream.say("progress", progress("running"))
+    process = ctl.start("resume", "orders", "--wait", "--timeout", "20s")
+    # said again and again, for what it asks when the stream opens still shows that state
+    until(lambda: stream.say("progress", progress("running")) or process.poll() is not None, 20, "it is through", 0.1)
     process.communicate(timeout=20)
     assert process.returncode == 0
+    silent = fake.answers[("GET", ONE)] = Stream()
     process = ctl.start("resume", "orders", "--wait", "--timeout", "20s")  # one that stays so is judged
     process.communicate(timeout=20)
     assert process.returncode == 14
+    silent.end()
 
 
 def test_time_is_up_while_nothing_is_heard(ctl, fake, stream):
@@ -267,6 +271,7 @@ def test_following_through_a_restart(daemon, client, database):
     daemon.wait("one", "running")
     events = client.start("--json", "events", "one", "--follow")
     watch = client.start("watch", "one", "two")
+    begun = events.stdout.readline()  # who does not hear the daemon at first gives up at once
     for line in watch.stdout:
         if "running" in line:
             break
@@ -282,5 +287,5 @@ def test_following_through_a_restart(daemon, client, database):
     assert watch.returncode == 11 and "one is aborted" in err and "two is aborted" in err, err
     out, err = events.communicate(timeout=60)
     assert events.returncode == 0, err
-    printed = [each["id"] for line in out.splitlines() for each in json.loads(line)["events"]]
+    printed = [each["id"] for line in (begun + out).splitlines() for each in json.loads(line)["events"]]
     assert printed == sorted(each["id"] for each in daemon.events(one))

@@ -15,6 +15,7 @@ import pytest
 
 from lab.connections import open_at
 from lab.daemon import document
+from lab.sockets import read_all
 from lab.wait import until
 
 NOBODY = "postgresql://nobody@127.0.0.1:1/nowhere"
@@ -27,7 +28,7 @@ def alone(make_daemon):
     return make_daemon(NOBODY)
 
 
-def connect(daemon, timeout=40, buffer=None):
+def connect(daemon, timeout=60, buffer=None):
     host, port = daemon.listen.rsplit(":", 1)
     connection = socket.socket()
     if buffer:
@@ -35,16 +36,6 @@ def connect(daemon, timeout=40, buffer=None):
     connection.settimeout(timeout)
     connection.connect((host, int(port)))
     return connection
-
-
-def read_all(connection) -> bytes:
-    parts = []
-    try:
-        while part := connection.recv(65536):
-            parts.append(part)
-    except ConnectionResetError:
-        pass
-    return b"".join(parts)
 
 
 def raw(daemon, data: bytes) -> bytes:
@@ -93,10 +84,10 @@ def short(value):
     (b'{"name": "\\ud800"}', 400, "not_json"), (b'{"name": "a\\u0000b"}', 400, "not_json"),
     (b'{"name": "a\x00b"}', 400, "not_json"), (b'\xef\xbb\xbf{}', 400, "not_json"),
     ('{"name": "a"}'.encode("utf-16"), 400, "not_json"),
-    (b'{"a": 1e400}', 400, "not_json"), (b'{"a": -1e400}', 400, "not_json"), (b'{"a": NaN}', 400, "not_json"),
-    (b'{"a": Infinity}', 400, "not_json"), (b'{"a": 9223372036854775808}', 400, "not_json"),
-    (b'{"a": -9223372036854775809}', 400, "not_json"), (b'{"a": 01}', 400, "not_json"), (b'{"a": 0x1}', 400, "not_json"),
-    (b'{"a": ' + b"1" * 100_000 + b"}", 400, "not_json"), (b'{"a": 1' + b"0" * 100_000 + b"e-100000}", 422, "invalid"),
+    (b'{"a": 1e400}', 422, "invalid"), (b'{"a": -1e400}', 422, "invalid"), (b'{"a": NaN}', 400, "not_json"),
+    (b'{"a": Infinity}', 400, "not_json"), (b'{"a": 9223372036854775808}', 422, "invalid"),
+    (b'{"a": -9223372036854775809}', 422, "invalid"), (b'{"a": 01}', 400, "not_json"), (b'{"a": 0x1}', 400, "not_json"),
+    (b'{"a": ' + b"1" * 100_000 + b"}", 422, "invalid"), (b'{"a": 1' + b"0" * 100_000 + b"e-100000}", 422, "invalid"),
     (b"{} {}", 400, "not_json"), (b"{}\x00", 400, "not_json"), (b"// no\n{}", 400, "not_json"), (b"{'a': 1}", 400, "not_json"),
     (b'{"pace": {"batch_rows": {"max": 9223372036854775807}}}', 422, "invalid"),
     (b'{"pace": {"batch_rows": {"max": -9223372036854775808}}}', 422, "invalid"),
@@ -205,7 +196,7 @@ def drip(daemon, begin, piece, every):
     with connect(daemon) as connection:
         connection.sendall(begin)
         while not select.select([connection], [], [], every)[0]:
-            assert time.monotonic() - started < 45, "the daemon holds on"
+            assert time.monotonic() - started < 60, "the daemon holds on"
             connection.sendall(piece)
         answer = read_all(connection)
     return time.monotonic() - started, answer
@@ -221,7 +212,7 @@ def slow_reader(daemon):
         while port in open_at(daemon):
             connection.recv(100_000, socket.MSG_WAITALL)
             select.select([], [], [], 0.5)
-            assert time.monotonic() - started < 45, "the daemon holds on"
+            assert time.monotonic() - started < 60, "the daemon holds on"
     return time.monotonic() - started
 
 
@@ -244,21 +235,21 @@ def test_the_slow_are_let_go(alone, loaded):
     chunks = head(alone, "POST /v1/jobs HTTP/1.1", "Content-Type: application/json", "Transfer-Encoding: chunked")
     whole = head(alone)
     cases = {
-        "silent": ((b"", b"", 60), 9, 13, None),
-        "half a line": ((b"GET /v1/ta", b"", 60), 9, 13, None),
-        "a line by bytes": ((b"G", b"E", 3), 9, 13, None),
-        "idle after an answer": ((whole, b"", 60), None, 13, 200),
-        "headers by bytes": ((b"GET /v1/targets HTTP/1.1\r\n", b"X", 3), 9, 13, 408),
-        "headers by lines": ((b"GET /v1/targets HTTP/1.1\r\n", b"X: y\r\n", 3), 9, 13, 408),
-        "body by bytes": ((body, b" ", 9), 29, 33, 408),
-        "chunks by bytes": ((chunks, b"1\r\n \r\n", 9), 29, 33, 408),
-        "body that stops": ((body + b"{", b"", 60), 9, 13, None),
+        "silent": ((b"", b"", 60), 9, 25, None),
+        "half a line": ((b"GET /v1/ta", b"", 60), 9, 25, None),
+        "a line by bytes": ((b"G", b"E", 3), 9, 25, None),
+        "idle after an answer": ((whole, b"", 60), None, 25, 200),
+        "headers by bytes": ((b"GET /v1/targets HTTP/1.1\r\n", b"X", 3), 9, 25, 408),
+        "headers by lines": ((b"GET /v1/targets HTTP/1.1\r\n", b"X: y\r\n", 3), 9, 25, 408),
+        "body by bytes": ((body, b" ", 9), 29, 45, 408),
+        "chunks by bytes": ((chunks, b"1\r\n \r\n", 9), 29, 45, 408),
+        "body that stops": ((body + b"{", b"", 60), 9, 25, None),
     }
     with ThreadPoolExecutor(len(cases) + 1) as clients:
         reader = clients.submit(slow_reader, loaded)
         runs = {name: clients.submit(drip, alone, *arguments) for name, (arguments, *_) in cases.items()}
         # the others are served all the while
-        until(lambda: alone.get("/healthz").status == 200 and all(run.done() for run in runs.values()), 50, "all are let go",
+        until(lambda: alone.get("/healthz").status == 200 and all(run.done() for run in runs.values()), 70, "all are let go",
               0.5)
         for name, (_, least, most, status) in cases.items():
             seconds, answer = runs[name].result()
@@ -267,10 +258,11 @@ def test_the_slow_are_let_go(alone, loaded):
                 check_problem(answer, 408, "too_slow")
             else:
                 assert answer.startswith(b"HTTP/1.1 200 " if status else b"") and (status or not answer), f"{name}: {answer}"
-        assert 29 <= reader.result() <= 35
-    until(lambda: descriptors(alone) <= before, 10, "every connection is closed")
+        assert 15 <= reader.result() <= 50, "it reads all the while: longer than who does nothing"
+    until(lambda: descriptors(alone) <= before, 30, "every connection is closed")
 
 
+@pytest.mark.alone
 def test_two_thousand_idle_connections(alone):
     """The 1,000 that are open at most are the newest, and a new client does not notice."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -303,7 +295,7 @@ def test_two_thousand_idle_connections(alone):
         for connection in idle:
             connection.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    until(lambda: descriptors(alone) < 100, 10, "every connection is closed")
+    until(lambda: descriptors(alone) < 100, 30, "every connection is closed")
 
 
 def resident(daemon) -> int:
@@ -356,7 +348,7 @@ def send_bad(daemon, case):
     return max(answers, 1)
 
 
-def test_memory_stays_flat(alone):
+def test_memory_stays_flat(alone, campaign):
     chance = random.Random(7)
     sent = 0
 
@@ -369,11 +361,12 @@ def test_memory_stays_flat(alone):
                 chance.shuffle(cases)
                 sent += sum(clients.map(lambda case: send_bad(alone, case), cases))
         assert alone.get("/healthz").status == 200
-        until(lambda: descriptors(alone) <= before, 15, "every connection is closed")
+        until(lambda: descriptors(alone) <= before, 30, "every connection is closed")
     before = descriptors(alone)
-    send(20_000)
+    requests = 100_000 if campaign else 25_000
+    send(requests // 5)
     first = resident(alone)
-    send(100_000)
+    send(requests)
     # a sanitizer keeps freed memory for a while, up to 256 MiB
     allowed = 300_000 if re.search(r"lib[at]san", Path(f"/proc/{alone.pid}/maps").read_text()) else 2000
-    assert resident(alone) - first < allowed, f"{first} KiB before, {resident(alone)} KiB after 100,000 bad requests"
+    assert resident(alone) - first < allowed, f"{first} KiB before, {resident(alone)} KiB after {requests} bad requests"

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lab.daemon import document, pace
+from lab.sockets import read_all
 from lab.wait import until
 
 NOBODY = "postgresql://nobody@127.0.0.1:1/nowhere"  # a target on which nobody listens
@@ -35,16 +36,6 @@ def connect(daemon, timeout=20):
     return socket.create_connection((host, int(port)), timeout=timeout)
 
 
-def read_all(connection) -> bytes:
-    parts = []
-    try:
-        while part := connection.recv(65536):
-            parts.append(part)
-    except ConnectionResetError:
-        pass
-    return b"".join(parts)
-
-
 def raw(daemon, data: bytes) -> bytes:
     """What the daemon says to these bytes, until it closes; our side is closed for writing behind them."""
     with connect(daemon) as connection:
@@ -68,7 +59,7 @@ def test_one_job_from_submission_to_its_end(make_daemon, database):
     daemon = make_daemon(database, require_approval="all")
     database.execute("CREATE TABLE orders (id bigint PRIMARY KEY, n int NOT NULL DEFAULT 0)")
     database.execute("INSERT INTO orders SELECT generate_series(1, 3000)")
-    job = document("public.orders", {"n": "n + 1"}, name="first", pace=pace(1000), labels={"campaign": "a:b"})
+    job = document("public.orders", {"n": "n + 1"}, name="first", pace=pace(1000, nice=0.1), labels={"campaign": "a:b"})
 
     plan = daemon.post("/v1/jobs?dry_run=true", job)
     assert plan.status == 200 and plan.json["table"] == "public.orders"
@@ -79,11 +70,13 @@ def test_one_job_from_submission_to_its_end(make_daemon, database):
     assert answer.status == 201 and answer.headers["location"] == f"/v1/jobs/{made['id']}"
     waiting = daemon.wait(made, "awaiting_approval")
     assert waiting["document"] == job and waiting["labels"] == {"campaign": "a:b"}
+    assert '"nice":0.1}' in daemon.get("/v1/jobs/first").text, "a number as it was written"
     assert waiting["progress"]["rows_changed"] == 0 and waiting["started_at"] is None
     made_of = ("table", "key", "statement", "undo", "risk", "unmeasured")  # the rest is measured anew
     again = daemon.get("/v1/jobs/first/plan").json
     assert {name: again[name] for name in made_of} == {name: plan.json[name] for name in made_of}
-    problem(daemon.post("/v1/jobs", job), 409, "name_in_use")
+    refused = problem(daemon.post("/v1/jobs", job), 409, "name_in_use")
+    assert (refused["job"], refused["state"]) == (made["id"], "awaiting_approval")
     problem(daemon.post("/v1/jobs/first/approve", {"confirm": "second"}), 422, "confirm")
 
     approved = daemon.post("/v1/jobs/first/approve", {"confirm": "first", "comment": "seen"})
@@ -133,6 +126,16 @@ def test_complaints_come_all_at_once_with_their_pointers(alone):
                                      "pace": {"nice": -1, "slices": 17}, "limits": {"bad_rows": -4}, "colour": 1})
     errors = problem(answer, 422, "invalid")["errors"]
     assert {error["pointer"] for error in errors} >= {"/name", "/set", "/pace/nice", "/pace/slices", "/limits/bad_rows", "/colour"}
+    # what only the target can say of it comes with them
+    answer = alone.post("/v1/jobs", {"name": "X", "target": "shop", "table": "t", "set": {"n": "1, m = 2"}, "where": "a; b",
+                                     "pace": {"window": [{"from": "1:00", "to": "24:00", "zone": "Mars"}]}, "colour": 1,
+                                     "checks": {"before": [{"name": "n", "sql": "DELETE FROM t", "equals": "1"}, {"name": "m"}]},
+                                     "signals": [{"name": "q"}], "triggers": [{"name": "t", "signal": "q", "above": 1}]})
+    pointers = [error["pointer"] for error in problem(answer, 422, "invalid")["errors"]]
+    assert set(pointers) == {"/name", "/set/n", "/where", "/pace/window/0/from", "/pace/window/0/zone", "/colour",
+                             "/checks/before/0/sql", "/checks/before/1", "/signals/0"}, pointers
+    answer = alone.post("/v1/jobs", {"name": "X", "target": "nowhere", "table": "t", "set": {"n": "1"}})
+    assert {error["pointer"] for error in problem(answer, 422, "invalid")["errors"]} == {"/name", "/target"}
     answer = alone.post("/v1/jobs", document("t", {"n": "1"}, alerts="rollback"))
     assert problem(answer, 422, "invalid")["errors"][0]["pointer"] == "/alerts"
 
@@ -212,7 +215,7 @@ def test_bytes_that_are_no_http(alone):
     with ThreadPoolExecutor(len(cases)) as clients:
         list(clients.map(lambda case: raw(alone, case), cases))
     assert alone.get("/healthz").status == 200
-    until(lambda: len(os.listdir(f"/proc/{alone.pid}/fd")) <= before, 20, "every connection is closed again")
+    until(lambda: len(os.listdir(f"/proc/{alone.pid}/fd")) <= before, 60, "every connection is closed again")
 
 
 def test_a_connection_that_says_nothing_is_closed(alone):
@@ -282,9 +285,9 @@ def test_ready(daemon, database):
     assert daemon.get("/readyz").json == {"status": "ready", "store": "ok",
                                           "targets": [{"name": "shop", "reachable": True}]}
     target = {"name": "shop", "engine": "postgresql", "version": database.value("SHOW server_version"), "role": "primary",
-              "reachability": "reachable", "trouble": None, "max_jobs": 2, "require_approval": "none", "running": 0,
+              "reachability": "reachable", "trouble": None, "max_jobs": 2, "require_approval": "none", "two_person": "none", "running": 0,
               "queued": 0, "latches": [], "watch_replicas": False, "watching": False, "monitor_trouble": None,
-              "replicas": [], "signals": []}
+              "replicas": [], "signals": [], "foreign_jobs": []}
     assert daemon.get("/v1/targets").json == {"targets": [target]}
     assert daemon.get("/v1/targets/shop").json == target
 

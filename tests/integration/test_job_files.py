@@ -173,7 +173,7 @@ def test_a_half_written_file_is_read_again(daemon, database, directory):
 
 
 def test_a_changed_file_under_a_live_name_is_reported_and_not_run(daemon, database, directory):
-    make_table(database, 400)
+    make_table(database, 4000)
     slow_batches(database, 0.05)
     put(directory, "a.json", job_of("live"))
     daemon.start()
@@ -252,7 +252,7 @@ def test_the_directory_comes_goes_and_changes(daemon, database, directory, tmp_p
     assert daemon.get("/v1/job-files").json["directory"] == str(other) and "a.json" not in states(daemon)
     daemon.configure(target)
     daemon.hang_up("was read again")
-    until(lambda: states(daemon) == {}, 10, "no directory, no files")
+    until(lambda: states(daemon) == {}, 30, "no directory, no files")
     for name in ("a", "b"):
         daemon.wait(name, "completed")
 
@@ -276,6 +276,6 @@ def test_a_job_of_a_file_is_remembered_however_old(daemon, database, directory):
     # without the file they are both too old: the hangup that takes the directory away looks at all jobs again
     daemon.configure({"shop": {"primary": database.url, "require_approval": "none"}}, {"keep_jobs": "2d"})
     daemon.hang_up("was read again")
-    until(lambda: {job["id"] for job in all_jobs(daemon)} <= {in_file["id"]}, 10, "the other one is forgotten")
+    until(lambda: {job["id"] for job in all_jobs(daemon)} <= {in_file["id"]}, 30, "the other one is forgotten")
     assert by_hand["id"] not in {job["id"] for job in all_jobs(daemon)}
     assert database.rows("SELECT n, count(*) FROM counted GROUP BY n") == [(2, 100)]

@@ -71,14 +71,18 @@ def test_nothing_runs_before_a_person_approves(make_daemon, database):
 def test_the_queue_keeps_its_order_and_max_jobs(make_daemon, database):
     daemon = make_daemon(database, max_jobs=1)
     jobs = []
-    for name in ("first", "second", "third"):
-        make_table(database, 200, name)
-        slow_batches(database, 0.2, name=name)
-        jobs.append(daemon.submit(slow_job(name, f"public.{name}")))
+    names = ("first", "second", "third")
+    with daemon.held_back():
+        for name in names:
+            make_table(database, 200, name)
+            jobs.append(daemon.submit(slow_job(name, f"public.{name}")))
+            slow_batches(database, 1, name=name)
     first, second, third = jobs
     daemon.wait(first, "running")
     waiting = daemon.wait_reason(third, "max_jobs")
     assert waiting["state"] == "queued" and daemon.job(second)["state"] == "queued"
+    for name in names:
+        full_speed(database, name)
     sampled = set()
 
     def all_completed():
@@ -98,10 +102,12 @@ def test_max_jobs_run_side_by_side_but_one_per_table(make_daemon, database):
     daemon = make_daemon(database, max_jobs=2)
     for name in ("first", "second"):
         make_table(database, 200, name)
-        slow_batches(database, 0.1, name=name)
-    one = daemon.submit(slow_job("one", "public.first"))
-    same = daemon.submit(document("first", {"other": "1"}, name="same", pace=pace(20)))
-    two = daemon.submit(slow_job("two", "public.second"))
+    with daemon.held_back():
+        one = daemon.submit(slow_job("one", "public.first"))
+        same = daemon.submit(document("first", {"other": "1"}, name="same", pace=pace(20)))
+        two = daemon.submit(slow_job("two", "public.second"))
+        for name in ("first", "second"):
+            slow_batches(database, 1, name=name)
     daemon.wait(one, "running")
     daemon.wait(two, "running")
     assert daemon.wait_reason(same, "table_busy")["state"] == "queued"
@@ -114,7 +120,7 @@ def test_max_jobs_run_side_by_side_but_one_per_table(make_daemon, database):
 
 def test_pause_resume_and_a_restart_that_keeps_paused(daemon, database):
     make_table(database, 1000)
-    slow_batches(database, 0.02)
+    slow_batches(database, 0.1)
     job = daemon.submit(slow_job())
     daemon.wait_progress(job, 3)
     daemon.pause(job, "lunch")
@@ -137,7 +143,7 @@ def test_pause_resume_and_a_restart_that_keeps_paused(daemon, database):
 
 def test_abort_ends_a_job_for_good(daemon, database):
     make_table(database, 1000)
-    slow_batches(database, 0.02)
+    slow_batches(database, 0.1)
     job = daemon.submit(slow_job())
     daemon.wait_progress(job, 3)
     daemon.abort(job)
@@ -152,7 +158,7 @@ def test_abort_ends_a_job_for_good(daemon, database):
 
 def test_sigterm_lets_the_batch_end_and_the_next_start_goes_on(daemon, database):
     make_table(database, 1000)
-    slow_batches(database, 0.05)
+    slow_batches(database, 0.1)
     job = daemon.submit(slow_job())
     daemon.wait_progress(job, 3)
     assert daemon.stop() == 0

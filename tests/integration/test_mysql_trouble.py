@@ -55,6 +55,7 @@ def test_a_lock_takes_the_whole_batch_back(my_database, make_daemon):
     assert dict(my_database.rows("SELECT n, COUNT(*) FROM pairs GROUP BY n")) == {1: 100}
 
 
+@pytest.mark.alone
 def test_pause_and_abort_within_a_second_also_while_it_waits_for_a_lock(my_database, make_daemon):
     make_table(my_database, 200)
     daemon = make_daemon(my_database, **my_database.target)
@@ -113,7 +114,7 @@ def test_data_errors_fail_the_job_and_name_the_row(what, my_database, make_daemo
 
 @pytest.mark.parametrize("what", ["dropped", "column dropped", "key retyped"])
 def test_ddl_under_our_feet(what, my_database, make_daemon):
-    make_table(my_database, 500)
+    make_table(my_database, 1500)
     slow_batches(my_database, 0.005)
     daemon = make_daemon(my_database, **my_database.target)
     job = daemon.submit(counted(pace=pace(20)))
@@ -128,7 +129,7 @@ def test_ddl_under_our_feet(what, my_database, make_daemon):
 
 def test_control_on_the_target_stops_the_job(my_database, make_daemon):
     make_table(my_database, 1000)
-    slow_batches(my_database, 0.002)
+    slow_batches(my_database, 0.005)
     daemon = make_daemon(my_database, **my_database.target)
     job = daemon.submit(counted(pace=pace(20)))
     daemon.wait_progress(job, 3)
@@ -166,7 +167,7 @@ def test_a_document_that_ran_is_already_done(my_database, make_daemon):
 
 def test_two_daemons_one_is_fenced(my_database, make_daemon, tmp_path):
     make_table(my_database, 2000)
-    slow_batches(my_database, 0.002)
+    slow_batches(my_database, 0.005)
     one, two = (make_daemon(my_database, **my_database.target, start=False) for _ in range(2))
     one.start()
     job = one.submit(counted(pace=pace(20)))
@@ -223,3 +224,15 @@ def test_wrong_password_and_rights(my_database, my_cluster, make_daemon, tmp_pat
     daemon = make_daemon(my_cluster.primary.url(my_database.name, "rightless"), password_file=poor)
     failed = daemon.wait(daemon.submit(counted()), "failed")
     assert failed["reason"]["code"] == "schema_missing", failed["reason"]
+
+
+@pytest.mark.engines("mysql", because="elsewhere an UPDATE can be told not to wait")
+def test_the_trial_of_a_plan_locks_its_rows_before_it_writes(database, daemon):
+    """An UPDATE waits for a row that somebody holds, who may wait for one that it has written: a deadlock with an application."""
+    make_table(database, 2000)
+    plan = daemon.post("/v1/jobs?dry_run=true", document(database.table("counted"), {"n": "n + 1"}))
+    assert plan.status == 200, plan.text
+    seen = {kind: database.value("SELECT COALESCE(SUM(COUNT_STAR), 0) FROM performance_schema.events_statements_summary_by_digest "
+                                 "WHERE SCHEMA_NAME = %s AND DIGEST_TEXT LIKE %s", (database.name, like))
+            for kind, like in (("lock", "%`counted`%FOR UPDATE NOWAIT%"), ("change", "UPDATE %`counted`%"))}
+    assert seen["lock"] == seen["change"] > 0, seen

@@ -17,6 +17,18 @@ def the_job(database, slices=1):
     return document(database.table("counted"), {"n": "n + 1"}, pace={**pace(20), "slices": slices})
 
 
+def killed_in_mid_run(make_daemon, database) -> tuple:
+    """(daemon, job): some batches are done and none is under way any more."""
+    make_table(database, ROWS)
+    slow_batches(database, 0.02)
+    daemon = make_daemon(database)
+    job = daemon.submit(the_job(database))
+    daemon.wait_progress(job, 5)
+    daemon.kill9()
+    database.wait_quiet()
+    return daemon, job
+
+
 def copy_store(source, target):
     with sqlite3.connect(source) as live, sqlite3.connect(target) as copy:
         live.backup(copy)
@@ -74,7 +86,7 @@ def test_a_frozen_owner_is_fenced_when_it_comes_back(make_daemon, database):
 def test_two_daemons_started_at_once_on_copies_of_one_store(slices, make_daemon, database):
     """Their predecessor is dead, so each may take over at once: only one does, the other waits or is fenced."""
     make_table(database, ROWS)
-    slow_batches(database, 0.02)
+    slow_batches(database, 0.1)
     first, second = make_daemon(database), make_daemon(database, start=False)
     with database.writers(ROWS) as writers:
         job = first.submit(the_job(database, slices))
@@ -100,13 +112,7 @@ def test_two_daemons_started_at_once_on_copies_of_one_store(slices, make_daemon,
 
 def test_the_store_is_lost_in_mid_run(make_daemon, database):
     """The target's own record says what ran, and the same document is refused as already_done."""
-    make_table(database, ROWS)
-    slow_batches(database, 0.02)
-    daemon = make_daemon(database)
-    job = daemon.submit(the_job(database))
-    daemon.wait_progress(job, 5)
-    daemon.kill9()
-    database.wait_quiet()
+    daemon, job = killed_in_mid_run(make_daemon, database)
     for suffix in ("", "-wal", "-shm"):
         daemon.state.with_name(daemon.state.name + suffix).unlink(missing_ok=True)
     daemon.start()
@@ -123,13 +129,7 @@ def test_the_store_is_lost_in_mid_run(make_daemon, database):
 
 
 def test_a_lost_checkpoint_is_never_a_new_start(make_daemon, database):
-    make_table(database, ROWS)
-    slow_batches(database, 0.02)
-    daemon = make_daemon(database)
-    job = daemon.submit(the_job(database))
-    daemon.wait_progress(job, 5)
-    daemon.kill9()
-    database.wait_quiet()
+    daemon, job = killed_in_mid_run(make_daemon, database)
     count = database.value("SELECT sum(n) FROM counted")
     database.execute("DELETE FROM backfilld.checkpoint")
     daemon.start()
@@ -137,16 +137,20 @@ def test_a_lost_checkpoint_is_never_a_new_start(make_daemon, database):
     assert database.value("SELECT sum(n) FROM counted") == count
 
 
+@pytest.mark.parametrize("wrong", ["split = 1000, rows_changed_counted = false", "rows_scanned = -5", "position = '{}'"])
+def test_a_checkpoint_that_nobody_wrote_is_not_believed(wrong, make_daemon, database):
+    daemon, job = killed_in_mid_run(make_daemon, database)
+    count = database.value("SELECT sum(n) FROM counted")
+    database.execute(f"UPDATE backfilld.checkpoint SET {wrong}")
+    daemon.start()
+    assert daemon.wait(job, "failed")["reason"]["code"] == "checkpoint_lost"
+    assert database.value("SELECT sum(n) FROM counted") == count
+
+
 @pytest.mark.engines("postgresql", because="elsewhere a table has no number that its copy on a replica shares: one of the same "
                      "name, key and columns is the same")
 def test_another_table_under_the_same_name_pauses_the_job(make_daemon, database):
-    make_table(database, ROWS)
-    slow_batches(database, 0.02)
-    daemon = make_daemon(database)
-    job = daemon.submit(the_job(database))
-    daemon.wait_progress(job, 5)
-    daemon.kill9()
-    database.wait_quiet()
+    daemon, job = killed_in_mid_run(make_daemon, database)
     database.execute("DROP TABLE counted")
     make_table(database, ROWS)
     daemon.start()

@@ -10,6 +10,7 @@ import pytest
 from lab.counted import make_table
 from lab.daemon import document, pace
 from lab.engines import ENGINES
+from lab.threads import Threads
 from lab.wait import until
 
 PLAN = "/v1/jobs?dry_run=true"
@@ -65,6 +66,34 @@ def test_what_the_catalogue_says_is_a_reason(code, planned, database):
     assert reason["risk"] == risk and part in reason["text"], reason
 
 
+OF_SIZE = {"late_rows", "not_rehearsed", "no_backup_check", "new_rows_uncovered", "large_table", "no_canary", "long_run", "volatile_predicate"}
+OTHER_TOOL = {"postgresql": "CREATE FUNCTION pack() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'; "
+                            "CREATE TRIGGER repack_trigger BEFORE INSERT ON counted FOR EACH ROW EXECUTE FUNCTION pack()",
+              "mysql": "CREATE TABLE _counted_gho (id int PRIMARY KEY)", "mariadb": "CREATE TABLE _counted_gho (id int PRIMARY KEY)"}
+STAMP = "ALTER TABLE counted ADD changed_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"
+
+
+@pytest.mark.engines(*ENGINES)
+def test_what_document_and_thresholds_make_a_reason(make_daemon, database):
+    """The same table, once by a document and thresholds that leave nothing out, once by harmless ones; and what stands around it."""
+    make_table(database, 300)
+    database.execute("ALTER TABLE counted ADD late int")
+    table = database.table("counted")
+    tight = make_daemon(database, **{"risk.small": 0, "risk.rows": 10, "risk.duration": "1ms", "risk.freeze_age": 0})
+    said = codes(tight.post(PLAN, document(table, {"late": "1"}, where="now() > '2020-01-01'")).json)
+    assert OF_SIZE <= set(said) and ("near_wraparound" in said) == (database.engine == "postgresql"), said
+    tight.stop()
+    calm = make_daemon(database)
+    harmless = document(table, {"late": "1"}, where="id > 0", undo="journal")
+    plan = calm.post(PLAN, harmless).json
+    assert plan["risk"] == "GREEN" and plan["reasons"] == [], plan["reasons"]
+    database.execute(OTHER_TOOL[database.engine])
+    assert codes(calm.post(PLAN, harmless).json)["other_tool"]["risk"] == "RED"
+    if database.engine != "postgresql":
+        database.execute(STAMP)
+        assert "changed_at" in codes(calm.post(PLAN, harmless).json)["on_update_timestamp"]["text"]
+
+
 def catalogue(database):
     """Every object of the server that could be made or changed, with what identifies it."""
     if database.engine == "postgresql":
@@ -92,7 +121,7 @@ def test_a_plan_leaves_nothing_behind(daemon, database):
     plan()
     assert picture() == before and not database.has_schema()
     done = daemon.wait(daemon.submit(document(database.table("counted"), {"n": "n + 1"}, pace=pace(1000))), "completed")
-    until(lambda: daemon.job(done)["state"] == "completed" and daemon.events(done)[-1]["to"] == "completed", 10, "it is stored")
+    until(lambda: daemon.job(done)["state"] == "completed" and daemon.events(done)[-1]["to"] == "completed", 30, "it is stored")
     before = picture()
     assert database.has_schema()
     plan()
@@ -151,7 +180,7 @@ def test_who_waits_and_who_is_old_is_seen(planned, database):
     pid = waiter.execute("SELECT pg_backend_pid()").fetchone()[0]
     waiting = threading.Thread(target=lambda: waiter.execute("UPDATE orders SET code = code WHERE id = 7"))
     waiting.start()
-    until(lambda: database.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = %s", (pid,)) == 1, 10, "it waits")
+    until(lambda: database.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = %s", (pid,)) == 1, 30, "it waits")
     plan = planned()
     assert codes(plan)["lock_contention"]["value"] == 1
     assert 0 < plan["measured"]["oldest_transaction"]["value"] < 60
@@ -308,28 +337,23 @@ def test_a_managed_server_gets_a_plan_that_is_useful_and_honest(make_daemon, dat
             database.execute(statement)
 
 
-class Busy:
+class Busy(Threads):
     """Somebody who writes to single rows of `counted` all the time, while the plan is made."""
 
     def __init__(self, database, rows):
         self.database, self.rows, self.done = database, rows, 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._write)
+        super().__init__(["one"])
 
-    def _write(self):
+    def work(self, name):
         with self.database.connect() as connection:
-            while not self._over.is_set():
+            while not self.stopping.is_set():
                 connection.execute("UPDATE counted SET other = other + 1 WHERE id = %s", (random.randint(1, self.rows) * 10,))
                 self.done += 1
 
     def __enter__(self):
-        self._thread.start()
+        super().__enter__()
         until(lambda: self.done > 100, 20, "somebody writes")
         return self
-
-    def __exit__(self, *_):
-        self._over.set()
-        self._thread.join()
 
 
 def test_a_plan_of_a_large_table_reads_little_of_it(make_daemon, database, campaign):
@@ -345,7 +369,7 @@ def test_a_plan_of_a_large_table_reads_little_of_it(make_daemon, database, campa
         took = time.monotonic() - begun
         print(f"a plan of {rows:,} rows took {took:.2f} s beside {(busy.done - written) / took:,.0f} writes/s: "
               f"{answer.json['measured']['write_rate']}")
-    assert answer.status == 200 and took < 10
+    assert answer.status == 200 and took < (10 if campaign else 60)
     plan = answer.json
     assert plan["measured"]["boundary_by_key"]["value"] == 1
     assert plan["estimate"]["seconds_low"] < plan["estimate"]["seconds_high"] <= 2.51 * plan["estimate"]["seconds_low"]

@@ -1,27 +1,12 @@
-"""README's first job, as it stands there, by a role that has no more rights than README says it needs."""
+"""README's commands, as they stand there, by a role that has no more rights than README says it needs."""
 import json
-import os
 import re
-import subprocess
 
 from conftest import ROOT
-from lab.ports import free_port
+from lab.guide import Reader, address, blocks
 
 ROWS = 3000
-
-
-def first_job(build, port, database, directory) -> str:
-    """The commands of README's section, with ports and places of the test's own; the programs are built already."""
-    section = (ROOT / "README.md").read_text().split("## A first job of your own", 1)[1]
-    script = re.search(r"```sh\n(.*?)```", section, re.S).group(1)
-    for there, here in {
-        r"meson setup.*\n": "", r"127\.0\.0\.1:8420": f"127.0.0.1:{port}", r"\bbuild/": f"{build}/",
-        r"me@127\.0\.0\.1/shop": f"me@127.0.0.1:{database.server.port}/{database.name}",
-        r"/tmp/backfilld\.db": f"{directory}/state.db",
-    }.items():
-        script, found = re.subn(there, here, script)
-        assert found, f"README's first job has no {there} any more"
-    return script
+README = ROOT / "README.md"
 
 
 def test_the_first_job(build, database, tmp_path):
@@ -31,15 +16,19 @@ def test_the_first_job(build, database, tmp_path):
     database.execute("DO $$ BEGIN CREATE ROLE me LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
     database.execute("GRANT SELECT, UPDATE (status) ON orders TO me")
     database.execute(f'GRANT CREATE ON DATABASE "{database.name}" TO me')
-    port = free_port()
-    script = first_job(build, port, database, tmp_path)
-    done = subprocess.run(["bash", "-c", f"set -e\ntrap 'kill %1; wait' EXIT\n{script}"], cwd=tmp_path, text=True,
-                          capture_output=True, timeout=120, stdin=subprocess.DEVNULL,
-                          env={**os.environ, "BACKFILLD_URL": f"http://127.0.0.1:{port}"})
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "completed" in done.stdout, done.stdout
-    assert database.rows("SELECT status, count(*)::int FROM orders GROUP BY 1 ORDER BY 1") == [
-        ("archived", ROWS // 3), ("open", ROWS * 2 // 3)]
+    places = {**address(), "meson setup --buildtype release build && ninja -C build": "true", "build/daemon/": "", "build/client/": "",
+              "postgresql://me@127.0.0.1/shop": database.server.url(database.name, user="me"), "/tmp/backfilld.db": f"{tmp_path}/state.db"}
+    text = README.read_text()
+    assert not [there for there in places if there not in text]
+    reader = Reader(tmp_path, database, build, places, {"BACKFILLD_URL": f"http://{places['127.0.0.1:8420']}"})
+    try:
+        reader.run_all(blocks(README))
+        assert "completed" in reader.said, reader.said
+        assert database.rows("SELECT status, count(*)::int FROM orders GROUP BY 1 ORDER BY 1") == [
+            ("archived", ROWS // 3), ("open", ROWS * 2 // 3)]
+        assert database.value("SELECT goal FROM backfilld.control WHERE name = 'first'") == "pause"
+    finally:
+        reader.leave()
 
 
 def test_the_document_of_the_quickstart_keeps_a_way_back(daemon, database):

@@ -19,7 +19,8 @@ def test_samples_add_up_and_outlive_the_daemon(make_daemon, database):
     daemon = make_daemon(database, max_jobs=2)
     database.execute("CREATE TABLE t (id int PRIMARY KEY, n int)")
     database.execute(f"INSERT INTO t SELECT generate_series(1, {ROWS})")
-    job = daemon.submit(document("t", {"n": "1"}, name="first", pace=pace(50, nice=50), limits={"active_sessions": 5000}))
+    own = [{"name": f"s{number}", "sql": f"SELECT {number}", "limit": 100 + number} for number in range(7)]
+    job = daemon.submit(document("t", {"n": "1"}, name="first", pace=pace(50, nice=50), limits={"active_sessions": 5000}, signals=own))
     database.execute("CREATE TABLE u (id int PRIMARY KEY, n int)")
     database.execute(f"INSERT INTO u SELECT generate_series(1, {ROWS})")
     other = daemon.submit(document("u", {"n": "1"}, name="other", pace=pace(50, nice=100), limits={"active_sessions": 7000}))
@@ -33,7 +34,7 @@ def test_samples_add_up_and_outlive_the_daemon(make_daemon, database):
     daemon.resume(job)
     done = daemon.wait(job, "completed")
     for step in ("1s", "10s", "1m"):
-        until(lambda step=step: total(daemon, job, f"step={step}") == ROWS, 10, f"{step}: all rows are there")
+        until(lambda step=step: total(daemon, job, f"step={step}") == ROWS, 30, f"{step}: all rows are there")
         made = samples(daemon, job, f"step={step}")
         times = [sample["at"] for sample in made["samples"]]
         assert times == sorted(set(times)) and made["next"] is None
@@ -49,6 +50,10 @@ def test_samples_add_up_and_outlive_the_daemon(make_daemon, database):
     # a target is measured while jobs of it run: the last span may have nothing
     known = [signals["active_sessions"] for signals in worst if signals]
     assert known and all(signal["limit"] == 5000 and signal["value"] >= 0 for signal in known), worst
+    for series in (worst, [sample["signals"] for sample in fine]):
+        for one in own:  # each of them, however many there are
+            seen = [signals[f"signal:{one['name']}"] for signals in series if f"signal:{one['name']}" in signals]
+            assert seen and {(signal["value"], signal["limit"]) for signal in seen} == {(float(one["sql"][7:]), one["limit"])}, seen
     daemon.stop()
     daemon.start()
     assert samples(daemon, job, "step=1s")["samples"] == []

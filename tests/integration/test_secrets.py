@@ -81,18 +81,23 @@ def test_planted_passwords_are_nowhere(build, make_daemon, guarded, tmp_path):
     secret_file(home / ".pgpass", f"127.0.0.1:{port}:*:other:{IN_PGPASS}")
     password = secret_file(tmp_path / "pw", IN_FILE)
     daemon = make_daemon(url(guarded, "keeper"), start=False, password_file=password)
-    daemon.environment = {"HOME": str(home)}
+    (tmp_path / "credentials").mkdir()
+    secret_file(tmp_path / "credentials" / "shop.pw", IN_FILE)
+    daemon.environment = {"HOME": str(home), "CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
     targets = {"shop": {"primary": url(guarded, "keeper"), "password_file": password, "require_approval": "none"},
                "legacy": {"primary": url(guarded, "other"), "require_approval": "none"},
+               "credential": {"primary": url(guarded, "keeper"), "password_file": "credential:shop.pw", "require_approval": "none"},
                "sql": {"primary": "mysql://keeper@127.0.0.1:1/shop", "password_file": password}}
     daemon.configure(targets)
     ear.listen_to(daemon)
     daemon.start()
-    # both ways to a password work, or this test would find nothing
+    # every way to a password works, or this test would find nothing
     jobs = [daemon.submit(job_of("by-file", "shop"))]
     daemon.wait(jobs[0], "completed")
     jobs.append(daemon.submit(job_of("by-pgpass", "legacy")))
     daemon.wait(jobs[1], "completed")
+    jobs.append(daemon.submit(job_of("by-credential", "credential", again=True)))
+    daemon.wait(jobs[2], "completed")
     assert daemon.post("/v1/jobs", job_of("by-mysql", "sql")).status == 503
     look_at_everything(ear, build, daemon, guarded, jobs)
     # a wrong one, then a right one again: read at each connect
@@ -102,7 +107,7 @@ def test_planted_passwords_are_nowhere(build, make_daemon, guarded, tmp_path):
     guarded.execute(f"ALTER ROLE keeper PASSWORD '{CHANGED}'")
     secret_file(password, CHANGED)
     jobs.append(daemon.submit(job_of("changed", "shop", again=True)))
-    daemon.wait(jobs[2], "completed")
+    daemon.wait(jobs[3], "completed")
     # a password file that is gone, or open to all
     password.rename(tmp_path / "gone")
     ear.hear("submit", daemon.post("/v1/jobs", job_of("gone", "shop")).text)
@@ -133,4 +138,4 @@ def test_planted_passwords_are_nowhere(build, make_daemon, guarded, tmp_path):
     store.close()
     assert sum(len(said) for said in ear.heard.values()) > 50_000 and os.environ.get("HOME") != str(home)
     ear.check()
-    assert guarded.value("SELECT min(n) FROM counted") == 3
+    assert guarded.value("SELECT min(n) FROM counted") == 4

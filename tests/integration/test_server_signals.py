@@ -49,7 +49,7 @@ def test_log_kept_by_a_slot_that_nobody_uses(daemon, database):
     try:
         for _ in range(30):
             database.execute("SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000000))")
-        held = daemon.wait_holding(job, "slot_retained", 10)
+        held = daemon.wait_holding(job, "slot_retained", 30)
         check_reason(held, "slot_retained", "slot:forgotten", 24 * MIB, "the log kept by slot forgotten is", "MiB (limit 24 MiB)")
         shown = signals(daemon)
         assert shown["slot:forgotten"]["value"] >= 24 * MIB and shown["slot:forgotten"]["limit"] == 24 * MIB
@@ -80,7 +80,7 @@ def test_the_archiver_is_behind(make_daemon, user):
         daemon.wait_progress(job, 3, 20)
         gate.unlink()
         switch(database, 4)
-        held = daemon.wait_holding(job, "archive_backlog", 15)
+        held = daemon.wait_holding(job, "archive_backlog", 30)
         check_reason(held, "archive_backlog", "archive_backlog", 40 * MIB, "the log that waits for the archiver is", "(limit 40 MiB)")
         assert held["reason"]["value"] % (16 * MIB) == 0
         gate.touch()
@@ -165,7 +165,7 @@ def test_an_old_snapshot(daemon, database):
     with database.connect(autocommit=False) as report:
         report.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         pid = report.execute("SELECT pg_backend_pid()").fetchone()[0]
-        held = daemon.wait_holding(job, "oldest_snapshot", 10)
+        held = daemon.wait_holding(job, "oldest_snapshot", 30)
         check_reason(held, "oldest_snapshot", "oldest_snapshot", 2, f"pid {pid} (postgres)", "s (limit 2 s)")
         assert signals(daemon)["oldest_snapshot"]["text"] == f"pid {pid} (postgres)"
     daemon.wait_going_on(job, held, 25)
@@ -185,7 +185,7 @@ def test_the_log_of_the_whole_server(daemon, database):
     thread = threading.Thread(target=write, daemon=True)
     thread.start()
     try:
-        held = daemon.wait_holding(job, "log_rate", 10)
+        held = daemon.wait_holding(job, "log_rate", 30)
         check_reason(held, "log_rate", "log_rate", 2 * MIB, "the log that the server writes is", "MiB/s (limit 2 MiB/s)")
     finally:
         stop.set()
@@ -200,13 +200,18 @@ def test_sessions_that_wait_for_us(daemon, database):
     job = daemon.submit(job_of(limits={"blocked_sessions": 1, "yield_after": "1m"}))
     until(lambda: database.slowed(job), 20, "a slow batch")
 
+    over = threading.Event()
+
     def wait():
         with database.connect(autocommit=False) as connection:
-            connection.execute("LOCK TABLE counted IN SHARE MODE")
-            connection.rollback()
+            while not over.is_set():  # for one batch after the other, until somebody has looked
+                connection.execute("LOCK TABLE counted IN SHARE MODE")
+                connection.rollback()
+                over.wait(0.1)
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
-    held = daemon.wait_holding(job, "blocked_sessions", 10)
+    held = daemon.wait_holding(job, "blocked_sessions", 30)
+    over.set()
     assert held["reason"]["limit"] == 1 and "sessions that wait for our locks" in held["reason"]["text"], held["reason"]
     thread.join(10)
     database.full_speed()
@@ -259,6 +264,6 @@ def test_signals_that_cost_more_are_looked_at_less_often(daemon, database):
         shown = signals(daemon)
         if "dead_tuples:public.counted" in shown:
             ages.append((shown["dead_tuples:public.counted"]["age_seconds"], shown["active_sessions"]["age_seconds"]))
-    assert max(slow for slow, _ in ages) > 3 and max(slow for slow, _ in ages) < 7, ages
-    assert max(quick for _, quick in ages) < 2
+    slow, quick = zip(*ages)
+    assert sorted(quick)[len(quick) // 2] < 1.5 < 3 < max(slow) < 15, ages
     end(daemon, job)

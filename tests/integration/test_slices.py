@@ -89,13 +89,13 @@ def test_a_range_of_the_document_is_what_is_cut(database, daemon):
 
 def test_a_restart_goes_on_in_the_same_slices(database, daemon):
     make_table(database, ROWS)
-    slow_batches(database, 0.05)
+    slow_batches(database, 0.25)
     job = daemon.submit(job_in_slices(database))
     wait_all_work(daemon, database, job, 4)
     cut = limits(database)
     before = daemon.job(job)["progress"]
     daemon.restart()
-    after = until(lambda: daemon.job(job), 10, "the job is there")["progress"]
+    after = until(lambda: daemon.job(job), 30, "the job is there")["progress"]
     assert [one["through"] for one in after["positions"]] == [one["through"] for one in before["positions"]]
     daemon.wait_progress(job, before["batches"] + 4)
     daemon.pause(job)
@@ -149,11 +149,12 @@ def test_a_canary_of_more_rows_than_the_first_slice_has(database, daemon):
 
 def test_further_passes_are_of_all_slices(database, daemon):
     make_table(database, ROWS)
-    slow_batches(database, 0.01)
+    slow_batches(database, 0.25)
     job = daemon.submit(job_in_slices(database, remaining="n = 0"))
     wait_all_work(daemon, database, job, 4)
     # behind every slice, and behind the end of the table
     database.execute("INSERT INTO counted (id) VALUES (1), (11001), (21001), (31001), (50001)")
+    full_speed(database)
     done = daemon.wait(job, "completed")
     assert done["progress"]["pass"] >= 3
     assert all_once(database, ROWS + 5)
@@ -179,7 +180,7 @@ def test_a_row_that_is_refused_in_one_slice_fails_the_job_and_is_named(database,
 
 def test_a_checkpoint_that_is_gone_is_never_a_new_start(database, daemon):
     make_table(database, ROWS)
-    slow_batches(database, 0.02)
+    slow_batches(database, 0.25)
     job = daemon.submit(job_in_slices(database))
     wait_all_work(daemon, database, job, 4)
     daemon.pause(job)
@@ -193,7 +194,7 @@ def test_a_checkpoint_that_is_gone_is_never_a_new_start(database, daemon):
 
 def test_slices_that_do_not_follow_each_other_are_never_completed(database, daemon):
     make_table(database, ROWS)
-    slow_batches(database, 0.02)
+    slow_batches(database, 0.25)
     job = daemon.submit(job_in_slices(database))
     wait_all_work(daemon, database, job, 4)
     daemon.pause(job)
@@ -214,7 +215,7 @@ def test_a_session_that_a_person_ends_twice(database, daemon):
     daemon.wait_progress(job, daemon.job(job)["progress"]["batches"] + 12)
     end = time.monotonic() + 6  # what ends within seconds ends together
     until(lambda: time.monotonic() > end)
-    end_sessions(database, until(lambda: database.slowed(job), 10, "a batch runs")[:1])
+    end_sessions(database, until(lambda: database.slowed(job), 30, "a batch runs")[:1])
     paused = daemon.wait(job, "paused")
     assert paused["reason"]["code"] == "ended_by_dba"
     until(lambda: not database.sessions(job), 20, "no session of the job is left")
@@ -234,15 +235,15 @@ def test_fewer_run_under_pressure_and_come_back_one_at_a_time(database, daemon):
     wait_all_work(daemon, database, job, 4)
     assert moving(database) == {0, 1, 2, 3}
     database.execute("UPDATE pressure SET value = 60")
-    until(lambda: moving(database) == {0, 1, 2}, 20, lambda _: f"three run: {daemon.job(job)}")
+    until(lambda: moving(database) == {0, 1, 2}, 60, lambda _: f"three run: {daemon.job(job)}")
     database.execute("UPDATE pressure SET value = 99")
-    until(lambda: moving(database, 3) == {0}, 20, lambda _: f"one runs: {daemon.job(job)}")
+    until(lambda: moving(database, 3) == {0}, 60, lambda _: f"one runs: {daemon.job(job)}")
     database.execute("UPDATE pressure SET value = 200")
     daemon.wait_reason(job, "signal")
-    until(lambda: moving(database) == set(), 5, "none runs, but for a batch that was under way")
+    until(lambda: moving(database) == set(), 30, "none runs, but for a batch that was under way")
     database.execute("UPDATE pressure SET value = 0")
     seen = []
-    until(lambda: seen.append(len(moving(database, 0.4))) or seen[-1] == 4, 20, lambda _: f"all came back: {seen}")
+    until(lambda: seen.append(len(moving(database, 0.4))) or seen[-1] == 4, 60, lambda _: f"all came back: {seen}")
     assert set(seen) >= {1, 2, 3}, seen
     daemon.abort(job)
     daemon.wait(job, "aborted")
@@ -252,7 +253,7 @@ def test_a_rate_is_the_jobs_however_many_write(database, daemon):
     make_table(database, ROWS)
     job = daemon.submit(job_in_slices(database, rows=20, pace_more={"max_rows_per_second": 400}))
     wait_all_work(daemon, database, job, 4)
-    changed, begun = database.value("SELECT count(*) FROM counted WHERE n = 1"), time.monotonic()
+    begun, changed = time.monotonic(), database.value("SELECT count(*) FROM counted WHERE n = 1")
     end = begun + 4
     until(lambda: time.monotonic() > end)
     rate = (database.value("SELECT count(*) FROM counted WHERE n = 1") - changed) / (time.monotonic() - begun)
@@ -270,9 +271,9 @@ def test_what_is_changed_while_it_runs_says_how_many_run(database, daemon):
     answer = daemon.request("PATCH", f"/v1/jobs/{job['id']}", {"pace": {"slices": 4}})
     assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/pace/slices"
     assert daemon.request("PATCH", f"/v1/jobs/{job['id']}", {"pace": {"slices": 1}}).status == 200
-    until(lambda: moving(database, 1) == {0}, 20, lambda _: f"one runs: {daemon.job(job)}")
+    until(lambda: moving(database, 1) == {0}, 60, lambda _: f"one runs: {daemon.job(job)}")
     assert daemon.request("PATCH", f"/v1/jobs/{job['id']}", {"pace": {"slices": 3}}).status == 200
-    until(lambda: moving(database, 1) == {0, 1, 2}, 20, lambda _: f"three run: {daemon.job(job)}")
+    until(lambda: moving(database, 1) == {0, 1, 2}, 60, lambda _: f"three run: {daemon.job(job)}")
     full_speed(database)
     daemon.wait(job, "completed")
     assert limits(database) == cut and all_once(database, 10 * ROWS)
@@ -296,8 +297,8 @@ def test_the_watcher_takes_back_the_batch_that_somebody_waits_for_and_no_other(d
     until(lambda: time.monotonic() > end)
     thread = threading.Thread(target=application)
     thread.start()
-    thread.join(10)
-    assert waited and waited[0] < 1.5
+    thread.join(30)
+    assert waited and waited[0] < 4, "it waits for the 5 s of the batch"
     assert daemon.job(job)["progress"]["yields"] == 1
     assert first & set(database.slowed(job)), "the other slice's batch goes on"
     full_speed(database)
@@ -307,7 +308,7 @@ def test_the_watcher_takes_back_the_batch_that_somebody_waits_for_and_no_other(d
 
 def test_a_clone_from_a_position_is_refused(database, daemon):
     make_table(database, ROWS)
-    slow_batches(database, 0.05)
+    slow_batches(database, 0.25)
     job = daemon.submit(job_in_slices(database))
     wait_all_work(daemon, database, job, 4)
     daemon.pause(job)

@@ -23,7 +23,7 @@ def patient_job(database, name="job", rows=30, locked=False):
 
 
 def tries_of(database, campaign) -> int:
-    return 200 if campaign else 30 if database.engine == "postgresql" else 8
+    return 200 if campaign else 6 if database.engine == "postgresql" else 4
 
 
 def wait_in_batch(daemon, database, job, waiting_for_lock):
@@ -155,7 +155,7 @@ def test_a_dba_stops_by_sql_while_http_is_out_of_reach(make_daemon, database):
     until(lambda: database.value("SELECT state FROM backfilld.job WHERE id = %s", (job["id"],)) == "paused", 20,
           "the target says that the job is paused")
     assert changed(database) == count
-    until(lambda: not database.sessions(job), 10, "the job's session is closed")
+    until(lambda: not database.sessions(job), 30, "the job's session is closed")
     # and it stays so through a restart, which brings HTTP back
     daemon.restart()
     assert daemon.wait(job, "paused")["reason"]["code"] == "control"

@@ -3,8 +3,11 @@ next to nothing. What a stream says in detail, and that who does not read is dro
 import os
 import time
 
+import pytest
+
 from lab.connections import open_at
 from lab.daemon import document, pace
+from lab.many_jobs import LoopLag
 from lab.stream import Crowd, Stream
 from lab.wait import until
 
@@ -16,21 +19,22 @@ def table(database, name, rows):
 
 def test_a_watcher_sees_a_job_from_its_start_to_its_end(daemon, database):
     table(database, "orders", 3000)
-    stream = Stream(daemon)
+    opened, stream = time.monotonic(), Stream(daemon)
     job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(50, nice=100)))
     until(lambda: any(message.data["progress"]["rows_changed"] > 300 for message in stream.of("progress")), 30, "it moves")
     one = Stream(daemon, f"/v1/jobs/{job['id']}/events", last=0)
-    began, before = time.monotonic(), len(stream.of("progress"))
+    before = len(stream.of("progress"))
     until(lambda: len(stream.of("progress")) >= before + 4, 30, "four more")
-    assert time.monotonic() - began > 1.4, "at most two a second"
+    told = len(stream.of("progress"))
+    assert told <= 2 * (time.monotonic() - opened) + 3, "two a second, and what is new of its states"
     daemon.pause(job)
-    until(lambda: stream.of("progress")[-1].data["state"] == "paused", 10, "the stream says paused")
+    until(lambda: stream.of("progress")[-1].data["state"] == "paused", 30, "the stream says paused")
     daemon.resume(job)
     until(lambda: any(message.data["to"] == "completed" for message in one.of("event")), 60, "it is completed")
-    until(lambda: stream.of("progress")[-1].data["progress"]["fraction"] == 1, 10, "the last word is 1")
+    until(lambda: stream.of("progress")[-1].data["progress"]["fraction"] == 1, 30, "the last word is 1")
     stored = daemon.events(job)
     for seen in (stream, one):
-        until(lambda: [message.data for message in seen.of("event")][-len(stored):] == stored, 10, "every event, as it is stored")
+        until(lambda: [message.data for message in seen.of("event")][-len(stored):] == stored, 30, "every event, as it is stored")
         assert [message.id for message in seen.of("event")] == [event["id"] for event in stored]
         assert not seen.of("reset")
         seen.close()
@@ -42,15 +46,15 @@ def test_who_comes_back_after_a_crash_misses_nothing(daemon, database):
     job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(500, nice=5)))
     until(lambda: len(stream.of("event")) >= 2, 30, "events")
     daemon.kill9()
-    until(lambda: stream.ended, 10, "the stream ended")
+    until(lambda: stream.ended, 30, "the stream ended")
     seen = [message.data for message in stream.of("event")]
     daemon.start()
     again = Stream(daemon, last=seen[-1]["id"])
     daemon.wait(job, "completed")
-    until(lambda: seen + [message.data for message in again.of("event")] == daemon.events(job), 10, "all events, each once")
+    until(lambda: seen + [message.data for message in again.of("event")] == daemon.events(job), 30, "all events, each once")
     assert not again.of("reset")
     too_far = Stream(daemon, last=10**9)
-    until(lambda: too_far.of("reset"), 10, "no such event")
+    until(lambda: too_far.of("reset"), 30, "no such event")
     assert too_far.of("reset")[0].id == daemon.events(job)[-1]["id"]
     again.close()
     too_far.close()
@@ -75,8 +79,9 @@ def cpu(daemon) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@pytest.mark.alone
 def test_500_watchers_cost_next_to_nothing(make_daemon, database, record_property):
-    """Against the same jobs without watchers. The share of a core is printed; the limit leaves room for a slow machine."""
+    """Against the same jobs without watchers: under 5 % of a core, and no batch waits for what they are told."""
     daemon = make_daemon(database, max_jobs=10)
     for number in range(10):
         table(database, f"t{number}", 20000)
@@ -87,13 +92,17 @@ def test_500_watchers_cost_next_to_nothing(make_daemon, database, record_propert
         used, began = cpu(daemon), time.monotonic()
         until(lambda: time.monotonic() - began >= seconds, seconds + 5, "the time has passed", every=0.1)
         return (cpu(daemon) - used) / (time.monotonic() - began)
-    alone = share(4)
+    alone = share(3)
     crowd = Crowd(daemon, 500)
     until(lambda: min(crowd.bytes) > 1000, 30, "everybody hears something")
-    watched = share(6)
+    lag = LoopLag(daemon)
+    watched = share(4)
+    late = lag.shares()
     got = list(crowd.bytes)
     crowd.close()
-    print(f"10 jobs: {alone:.1%} of a core alone, {watched:.1%} with 500 watchers; {min(got)} to {max(got)} bytes each")
+    print(f"10 jobs: {alone:.1%} of a core alone, {watched:.1%} with 500 watchers; {min(got)} to {max(got)} bytes each; "
+          f"the loop came late: {late}")
     record_property("watchers_share", round(watched - alone, 4))
-    assert watched - alone < 0.1, "500 watchers, 10 running jobs"
+    assert watched - alone < 0.05, "500 watchers, 10 running jobs"
+    assert late[0.1] >= 0.99, f"the loop came late: {late}"
     assert len(daemon.get("/v1/jobs?state=running").json["jobs"]) == 10

@@ -70,6 +70,7 @@ static void add_fence(struct batch *batch, struct client *client, int64_t epoch,
     bf_step_number(step, 1);
     bf_step_number(step, 10);
     bf_step_number(step, 1000);
+    bf_step_number(step, 1);
 }
 
 /* Fence, update of id <= high, COMMIT, in one flight. */

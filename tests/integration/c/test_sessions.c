@@ -398,6 +398,26 @@ static void killed_session(void **state)
     client_free(client);
 }
 
+/* A transaction that goes on in a second group, and was never begun: nothing of it stays (flight.h). */
+static void a_begin_that_fails(void **state)
+{
+    struct server *server = *state;
+    struct client *client = client_new(server, "backfilld b");
+    side(server, "CREATE TABLE begun (a int)");
+    bf_flight_add(&client->flight, BF_STATEMENT_BEGIN, "BEGIN nonsense");
+    bf_flight_add(&client->flight, BF_STATEMENT_UPDATE, "INSERT INTO begun VALUES (1)")->new_group = true;
+    bf_flight_add(&client->flight, BF_STATEMENT_SAVEPOINT, "SAVEPOINT a");
+    bf_flight_add(&client->flight, BF_STATEMENT_UPDATE, "INSERT INTO begun VALUES (2)");
+    bf_flight_add(&client->flight, BF_STATEMENT_COMMIT, "COMMIT");
+    client_run(client);
+    assert_int_equal(client->answers[0].outcome, BF_OUTCOME_ERROR);
+    assert_int_equal(client->answers[2].outcome, BF_OUTCOME_ERROR);
+    assert_int_equal(client->answers[4].outcome, BF_OUTCOME_SKIPPED);
+    assert_int_equal(side_number(server, "SELECT count(*) FROM begun"), 0);
+    side(server, "DROP TABLE begun");
+    client_free(client);
+}
+
 /* After close the server still carries out what stands in its socket, COMMIT included. */
 static void close_with_a_commit_under_way(void **state)
 {
@@ -465,17 +485,13 @@ static void classes(void **state)
 int test_sessions(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(settings_of_a_session), cmocka_unit_test(connecting),
-        cmocka_unit_test(who_answers),
-        cmocka_unit_test(closed_while_connecting), cmocka_unit_test(password_file),
-        cmocka_unit_test(groups_fail_alone),     cmocka_unit_test(null_and_values),
-        cmocka_unit_test(commit_that_rolls_back), cmocka_unit_test(a_large_flight),
-        cmocka_unit_test(cancel_a_statement),    cmocka_unit_test(cancel_before_sending),
-        cmocka_unit_test(cancel_is_repeated),   
-        cmocka_unit_test(cancel_then_close),     cmocka_unit_test(terminated_in_a_flight),
-        cmocka_unit_test(terminated_while_idle), cmocka_unit_test(killed_session),
-        cmocka_unit_test(close_with_a_commit_under_way), cmocka_unit_test(used_inside_its_callbacks),
-        cmocka_unit_test(classes),
+        cmocka_unit_test(settings_of_a_session), cmocka_unit_test(connecting), cmocka_unit_test(who_answers),
+        cmocka_unit_test(closed_while_connecting), cmocka_unit_test(password_file), cmocka_unit_test(groups_fail_alone),
+        cmocka_unit_test(null_and_values), cmocka_unit_test(commit_that_rolls_back), cmocka_unit_test(a_large_flight),
+        cmocka_unit_test(cancel_a_statement), cmocka_unit_test(cancel_before_sending), cmocka_unit_test(cancel_is_repeated),
+        cmocka_unit_test(cancel_then_close), cmocka_unit_test(terminated_in_a_flight), cmocka_unit_test(terminated_while_idle),
+        cmocka_unit_test(killed_session), cmocka_unit_test(a_begin_that_fails), cmocka_unit_test(close_with_a_commit_under_way),
+        cmocka_unit_test(used_inside_its_callbacks), cmocka_unit_test(classes),
     };
     return cmocka_run_group_tests_name("sessions", tests, server_up, server_down);
 }

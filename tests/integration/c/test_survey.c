@@ -250,10 +250,10 @@ static void run_checks(struct bf_document *document, struct bf_complaints *compl
     struct bf_table *table = survey_well(looker, document);
     char **texts;
     size_t count;
-    dialect->check(document, table, &looker->flight, &texts, &count);
+    bf_check_add(dialect, document, table, &looker->flight, &texts, &count);
     client_run(looker);
     assert_false(looker->lost);
-    dialect->read_checks(document, looker->answers, looker->answer_count, complaints);
+    bf_check_read(dialect, document, looker->answers, looker->answer_count, complaints);
     for (size_t i = 0; i < count; i++)
         free(texts[i]);
     free(texts);
