@@ -187,7 +187,12 @@ static const enum bf_fact_name oldest_facts[] = {BF_FACT_OLDEST_TRANSACTION};
     " OR (s.SCHEMA_NAME = ?1 AND " UPDATES(QUOTED("`", "?2")) ")) "                                                     \
     "AND LOCATE(" BYTES("CONCAT(', ', " QUOTED("`", "c.COLUMN_NAME") ", ' = ')") ", " BYTES(SET_LIST) ") > 0"
 static const char key_writers[] = PLAN COUNTED("key_writers", FOLLOWS);
-static const char key_statements[] = PLAN COUNTED("key_writers", FOLLOWS " UNION " STATEMENTS);
+/* What finds no place in the server's memory is counted in a line without a digest. */
+#define FORGETS "EXISTS (SELECT 1 FROM performance_schema.events_statements_summary_by_digest WHERE DIGEST IS NULL)"
+static const char key_statements[] = PLAN
+    "SELECT 'key_writers' AS fact, " COUNT_OF_NAMES ", COALESCE(" NAMES ", IF(" FORGETS ", 'by foreign keys; "
+    "the server remembers no further statements (performance_schema_digests_size)', NULL)) "
+    "FROM (" FOLLOWS " UNION " STATEMENTS ") found ";
 static const enum bf_fact_name key_writers_facts[] = {BF_FACT_KEY_WRITERS};
 
 /* Of the file system with the longest path that the data directory begins with. */

@@ -230,6 +230,7 @@ def test_wrong_password_and_rights(my_database, my_cluster, make_daemon, tmp_pat
 def test_the_trial_of_a_plan_locks_its_rows_before_it_writes(database, daemon):
     """An UPDATE waits for a row that somebody holds, who may wait for one that it has written: a deadlock with an application."""
     make_table(database, 2000)
+    database.forget_statements()
     plan = daemon.post("/v1/jobs?dry_run=true", document(database.table("counted"), {"n": "n + 1"}))
     assert plan.status == 200, plan.text
     seen = {kind: database.value("SELECT COALESCE(SUM(COUNT_STAR), 0) FROM performance_schema.events_statements_summary_by_digest "

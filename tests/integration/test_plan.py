@@ -262,6 +262,7 @@ def test_who_changes_the_key_is_seen(daemon, database):
     before = daemon.post(PLAN, job).json
     assert before["measured"]["key_writers"]["value"] == 0 and "key_written" not in codes(before)
     if database.engine == "mysql":
+        database.forget_statements()
         database.execute("UPDATE counted SET n = n, id = id WHERE id = 10")
         reason = codes(daemon.post(PLAN, job).json)["key_written"]
         assert reason["risk"] == "YELLOW" and "SET `n` = `n` , `id` = `id`" in reason["text"]
@@ -269,6 +270,16 @@ def test_who_changes_the_key_is_seen(daemon, database):
     database.execute("INSERT INTO parents SELECT id FROM counted")
     database.execute("ALTER TABLE counted ADD CONSTRAINT of_parent FOREIGN KEY (id) REFERENCES parents (id) ON UPDATE CASCADE")
     assert "of_parent" in codes(daemon.post(PLAN, job).json)["key_written"]["text"]
+
+
+@pytest.mark.engines("mysql", because="the others are asked for no memory of statements that may be full")
+def test_a_server_that_remembers_no_further_statements_is_seen(daemon, database):
+    make_table(database, 50)
+    database.fill_statements()
+    database.execute("UPDATE counted SET n = n, id = id WHERE id = 10")
+    measured = daemon.post(PLAN, document(database.table("counted"), {"n": "n + 1"})).json["measured"]["key_writers"]
+    database.forget_statements()
+    assert measured["value"] == 0 and "performance_schema_digests_size" in measured["detail"], measured
 
 
 def test_statements_that_change_the_key_are_remembered(planned, database):

@@ -75,6 +75,19 @@ class MyDatabase:
     def connect(self, **more):
         return self.server.connect(self.name, **more)
 
+    def forget_statements(self):
+        """What the server remembers of them: a full memory takes no further ones."""
+        self.execute("TRUNCATE TABLE performance_schema.events_statements_summary_by_digest")
+
+    def fill_statements(self):
+        """Until the server remembers no further ones."""
+        for many in range(100):
+            for one in range(500):
+                self.execute(f"SELECT 1 AS c{many}_{one}")
+            if self.value("SELECT COUNT(*) FROM performance_schema.events_statements_summary_by_digest WHERE DIGEST IS NULL"):
+                return
+        raise AssertionError("50,000 statements are remembered")
+
     def execute(self, sql, parameters=None):
         for attempt in (1, 2):
             if self._connection is None:
