@@ -41,8 +41,8 @@ def test_a_signal_of_the_documents_own(daemon, database):
     daemon.wait_going_on(job, held)
     assert 2 <= time.monotonic() - time_low
     database.execute("DROP TABLE queue")
-    held = daemon.wait_holding(job, "signal_stale", 30)
-    assert 'relation "queue" does not exist' in held["reason"]["text"] and held["reason"]["value"] is None
+    held = daemon.wait_holding(job, "signal_stale", 30, says='relation "queue" does not exist')
+    assert held["reason"]["value"] is None
     database.execute("CREATE TABLE queue (state text)")
     daemon.wait_going_on(job, held)
     assert daemon.job(job)["progress"]["seconds"]["holding/signal:queue"] > 3

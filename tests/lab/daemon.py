@@ -317,12 +317,13 @@ class Daemon:
         until(reached, seconds, lambda _: f"{batches} batches: {json.dumps(last)}\n{self.log_tail()}", 0.005)
         return last
 
-    def wait_holding(self, job, code, seconds=30.0) -> dict:
+    def wait_holding(self, job, code, seconds=30.0, says="") -> dict:
         last = {}
 
         def holds():
             last.update(self.job(job))
-            return last["activity"] == "holding" and (last["reason"] or {}).get("code") == code
+            reason = last["reason"] or {}
+            return last["activity"] == "holding" and reason.get("code") == code and says in reason.get("text", "")
         until(holds, seconds, lambda _: f"holding for {code}: {last.get('activity')}, {last.get('reason')}\n{self.log_tail()}")
         return last
 
