@@ -250,11 +250,13 @@ bool bf_walk_watchdog(struct bf_walk *walk);     /* true when an answer is given
 void bf_walk_arm(struct bf_walk *walk);          /* wakes the job when something is due that is not an answer */
 void bf_walk_leave(struct bf_walk *walk);        /* the walk is over */
 
-/* walk_flights.c: what is said in each phase */
+/* walk_send.c: a flight goes out and its answers come back */
 void bf_walk_send(struct bf_walk *walk, enum bf_phase phase); /* sends walk->flight, waits in `phase` */
 /* The first answer to such a statement of the flight that came back; NULL: it had none. Until the next flight begins. */
 const struct bf_answer *bf_walk_answer_to(const struct bf_walk *walk, enum bf_statement statement);
 void bf_walk_send_to_replica(struct bf_walk *walk, enum bf_phase phase);
+
+/* walk_flights.c: what is said in each phase */
 void bf_walk_send_recognise(struct bf_walk *walk);
 void bf_walk_send_schema(struct bf_walk *walk);
 void bf_walk_send_limits(struct bf_walk *walk);
