@@ -12,6 +12,9 @@ struct bf_grammar {
     void (*key_parameter)(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t first_parameter);
     /* The same with the column's collation, for comparisons in which no column takes part. */
     void (*key_collated)(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t first_parameter);
+    /* The key's columns as they travel, `prefix` before each. */
+    void (*key_output)(struct bf_buffer *buffer, const struct bf_table *table, const char *prefix);
+    void (*number)(struct bf_buffer *buffer, size_t parameter); /* that parameter, behind LIMIT */
     /* What the author wrote: a predicate, in which :started_at is replaced, and the value of a column. */
     void (*predicate)(struct bf_buffer *buffer, const char *predicate, int64_t started_at);
     void (*value)(struct bf_buffer *buffer, const char *expression);
@@ -44,6 +47,14 @@ void bf_range_after(struct bf_buffer *buffer, const struct bf_grammar *grammar, 
 /* Two keys compared by the server, their first parameters 1 and key_count + 1: "CASE WHEN ... END AS split, ... AS is_empty" of
  * the range between them; of shape 0 both are 0. */
 void bf_range_split(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t shape);
+/* c1, c2, ... of the key, `prefix` before each ("k." or ""), `suffix` behind each (" DESC" or ""), from column `first` on
+ * (0-based). */
+void bf_range_key_list(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t first,
+                       const char *prefix, const char *suffix);
+/* Is the row whose columns have that prefix at the end of the range, whose first parameter is key_count + 1: "... AS beyond". */
+void bf_range_beyond(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, const char *prefix);
+/* The text of BF_STATEMENT_KEYS; the caller frees it. */
+char *bf_range_keys(const struct bf_grammar *grammar, const char *job, const struct bf_table *table);
 /* (c1, c2, ...) of the parameters from `first` on, for a comparison in which no column takes part. */
 void bf_range_key(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t first);
 

@@ -5,51 +5,6 @@
 
 #include "allocate.h"
 
-/* The rows behind low, a few, one by one. MariaDB reads every leg to its limit, which is a few rows. */
-char *bf_mysql_keys(const char *job, const struct bf_table *table)
-{
-    struct bf_buffer buffer = {0};
-    size_t n = table->key_count, through = n + 1, count = through + n;
-
-    bf_buffer_format(&buffer, "/* backfilld %s */ SELECT ", job);
-    bf_mysql_key_output(&buffer, table, "k.");
-    bf_buffer_text(&buffer, n > 1 ? ", CASE" : ", 1");
-    for (size_t i = 0; i + 1 < n; i++) {
-        bf_buffer_text(&buffer, " WHEN k.");
-        bf_mysql_quote(&buffer, table->key[i].name);
-        bf_buffer_text(&buffer, " <> COALESCE(LAG(k.");
-        bf_mysql_quote(&buffer, table->key[i].name);
-        bf_buffer_text(&buffer, ") OVER (ORDER BY ");
-        bf_mysql_key_list(&buffer, table, 0, "k.", "");
-        bf_buffer_text(&buffer, "), ");
-        bf_mysql_key_parameter(&buffer, table, i, 1);
-        bf_buffer_format(&buffer, ") THEN %zu", i + 1);
-    }
-    if (n > 1)
-        bf_buffer_format(&buffer, " ELSE %zu END", n);
-    bf_buffer_text(&buffer, " AS split, COALESCE((");
-    bf_mysql_key_list(&buffer, table, 0, "k.", "");
-    bf_buffer_text(&buffer, ") >= (");
-    for (size_t i = 0; i < n; i++) {
-        bf_buffer_text(&buffer, i ? ", " : "");
-        bf_mysql_key_parameter(&buffer, table, i, through);
-    }
-    bf_buffer_text(&buffer, "), 0) AS beyond FROM (");
-    for (size_t leg = 0; leg < n; leg++) {
-        bf_buffer_text(&buffer, leg ? " UNION ALL (SELECT " : "(SELECT ");
-        bf_mysql_key_list(&buffer, table, 0, "", "");
-        bf_buffer_format(&buffer, " FROM %s WHERE ", table->reference);
-        bf_range_after(&buffer, &bf_mysql_grammar, table, n - 1 - leg, 1);
-        bf_buffer_text(&buffer, " ORDER BY ");
-        bf_mysql_key_list(&buffer, table, n - 1 - leg, "", "");
-        bf_buffer_format(&buffer, " LIMIT ?#%zu)", count);
-    }
-    bf_buffer_text(&buffer, ") k ORDER BY ");
-    bf_mysql_key_list(&buffer, table, 0, "k.", "");
-    bf_buffer_format(&buffer, " LIMIT ?#%zu", count);
-    return bf_buffer_take(&buffer);
-}
-
 /* Behind an INSERT into the quarantine: a pass may meet a row again that is there already, then the newest error is what counts. */
 static void newest(struct bf_buffer *buffer, const char *slice, const char *seq, size_t error, const char *then)
 {

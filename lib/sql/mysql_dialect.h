@@ -196,7 +196,6 @@ char *bf_mysql_prove(const struct bf_document *document, const struct bf_table *
 
 /* mysql_bad.c: the quarantine; the caller frees the texts of the functions, COUNT_BAD and RETRY_BAD have no comment at their
  * head. */
-char *bf_mysql_keys(const char *job, const struct bf_table *table);
 char *bf_mysql_quarantine(const char *job, const struct bf_table *table, size_t split, size_t leg);
 char *bf_mysql_quarantine_aside(const char *job);
 extern const char bf_mysql_count_bad[], bf_mysql_retry_bad[], bf_mysql_bad_rows[], bf_mysql_drop_bad[];

@@ -11,10 +11,17 @@
     "/*M!100600 (SELECT COUNT(*) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'wsrep_cluster_size' "   \
     "AND CAST(VARIABLE_VALUE AS UNSIGNED) > 1) */"
 
+static void number(struct bf_buffer *buffer, size_t parameter)
+{
+    bf_buffer_format(buffer, "?#%zu", parameter);
+}
+
 const struct bf_grammar bf_mysql_grammar = {
     .quote = bf_mysql_quote,
     .key_parameter = bf_mysql_key_parameter,
     .key_collated = bf_mysql_key_collated,
+    .key_output = bf_mysql_key_output,
+    .number = number,
     .predicate = bf_mysql_author_predicate,
     .value = bf_mysql_author,
     .others = OTHERS,

@@ -43,11 +43,7 @@ void bf_mysql_quote(struct bf_buffer *buffer, const char *name)
 void bf_mysql_key_list(struct bf_buffer *buffer, const struct bf_table *table, size_t first, const char *prefix,
                        const char *suffix)
 {
-    for (size_t i = first; i < table->key_count; i++) {
-        bf_buffer_format(buffer, "%s%s", i > first ? ", " : "", prefix);
-        bf_mysql_quote(buffer, table->key[i].name);
-        bf_buffer_text(buffer, suffix);
-    }
+    bf_range_key_list(buffer, &bf_mysql_grammar, table, first, prefix, suffix);
 }
 
 void bf_mysql_key_output(struct bf_buffer *buffer, const struct bf_table *table, const char *prefix)

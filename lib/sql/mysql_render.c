@@ -168,16 +168,8 @@ static void pick_row(const struct render *render, struct bf_buffer *buffer, cons
 /* Of the row with the columns `prefix`...: is it at the end of the range, and what time is it. */
 static void beyond_and_clock(const struct render *render, struct bf_buffer *buffer, const char *prefix)
 {
-    const struct bf_table *table = render->table;
-
-    bf_buffer_text(buffer, "COALESCE((");
-    bf_mysql_key_list(buffer, table, 0, prefix, "");
-    bf_buffer_text(buffer, ") >= (");
-    for (size_t i = 0; i < table->key_count; i++) {
-        bf_buffer_text(buffer, i ? ", " : "");
-        bf_mysql_key_parameter(buffer, table, i, table->key_count + 1);
-    }
-    bf_buffer_text(buffer, "), 0) AS beyond, UNIX_TIMESTAMP(NOW(6)) AS clock");
+    bf_range_beyond(buffer, &bf_mysql_grammar, render->table, prefix);
+    bf_buffer_text(buffer, ", UNIX_TIMESTAMP(NOW(6)) AS clock");
 }
 
 static void variables(struct bf_buffer *buffer, size_t count)
@@ -349,7 +341,7 @@ struct bf_statements *bf_mysql_render(const char *job, const struct bf_document 
     statements->text[BF_STATEMENT_REDO_ASIDE] = bf_mysql_redo_aside(job, document, table);
     if (journal)
         render_journal(&render, statements);
-    statements->text[BF_STATEMENT_KEYS] = bf_mysql_keys(job, table);
+    statements->text[BF_STATEMENT_KEYS] = bf_range_keys(&bf_mysql_grammar, job, table);
     statements->text[BF_STATEMENT_QUARANTINE_ASIDE] = bf_mysql_quarantine_aside(job);
     for (size_t shape = 0; shape < 2; shape++) {
         statements->boundary[shape] = boundary(&render, shape);

@@ -4,52 +4,6 @@
 
 #include "allocate.h"
 
-/* The rows behind low, a few, one by one. Their order is what the places of the tries hang on, so it is asked for once more over
- * all legs. */
-char *bf_postgresql_keys(const char *job, const struct bf_table *table)
-{
-    struct bf_buffer buffer = {0};
-    size_t n = table->key_count, through = n + 1, count = through + n;
-
-    bf_buffer_format(&buffer, "/* backfilld %s */ SELECT ", job);
-    bf_postgresql_key_list(&buffer, table, 0, "k.", "");
-    bf_buffer_text(&buffer, n > 1 ? ", CASE" : ", 1");
-    for (size_t i = 0; i + 1 < n; i++) {
-        bf_buffer_text(&buffer, " WHEN k.");
-        bf_postgresql_quote(&buffer, table->key[i].name);
-        bf_buffer_text(&buffer, " <> coalesce(lag(k.");
-        bf_postgresql_quote(&buffer, table->key[i].name);
-        bf_buffer_text(&buffer, ") OVER key, ");
-        bf_postgresql_key_parameter(&buffer, table, i, 1);
-        bf_buffer_format(&buffer, ") THEN %zu", i + 1);
-    }
-    if (n > 1)
-        bf_buffer_format(&buffer, " ELSE %zu END", n);
-    bf_buffer_text(&buffer, " AS split, coalesce((");
-    bf_postgresql_key_list(&buffer, table, 0, "k.", "");
-    bf_buffer_text(&buffer, ") >= (");
-    for (size_t i = 0; i < n; i++) {
-        bf_buffer_text(&buffer, i ? ", " : "");
-        bf_postgresql_key_parameter(&buffer, table, i, through);
-    }
-    bf_buffer_text(&buffer, "), false) AS beyond FROM (");
-    for (size_t leg = 0; leg < n; leg++) {
-        bf_buffer_text(&buffer, leg ? " UNION ALL (SELECT " : "(SELECT ");
-        bf_postgresql_key_list(&buffer, table, 0, "", "");
-        bf_buffer_format(&buffer, " FROM %s WHERE ", table->reference);
-        bf_range_after(&buffer, &bf_postgresql_grammar, table, n - 1 - leg, 1);
-        bf_buffer_text(&buffer, " ORDER BY ");
-        bf_postgresql_key_list(&buffer, table, n - 1 - leg, "", "");
-        bf_buffer_format(&buffer, " LIMIT $%zu::text::bigint)", count);
-    }
-    bf_buffer_text(&buffer, ") k WINDOW key AS (ORDER BY ");
-    bf_postgresql_key_list(&buffer, table, 0, "k.", "");
-    bf_buffer_text(&buffer, ") ORDER BY ");
-    bf_postgresql_key_list(&buffer, table, 0, "k.", "");
-    bf_buffer_format(&buffer, " LIMIT $%zu::text::bigint", count);
-    return bf_buffer_take(&buffer);
-}
-
 /* INSERT INTO the quarantine ... of backfilld_bad (key); `values`: the expressions of job, slice, seq, error and sqlstate. A
  * pass may meet a row again that is there already: then the newest error is what counts. */
 static void add_rows(struct bf_buffer *buffer, const char *values[5])

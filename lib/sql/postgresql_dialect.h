@@ -85,7 +85,6 @@ void bf_postgresql_is_taken(struct bf_buffer *buffer, const struct bf_table *tab
 
 /* postgresql_bad.c: the quarantine; the caller frees the texts of the functions, COUNT_BAD and RETRY_BAD
  * have no comment at their head. */
-char *bf_postgresql_keys(const char *job, const struct bf_table *table);
 char *bf_postgresql_quarantine(const char *job, const struct bf_table *table, size_t split, size_t leg);
 char *bf_postgresql_quarantine_aside(const char *job);
 extern const char bf_postgresql_count_bad[], bf_postgresql_retry_bad[], bf_postgresql_bad_rows[], bf_postgresql_drop_bad[];

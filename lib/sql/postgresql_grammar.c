@@ -25,11 +25,7 @@ void bf_postgresql_literal(struct bf_buffer *buffer, const char *text)
 void bf_postgresql_key_list(struct bf_buffer *buffer, const struct bf_table *table, size_t first, const char *prefix,
                             const char *suffix)
 {
-    for (size_t i = first; i < table->key_count; i++) {
-        bf_buffer_format(buffer, "%s%s", i > first ? ", " : "", prefix);
-        bf_postgresql_quote(buffer, table->key[i].name);
-        bf_buffer_text(buffer, suffix);
-    }
+    bf_range_key_list(buffer, &bf_postgresql_grammar, table, first, prefix, suffix);
 }
 
 void bf_postgresql_key_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
@@ -46,6 +42,16 @@ void bf_postgresql_key_collated(struct bf_buffer *buffer, const struct bf_table 
         bf_buffer_format(buffer, " COLLATE %s", table->key[column].collation);
 }
 
+static void key_output(struct bf_buffer *buffer, const struct bf_table *table, const char *prefix)
+{
+    bf_postgresql_key_list(buffer, table, 0, prefix, "");
+}
+
+static void number(struct bf_buffer *buffer, size_t parameter)
+{
+    bf_buffer_format(buffer, "$%zu::text::bigint", parameter);
+}
+
 static void predicate(struct bf_buffer *buffer, const char *text, int64_t started_at)
 {
     BF_AUTO_STRING char *whole = bf_postgresql_predicate(text, started_at);
@@ -56,6 +62,8 @@ const struct bf_grammar bf_postgresql_grammar = {
     .quote = bf_postgresql_quote,
     .key_parameter = bf_postgresql_key_parameter,
     .key_collated = bf_postgresql_key_collated,
+    .key_output = key_output,
+    .number = number,
     .predicate = predicate,
     .value = bf_buffer_text,
 };

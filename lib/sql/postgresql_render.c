@@ -95,7 +95,7 @@ static char *boundary(const struct render *render, size_t shape)
 {
     struct bf_buffer buffer = {0};
     const struct bf_table *table = render->table;
-    size_t n = table->key_count, through = n + 1, count = through + n;
+    size_t n = table->key_count, count = 2 * n + 1;
 
     begin(render, &buffer);
     bf_buffer_text(&buffer, "SELECT ");
@@ -105,14 +105,9 @@ static char *boundary(const struct render *render, size_t shape)
         split_of(render, &buffer, 1);
     else
         bf_buffer_text(&buffer, "0");
-    bf_buffer_text(&buffer, " AS split, coalesce((");
-    bf_postgresql_key_list(&buffer, table, 0, "k.", "");
-    bf_buffer_text(&buffer, ") >= (");
-    for (size_t i = 0; i < n; i++) {
-        bf_buffer_text(&buffer, i ? ", " : "");
-        bf_postgresql_key_parameter(&buffer, table, i, through);
-    }
-    bf_buffer_text(&buffer, "), false) AS beyond, extract(epoch FROM clock_timestamp()) AS clock, "
+    bf_buffer_text(&buffer, " AS split, ");
+    bf_range_beyond(&buffer, &bf_postgresql_grammar, table, "k.");
+    bf_buffer_text(&buffer, ", extract(epoch FROM clock_timestamp()) AS clock, "
                            "CASE WHEN NOT pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') END "
                            "AS log, extract(epoch FROM clock_timestamp() - statement_timestamp()) AS took FROM (SELECT ");
     bf_postgresql_key_list(&buffer, table, 0, "", "");
@@ -276,7 +271,7 @@ struct bf_statements *bf_postgresql_render(const char *job, const struct bf_docu
     statements->text[BF_STATEMENT_QUANTILES] = bf_postgresql_quantiles(job, table);
     statements->text[BF_STATEMENT_TAKE_ASIDE] = bf_postgresql_take_aside(job, table);
     statements->text[BF_STATEMENT_WAIT_ASIDE] = bf_postgresql_wait_aside(job, table);
-    statements->text[BF_STATEMENT_KEYS] = bf_postgresql_keys(job, table);
+    statements->text[BF_STATEMENT_KEYS] = bf_range_keys(&bf_postgresql_grammar, job, table);
     statements->text[BF_STATEMENT_QUARANTINE_ASIDE] = bf_postgresql_quarantine_aside(job);
     bool journal = document->undo == BF_UNDO_JOURNAL;
     statements->text[BF_STATEMENT_REDO_ASIDE] = journal ? bf_postgresql_journal_redo(job, document, table)

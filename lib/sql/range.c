@@ -1,6 +1,16 @@
 /* Key ranges as predicates: the legs of dialect.h, written once for every statement of every dialect that walks a range. */
 #include "grammar.h"
 
+void bf_range_key_list(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t first,
+                       const char *prefix, const char *suffix)
+{
+    for (size_t i = first; i < table->key_count; i++) {
+        bf_buffer_format(buffer, "%s%s", i > first ? ", " : "", prefix);
+        grammar->quote(buffer, table->key[i].name);
+        bf_buffer_text(buffer, suffix);
+    }
+}
+
 static void compare(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, size_t column,
                     const char *operator, size_t first_parameter)
 {
@@ -126,4 +136,69 @@ void bf_range_split(struct bf_buffer *buffer, const struct bf_grammar *grammar, 
     bf_buffer_text(buffer, " <= ");
     bf_range_key(buffer, grammar, table, 1);
     bf_buffer_text(buffer, " AS is_empty");
+}
+
+void bf_range_beyond(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table, const char *prefix)
+{
+    bf_buffer_text(buffer, "COALESCE((");
+    bf_range_key_list(buffer, grammar, table, 0, prefix, "");
+    bf_buffer_text(buffer, ") >= (");
+    for (size_t i = 0; i < table->key_count; i++) {
+        bf_buffer_text(buffer, i ? ", " : "");
+        grammar->key_parameter(buffer, table, i, table->key_count + 1);
+    }
+    bf_buffer_text(buffer, "), false) AS beyond");
+}
+
+/* The first column in which a row of the list k differs from the one before it, 1-based; the first row is compared with low. */
+static void split_of_list(struct bf_buffer *buffer, const struct bf_grammar *grammar, const struct bf_table *table)
+{
+    size_t n = table->key_count;
+    bf_buffer_text(buffer, n > 1 ? "CASE" : "1");
+    for (size_t i = 0; i + 1 < n; i++) {
+        bf_buffer_text(buffer, " WHEN k.");
+        grammar->quote(buffer, table->key[i].name);
+        bf_buffer_text(buffer, " <> COALESCE(LAG(k.");
+        grammar->quote(buffer, table->key[i].name);
+        bf_buffer_text(buffer, ") OVER (ORDER BY ");
+        bf_range_key_list(buffer, grammar, table, 0, "k.", "");
+        bf_buffer_text(buffer, "), ");
+        grammar->key_parameter(buffer, table, i, 1);
+        bf_buffer_format(buffer, ") THEN %zu", i + 1);
+    }
+    if (n > 1)
+        bf_buffer_format(buffer, " ELSE %zu END", n);
+    bf_buffer_text(buffer, " AS split");
+}
+
+/* The rows behind low, a few, one by one. Their order is what the places of the tries hang on, so it is asked for once more over
+ * all legs. MariaDB reads every leg to its limit, which is a few rows. */
+char *bf_range_keys(const struct bf_grammar *grammar, const char *job, const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+    size_t n = table->key_count, count = 2 * n + 1;
+
+    bf_buffer_format(&buffer, "/* backfilld %s */ SELECT ", job);
+    grammar->key_output(&buffer, table, "k.");
+    bf_buffer_text(&buffer, ", ");
+    split_of_list(&buffer, grammar, table);
+    bf_buffer_text(&buffer, ", ");
+    bf_range_beyond(&buffer, grammar, table, "k.");
+    bf_buffer_text(&buffer, " FROM (");
+    for (size_t leg = 0; leg < n; leg++) {
+        bf_buffer_text(&buffer, leg ? " UNION ALL (SELECT " : "(SELECT ");
+        bf_range_key_list(&buffer, grammar, table, 0, "", "");
+        bf_buffer_format(&buffer, " FROM %s WHERE ", table->reference);
+        bf_range_after(&buffer, grammar, table, n - 1 - leg, 1);
+        bf_buffer_text(&buffer, " ORDER BY ");
+        bf_range_key_list(&buffer, grammar, table, n - 1 - leg, "", "");
+        bf_buffer_text(&buffer, " LIMIT ");
+        grammar->number(&buffer, count);
+        bf_buffer_text(&buffer, ")");
+    }
+    bf_buffer_text(&buffer, ") k ORDER BY ");
+    bf_range_key_list(&buffer, grammar, table, 0, "k.", "");
+    bf_buffer_text(&buffer, " LIMIT ");
+    grammar->number(&buffer, count);
+    return bf_buffer_take(&buffer);
 }
