@@ -19,6 +19,7 @@
 struct bf_engine;
 struct bf_job;
 struct bf_walk;
+struct bf_target;
 struct bf_watcher;
 
 enum { BF_WHO_TEXT = 300 };
@@ -58,9 +59,10 @@ void bf_walk_aside_redone(struct bf_walk *walk); /* the answer came */
 /* Several of them were taken back, for one of them was refused. True: they are done one by one. */
 bool bf_walk_aside_singly(struct bf_walk *walk);
 
-/* watcher.c: a second session for each target, that looks who waits for us while a batch runs. */
-void bf_watcher_batch_sent(struct bf_walk *walk);
-void bf_watcher_left(struct bf_walk *walk); /* its session was closed: the last one of a target closes the watcher */
+/* watcher.c: a second session for each target, that looks who waits for us while a batch runs or is tried. */
+void bf_watcher_batch_sent(struct bf_engine *engine, const struct bf_target *target); /* of a job, or of a plan's trial */
+/* A session of a walk or a plan was closed: the last one of a target closes the watcher. */
+void bf_watcher_left(struct bf_engine *engine, const struct bf_target *target);
 void bf_watchers_drop(struct bf_engine *engine);
 
 #endif

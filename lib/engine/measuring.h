@@ -23,6 +23,8 @@ struct bf_measuring {
     char **texts; /* owned, as their count */
     size_t text_count;
     struct bf_timer *window;
+    bool trying, yielding; /* a tried batch is under way; it was cancelled by us, because somebody waits for it */
+    int64_t sent_at;       /* monotonic milliseconds: when it was sent */
     double writes;
     int64_t writes_at; /* monotonic milliseconds */
     struct bf_key low, high, proof_low, proof_high; /* the last two: of the first batch that was tried */
@@ -32,7 +34,7 @@ struct bf_measuring {
     int64_t trying_since, asked_at; /* monotonic milliseconds; the second: for the end of the next batch */
     double boundary_time;           /* seconds that this took */
     struct bf_tried tried[BF_TRIED_BATCHES];
-    int batches, conflicts;
+    int batches, conflicts, proofs;
     bool once_more;        /* the last one is tried again ... */
     struct bf_tried again; /* ... and what came of it; no rows: nothing */
     struct bf_document *kept_document; /* what is looked at to see whether everything came back: their texts are lent */
@@ -40,6 +42,10 @@ struct bf_measuring {
 };
 
 void bf_measuring_execute(struct bf_submission *submission, bf_measuring_answered *answered); /* the submission's flight */
+void bf_measuring_try(struct bf_submission *submission, bf_measuring_answered *answered); /* the same of one that locks rows */
+/* For the watcher: is such a one under way, and was not cancelled yet? And: it is, for somebody waits. */
+bool bf_measuring_holds(const struct bf_submission *submission);
+void bf_measuring_yield(struct bf_submission *submission);
 struct bf_step *bf_measuring_add(struct bf_submission *submission, enum bf_statement statement); /* one of the common ones */
 void bf_measuring_add_keys(struct bf_submission *submission, struct bf_step *step, const struct bf_key *key);
 /* Takes a text that is sent: it has to stay as long as the session. */

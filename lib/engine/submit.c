@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "measuring.h"
 #include "submission.h"
 #include "triggers.h"
 
@@ -45,9 +46,13 @@ static void free_texts(char **texts[], size_t *count)
 
 void bf_submission_forget(struct bf_submission *submission)
 {
-    if (submission->session)
+    if (submission->session) {
+        if (bf_measuring_holds(submission)) /* else the server runs it to its end, whoever waits */
+            bf_measuring_yield(submission);
         submission->target->database->close(submission->session);
-    submission->session = NULL;
+        submission->session = NULL;
+        bf_watcher_left(submission->engine, submission->target);
+    }
     bf_measuring_free(submission->engine, submission->measuring);
     submission->measuring = NULL;
     bf_flight_clear(&submission->flight);

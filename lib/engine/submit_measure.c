@@ -6,7 +6,7 @@
  *     -> where there is to be a way back: BEGIN MARK PROVE UPDATE PROVE (or the inverse, and PROVE) ROLLBACK, on the first of
  *        these batches
  *
- * The tried batches are rolled back, wait for no lock, and stand one behind the other at the begin of the range. What is rolled
+ * The tried batches are rolled back, wait for no lock, give way to who waits for them (watcher.c), and stand one behind the other at the begin of the range. What is rolled
  * back need not reach the disk; where a heartbeat is nothing but a record of the log, its commit takes there what was written. What
  * cannot be measured is not known, and the plan says so; nothing of it ends the submission but a lost connection. */
 #include <math.h>
@@ -19,7 +19,7 @@
 
 enum {
     GROWTH = 8,        /* times the rows of the one before, so that what a batch costs is told from what its rows cost ... */
-    BATCH_TIME = 100,  /* milliseconds: ... but none longer than that; nobody looks who waits for it */
+    BATCH_TIME = 100,  /* milliseconds: ... but none is meant to take longer */
     ROWS_LEAST = 8,    /* a table that does not have so many is not tried */
     SHRINK = 8,        /* to so many parts, when the table does not have the rows */
     PART = 50,         /* of the table at most, all batches together: what is rolled back stays behind as dead rows */
@@ -67,6 +67,7 @@ static void landed(void *argument, struct bf_session *session, struct bf_flight 
 {
     (void)session;
     struct bf_submission *submission = argument;
+    submission->measuring->trying = false;
     if (lost)
         bf_submission_target_down(submission, "the connection was lost while the table was measured");
     else
@@ -83,6 +84,28 @@ static int64_t now(const struct bf_submission *submission)
 {
     const struct bf_world *world = submission->engine->world;
     return world->monotonic(world->context);
+}
+
+void bf_measuring_try(struct bf_submission *submission, bf_measuring_answered *answered)
+{
+    struct bf_measuring *measuring = submission->measuring;
+    measuring->trying = true;
+    measuring->yielding = false;
+    measuring->sent_at = now(submission);
+    bf_watcher_batch_sent(submission->engine, submission->target);
+    bf_measuring_execute(submission, answered);
+}
+
+bool bf_measuring_holds(const struct bf_submission *submission)
+{
+    const struct bf_measuring *measuring = submission->measuring;
+    return measuring && measuring->trying && !measuring->yielding;
+}
+
+void bf_measuring_yield(struct bf_submission *submission)
+{
+    submission->measuring->yielding = true;
+    submission->target->database->cancel(submission->session);
 }
 
 /* ---- batches that are rolled back ---- */
@@ -210,7 +233,7 @@ static void tried(struct bf_submission *submission, const struct bf_flight *flig
     if (!trouble) {
         take_batch(measuring, (double)submission->document->pace.batch_rows_max, (double)submission->table->rows_estimated, flight,
                    answers);
-    } else if (trouble->error_class == BF_CLASS_LOCK) {
+    } else if (trouble->error_class == BF_CLASS_LOCK || measuring->yielding) {
         measuring->conflicts++;
     } else if (bf_error_passes(trouble->error_class)) { /* it took too long: that is enough of it */
         all_tried(submission);
@@ -285,7 +308,7 @@ static void try_batch(struct bf_submission *submission)
         mark->new_group = true;
         bf_step_number(mark, BF_TRIED_LOCK_WAIT);
     }
-    bf_measuring_execute(submission, tried);
+    bf_measuring_try(submission, tried);
 }
 
 /* The last one once more: what its rows cost less now, in time and in log, was the price of touching their pages for the first

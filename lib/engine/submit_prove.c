@@ -5,6 +5,8 @@
 #include "allocate.h"
 #include "measuring.h"
 
+enum { PROOFS_MAX = 3 }; /* somebody may have to be given way to */
+
 static void set_not_proven(struct bf_submission *submission, const struct bf_answer *compare)
 {
     struct bf_measuring *measuring = submission->measuring;
@@ -15,6 +17,8 @@ static void set_not_proven(struct bf_submission *submission, const struct bf_ans
                                           columns ? columns : "");
     bf_facts_set(&measuring->facts, BF_FACT_PROVEN, 0, text);
 }
+
+static void send_proof(struct bf_submission *submission);
 
 static void proven(struct bf_submission *submission, const struct bf_flight *flight, const struct bf_answer *answers)
 {
@@ -28,6 +32,10 @@ static void proven(struct bf_submission *submission, const struct bf_flight *fli
         restoring = i >= back;
         if (answers[i].outcome == BF_OUTCOME_ERROR)
             trouble = &answers[i];
+    }
+    if (trouble && measuring->yielding && ++measuring->proofs < PROOFS_MAX) {
+        send_proof(submission);
+        return;
     }
     double journal_row = submission->document->inverse ? -1 : bf_answer_real(&answers[back], 0, 0, -1);
     if (journal_row > 0)
@@ -108,13 +116,10 @@ static bool choose_kept(struct bf_submission *submission)
     return keep_columns(measuring->kept_document, measuring->kept_table, document->inverse, submission->inverse_table);
 }
 
-bool bf_measuring_prove(struct bf_submission *submission)
+static void send_proof(struct bf_submission *submission)
 {
-    struct bf_measuring *measuring = submission->measuring;
+    const struct bf_measuring *measuring = submission->measuring;
     const struct bf_document *document = submission->document;
-    if (document->undo == BF_UNDO_NONE || measuring->batches == 0 || !submission->target->database->dialect->prove ||
-        !choose_kept(submission))
-        return false;
     bf_flight_clear(&submission->flight);
     bf_measuring_add(submission, BF_STATEMENT_BEGIN);
     bf_step_number(bf_measuring_add(submission, BF_STATEMENT_MARK), BF_TRIED_LOCK_WAIT);
@@ -128,6 +133,14 @@ bool bf_measuring_prove(struct bf_submission *submission)
         add_proof(submission, BF_PROOF_RESTORE);
     add_proof(submission, BF_PROOF_COMPARE);
     bf_measuring_add(submission, BF_STATEMENT_ROLLBACK)->new_group = true;
-    bf_measuring_execute(submission, proven);
+    bf_measuring_try(submission, proven);
+}
+
+bool bf_measuring_prove(struct bf_submission *submission)
+{
+    if (submission->document->undo == BF_UNDO_NONE || submission->measuring->batches == 0 ||
+        !submission->target->database->dialect->prove || !choose_kept(submission))
+        return false;
+    send_proof(submission);
     return true;
 }

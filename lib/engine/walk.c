@@ -25,9 +25,9 @@ void bf_walk_close_session(struct bf_walk *walk)
     bf_walk_close_replica(walk);
     if (walk->session) {
         job->target->database->close(walk->session);
-        bf_watcher_left(walk);
+        walk->session = NULL;
+        bf_watcher_left(job->engine, job->target);
     }
-    walk->session = NULL;
     walk->flight_under_way = false;
     walk->owner = walk->recognised = walk->lost_ended = false;
     walk->have_next = walk->locks.refused = false;

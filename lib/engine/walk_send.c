@@ -62,7 +62,7 @@ static void send_to(struct bf_walk *walk, enum bf_phase phase, const struct bf_d
     if (phase != BF_PHASE_TAKING_BACK)
         walk->locks.yielding = false;
     if (phase >= BF_PHASE_BOUNDING && phase <= BF_PHASE_WAITING_ASIDE)
-        bf_watcher_batch_sent(walk);
+        bf_watcher_batch_sent(walk->job->engine, walk->job->target);
     database->execute(session, &walk->flight, on_done, walk);
 }
 

@@ -1,7 +1,7 @@
-/* Who waits for us? While a batch runs, a second session for each target looks every 100 ms: first how many sessions wait
- * for a lock at all, and only when there are any, whether it is ours. A batch that another session has waited for longer
- * than `yield_after` is cancelled by us, whatever it has cost; nobody else's session is ever touched. Short batches are
- * over before anybody could have waited so long: they cost no look.
+/* Who waits for us? While a batch runs, or a plan tries one, a second session for each target looks every 100 ms: first how
+ * many sessions wait for a lock at all, and only when there are any, whether it is ours. A batch that another session has
+ * waited for longer than `yield_after` is cancelled by us, whatever it has cost; nobody else's session is ever touched. Short
+ * batches are over before anybody could have waited so long: they cost no look.
  *
  * Who cannot look must not assume that nobody waits: after BLIND without a look, batches are kept under `yield_after`. */
 #include <stdio.h>
@@ -9,6 +9,7 @@
 
 #include "allocate.h"
 #include "internal.h"
+#include "measuring.h"
 
 enum {
     PERIOD = 100,           /* milliseconds between looks */
@@ -29,10 +30,7 @@ struct bf_watcher {
     struct bf_session *session; /* NULL: none */
     bool connected, looking;
     struct bf_flight flight;
-    struct {
-        char job[BF_ULID_TEXT];
-        size_t slice;
-    } asked[BF_STEPS_MAX]; /* whose session each step of WATCHED is about */
+    char asked[BF_STEPS_MAX][BF_SESSION_NAME]; /* whose session each step of WATCHED is about */
     int64_t session_since; /* monotonic milliseconds: when it was begun, or given up */
     int64_t batch_at;      /* monotonic milliseconds: when a batch was last sent */
     int64_t blind_since;   /* monotonic milliseconds: a look was needed and did not come; 0: it sees */
@@ -44,9 +42,31 @@ static int64_t now(const struct bf_watcher *watcher)
     return watcher->engine->world->monotonic(watcher->engine->world->context);
 }
 
-/* Does what is under way hold locks that somebody may want, and may it be cancelled? */
-static bool watched(const struct bf_walk *walk)
+/* Whoever of us may be in somebody's way: one of the two. The sessions of plans share their name. */
+struct ours {
+    struct bf_walk *walk;
+    struct bf_submission *submission;
+};
+
+static const char *name_of(const struct ours *ours, char text[BF_SESSION_NAME])
 {
+    if (ours->walk)
+        return bf_walk_session(ours->walk, text);
+    snprintf(text, BF_SESSION_NAME, "plan");
+    return text;
+}
+
+static bool has_session(const struct ours *ours)
+{
+    return ours->walk ? ours->walk->session != NULL : ours->submission->session != NULL;
+}
+
+/* Does what is under way hold locks that somebody may want, and may it be cancelled? */
+static bool watched(const struct ours *ours)
+{
+    const struct bf_walk *walk = ours->walk;
+    if (ours->submission)
+        return bf_measuring_holds(ours->submission);
     if (!walk->flight_under_way || walk->locks.yielding)
         return false;
     switch (walk->phase) {
@@ -64,35 +84,61 @@ static bool watched(const struct bf_walk *walk)
     }
 }
 
-static int64_t yield_after(const struct bf_job *job)
+static const struct bf_document *document_of(const struct ours *ours)
 {
-    return job->record.document->limits.yield_after;
+    return ours->walk ? ours->walk->job->record.document : ours->submission->document;
+}
+
+static int64_t yield_after(const struct ours *ours)
+{
+    return document_of(ours)->limits.yield_after;
+}
+
+/* Milliseconds since what is under way was sent. */
+static int64_t ran(const struct bf_watcher *watcher, const struct ours *ours)
+{
+    return now(watcher) - (ours->walk ? ours->walk->flight_sent : ours->submission->measuring->sent_at);
 }
 
 /* Nobody can have waited for longer than the batch runs. */
-static bool needs_look(const struct bf_watcher *watcher, const struct bf_walk *walk)
+static bool needs_look(const struct bf_watcher *watcher, const struct ours *ours)
 {
-    return watched(walk) && now(watcher) - walk->flight_sent >= yield_after(walk->job) / 2;
+    return watched(ours) && ran(watcher, ours) >= yield_after(ours) / 2;
 }
 
-/* The walks on the watcher's target, one after the other; NULL: begin, or there are no more. */
-static struct bf_walk *next_walk(const struct bf_watcher *watcher, const struct bf_walk *walk)
+/* Those on the watcher's target, one after the other, from an empty one on: the walks, then the submissions. False: there are no
+ * more. */
+static bool next(const struct bf_watcher *watcher, struct ours *ours)
 {
-    struct bf_job *job = walk ? walk->job : watcher->engine->working;
-    size_t slice = walk ? bf_walk_index(walk) + 1 : 0;
-    for (; job; job = job->next_working, slice = 0)
-        if (job->target == watcher->target && slice < bf_job_walks(job))
-            return bf_job_walk(job, slice);
-    return NULL;
+    const struct bf_walk *walk = ours->walk;
+    struct bf_submission *submission = ours->submission;
+    if (!submission) {
+        struct bf_job *job = walk ? walk->job : watcher->engine->working;
+        size_t slice = walk ? bf_walk_index(walk) + 1 : 0;
+        for (; job; job = job->next_working, slice = 0)
+            if (job->target == watcher->target && slice < bf_job_walks(job)) {
+                ours->walk = bf_job_walk(job, slice);
+                return true;
+            }
+    }
+    submission = submission ? submission->next : watcher->engine->submissions;
+    while (submission && submission->target != watcher->target)
+        submission = submission->next;
+    *ours = (struct ours){.submission = submission};
+    return submission != NULL;
 }
 
-static void yield(struct bf_walk *walk, const char *text)
+static void yield(const struct ours *ours, const char *text)
 {
-    struct bf_job *job = walk->job;
+    struct bf_walk *walk = ours->walk;
+    if (!walk) {
+        bf_measuring_yield(ours->submission);
+        return;
+    }
     walk->locks.yielding = true;
     snprintf(walk->locks.waiter, sizeof walk->locks.waiter, "%s", text);
-    job->record.progress.yields++;
-    job->target->database->cancel(walk->session);
+    walk->job->record.progress.yields++;
+    walk->job->target->database->cancel(walk->session);
 }
 
 static void close_session(struct bf_watcher *watcher)
@@ -118,33 +164,38 @@ static void on_connected(void *argument, struct bf_session *session, enum bf_err
 
 static void look(struct bf_watcher *watcher, bool closely);
 
-static void read_waits(struct bf_watcher *watcher, const struct bf_flight *flight, const struct bf_answer *answers)
+/* One row of WATCHED: who waits for that one of us, or whom that one waits for. */
+static void read_wait(struct bf_watcher *watcher, const struct ours *ours, const struct bf_answer *answer, size_t row)
 {
     char text[BF_WHO_TEXT];
-    for (size_t i = 0; i < flight->count; i++) {
-        struct bf_job *job = bf_engine_by_id(watcher->engine, watcher->asked[i].job);
-        const struct bf_answer *answer = &answers[i];
-        if (!job || job->target != watcher->target || answer->outcome != BF_OUTCOME_OK)
-            continue;
-        struct bf_walk *walk = bf_job_walk(job, watcher->asked[i].slice);
-        for (size_t row = 0; row < answer->rows; row++) {
-            const char *who = bf_answer_value(answer, row, 2);
-            int64_t waited = bf_answer_number(answer, row, 1), limit = yield_after(job);
-            int64_t ran = now(watcher) - walk->flight_sent;
-            if (waited > ran) /* a server may know the age of a statement only */
-                waited = ran;
-            if (!bf_answer_true(answer, row, 0)) {
-                snprintf(walk->locks.holder, sizeof walk->locks.holder, "%s", who ? who : "a session");
-            } else if (waited < limit) {
-                int64_t due = limit - waited + 1;
-                watcher->due = due < watcher->due ? due : watcher->due;
-            } else if (watched(walk)) {
-                snprintf(text, sizeof text, "%s waited %lld ms for our locks (limit %lld ms)", who ? who : "a session",
-                         (long long)waited, (long long)limit);
-                yield(walk, text);
-            }
-        }
+    const char *who = bf_answer_value(answer, row, 2);
+    int64_t waited = bf_answer_number(answer, row, 1), limit = yield_after(ours);
+    if (!bf_answer_true(answer, row, 0)) {
+        if (ours->walk)
+            snprintf(ours->walk->locks.holder, sizeof ours->walk->locks.holder, "%s", who ? who : "a session");
+        return;
     }
+    if (!watched(ours))
+        return;
+    if (waited > ran(watcher, ours)) /* a server may know the age of a statement only */
+        waited = ran(watcher, ours);
+    if (waited < limit) {
+        int64_t due = limit - waited + 1;
+        watcher->due = due < watcher->due ? due : watcher->due;
+        return;
+    }
+    snprintf(text, sizeof text, "%s waited %lld ms for our locks (limit %lld ms)", who ? who : "a session", (long long)waited,
+             (long long)limit);
+    yield(ours, text);
+}
+
+static void read_waits(struct bf_watcher *watcher, const struct bf_flight *flight, const struct bf_answer *answers)
+{
+    char name[BF_SESSION_NAME];
+    for (size_t i = 0; i < flight->count; i++)
+        for (struct ours ours = {0}; answers[i].outcome == BF_OUTCOME_OK && next(watcher, &ours);)
+            for (size_t row = 0; row < answers[i].rows && strcmp(name_of(&ours, name), watcher->asked[i]) == 0; row++)
+                read_wait(watcher, &ours, &answers[i], row);
 }
 
 static void on_looked(void *argument, struct bf_session *session, struct bf_flight *flight,
@@ -175,15 +226,14 @@ static void look(struct bf_watcher *watcher, bool closely)
     if (!closely) {
         bf_flight_add(&watcher->flight, BF_STATEMENT_WATCH, database->dialect->common(BF_STATEMENT_WATCH));
     } else {
-        for (struct bf_walk *walk = NULL; (walk = next_walk(watcher, walk)) && watcher->flight.count < BF_STEPS_MAX;) {
-            char session[BF_SESSION_NAME];
-            if (!needs_look(watcher, walk))
+        for (struct ours ours = {0}; watcher->flight.count < BF_STEPS_MAX && next(watcher, &ours);) {
+            if (!needs_look(watcher, &ours))
                 continue;
+            char *name = watcher->asked[watcher->flight.count];
             struct bf_step *step = bf_flight_add(&watcher->flight, BF_STATEMENT_WATCHED,
                                                  database->dialect->common(BF_STATEMENT_WATCHED));
-            bf_step_text(step, bf_walk_session(walk, session));
-            watcher->asked[watcher->flight.count - 1].slice = bf_walk_index(walk);
-            memcpy(watcher->asked[watcher->flight.count - 1].job, walk->job->record.id, BF_ULID_TEXT);
+            bf_step_text(step, name_of(&ours, name));
+            bf_step_text(step, document_of(&ours)->table);
         }
     }
     if (watcher->flight.count == 0)
@@ -209,18 +259,18 @@ static void connect(struct bf_watcher *watcher)
  * cannot be smaller has to be run. */
 static void play_safe(struct bf_watcher *watcher)
 {
-    for (struct bf_walk *walk = NULL; (walk = next_walk(watcher, walk)) != NULL;)
-        if (needs_look(watcher, walk) && now(watcher) - walk->flight_sent >= yield_after(walk->job) &&
-            walk->size.rows > walk->size.min)
-            yield(walk, "whether somebody waits for our locks cannot be seen: batches stay shorter than limits.yield_after");
+    for (struct ours ours = {0}; next(watcher, &ours);)
+        if (needs_look(watcher, &ours) && ran(watcher, &ours) >= yield_after(&ours) &&
+            (!ours.walk || ours.walk->size.rows > ours.walk->size.min))
+            yield(&ours, "whether somebody waits for our locks cannot be seen: batches stay shorter than limits.yield_after");
 }
 
 static void on_timer(void *argument)
 {
     struct bf_watcher *watcher = argument;
     bool needed = false;
-    for (struct bf_walk *walk = NULL; !needed && (walk = next_walk(watcher, walk)) != NULL;)
-        needed = needs_look(watcher, walk);
+    for (struct ours ours = {0}; !needed && next(watcher, &ours);)
+        needed = needs_look(watcher, &ours);
     if (needed && !watcher->blind_since)
         watcher->blind_since = now(watcher);
     if (needed && now(watcher) - watcher->blind_since >= BLIND) {
@@ -236,25 +286,23 @@ static void on_timer(void *argument)
     watcher->engine->world->timer_start(watcher->timer, idle ? IDLE_PERIOD : PERIOD);
 }
 
-static struct bf_watcher *find(const struct bf_job *job)
+static struct bf_watcher *find(const struct bf_engine *engine, const struct bf_target *target)
 {
-    struct bf_watcher *watcher = job->engine->watchers;
-    while (watcher && watcher->target != job->target)
+    struct bf_watcher *watcher = engine->watchers;
+    while (watcher && watcher->target != target)
         watcher = watcher->next;
     return watcher;
 }
 
-void bf_watcher_batch_sent(struct bf_walk *walk)
+void bf_watcher_batch_sent(struct bf_engine *engine, const struct bf_target *target)
 {
-    struct bf_job *job = walk->job;
-    struct bf_engine *engine = job->engine;
-    struct bf_watcher *watcher = find(job);
-    if (!job->target->database->dialect->common(BF_STATEMENT_WATCH))
+    struct bf_watcher *watcher = find(engine, target);
+    if (!target->database->dialect->common(BF_STATEMENT_WATCH))
         return;
     if (!watcher) {
         watcher = BF_NEW(struct bf_watcher);
         watcher->engine = engine;
-        watcher->target = job->target;
+        watcher->target = target;
         watcher->timer = engine->world->timer_new(engine->world->context, on_timer, watcher);
         watcher->next = engine->watchers;
         engine->watchers = watcher;
@@ -274,15 +322,15 @@ static void drop(struct bf_watcher *watcher)
     free(watcher);
 }
 
-void bf_watcher_left(struct bf_walk *left)
+void bf_watcher_left(struct bf_engine *engine, const struct bf_target *target)
 {
-    struct bf_watcher *watcher = find(left->job);
+    struct bf_watcher *watcher = find(engine, target);
     if (!watcher)
         return;
-    for (const struct bf_walk *walk = NULL; (walk = next_walk(watcher, walk)) != NULL;)
-        if (walk != left && walk->session)
+    for (struct ours ours = {0}; next(watcher, &ours);)
+        if (has_session(&ours))
             return;
-    struct bf_watcher **at = &left->job->engine->watchers;
+    struct bf_watcher **at = &engine->watchers;
     while (*at != watcher)
         at = &(*at)->next;
     *at = watcher->next;

@@ -60,7 +60,7 @@ enum bf_need { BF_MANDATORY, BF_WANTED, BF_OPTIONAL };
     X(TRIAL_ROW_LOG, trial_million_log_bytes, BYTES, OPTIONAL, "of that, for a million rows, as the largest batch had it") \
     X(TRIAL_WARM_LOG, trial_warm_million_log_bytes, BYTES, OPTIONAL, "the same of pages that were touched just before") \
     X(BINLOG_ROW, binlog_row_bytes, BYTES, OPTIONAL, "bytes that a changed row takes in the binary log, by a row's length and binlog_row_image") \
-    X(TRIAL_CONFLICTS, trial_conflicts, COUNT, WANTED, "of these that met a row which others had locked")              \
+    X(TRIAL_CONFLICTS, trial_conflicts, COUNT, WANTED, "of these that met a row which others had locked, or waited for") \
     X(TRIAL_ERRORS, trial_errors, COUNT, OPTIONAL, "of these that the server refused")                                 \
     X(KEY_USED, boundary_by_key, FLAG, WANTED, "the end of a batch is found through the key's index")                  \
     X(PROVEN, rollback_proven, FLAG, OPTIONAL, "the rows of the trial came back byte for byte")                        \

@@ -261,7 +261,7 @@ static const struct rule rules[] = {
     {"high_write_rate", BF_RISK_YELLOW, NULL, BF_FACT_WRITE_RATE, OVER(write_rate), "others write %v of this table"},
     {"lock_contention", BF_RISK_YELLOW, NULL, BF_FACT_LOCK_WAITS, ANY, "sessions wait for locks of the table right now: %v"},
     {"trial_conflicts", BF_RISK_YELLOW, NULL, BF_FACT_TRIAL_CONFLICTS, ANY,
-     "batches of the trial met rows that others had locked: %v"},
+     "batches of the trial met rows that others had locked, or waited for: %v"},
     {"long_run", BF_RISK_YELLOW, takes_long, NO_NUMBER, ANY, "it may take longer than a shift"},
     {"volatile_predicate", BF_RISK_YELLOW, volatile_predicate, NO_NUMBER, ANY,
      "a predicate asks for the time or for chance, so it means another set of rows in every batch"},

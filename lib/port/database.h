@@ -39,7 +39,8 @@ struct bf_database {
     /* The flight stays the caller's and must live until `done` (or until close). */
     void (*execute)(struct bf_session *session, struct bf_flight *flight, bf_flight_done *done, void *argument);
     /* Asks the server to cancel what this session runs (only what is provably ours). `done` still comes: an error of
-     * class CANCELLED, or success when it was too late. Repeating it is fine; nothing runs: does nothing. */
+     * class CANCELLED, or success when it was too late. Repeating it is fine; nothing runs: does nothing. What was asked
+     * before the session is closed is still asked. */
     void (*cancel)(struct bf_session *session);
     /* Ends the session; callable at any time, also inside its callbacks. A statement under way may still be run to
      * its end by the server, a COMMIT included. */

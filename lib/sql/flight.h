@@ -153,8 +153,8 @@ enum bf_error_class {
     X(DROP_BAD, drop_bad, "id : -; the job's rows in quarantine are not kept any more")                                \
     X(WATCH, watch, "- : how many sessions of the server wait for a lock; cheap")                                      \
     X(WATCHED, watched,                                                                                                \
-      "session (the job's id, and what follows it in the session's name) : waits t/f (it waits for that session; else "  \
-      "that waits for it), milliseconds (no less than it waits), who; the longest first")                              \
+      "session (what follows \"backfilld \" in its name), table (as the author names it) : waits t/f (it waits for that "  \
+      "session; else that waits for it), milliseconds (no less than it waits), who; the longest first")                \
     X(BOUNDARY, boundary,                                                                                              \
       "low, through, n - 1 : key columns, split of (low, key), beyond t/f (key >= through), clock, log (bytes) and "   \
       "took (seconds) or absent; no row: fewer than n rows follow; shape 0 has no low")                                \

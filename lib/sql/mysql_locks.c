@@ -361,9 +361,8 @@ char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, c
     "UNION SELECT 0, b.trx_mysql_thread_id FROM information_schema.INNODB_LOCK_WAITS w "                              \
     "JOIN information_schema.INNODB_TRX r ON r.trx_id = w.requesting_trx_id JOIN us ON us.id = r.trx_mysql_thread_id " \
     "JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id "                                           \
-    "UNION SELECT 1, p.ID FROM information_schema.PROCESSLIST p JOIN backfilld.job j ON j.id = LEFT(?1, 26) "         \
-    "WHERE p.STATE = 'Waiting for table metadata lock' AND LOCATE(TRIM(BOTH '`' FROM SUBSTRING_INDEX("                \
-    "JSON_UNQUOTE(JSON_EXTRACT(j.document, '$.table')), '.', -1)), p.INFO) > 0 "                                      \
+    "UNION SELECT 1, p.ID FROM information_schema.PROCESSLIST p WHERE p.STATE = 'Waiting for table metadata lock' "   \
+    "AND LOCATE(TRIM(BOTH '`' FROM SUBSTRING_INDEX(?2, '.', -1)), p.INFO) > 0 "                                       \
     "AND NOT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST q JOIN us ON us.id = q.ID WHERE q.STATE = p.STATE)"
 
 /* The transaction's number is that of a picture up to 0.1 s old, and the thread is not always who made the lock: either will

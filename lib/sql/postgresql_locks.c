@@ -176,10 +176,10 @@ char *bf_postgresql_redo_aside(const char *job, const struct bf_document *docume
 /* Cheap: asked ten times a second while a long batch runs. */
 #define WATCH "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
-/* Who waits for a session of that job, and whom it waits for itself. waitstart is there from 14 on and NULL for a moment;
+/* Who waits for that session, and whom it waits for itself; by which table need not be known here. waitstart is there from 14 on and NULL for a moment;
  * before, the statement's own age stands for it. */
 #define WATCHED                                                                                                       \
-    "WITH us AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE application_name = 'backfilld ' || $1 "          \
+    "WITH us AS MATERIALIZED (SELECT pid FROM pg_stat_activity WHERE application_name = 'backfilld ' || $1 AND $2 <> '' " \
     "AND usename = session_user AND datname = current_database()), "                                                  \
     "waiting AS MATERIALIZED (SELECT l.pid, min(CASE WHEN current_setting('server_version_num')::int < 140000 "       \
     "THEN a.query_start ELSE (to_jsonb(l)->>'waitstart')::timestamptz END) AS since FROM pg_locks l "                 \

@@ -1,4 +1,5 @@
 """P6: a batch gives way to who waits for it, waits for nobody while it holds rows, and comes back for what others held."""
+import concurrent.futures
 import random
 import threading
 import time
@@ -100,6 +101,49 @@ def test_who_changes_the_table_waits_no_longer_than_yield_after(database, daemon
     assert shown["state"] == "running"
     daemon.abort(job)
     daemon.wait(job, "aborted")
+
+
+@pytest.fixture
+def tried(database, daemon):
+    """A plan whose first tried batch, of 8 rows, takes 4 s, and somebody who needs one of these rows meanwhile; gives the plan,
+    and how long that was waited for."""
+    make_table(database, 20000)
+    slow_batches(database, 0.5, per="ROW", when="old.id <= 8")
+
+    def need_a_row():
+        started = time.monotonic()
+        touch(shop, 1)
+        return time.monotonic() - started
+
+    def both(**more):
+        plan = aside.submit(daemon.post, "/v1/jobs?dry_run=true", job_document(database, **more))
+        since = []
+
+        def long_enough():  # MySQL waits a little before each batch, too
+            since[:] = (since or [time.monotonic()]) if database.slowed({"id": "plan"}) else []
+            return since and time.monotonic() - since[0] > 0.2
+        until(long_enough, 20, "a batch is tried", 0.01)
+        return plan, aside.submit(need_a_row)
+    with database.person("shop") as shop, concurrent.futures.ThreadPoolExecutor(2) as aside:
+        yield both
+
+
+@everywhere
+def test_the_trial_of_a_plan_gives_way(daemon, tried):
+    plan, waited = tried()
+    assert waited.result() < 3, daemon.log_tail()
+    measured = plan.result().json["measured"]
+    measured = {name: fact for name, fact in measured.items() if name.startswith("trial_")}
+    assert measured["trial_conflicts"]["value"] == 1 and measured["trial_batches"]["value"] == 2, measured
+
+
+@everywhere
+def test_a_trial_is_cancelled_where_the_daemon_stops(daemon, tried):
+    """Else the server runs it to its end, for nobody."""
+    plan, waited = tried(limits={"yield_after": "1m"})
+    assert daemon.stop() == 0
+    assert waited.result() < 3, daemon.log_tail()
+    assert plan.exception() or plan.result().status == 503
 
 
 @everywhere
