@@ -40,8 +40,10 @@ bool sim_poisoned(const struct sim *sim)
 void sim_repair(struct sim *sim, int percent)
 {
     sim->server.repairs++;
-    if (sim_inverts(&sim->server))
+    if (sim_inverts(&sim->server) && sim->server.stuck >= 0) {
+        sim->server.was_stuck = sim->server.stuck;
         sim->server.stuck = -1;
+    }
     for (int i = 0; i < sim->server.row_count; i++)
         if (sim_chance(sim, percent))
             sim->server.rows[i].poison = false;
@@ -234,17 +236,18 @@ void sim_check_failed(struct sim *sim, const struct bf_record *record)
     }
 }
 
-/* A way back by the inverse that fails because of a row names it, and has not passed it. */
+/* A way back by the inverse that fails because of a row names it, and has not passed it. Somebody may have put the row right since
+ * it was met: another daemon had named it before. */
 void sim_check_back_failed(struct sim *sim, const struct bf_record *record)
 {
     const struct sim_server *server = &sim->server;
     long long key, position;
-    int slice;
+    int slice, stuck = server->stuck >= 0 ? server->stuck : server->was_stuck;
     if (record->reason.code != BF_DATA_ERROR)
         return;
-    if (sscanf(record->reason.text, "row [\"%lld\"]", &key) != 1 || server->stuck < 0 || server->rows[server->stuck].key != key)
+    if (sscanf(record->reason.text, "row [\"%lld\"]", &key) != 1 || stuck < 0 || server->rows[stuck].key != key)
         sim_violation(sim, "a row is refused on the way back, and it is not named: %s", record->reason.text);
-    else if (sscanf(server->checkpoints[SIM_BACK].place, "[\"%d\",\"%lld\"]", &slice, &position) == 2 &&
+    else if (server->stuck >= 0 && sscanf(server->checkpoints[SIM_BACK].place, "[\"%d\",\"%lld\"]", &slice, &position) == 2 &&
              slice == sim_slice_of(server, server->stuck) && position >= key && !server->rows[server->stuck].back_aside)
         sim_violation(sim, "the way back passed the row %lld that is refused", key);
 }

@@ -114,6 +114,7 @@ struct sim_server {
     struct sim_change *journal; /* owned; in the order in which it was written */
     int journal_count, journal_room;
     int stuck;             /* the row that nothing can be written into any more, when it is taken back; -1: none */
+    int was_stuck;         /* the one that was, until somebody put it right; -1: none */
     bool schema, job_there;
     char goal[8];
     char job_state[24];    /* what the target's own record says of the job */

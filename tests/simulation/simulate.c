@@ -396,6 +396,7 @@ static bool simulate(uint64_t seed, enum sabotage sabotage, bool calm, bool verb
     make_rows(sim);
     sim->has_journal = seed % 2 == 0;
     sim->has_inverse = seed % 4 == 1;
+    sim->server.was_stuck = -1;
     sim->server.stuck = seed % 12 <= 1 && sim->server.row_count ? (int)sim_between(sim, 0, sim->server.row_count - 1) : -1;
     sim_late_rows(sim);
     sim_replicas_begin(sim, !(calm && seed % 4 == 0));
