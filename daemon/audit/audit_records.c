@@ -162,6 +162,8 @@ json_t *bf_audit_records(const char *path, int64_t after, size_t limit, struct b
     const char *folder = dirname(one), *name = basename(other);
     json_t *records = NULL;
     bool good = true, again = true;
+    if (after == INT64_MAX) /* nothing is behind that; and what begins behind it has a number */
+        after--;
 
     for (int i = 0; i < TRIES && again; i++) {
         struct parts parts = {0};

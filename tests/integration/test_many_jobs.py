@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from lab.daemon import is_sanitized
 from lab.many_jobs import LoopLag, ManyJobs, resident
 from lab.postgres import Cluster
 from lab.wait import until
@@ -32,7 +33,7 @@ def test_many_jobs(make_daemon, jobs):
     until(lambda: daemon.get("/v1/jobs?limit=500").status == 200 and time.monotonic() - began > 5, 20, "five seconds", 1)
     shares = lag.shares()
     print(f"{each / 1024:.1f} KiB a job; loop lag: {shares}")
-    assert each < 64 * 1024, f"{each / 1024:.1f} KiB for each job"
+    assert each < 64 * 1024 or is_sanitized(daemon), f"{each / 1024:.1f} KiB for each job"  # a sanitizer keeps freed memory
     assert shares[0.1] >= 0.99 and shares[1.0] == 1, f"the loop came late: {shares}"
     # stopped in time, and all there again
     daemon.stop()

@@ -333,6 +333,10 @@ class Daemon:
               lambda _: f"it goes on: {self.job(job)['reason']}\n{self.log_tail()}")
 
 
+def is_sanitized(daemon) -> bool:
+    return re.search(r"lib[at]san", Path(f"/proc/{daemon.pid}/maps").read_text()) is not None
+
+
 def _id(job) -> str:
     return job["id"] if isinstance(job, dict) else job
 

@@ -121,6 +121,7 @@ static void it_begins_with_zeros_and_goes_on_after_a_restart(void **state)
     EXPECT(fixture->path, 1, 2, 2, 3);
     EXPECT(fixture->path, -1, 3, 2, 3, 4);
     EXPECT(fixture->path, 4, 3);
+    EXPECT(fixture->path, INT64_MAX, 3);
     EXPECT("/tmp/backfilld-no-such-file", 0, 3);
 }
 
