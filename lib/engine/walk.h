@@ -272,6 +272,7 @@ void bf_walk_send_count(struct bf_walk *walk);
 void bf_walk_send_probe(struct bf_walk *walk);
 void bf_walk_send_cap(struct bf_walk *walk);
 void bf_walk_send_batch(struct bf_walk *walk);
+void bf_walk_send_log_end(struct bf_walk *walk);
 void bf_walk_send_one(struct bf_walk *walk, enum bf_statement statement, enum bf_phase phase); /* BEGIN-like or id only */
 void bf_walk_send_flush(struct bf_walk *walk, bool done, bool release, enum bf_phase phase);
 void bf_walk_send_ask(struct bf_walk *walk);

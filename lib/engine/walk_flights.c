@@ -362,7 +362,7 @@ void bf_walk_send_one(struct bf_walk *walk, enum bf_statement statement, enum bf
     char session[BF_SESSION_NAME];
     begin_flight(walk);
     if (statement == BF_STATEMENT_ROLLBACK || statement == BF_STATEMENT_COMMIT || statement == BF_STATEMENT_END ||
-        statement == BF_STATEMENT_HORIZON || statement == BF_STATEMENT_LOG_END)
+        statement == BF_STATEMENT_HORIZON)
         bf_walk_add(walk, statement);
     else if (statement == BF_STATEMENT_END_LOST_SESSIONS)
         bf_step_text(bf_walk_add(walk, statement), bf_walk_session(walk, session));
@@ -372,6 +372,15 @@ void bf_walk_send_one(struct bf_walk *walk, enum bf_statement statement, enum bf
             bf_step_number(step, walk->epoch);
     }
     bf_walk_send(walk, phase);
+}
+
+/* A batch may be committed before it is on the disk; TOUCH, a transaction of its own, ends when all before it is. */
+void bf_walk_send_log_end(struct bf_walk *walk)
+{
+    begin_flight(walk);
+    bf_step_number(bf_walk_add_for_slice(walk, BF_STATEMENT_TOUCH), walk->epoch);
+    bf_walk_add(walk, BF_STATEMENT_LOG_END)->new_group = true;
+    bf_walk_send(walk, BF_PHASE_FINDING_LOG_END);
 }
 
 void bf_walk_send_ask(struct bf_walk *walk)

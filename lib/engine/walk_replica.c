@@ -67,7 +67,7 @@ void bf_walk_ask_replica(struct bf_walk *walk)
                          "a check runs on a replica, and `replicas` of the target names none any more", false);
         return;
     }
-    bf_walk_send_one(walk, BF_STATEMENT_LOG_END, BF_PHASE_FINDING_LOG_END);
+    bf_walk_send_log_end(walk);
     walk->replica_index = 0;
 }
 
@@ -75,7 +75,12 @@ void bf_walk_log_end_found(struct bf_walk *walk)
 {
     if (!bf_walk_fine(walk, "ask how far the log is written"))
         return;
-    const char *end = bf_answer_value(&walk->answers[0], 0, 0);
+    if (bf_walk_answer_to(walk, BF_STATEMENT_TOUCH)->affected != 1) { /* not our epoch any more */
+        bf_walk_send_ask(walk);
+        return;
+    }
+    walk->touched_at = bf_job_now(walk->job);
+    const char *end = bf_answer_value(bf_walk_answer_to(walk, BF_STATEMENT_LOG_END), 0, 0);
     snprintf(walk->log_end, sizeof walk->log_end, "%s", end ? end : "");
     connect_replica(walk);
 }

@@ -18,6 +18,9 @@
 /* $12 is how long what follows in the transaction may wait for a lock: it holds others. $13 is by how many numbers seq moves. Zero rows must be an error that
  * the server itself raises, or a COMMIT behind it in the same flight would commit (P1). The subquery has to be computed
  * because the outer WHERE looks at it; OFFSET 0 keeps it in one piece.
+ * Nobody waits for the disk at the COMMIT behind it: a server that dies takes back the last batches, rows and checkpoint together,
+ * as a fail-over may (P4), and they are done again. So rows are held for less long, by what a flush takes. What others act
+ * upon (epochs, passes, the end, the state) commits as the session does, and with it all that was committed before.
  * rows_changed is that of the batches before this one: how many rows this one changes is not known yet. */
 #define FENCE                                                                                                        \
     "WITH c AS (UPDATE backfilld.checkpoint SET seq = seq + $13::text::bigint, position = $5, low = $6, "           \
@@ -26,7 +29,8 @@
     "updated_at = clock_timestamp() WHERE job = $1 AND slice = $2::text::int AND epoch = $3::text::bigint "          \
     "AND seq = $4::text::bigint AND NOT EXISTS (" STOPPED_BY_CONTROL ") RETURNING 1) "                               \
     "SELECT extract(epoch FROM clock_timestamp()) AS clock, "                                                        \
-    "pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS log, set_config('lock_timeout', $12, true) "             \
+    "pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS log, set_config('lock_timeout', $12, true), "            \
+    "set_config('synchronous_commit', 'off', true) "                                                                 \
     "FROM (SELECT 1 / count(*)::int AS ok FROM c OFFSET 0) fence WHERE fence.ok = 1"
 
 /* No look at control: a job that was stopped there still has to set down what it knows and let go. */
@@ -92,7 +96,7 @@
     ", string_agg(quote_ident(pubname), ', ' ORDER BY pubname)) FROM pg_catalog.pg_publication "                     \
     "WHERE puballtables HAVING count(*) > 0) END AS publication, pg_is_in_recovery() AS replica"
 
-/* A replica gets no more than what is flushed, and what we committed is. */
+/* A replica gets no more than what is flushed; what the job committed is, by the TOUCH before. */
 #define LOG_END "SELECT pg_current_wal_flush_lsn()"
 #define REPLAYED "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn"
 
