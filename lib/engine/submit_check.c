@@ -331,6 +331,7 @@ void bf_submission_ask(struct bf_submission *submission)
     const struct bf_database *database = submission->target->database;
     if (!submission->deadline)
         submission->deadline = world->timer_new(world->context, too_late, submission);
+    submission->document->started_at = world->unix_time(world->context); /* else :started_at would ask for other rows than the job will */
     world->timer_start(submission->deadline, SURVEY_TIMEOUT);
     bf_submission_enter(submission, BF_SUBMISSION_CONNECTING);
     struct bf_session_options options = {.application_name = "backfilld plan",

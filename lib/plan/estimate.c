@@ -17,6 +17,16 @@ static const double BATCH_TIME = 0.005;  /* seconds: what the trial does not hav
  * composite keys of tests/bench/estimate cost 0.3 to 0.5 of that, in log and in time. */
 static const double HOT_SHARE = 0.4;
 
+/* What will be scanned, as the server estimates it: the rows of the range, or of the table, and no fewer than were counted. */
+static double rows_of(const struct bf_facts *facts)
+{
+    const struct bf_fact *rows = &facts->of[facts->of[BF_FACT_RANGE_ROWS].known ? BF_FACT_RANGE_ROWS : BF_FACT_ROWS];
+    const struct bf_fact *exact = &facts->of[BF_FACT_MATCHING_EXACT];
+    if (!rows->known)
+        return -1;
+    return exact->known ? fmax(rows->value, exact->value) : rows->value;
+}
+
 static double share_of(const struct bf_facts *facts, double rows)
 {
     const struct bf_fact *exact = &facts->of[BF_FACT_MATCHING_EXACT], *guessed = &facts->of[BF_FACT_MATCHING];
@@ -147,31 +157,31 @@ static double capped(double all, int64_t cap)
 struct bf_estimate bf_estimate(const struct bf_document *document, const struct bf_facts *facts, const struct bf_costs *costs)
 {
     struct bf_estimate estimate = {.open = 1, .changed = -1, .log_bytes = -1, .journal_bytes = -1};
-    const struct bf_fact *rows = &facts->of[facts->of[BF_FACT_RANGE_ROWS].known ? BF_FACT_RANGE_ROWS : BF_FACT_ROWS];
+    double all = rows_of(facts);
     bool journal = document->undo == BF_UNDO_JOURNAL;
     double own, row;
     if (!journal)
         estimate.journal_bytes = 0;
-    if (!rows->known)
+    if (all < 0)
         return estimate;
-    double share = share_of(facts, rows->value);
+    double share = share_of(facts, all);
     if (share >= 0)
-        estimate.changed = share * rows->value;
+        estimate.changed = share * all;
     if (journal && estimate.changed >= 0)
         estimate.journal_bytes = estimate.changed * journal_row(document, facts);
-    estimate.log_bytes = log_bytes(document, facts, costs, &estimate, rows->value);
-    if (!costs_of(document, facts, costs, &estimate, rows->value, &own, &row)) {
+    estimate.log_bytes = log_bytes(document, facts, costs, &estimate, all);
+    if (!costs_of(document, facts, costs, &estimate, all, &own, &row)) {
         estimate.log_bytes = -1;
         return estimate;
     }
     /* Side by side, but on the same processors and disks: two are to be worth 1.3 of one at least (tests/bench/slices). */
     double slices = sqrt((double)(document->pace.slices > 1 ? document->pace.slices : 1));
-    double taken = seconds_of_pass(document, rows->value, share < 0 ? 1 : share, own, row) / slices;
-    taken = fmax(taken, capped(share < 0 ? rows->value : estimate.changed, document->pace.max_rows_per_second));
+    double taken = seconds_of_pass(document, all, share < 0 ? 1 : share, own, row) / slices;
+    taken = fmax(taken, capped(share < 0 ? all : estimate.changed, document->pace.max_rows_per_second));
     taken = fmax(taken, capped(estimate.log_bytes, document->pace.max_log_bytes_per_second));
-    estimate.rate = taken > 0 ? rows->value / taken : 0;
+    estimate.rate = taken > 0 ? all / taken : 0;
     if (document->remaining) /* the last pass reads everything, changes nothing and does not sleep */
-        taken += rows->value * row / LAST_PASS_TIMES / slices;
+        taken += all * row / LAST_PASS_TIMES / slices;
     taken += BEGIN_AND_END;
     estimate.open = bf_windows_share(document->pace.windows, document->pace.window_count);
     estimate.known = true;

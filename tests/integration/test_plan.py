@@ -148,6 +148,23 @@ def test_batches_are_tried_and_taken_back(daemon, database):
     assert "checkpoint" not in plan["statement"]
 
 
+@pytest.mark.engines(*ENGINES)
+def test_started_at_asks_for_the_rows_that_the_job_will_change(make_daemon, database):
+    """In estimate, trial and count it is now, not a time before everything."""
+    make_table(database, 3000)
+    daemon = make_daemon(database, require_approval="all")
+    job = daemon.submit(document(database.table("counted"), {"n": "n + 1"}, where="n = 0 AND :started_at > '2020-01-01'", undo="journal"))
+
+    def counted():
+        return daemon.get(f"/v1/jobs/{job['id']}/plan").json["measured"].get("rows_matching_exact")
+    assert until(counted, 30, "the rows are counted") == {"value": 3000, "detail": None}
+    plan = daemon.get(f"/v1/jobs/{job['id']}/plan").json
+    assert plan["measured"]["trial_changed"]["value"] == plan["measured"]["trial_rows"]["value"] > 0, plan["measured"]
+    assert plan["estimate"]["rows_changed"] > 2000 and plan["measured"]["rollback_proven"]["value"] == 1
+    daemon.approve(job)
+    assert daemon.wait(job, "completed")["progress"]["rows_changed"] == 3000
+
+
 def test_the_writes_of_others_are_counted(make_daemon, database, planned):
     daemon = make_daemon(database, plan_window="1500ms")
     over, written = threading.Event(), []

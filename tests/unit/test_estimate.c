@@ -55,6 +55,20 @@ static void test_estimate(void **state)
     bf_facts_clear(&harmless.facts);
 }
 
+/* What the server's statistics say of the table may be old; who has counted knows better. */
+static void test_more_rows_may_be_counted_than_the_server_knows_of(void **state)
+{
+    (void)state;
+    struct harmless harmless;
+    begin(&harmless);
+    double rate = bf_estimate(&harmless.document, &harmless.facts, &costs).rate;
+    bf_facts_set(&harmless.facts, BF_FACT_MATCHING_EXACT, 4e6, NULL);
+    struct bf_estimate estimate = bf_estimate(&harmless.document, &harmless.facts, &costs);
+    assert_near(estimate.changed, 4e6, 1e-3);
+    assert_true(middle(&estimate) > 3.9e6 / rate);
+    bf_facts_clear(&harmless.facts);
+}
+
 /* A server that asks nobody how many rows match says that all do; the trial has seen some of them. */
 static void test_a_server_that_says_all_is_not_believed(void **state)
 {
@@ -240,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_estimate),
+        cmocka_unit_test(test_more_rows_may_be_counted_than_the_server_knows_of),
         cmocka_unit_test(test_a_server_that_says_all_is_not_believed),
         cmocka_unit_test(test_updates_that_may_be_hot_are_cheaper_behind_the_first),
         cmocka_unit_test(test_log_takes_longer_than_in_a_trial),
