@@ -65,6 +65,10 @@ struct bf_submission {
     bool schema_there;
     bool replicas_hidden; /* there may be some, but who they are is not to be seen */
     double lag; /* seconds, of the replica that is furthest behind; -1: not known */
+    char *lag_of, *lag_hidden; /* owned; whose that is; of whom it is not known, and why, NULL: of nobody */
+    char *replicas_stopped;    /* owned; those that do not replicate; NULL: none */
+    int stopped_count;
+    struct bf_asking *asking;  /* owned; while replicas are asked */
     struct bf_measuring *measuring; /* owned; NULL before it begins */
     struct bf_stored_job *stored; /* on its way into the store */
     enum bf_submission_phase phase;
@@ -96,9 +100,19 @@ void bf_submission_check_texts(const struct bf_target *target, const struct bf_d
 void bf_submission_ask(struct bf_submission *submission); /* asks the target; refuses or accepts when that is done */
 void bf_submission_target_down(struct bf_submission *submission, const char *text);
 
+/* submit_replicas.c */
+struct bf_asking;
+void bf_submission_take_lag(struct bf_submission *submission, const char *replica, double lag); /* seconds */
+/* Asks those that are asked themselves; bf_submission_replicas_asked when all have answered. False: there are none. */
+bool bf_submission_ask_replicas(struct bf_submission *submission);
+void bf_asking_free(struct bf_submission *submission); /* nobody is asked: fine */
+void bf_submission_forget_replicas(struct bf_submission *submission); /* what is known of them */
+void bf_submission_replica_facts(const struct bf_submission *submission, struct bf_facts *facts); /* makes facts of that */
+
 /* submit_measure.c */
 struct bf_measuring;
 void bf_submission_measure(struct bf_submission *submission); /* what the plan needs; bf_submission_measured when that is done */
+void bf_submission_replicas_asked(struct bf_submission *submission);
 /* What the job will scan: the rows between the ends of its range, or the table's, as the server estimates them; -1: unknown. */
 int64_t bf_submission_rows(const struct bf_submission *submission);
 const struct bf_facts *bf_measuring_facts(const struct bf_measuring *measuring);

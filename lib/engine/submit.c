@@ -64,8 +64,8 @@ void bf_submission_forget(struct bf_submission *submission)
     submission->table = submission->inverse_table = NULL;
     free(submission->server_version);
     submission->server_version = NULL;
-    json_decref(submission->replicas);
-    submission->replicas = NULL;
+    bf_asking_free(submission);
+    bf_submission_forget_replicas(submission);
     free(submission->trial);
     submission->trial = NULL;
 }

@@ -1,6 +1,5 @@
 /* What is looked at before a document becomes a job: its texts, by the dialect, then the table and the texts by the target
  * itself. Nothing is written to the target: a trial of `remaining` is taken back. */
-#include <math.h>
 #include <stdio.h>
 
 #include "allocate.h"
@@ -165,7 +164,7 @@ static bool take_streaming(struct bf_submission *submission, const struct bf_ans
         bool replica = bf_answer_real(sample, row, BF_SAMPLE_POSITION, -1) >= 0;
         const char *name = bf_answer_value(sample, row, BF_SAMPLE_NAME);
         walsenders += hidden || replica;
-        submission->lag = fmax(submission->lag, bf_answer_real(sample, row, BF_SAMPLE_SECONDS, replica ? 0 : -1));
+        bf_submission_take_lag(submission, name ? name : "", bf_answer_real(sample, row, BF_SAMPLE_SECONDS, replica ? 0 : -1));
         if (replica && name)
             json_array_append_new(submission->replicas, json_string(name));
     }
@@ -192,8 +191,8 @@ static bool take_listed(struct bf_submission *submission, const struct bf_answer
 static bool refuse_without_replicas(struct bf_submission *submission, const struct bf_answer *answers)
 {
     struct bf_complaints complaints = {0};
+    bf_submission_forget_replicas(submission);
     submission->replicas = json_array();
-    submission->lag = -1;
     bool some = bf_target_asks_replicas(submission->target) ? take_listed(submission, &answers[0], &answers[1])
                                                             : take_streaming(submission, &answers[0]);
     submission->replicas_hidden = some && json_array_size(submission->replicas) == 0;

@@ -437,14 +437,7 @@ static void take_known(struct bf_submission *submission)
         bf_facts_set(facts, BF_FACT_TABLE_BYTES, (double)table->bytes, NULL);
     if (submission->aim != BF_AIM_CONFIRM && !bf_count_is_cheap(table, &why))
         bf_facts_unknown(facts, BF_FACT_MATCHING_EXACT, why);
-    if (!submission->target->watch_replicas)
-        bf_facts_set(facts, BF_FACT_REPLICAS, 0, "replicas = none");
-    else if (submission->replicas_hidden)
-        bf_facts_unknown(facts, BF_FACT_REPLICAS, "they are not to be seen, see `replicas` in the configuration");
-    else if (submission->replicas)
-        bf_facts_set(facts, BF_FACT_REPLICAS, (double)json_array_size(submission->replicas), NULL);
-    if (facts->of[BF_FACT_REPLICAS].known && (facts->of[BF_FACT_REPLICAS].value == 0 || submission->lag >= 0))
-        bf_facts_set(facts, BF_FACT_REPLICATION_LAG, submission->lag > 0 ? submission->lag : 0, NULL);
+    bf_submission_replica_facts(submission, facts);
 }
 
 /* What is not measured once more is what was tried and counted. All else has to be known anew: what was known for the plan
@@ -468,7 +461,7 @@ static void keep_trial(struct bf_submission *submission)
     bf_facts_clear(&planned);
 }
 
-void bf_submission_measure(struct bf_submission *submission)
+void bf_submission_replicas_asked(struct bf_submission *submission)
 {
     const struct bf_engine *engine = submission->engine;
     const struct bf_dialect *dialect = submission->target->database->dialect;
@@ -485,11 +478,17 @@ void bf_submission_measure(struct bf_submission *submission)
     if (submission->aim == BF_AIM_CONFIRM)
         keep_trial(submission);
     take_known(submission);
-    engine->world->timer_start(submission->deadline, MEASURE_TIMEOUT);
     bf_flight_clear(&submission->flight);
     add_writes(submission);
     dialect->measure(document, submission->table, &submission->flight, &measuring->texts, &measuring->text_count);
     measuring->writes_at = now(submission);
-    bf_submission_enter(submission, BF_SUBMISSION_MEASURING);
     bf_measuring_execute(submission, measured);
+}
+
+void bf_submission_measure(struct bf_submission *submission)
+{
+    submission->engine->world->timer_start(submission->deadline, MEASURE_TIMEOUT);
+    bf_submission_enter(submission, BF_SUBMISSION_MEASURING);
+    if (!bf_submission_ask_replicas(submission))
+        bf_submission_replicas_asked(submission);
 }

@@ -28,6 +28,7 @@ enum bf_need { BF_MANDATORY, BF_WANTED, BF_OPTIONAL };
     X(MATCHING, rows_matching, ROWS, WANTED, "rows that `where` asks for, as the server estimates them")               \
     X(MATCHING_EXACT, rows_matching_exact, ROWS, OPTIONAL, "rows that `where` asks for, counted")                      \
     X(REPLICATION_LAG, replication_lag, SECONDS, WANTED, "lag of the replica that is furthest behind")                 \
+    X(REPLICAS_STOPPED, replicas_stopped, COUNT, OPTIONAL, "replicas that do not replicate, as they say themselves")  \
     X(NEWEST, newest_matching, ROWS, OPTIONAL, "of the hundred rows with the last keys, those that `where` asks for")  \
     X(TRIGGERS, triggers, COUNT, WANTED, "triggers that an update fires")                                              \
     X(INSERT_TRIGGERS, insert_triggers, COUNT, OPTIONAL, "triggers that may change a new row")                         \

@@ -242,6 +242,7 @@ static const struct rule rules[] = {
     {"unique_key_column", BF_RISK_RED, NULL, BF_FACT_UNIQUE_INDEXES, ANY, "`set` changes a column of a unique key: %d"},
     {"replica_lagging", BF_RISK_RED, replica_lagging, BF_FACT_REPLICATION_LAG, ANY,
      "a replica is already %v behind, more than the job's limit: %d"},
+    {"replica_stopped", BF_RISK_RED, NULL, BF_FACT_REPLICAS_STOPPED, ANY, "a replica does not replicate: %d"},
     {"journal_disk", BF_RISK_RED, journal_too_large, BF_FACT_DISK_FREE, ANY,
      "the undo journal would take too much of the %v of free disk"},
     {"publication_for_all_tables", BF_RISK_RED, NULL, BF_FACT_ALL_TABLES, ANY,

@@ -218,6 +218,39 @@ def test_a_second_replica_is_far_behind_from_the_start(own_cluster, own_database
         second.stop("immediate")
 
 
+@every_engine
+def test_a_plan_says_which_replica_is_behind_and_which_stands_still(own_cluster, own_database, make_daemon):
+    make_table(own_database, 300)
+    daemon = make_daemon(own_database, replicas=own_cluster.replicas_setting())
+    name = own_cluster.replica_name()
+    said = {}
+
+    def reason(code):
+        own_database.execute("UPDATE counted SET other = other + 1 WHERE id = 10")
+        answer = daemon.post("/v1/jobs?dry_run=true", document(own_database.table("counted"), {"n": "n + 1"}, undo="journal"))
+        assert answer.status == 200, answer.text
+        said.clear()
+        said.update(answer.json)
+        return next((each for each in said["reasons"] if each["code"] == code), None)
+    until(lambda: not reason("replica_lagging") and said["risk"] == "GREEN", 60, lambda _: f"the replica is there: {said}")
+    lag = said["measured"]["replication_lag"]
+    assert lag["value"] < 1.5 and lag["detail"] == name, lag
+    if own_cluster.engine == "postgresql":
+        own_cluster.pause_replay()
+    else:
+        own_cluster.replication("STOP")
+        own_cluster.follow(delay=3600)
+    late = until(lambda: reason("replica_lagging"), 60, lambda _: f"it is behind: {said['measured']}")
+    assert late["risk"] == "RED" and late["value"] > 1.5 and late["text"].endswith(f"more than the job's limit: {name}"), late
+    if own_cluster.engine != "postgresql":  # there it would not stream, and is not seen any more
+        own_cluster.replication("STOP", "IO_THREAD")
+        stopped = until(lambda: reason("replica_stopped"), 60, lambda _: f"it is stopped: {said['measured']}")
+        assert stopped["risk"] == "RED" and f"{name} (its IO thread is stopped" in stopped["text"], stopped
+        own_cluster.replica.stop()
+        gone = until(lambda: reason("unmeasured"), 60, lambda _: f"it is gone: {said['measured']}")
+        assert gone["risk"] == "YELLOW" and f"replication_lag is not measured: {name} (" in gone["text"], gone
+
+
 def test_no_replicas_have_to_be_accepted(make_daemon, tmp_path):
     with new_cluster("postgresql", replica=False) as cluster:
         database = cluster.make_database()

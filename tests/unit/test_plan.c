@@ -19,6 +19,7 @@ FACT(unproven, BF_FACT_PROVEN, 0, "column n")
 FACT(foreign_key, BF_FACT_FOREIGN_KEYS, 1, "orders_customer_fkey")
 FACT(unique_index, BF_FACT_UNIQUE_INDEXES, 1, "orders_n_key")
 FACT(lagging, BF_FACT_REPLICATION_LAG, 2.5, "replica-2")
+FACT(stopped, BF_FACT_REPLICAS_STOPPED, 1, "db8:3306 (its SQL thread is stopped)")
 FACT(little_disk, BF_FACT_DISK_FREE, 1e6, NULL)
 FACT(all_tables, BF_FACT_ALL_TABLES, 1, "everything")
 FACT(multi_writer, BF_FACT_MULTI_WRITER, 1, "wsrep_on")
@@ -71,6 +72,7 @@ static const struct {
     {"foreign_key_column", BF_RISK_RED, foreign_key, "orders_customer_fkey"},
     {"unique_key_column", BF_RISK_RED, unique_index, "orders_n_key"},
     {"replica_lagging", BF_RISK_RED, lagging, "2.5 s behind, more than the job's limit: replica-2"},
+    {"replica_stopped", BF_RISK_RED, stopped, "does not replicate: db8:3306 (its SQL thread"},
     {"journal_disk", BF_RISK_RED, little_disk, "977 KiB"},
     {"publication_for_all_tables", BF_RISK_RED, all_tables, "everything"},
     {"multi_writer", BF_RISK_RED, multi_writer, "wsrep_on"},
