@@ -10,6 +10,7 @@
 #include "audit.h"
 #include "digest.h"
 #include "server.h"
+#include "token.h"
 
 enum { MINUTE = 60000 /* milliseconds */ };
 
@@ -65,9 +66,10 @@ static json_t *peer_of(const struct bf_http_request *request)
     }
 }
 
+/* A token that somebody put where it does not belong is not written down. */
 static void add(json_t *record, const char *name, const char *text)
 {
-    if (text && text[0]) json_object_set_new(record, name, bf_json_text(text));
+    if (text && text[0]) json_object_set_new(record, name, bf_json_text(bf_token_within(text) ? "(a token)" : text));
 }
 
 /* What was refused before its route was looked for is told by its path. */
@@ -134,8 +136,7 @@ static void add_words(json_t *record, const struct bf_http_request *request)
         if (!value || (document && !known) || json_object_get(record, words[i])) continue;
         /* Numbers that are not whole have more than one way to be written: what is no text is told as one. */
         char *text BF_AUTO_STRING = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
-        if (strlen(text) <= BF_AUDIT_WORDS_MAX)
-            json_object_set_new(record, words[i], json_is_string(value) ? json_incref(value) : json_string(text));
+        if (strlen(text) <= BF_AUDIT_WORDS_MAX) add(record, words[i], json_is_string(value) ? json_string_value(value) : text);
     }
     if (document) {
         char digest[BF_DIGEST_TEXT];

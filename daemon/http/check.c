@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "allocate.h"
+#include "token.h"
 
 #define TOKEN "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -105,16 +106,25 @@ static bool check_origin(struct bf_http_request *request, const struct header_lo
     return !request->response;
 }
 
+static bool is_secret(const struct bf_parameter *parameter)
+{
+    static const char *const names[] = {"token", "access_token", "authorization", "bearer"};
+    for (size_t i = 0; i < BF_COUNT(names); i++)
+        if (strcasecmp(parameter->name, names[i]) == 0) return true;
+    return bf_token_within(parameter->name) || bf_token_within(parameter->value);
+}
+
 /* Targets of requests stand in the logs of proxies and the histories of browsers: no token belongs there. */
 static bool check_secrets(struct bf_http_request *request)
 {
-    static const char *const names[] = {"token", "access_token", "authorization", "bearer"};
-    for (size_t i = 0; i < request->uri.parameter_count && !request->response; i++)
-        for (size_t k = 0; k < BF_COUNT(names); k++)
-            if (strcasecmp(request->uri.parameters[i].name, names[k]) == 0)
-                bf_http_problem(request, BF_BAD_REQUEST, "a token never stands in an address, which others may log: send it as "
-                                "Authorization: Bearer, and replace this one");
-    return !request->response;
+    const struct bf_uri *uri = &request->uri;
+    bool found = false;
+    for (size_t i = 0; i < uri->segment_count; i++) found = found || bf_token_within(uri->segments[i]);
+    for (size_t i = 0; i < uri->parameter_count; i++) found = found || is_secret(&uri->parameters[i]);
+    if (found)
+        bf_http_problem(request, BF_BAD_REQUEST, "a token never stands in an address, which others may log: send it as "
+                        "Authorization: Bearer, and replace this one");
+    return !found;
 }
 
 static bool check_route(struct bf_http_request *request, const char *method)

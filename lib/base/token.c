@@ -109,6 +109,22 @@ bool bf_token_name_of(const char *token, char ret_name[BF_TOKEN_NAME_MAX + 1])
     return bf_token_name_valid(ret_name);
 }
 
+/* "bft_NAME.SECRET" and whatever stands behind it, as far as it could be one. */
+static bool begins_token(const char *text)
+{
+    const char *name = text + strlen(PREFIX);
+    size_t length = strspn(name, NAME_CHARACTERS), named = strcspn(name, ".");
+    return named > 0 && length >= named + 1 + SECRET_TEXT - 1;
+}
+
+bool bf_token_within(const char *text)
+{
+    for (const char *at = strstr(text, PREFIX); at; at = strstr(at + 1, PREFIX))
+        if (begins_token(at))
+            return true;
+    return false;
+}
+
 void bf_token_digest(const char *secret, unsigned char ret_digest[BF_TOKEN_DIGEST])
 {
     crypto_generichash(ret_digest, BF_TOKEN_DIGEST, (const unsigned char *)secret, strlen(secret), key, sizeof key);

@@ -34,6 +34,9 @@ const char *bf_token_nobody(void);
 /* Whose token it says it is; false: it has not the form of one. */
 bool bf_token_name_of(const char *token, char ret_name[BF_TOKEN_NAME_MAX + 1]);
 
+/* Does a token stand anywhere in the text? So that it is not written down with it. */
+bool bf_token_within(const char *text);
+
 /* What may be kept in memory of a secret that was compared once: keyed, by a key of this process. Cheap. */
 void bf_token_digest(const char *secret, unsigned char ret_digest[BF_TOKEN_DIGEST]);
 /* In constant time. */

@@ -51,6 +51,20 @@ static void test_what_is_no_token(void **state)
     assert_false(bf_token_matches("", bf_token_nobody()));
 }
 
+static void test_a_token_within_a_text(void **state)
+{
+    static const char *const others[] = {"", "bft_", "bft_ci", "bft_ci.", "bft_ci.abc", "see bft_ci. and more of it",
+                                         "bft_.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "orders-archive-2020"};
+    char token[BF_TOKEN_TEXT_MAX];
+    (void)state;
+    bf_token_make("ci.shop-1", token);
+    char *within BF_AUTO_STRING = bf_format("bft_bft_x. it was bft_y, then %s, I think", token);
+    assert_true(bf_token_within(token));
+    assert_true(bf_token_within(within));
+    for (size_t i = 0; i < BF_COUNT(others); i++)
+        if (bf_token_within(others[i])) fail_msg("%s is taken for a token", others[i]);
+}
+
 static void test_targets(void **state)
 {
     struct bf_identity all = {.role = BF_ROLE_VIEWER}, some = {.role = BF_ROLE_VIEWER, .targets = (char *)(uintptr_t)"shop,legacy-2"};
@@ -171,7 +185,8 @@ static void test_sessions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_token),      cmocka_unit_test(test_what_is_no_token), cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_a_token),      cmocka_unit_test(test_what_is_no_token), cmocka_unit_test(test_a_token_within_a_text),
+        cmocka_unit_test(test_targets),
         cmocka_unit_test(test_socket_roles), cmocka_unit_test(test_a_peer),           cmocka_unit_test(test_waits_grow),
         cmocka_unit_test(test_sessions),
     };

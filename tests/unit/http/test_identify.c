@@ -172,12 +172,21 @@ static void test_no_bearer(void **state)
     reply = ask(&server, "GET", "/v1/jobs", twice, NULL);
     assert_int_equal(reply.status, 403);
     reply_clear(&reply);
-    char *path BF_AUTO_STRING = bf_format("/v1/jobs?token=%s", secrets[4]);
-    reply = ask(&server, "GET", path, "", NULL);
-    assert_int_equal(reply.status, 400);
-    assert_null(strstr(reply.text, secrets[4]));
-    assert_non_null(strstr(reply.text, "replace this one"));
-    reply_clear(&reply);
+}
+
+static void test_no_token_in_an_address(void **state)
+{
+    static const char *const places[] = {"/v1/jobs?token=", "/v1/jobs?name=", "/v1/jobs?", "/v1/jobs/", "/v1/targets/", "/nowhere/",
+                                         "/?Access_Token="};
+    (void)state;
+    for (size_t i = 0; i < BF_COUNT(places); i++) {
+        char *path BF_AUTO_STRING = bf_format("%s%s", places[i], secrets[4]);
+        struct reply reply = ask(&server, "GET", path, "", NULL);
+        assert_int_equal(reply.status, 400);
+        assert_null(strstr(reply.text, secrets[4]));
+        assert_non_null(strstr(reply.text, "replace this one"));
+        reply_clear(&reply);
+    }
 }
 
 /* ---- targets ---- */
@@ -435,7 +444,7 @@ int main(void)
 #define CASE(test) cmocka_unit_test_setup_teardown(test, begin_with_tokens, end)
     const struct CMUnitTest tests[] = {
         CASE(test_each_role_at_each_route), CASE(test_nobody_at_each_route), CASE(test_the_actor), CASE(test_wrong_tokens),
-        CASE(test_no_bearer), CASE(test_a_role_for_some_targets), CASE(test_events_of_some_targets), CASE(test_signing_in_and_out),
+        CASE(test_no_bearer), CASE(test_no_token_in_an_address), CASE(test_a_role_for_some_targets), CASE(test_events_of_some_targets), CASE(test_signing_in_and_out),
         CASE(test_who_may_not_sign_in), CASE(test_metrics), CASE(test_a_unix_socket), CASE(test_without_tokens),
     };
     if (!bf_token_begin()) return 1;
