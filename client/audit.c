@@ -25,6 +25,10 @@ struct chain {
     char hash[BF_DIGEST_TEXT]; /* of the newest */
     const char *wanted;        /* the head that has to be among them; NULL: none */
     bool met;
+    struct {                   /* the newest record that the daemon wrote, by its own account; number 0: not known */
+        int64_t number;
+        char hash[BF_DIGEST_TEXT];
+    } head;
     const char *place;         /* the file, or the daemon */
     int line;
     struct {                   /* a line that is no record: the next one has to say that it was cut short */
@@ -55,6 +59,16 @@ static bool tells_of_half(const struct chain *chain, const json_t *record)
     const char *hash = json_string_value(json_object_get(record, "sha256"));
     return action && strcmp(action, "log_cut_short") == 0 && hash && strcmp(hash, chain->half.hash) == 0 &&
            json_integer_value(json_object_get(record, "bytes")) == (json_int_t)chain->half.bytes;
+}
+
+/* Whoever writes the whole chain anew from some record on ends with another hash than the daemon. */
+static bool is_the_daemons(const struct chain *chain)
+{
+    if (chain->number != chain->head.number || strcmp(chain->hash, chain->head.hash) == 0)
+        return true;
+    bf_say("%s: record %lld is not the one that the daemon wrote (%s): it, or one before it, was changed", chain->place,
+           (long long)chain->number, chain->head.hash);
+    return false;
 }
 
 /* False: the chain is broken here, and that is said. `line` is the record's canonical text. */
@@ -91,7 +105,7 @@ static bool take_record(struct chain *chain, const json_t *record, const char *l
     chain->number = number;
     chain->count++;
     meets(chain);
-    return true;
+    return is_the_daemons(chain);
 }
 
 static bool is_record(const json_t *record)
@@ -192,6 +206,26 @@ static enum bf_exit verify_files(struct chain *chain, char *const *paths, size_t
     return code;
 }
 
+static void take_head(struct chain *chain, const json_t *head)
+{
+    const char *hash = json_string_value(json_object_get(head, "hash"));
+    if (!hash) /* a former release's */
+        return;
+    chain->head.number = json_integer_value(json_object_get(head, "n"));
+    snprintf(chain->head.hash, sizeof chain->head.hash, "%s", hash);
+}
+
+/* What was cut off at the end is whole in itself, as nothing at all is. */
+static bool reaches_head(const struct chain *chain)
+{
+    char what[200];
+    if (chain->number >= chain->head.number)
+        return true;
+    snprintf(what, sizeof what, "the newest record that the daemon wrote, %lld (%s), is not there: the end of the log was taken away",
+             (long long)chain->head.number, chain->head.hash);
+    return broken(chain, 0, what);
+}
+
 /* The daemon sends what it read as JSON: canonical as it is, it is the same text again. */
 static enum bf_exit verify_daemon(struct bf_client *client, struct chain *chain)
 {
@@ -205,6 +239,8 @@ static enum bf_exit verify_daemon(struct bf_client *client, struct chain *chain)
         if (bf_reply_good(&reply)) {
             const json_t *record, *next = json_object_get(reply.json, "next");
             size_t i;
+            if (chain->count == 0) /* what is written meanwhile is nobody's concern */
+                take_head(chain, json_object_get(reply.json, "head"));
             json_array_foreach (json_object_get(reply.json, "records"), i, record) {
                 char *text BF_AUTO_STRING = json_dumps(record, JSON_COMPACT | JSON_SORT_KEYS);
                 if (code == BF_EXIT_DONE && (!is_record(record) || !take_record(chain, record, text, strlen(text))))
@@ -217,7 +253,7 @@ static enum bf_exit verify_daemon(struct bf_client *client, struct chain *chain)
         }
         bf_reply_clear(&reply);
     }
-    return code;
+    return code == BF_EXIT_DONE && !reaches_head(chain) ? BF_EXIT_REFUSED : code;
 }
 
 static enum bf_exit verify(struct bf_client *client)
@@ -247,13 +283,17 @@ static void print_record(const json_t *record)
     char *at BF_AUTO_STRING = bf_member_text(record, "at"), *actor BF_AUTO_STRING = bf_member_text(record, "actor");
     char *when BF_AUTO_STRING = bf_format_time(at), *action BF_AUTO_STRING = bf_member_text(record, "action");
     char *outcome BF_AUTO_STRING = bf_member_text(record, "outcome"), *peer BF_AUTO_STRING = bf_member_text(record, "peer");
-    static const char *const shown[] = {"name", "target", "replica", "code", "reason", "comment", "detail"};
+    static const char *const shown[] = {"name", "target", "replica", "label", "from", "for", "pace", "limits", "break_glass", "code",
+                                        "reason", "comment", "detail"};
+    int64_t count = bf_member_integer(record, "count");
     printf("%s  %s%s%s: %s%s%s", when, actor, peer[0] ? " from " : "", peer, action, outcome[0] ? ", " : "", outcome);
     for (size_t i = 0; i < BF_COUNT(shown); i++) {
         char *text BF_AUTO_STRING = bf_member_text(record, shown[i]);
         if (text[0])
             printf("; %s: %s", shown[i], text);
     }
+    if (count >= 0)
+        printf("; count: %lld", (long long)count);
     printf("\n");
 }
 

@@ -38,6 +38,7 @@ struct bf_audit {
     uv_timer_t again, hourly;
     int handles;
     bool closing;
+    struct bf_audit_head head; /* what is known to be written */
     /* Of the write that is under way, else of the loop. */
     struct bf_audit_file file;
     struct bf_audit_findings findings;
@@ -250,6 +251,7 @@ static void on_worked(uv_work_t *work, int status)
     if (good) {
         free_items(batch);
         bf_audit_findings_clear(&audit->findings);
+        audit->head = audit->file.head;
         store_head(audit);
         write_soon(audit);
     } else {
@@ -337,6 +339,7 @@ struct reading {
     char *path;
     int64_t after;
     size_t limit;
+    struct bf_audit_head head;
     json_t *records;
     struct bf_error error;
     bf_audit_read_done *done;
@@ -355,7 +358,7 @@ static void on_was_read(uv_work_t *work, int status)
     struct reading *reading = work->data;
 
     (void)status;
-    reading->done(reading->argument, reading->records, reading->records ? NULL : reading->error.text);
+    reading->done(reading->argument, reading->records, &reading->head, reading->records ? NULL : reading->error.text);
     free(reading->path);
     free(reading);
 }
@@ -364,8 +367,8 @@ void bf_audit_read(struct bf_audit *audit, int64_t after, size_t limit, bf_audit
 {
     struct reading *reading = BF_NEW(struct reading);
 
-    *reading = (struct reading){.path = bf_copy_string(audit->file.path), .after = after, .limit = limit, .done = done,
-                                .argument = argument};
+    *reading = (struct reading){.path = bf_copy_string(audit->file.path), .after = after, .limit = limit, .head = audit->head,
+                                .done = done, .argument = argument};
     reading->work.data = reading;
     if (uv_queue_work(audit->loop, &reading->work, on_read, on_was_read) != 0)
         abort(); /* only for a work function that is NULL */
@@ -416,6 +419,7 @@ struct bf_audit *bf_audit_new(const struct bf_audit_options *options)
     audit->store->load_marks(audit->store->context, take_mark, &stored, &error); /* a store that fails ends the start elsewhere */
     if (bf_audit_file_open(&audit->file, stored.number > 0 ? &stored : NULL, &audit->findings, &error) != BF_OK)
         take_trouble(audit, error.text);
+    audit->head = audit->file.head;
     say_findings(audit);
     say_head(audit, "at the start");
     char process[64];

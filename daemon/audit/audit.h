@@ -13,6 +13,7 @@
 #include "store.h"
 
 struct bf_audit;
+struct bf_audit_head;
 struct bf_event;
 struct bf_record;
 
@@ -44,8 +45,9 @@ void bf_audit_note(struct bf_audit *audit, const char *action, const char *detai
 /* Why it cannot be written at the moment; NULL: it can, as far as is known. */
 const char *bf_audit_trouble(const struct bf_audit *audit);
 
-/* A list, or NULL and why not; the list is the callee's. */
-typedef void bf_audit_read_done(void *argument, json_t *records, const char *trouble);
+/* A list, or NULL and why not; the list is the callee's. `head`: the newest record when the reading began, as the daemon knows
+ * it without the file. */
+typedef void bf_audit_read_done(void *argument, json_t *records, const struct bf_audit_head *head, const char *trouble);
 /* The first records behind number `after` (under 0: the newest), oldest first. */
 void bf_audit_read(struct bf_audit *audit, int64_t after, size_t limit, bf_audit_read_done *done, void *argument);
 

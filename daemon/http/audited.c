@@ -8,6 +8,7 @@
 
 #include "allocate.h"
 #include "audit.h"
+#include "audit_file.h"
 #include "digest.h"
 #include "server.h"
 #include "token.h"
@@ -265,7 +266,7 @@ bool bf_http_audit_end(struct bf_http_request *request)
 
 /* ---- GET /v1/audit ---- */
 
-static void listed(void *argument, json_t *records, const char *trouble)
+static void listed(void *argument, json_t *records, const struct bf_audit_head *head, const char *trouble)
 {
     struct bf_http_request *request = bf_http_wait_end(argument);
     if (!request) {
@@ -281,6 +282,7 @@ static void listed(void *argument, json_t *records, const char *trouble)
     bool more = bf_http_parameter(request, "after") && (int64_t)count == bf_http_number(request, "limit");
     json_object_set_new(body, "records", records);
     json_object_set(body, "next", more && last ? last : json_null());
+    json_object_set_new(body, "head", json_pack("{s:I, s:s}", "n", (json_int_t)head->number, "hash", head->hash));
     bf_http_answer(request, 200, body);
 }
 

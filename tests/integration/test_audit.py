@@ -76,7 +76,8 @@ def test_every_order_is_recorded_with_who_and_what_and_why(build, make_daemon, s
     assert [one["n"] for one in shown["records"]] == [1, 2, 3, 4, 5] and shown["next"] == 5
     newest = daemon.get("/v1/audit?limit=2").json
     assert newest["records"] == records(daemon)[-2:] and newest["next"] is None
-    assert "as agreed" in Client(build, daemon.url)("audit", code=0).stdout
+    listed = Client(build, daemon.url)("audit", "--limit", "500", code=0).stdout
+    assert "as agreed" in listed and 'pace: {"nice":0.2}' in listed
 
 
 def test_what_was_changed_is_found_and_named(build, make_daemon, tmp_path):
@@ -113,6 +114,27 @@ def test_what_was_changed_is_found_and_named(build, make_daemon, tmp_path):
     assert "begins with record 7" in client("audit", "verify", parts[1], "--head", hash_of(lines[5]), code=0).stdout
     assert "cannot be read" in client("audit", "verify", tmp_path / "none", code=2).stderr
     assert "--head" in client("audit", "verify", log, "--head", "abc", code=2).stderr
+
+
+def test_a_running_daemon_misses_what_it_wrote(build, make_daemon):
+    """Whole in itself is not enough: the end may be cut off, all of it gone, or the chain made anew."""
+    daemon = make_daemon(NOWHERE)
+    client = Client(build, daemon.url)
+    client("pause-all", "--reason", "real", code=0)
+    wait_record(daemon, action="pause_all", n=2)
+    text = log_of(daemon).read_text()
+    newest = hash_of(text.splitlines()[-1])
+    assert daemon.get("/v1/audit").json["head"] == {"n": 2, "hash": newest}
+    for left in ("".join(text.splitlines(keepends=True)[:1]), ""):
+        log_of(daemon).write_text(left)
+        said = client("audit", "verify", code=1).stderr
+        assert f"the newest record that the daemon wrote, 2 ({newest}), is not there" in said
+    log_of(daemon).rename(daemon.directory / "elsewhere")
+    assert "is not there: the end of the log was taken away" in client("audit", "verify", code=1).stderr
+    log_of(daemon).write_text(text.replace("real", "made up"))
+    assert f"record 2 is not the one that the daemon wrote ({newest})" in client("audit", "verify", code=1).stderr
+    log_of(daemon).write_text(text)
+    assert "2 records are whole" in client("audit", "verify", code=0).stdout
 
 
 def test_it_goes_on_over_restarts_and_names_what_happened_between(build, make_daemon, tmp_path):

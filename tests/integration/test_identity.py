@@ -128,6 +128,7 @@ def test_two_persons_and_the_glass(guard):
     guarded.client("root2")("approve", "his", "--confirm", "his", "--break-glass", code=2)
     guarded.client("root2")("approve", "his", "--confirm", "his", code=6)
     guarded.client("root2")("approve", "his", "--confirm", "his", "--break-glass", "--comment", "nobody else is awake", code=0)
+    assert "break_glass: true; comment: nobody else is awake" in guarded.client("root2")("audit", code=0).stdout
     job = guarded.ask("vera", "GET", "/v1/jobs/his", status=200).json
     assert (job["approved_by"], job["break_glass"]) == ("root2", "nobody else is awake")
     loud = "BREAK GLASS: root2 approved it alone"
