@@ -38,10 +38,12 @@ static bool check(const char *name, const char *role, const char *targets)
     if (!bf_token_name_valid(name))
         bf_say("--name: %s is no name of a token: up to %d letters, digits, \".\", \"_\" and \"-\", the first a letter or digit", name,
                BF_TOKEN_NAME_MAX);
+    else if (bf_token_name_reserved(name))
+        bf_say("--name: %s is the daemon's own in events: take another name", name);
     else if (!is_role(role))
         bf_say("--role: %s is no role; there are viewer, operator, approver, admin and alerts", role);
-    else if (targets[strcspn(targets, " \t")] || targets[0] == ',' || strstr(targets, ",,") || targets[strlen(targets) - 1] == ',')
-        bf_say("--targets: %s: names with commas and no blanks between them, or *", targets);
+    else if (!bf_token_targets_valid(targets))
+        bf_say("--targets: %s: names of targets (a-z 0-9 . _ -) with commas and no blanks between them, or *", targets);
     else
         return true;
     return false;

@@ -11,6 +11,38 @@ void bf_doors_token_refused(void *argument, const char *address, const char *nam
     bf_log(BF_LEVEL_WARNING, NULL, "a wrong token came from %s%s%s", address, name[0] ? ", for the name " : "", name);
 }
 
+static bool is_target(const struct bf_config *config, const char *name, size_t length)
+{
+    for (size_t i = 0; i < config->target_count; i++)
+        if (strlen(config->targets[i].name) == length && memcmp(config->targets[i].name, name, length) == 0)
+            return true;
+    return false;
+}
+
+/* No fault, for targets come and go; but who has that token sees nothing, and is not told why. */
+static void say_unknown_targets(const struct bf_config *config, const struct bf_token *token)
+{
+    for (const char *at = token->targets; at && *at; at += *at == ',') {
+        size_t length = strcspn(at, ",");
+        if (!is_target(config, at, length))
+            bf_log(BF_LEVEL_WARNING, NULL, "tokens: %s:%d: %s is for target %.*s, and no target is called so", config->access.tokens_file,
+                   token->line, token->name, (int)length, at);
+        at += length;
+    }
+}
+
+/* What stands in the file and lets in fewer than it seems. */
+static void say_odd_tokens(const struct bf_config *config)
+{
+    const struct bf_tokens *tokens = &config->access.tokens;
+
+    if (config->access.tokens_file && tokens->count == 0)
+        bf_log(BF_LEVEL_WARNING, NULL, "tokens: there is none in %s, so nobody is let in over TCP: put in a line that backfillctl token "
+               "new makes", config->access.tokens_file);
+    for (size_t i = 0; i < tokens->count; i++)
+        say_unknown_targets(config, &tokens->list[i]);
+}
+
 void bf_doors_say(const struct bf_http *http, const struct bf_config *config)
 {
     if (bf_http_is_public(http) && strncmp(bf_http_address(http), "http://", 7) == 0)
@@ -18,6 +50,7 @@ void bf_doors_say(const struct bf_http *http, const struct bf_config *config)
                "something in front of it speaks TLS", bf_http_address(http));
     if (config->access.tokens_file)
         bf_log(BF_LEVEL_NOTICE, NULL, "tokens: %zu in %s", config->access.tokens.count, config->access.tokens_file);
+    say_odd_tokens(config);
 }
 
 static const char *targets_of(const struct bf_token *token)
@@ -80,6 +113,7 @@ size_t bf_doors_take_over(struct bf_http *http, struct bf_config *before, struct
         bf_log(BF_LEVEL_NOTICE, NULL, "socket_roles changed");
     if (before->access.metrics_need_viewer != config->access.metrics_need_viewer && ++changes)
         bf_log(BF_LEVEL_NOTICE, NULL, "metrics_role: %s", config->access.metrics_need_viewer ? "viewer" : "none");
+    say_odd_tokens(config);
     bf_http_set_access(http, &config->access);
     return changes;
 }

@@ -5,7 +5,7 @@
 #include "config.h"
 #include "http.h"
 
-/* Warns of what is open to more people than it seems. */
+/* Warns of what is open to more people than it seems, or to fewer. */
 void bf_doors_say(const struct bf_http *http, const struct bf_config *config);
 /* `config` counts from now on, and says how many changes that were. What cannot be changed while the daemon runs stays with `config`,
  * too. */

@@ -9,30 +9,7 @@
 
 #include "allocate.h"
 
-enum { LINE_MAX_BYTES = 4096, TARGET_NAME_MAX = 63 };
-
-/* Who else stands in events as an actor: a token of that name could not be told from it. */
-static bool is_reserved(const char *name)
-{
-    static const char *const reserved[] = {"operator", "daemon", "control", "timer", "jobs.d"};
-    for (size_t i = 0; i < BF_COUNT(reserved); i++)
-        if (strcmp(reserved[i], name) == 0)
-            return true;
-    return false;
-}
-
-/* "shop,legacy": names without blanks, none of them empty. */
-static bool are_targets(const char *text)
-{
-    for (const char *at = text;; at++) {
-        size_t length = strcspn(at, ",");
-        if (length == 0 || length > TARGET_NAME_MAX || strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789._-") < length)
-            return false;
-        at += length;
-        if (!*at)
-            return true;
-    }
-}
+enum { LINE_MAX_BYTES = 4096 };
 
 /* A word of the line, ended in place; NULL: there is none. */
 static char *next_word(char **rest)
@@ -58,21 +35,20 @@ static char *read_line(char *line, struct bf_tokens *tokens, struct bf_token *to
     if (!bf_token_name_valid(name))
         return bf_format("the name has up to %d letters, digits, \".\", \"_\" and \"-\", and begins with a letter or digit",
                          BF_TOKEN_NAME_MAX);
-    if (is_reserved(name))
+    if (bf_token_name_reserved(name))
         return bf_format("the name %s is the daemon's own in events: take another one", name);
     const struct bf_token *first = bf_tokens_find(tokens, name);
     if (first)
         return bf_format("the name %s is on line %d, too", name, first->line);
     if (!bf_role_by_name(role, &token->role))
         return bf_copy_string("the role is viewer, operator, approver, admin or alerts");
-    bool all = strcmp(targets, "*") == 0 || strcmp(targets, "all") == 0;
-    if (!all && !are_targets(targets))
+    if (!bf_token_targets_valid(targets))
         return bf_copy_string("the targets are * or names with commas between them");
     if (!bf_token_hash_valid(hash))
         return bf_copy_string("the hash is not one of Argon2id, $argon2id$v=19$..., of one lane and at most 64 MiB: make the line "
                               "with backfillctl token new");
     token->name = bf_copy_string(name);
-    token->targets = all ? NULL : bf_copy_string(targets);
+    token->targets = bf_token_targets_all(targets) ? NULL : bf_copy_string(targets);
     token->hash = bf_copy_string(hash);
     return NULL;
 }

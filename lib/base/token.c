@@ -6,7 +6,9 @@
 
 #define PREFIX "bft_"
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+#define TARGET_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789._-"
 
+enum { TARGET_NAME_MAX = 63 /* bytes */ };
 enum { SECRET_BYTES = 32, SECRET_TEXT = 44 /* of base64 without padding, with the final NUL */ };
 
 /* OWASP's least for Argon2id. More would protect a weak password; a secret of 256 random bits needs none of it, and a stranger
@@ -32,6 +34,34 @@ bool bf_token_name_valid(const char *name)
 {
     size_t length = strlen(name);
     return length > 0 && length <= BF_TOKEN_NAME_MAX && strspn(name, NAME_CHARACTERS) == length && !strchr("._-", name[0]);
+}
+
+bool bf_token_name_reserved(const char *name)
+{
+    static const char *const reserved[] = {"operator", "daemon", "control", "timer", "jobs.d"};
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (strcmp(reserved[i], name) == 0)
+            return true;
+    return false;
+}
+
+bool bf_token_targets_all(const char *targets)
+{
+    return strcmp(targets, "*") == 0 || strcmp(targets, "all") == 0;
+}
+
+bool bf_token_targets_valid(const char *targets)
+{
+    if (bf_token_targets_all(targets))
+        return true;
+    for (const char *at = targets;; at++) {
+        size_t length = strcspn(at, ",");
+        if (length == 0 || length > TARGET_NAME_MAX || strspn(at, TARGET_CHARACTERS) < length)
+            return false;
+        at += length;
+        if (!*at)
+            return true;
+    }
 }
 
 static void random_text(char text[SECRET_TEXT])

@@ -20,6 +20,12 @@ bool bf_token_begin(void);
 /* Letters, digits, ".", "_" and "-", the first one a letter or digit. */
 bool bf_token_name_valid(const char *name);
 
+/* Who else stands in events as an actor ("daemon"): a token of that name could not be told from it. */
+bool bf_token_name_reserved(const char *name);
+/* "*" and "all" for all targets, or "shop,legacy": names with commas and no blanks between them, none of them empty. */
+bool bf_token_targets_valid(const char *targets);
+bool bf_token_targets_all(const char *targets);
+
 /* A new token for that name. */
 void bf_token_make(const char *name, char ret_token[BF_TOKEN_TEXT_MAX]);
 /* Its hash, as the file of tokens holds it. Takes tens of milliseconds and 19 MiB; false: there is not enough memory. */

@@ -179,6 +179,27 @@ def test_check_config_names_what_is_wrong_with_tokens(build, people, tmp_path):
     assert check(f"{listen}tokens = {tokens}\n").returncode == 0
 
 
+def test_the_client_makes_no_line_that_the_daemon_refuses(build):
+    client = Client(build, "unix:/nowhere")
+    for options, said in ((("--name", "daemon"), "--name: daemon is the daemon's own"), (("--name", "a b"), "--name: a b is no name"),
+                          (("--targets", "*,shop"), "--targets: *,shop"), (("--targets", "Shop"), "--targets: Shop"),
+                          (("--targets", "shop,,legacy"), "--targets: shop,,legacy"), (("--targets", "shop,"), "--targets: shop,"),
+                          (("--role", "king"), "--role: king is no role")):
+        done = client("token", "new", *options, code=2)
+        assert said in done.stderr and done.stdout == ""
+
+
+def test_tokens_that_let_in_nobody_are_said(make_daemon, database, build, people):
+    guarded = Guarded(make_daemon, database, build, people)
+    guarded.write()
+    guarded.daemon.start()
+    assert f"warning: tokens: there is none in {guarded.file}, so nobody is let in over TCP" in guarded.daemon.log.read_text()
+    lost = Client(build, "unix:/nowhere").json("token", "new", "--name", "lost", "--role", "operator", "--targets", "shop,shpo")["line"]
+    guarded.write("vera", more=f"{lost}\n")
+    guarded.daemon.hang_up(f"warning: tokens: {guarded.file}:3: lost is for target shpo, and no target is called so", "2 changes")
+    assert "is for target shop," not in guarded.daemon.log.read_text()
+
+
 ASK = """
 import socket, sys
 path, method, target, body = sys.argv[1:]
