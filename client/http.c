@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -212,6 +213,8 @@ static char *why_unreachable(const struct bf_http *http, CURLcode code)
     long number = 0;
     if (http->socket && code == CURLE_COULDNT_CONNECT) {
         curl_easy_getinfo(http->curl, CURLINFO_OS_ERRNO, &number);
+        if (number == EACCES)
+            return bf_format("%s: it is for its owner and the members of its group (of the service: the group backfilld)", strerror(EACCES));
         return bf_copy_string(number ? strerror((int)number) : "nobody listens there");
     }
     if (code == CURLE_PEER_FAILED_VERIFICATION)
@@ -219,6 +222,8 @@ static char *why_unreachable(const struct bf_http *http, CURLcode code)
                          http->authorities ? "the file of --cacert or BACKFILLD_CACERT has to hold its authority, and the URL "
                                              "a name that the certificate is for"
                                            : "name its authority with --cacert FILE or BACKFILLD_CACERT");
+    if (code == CURLE_SSL_CACERT_BADFILE && http->authorities)
+        return bf_format("%s, the file of --cacert or BACKFILLD_CACERT, holds no certificate in PEM", http->authorities);
     if (code == CURLE_SSL_CONNECT_ERROR)
         return bf_format("%s; does it speak https?", fault);
     if (code == CURLE_GOT_NOTHING && strncmp(http->base, "http:", 5) == 0)

@@ -78,13 +78,13 @@ static void print_bad_row(const json_t *row)
     printf("  %s (%s)\n", error, sqlstate);
 }
 
-/* Page after page; with --limit so many at most. */
-static enum bf_exit list_rows(struct bf_client *client, const char *member, void (*print)(const json_t *row))
+/* Page after page; with --limit so many at most. `none`: what is said where there are none. */
+static enum bf_exit list_rows(struct bf_client *client, const char *member, void (*print)(const json_t *row), const char *none)
 {
     const char *limit = client->values[BF_OPTION_LIMIT];
     char *after = NULL;
     enum bf_exit code = BF_EXIT_DONE;
-    bool more = true;
+    bool more = true, empty = true;
     while (more && code == BF_EXIT_DONE) {
         struct bf_reply reply;
         char number[16];
@@ -102,6 +102,7 @@ static enum bf_exit list_rows(struct bf_client *client, const char *member, void
             size_t i;
             json_array_foreach (json_object_get(reply.json, member), i, row)
                 print(row);
+            empty = empty && i == 0;
         }
         if (code == BF_EXIT_DONE && !limit)
             after = bf_copy_string(json_string_value(json_object_get(reply.json, "next")));
@@ -109,17 +110,19 @@ static enum bf_exit list_rows(struct bf_client *client, const char *member, void
         bf_reply_clear(&reply);
     }
     free(after);
+    if (code == BF_EXIT_DONE && empty && !client->json)
+        bf_say("%s", none);
     return code;
 }
 
 enum bf_exit bf_run_conflicts(struct bf_client *client)
 {
-    return list_rows(client, "conflicts", print_conflict);
+    return list_rows(client, "conflicts", print_conflict, "no conflicts");
 }
 
 enum bf_exit bf_run_bad_rows(struct bf_client *client)
 {
-    return list_rows(client, "bad_rows", print_bad_row);
+    return list_rows(client, "bad_rows", print_bad_row, "no rows in quarantine");
 }
 
 enum bf_exit bf_run_forget(struct bf_client *client)

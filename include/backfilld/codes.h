@@ -25,7 +25,7 @@
     X(URI_TOO_LONG, uri_too_long, 414, "The request's URI is too long")                    \
     X(WRONG_TYPE, wrong_media_type, 415, "Bodies are application/json")                    \
     X(IDEMPOTENCY_MISMATCH, idempotency_mismatch, 422, "The key was used with another body") \
-    X(INVALID, invalid, 422, "The document is not valid")                                  \
+    X(INVALID, invalid, 422, "What was sent is not valid")                                 \
     X(UNSUPPORTED, unsupported, 422, "Not built yet")                                      \
     X(REMAINING_NOT_CLEARED, remaining_not_cleared, 422, "Changed rows still match `remaining`")   \
     X(ALREADY_DONE, already_done, 422, "This document already changed rows")               \

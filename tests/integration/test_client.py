@@ -1,11 +1,15 @@
 """backfillctl against a daemon made of scripted answers: the command line, exit codes, texts, what is asked."""
 import json
+import os
 import re
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -190,6 +194,32 @@ def test_unix_socket(tmp_path):
     assert "completed" in Client(BUILD, fake.url)("show", "orders", code=0).stdout
     assert fake.requests[0]["headers"]["Host"] == "localhost"
     fake.stop()
+
+
+def test_a_socket_for_others():
+    """Who may not use the daemon's socket is told who may."""
+    with tempfile.TemporaryDirectory() as folder:
+        program, path = Path(folder, "backfillctl"), Path(folder, "api.sock")
+        shutil.copy(PROGRAM, program)
+        os.chmod(folder, 0o755)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen()
+            path.chmod(0)
+            other = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+            done = subprocess.run([program, "-u", f"unix:{path}", "list"], capture_output=True, text=True, timeout=30, cwd="/", **other)
+    assert done.returncode == 5
+    assert done.stderr == (f"backfillctl: daemon unreachable at unix:{path}: Permission denied: it is for its owner and the members "
+                           "of its group (of the service: the group backfilld)\n")
+
+
+@pytest.mark.parametrize("verb, member, said", [("conflicts", "conflicts", "no conflicts"),
+                                                ("bad-rows", "bad_rows", "no rows in quarantine")])
+def test_that_there_are_none_is_said(ctl, fake, verb, member, said):
+    fake.answers[("GET", f"/v1/jobs/orders/{verb}")] = (200, {member: [], "next": None})
+    done = ctl(verb, "orders", code=0)
+    assert (done.stdout, done.stderr) == ("", f"backfillctl: {said}\n")
+    assert ctl("--json", verb, "orders", code=0).stderr == ""
 
 
 def test_token_is_sent_and_never_shown(ctl, fake, tmp_path):

@@ -111,6 +111,7 @@ def test_the_client_verifies_and_says_why_not(build, secure, held, authority, tm
     other = Authority(tmp_path, "other")
     assert "cannot be verified" in client("--cacert", other.certificate, "targets", code=5).stderr
     assert "cannot be read" in client("--cacert", tmp_path / "none", "targets", code=2).stderr
+    assert f"{authority.key}, the file of --cacert or BACKFILLD_CACERT, holds no certificate" in client("--cacert", authority.key, "targets", code=5).stderr
     by_name = f"https://elsewhere.localhost:{secure.port}"
     assert "cannot be verified" in client("-u", by_name, "--cacert", authority.certificate, "targets", code=5).stderr
 

@@ -147,7 +147,7 @@ def test_a_job_under_the_unit(machine, database):
     number = machine.run("id", "-g", "backfilld").strip()
     nobody = ["setpriv", "--reuid=65534", "--regid=65534"]
     refused = machine.status(*nobody, "--clear-groups", "backfillctl", "list")
-    assert refused.returncode == 5 and "Permission denied" in refused.stderr
+    assert refused.returncode == 5 and "Permission denied" in refused.stderr and "the group backfilld" in refused.stderr
     machine.run(*nobody, f"--groups={number}", "backfillctl", "targets")
     submit(machine, "first", "first")
     machine.run("backfillctl", "wait", "first")
