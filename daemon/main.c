@@ -378,9 +378,9 @@ static int run(const char *path, struct bf_config *config)
     int exit_code = EXIT_SUCCESS;
 
     /* Both before the first thread: some for the store, name look-ups and cancels (MySQL's sessions have their own), and
-     * two heaps instead of one for each. */
+     * one heap instead of one for each: they allocate little, and what a session leaves is of use to the next one. */
     setenv("UV_THREADPOOL_SIZE", "8", 0);
-    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_ARENA_MAX, 1);
     /* libpq keeps passwords in memory: no core holds them. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0});
     bf_log_open();
