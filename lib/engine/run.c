@@ -27,11 +27,15 @@ void bf_run_forget(struct bf_run *run)
 /* Rows whose tries, and whose way into the quarantine, fit into a flight. */
 static int64_t fitting(const struct bf_walk *walk)
 {
-    enum { AROUND = 6 /* BACK_TO, RELEASE, BEGIN, FENCE, KEYS, SAVEPOINT */, BETWEEN = 3 /* BACK_TO, RELEASE, SAVEPOINT */ };
+    enum {
+        STEPS = 160, /* more of them hold rows for longer, and gain nothing */
+        AROUND = 6,  /* BACK_TO, RELEASE, BEGIN, FENCE, KEYS, SAVEPOINT */
+        BETWEEN = 3  /* BACK_TO, RELEASE, SAVEPOINT */
+    };
     const struct bf_statements *statements = walk->statements;
     size_t legs = bf_leg_count(1, walk->table->key_count);
     size_t steps = legs * (statements->lock[1][0] ? 3 : 2) + (statements->text[BF_STATEMENT_CONSTRAINTS] ? 1 : 0) + BETWEEN;
-    return (int64_t)((BF_STEPS_MAX - AROUND) / steps);
+    return (int64_t)((STEPS - AROUND) / steps);
 }
 
 /* Of the next run, when so many rows may be on their way into the quarantine by then; 0: there is none. */

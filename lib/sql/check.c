@@ -1,20 +1,67 @@
 /* What the author wrote, shown to the server before anything runs. Each check is a CHECK step in a group of its own, so
  * that the server's error belongs to one place of the document.
  *
- * A CHECK without parameters is only prepared: that finds syntax, missing columns and functions, types that do not fit, and
- * what may not stand where it stands (where a warning would fail the batch, that too). A CHECK with parameters is executed:
+ * A CHECK without parameters is only prepared: that finds syntax, missing tables, columns, functions and rights, types that do
+ * not fit, and what may not stand where it stands (where a warning would fail the batch, that too). So a query of the author's that
+ * is asked hours later, as that of a check, is known to be one before the job begins. A CHECK with parameters is executed:
  * the bounds of the range are cast by the server, and compared with each other by it. */
 #include "grammar.h"
 
 #include "allocate.h"
 
 /* In this order, for as many as the document has. */
-enum part { PART_WHERE, PART_REMAINING, PART_OTHERS, PART_SET, PART_AFTER, PART_THROUGH, PART_ORDER };
+enum part {
+    PART_WHERE,
+    PART_REMAINING,
+    PART_OTHERS,
+    PART_SET,
+    PART_AFTER,
+    PART_THROUGH,
+    PART_ORDER,
+    PART_SIGNALS,
+    PART_TRIGGERS,
+    PART_CHECKS, /* of all kinds, one after the other */
+    PARTS
+};
 
 struct place {
     enum part part;
-    size_t index; /* of the column in `set` or in the key */
+    size_t index; /* of the column in `set` or in the key, in the list of signals or triggers; checks: all kinds have BF_CHECKS_MAX */
 };
+
+/* The document's query number `index` of that part; NULL: that is no query. */
+static const char *query_of(const struct bf_document *document, enum part part, size_t index)
+{
+    enum bf_check_kind kind = (enum bf_check_kind)(index / BF_CHECKS_MAX);
+    size_t nth = index % BF_CHECKS_MAX;
+    switch (part) {
+    case PART_SIGNALS:
+        return index < document->query_count ? document->queries[index].sql : NULL;
+    case PART_TRIGGERS:
+        return index < document->trigger_count ? document->triggers[index].sql : NULL;
+    case PART_CHECKS:
+        return nth < document->check_count[kind] ? document->checks[kind][nth].sql : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* The place of query number `step` of that part, counted without those that are none; else how many there are. */
+static bool query_place(const struct bf_document *document, enum part part, size_t step, struct place *ret_place, size_t *ret_count)
+{
+    static const size_t most[PARTS] = {[PART_SIGNALS] = BF_QUERIES_MAX, [PART_TRIGGERS] = BF_TRIGGERS_MAX,
+                                       [PART_CHECKS] = (size_t)BF_CHECK_KINDS * BF_CHECKS_MAX};
+    size_t count = 0;
+    for (size_t i = 0; i < most[part]; i++) {
+        if (!query_of(document, part, i))
+            continue;
+        *ret_place = (struct place){part, i};
+        if (count++ == step)
+            return true;
+    }
+    *ret_count = count;
+    return false;
+}
 
 /* What step number `step` of a document's checks is about; false when there are no more. */
 static bool place_of(const struct bf_grammar *grammar, const struct bf_document *document, size_t step, struct place *ret_place)
@@ -33,6 +80,12 @@ static bool place_of(const struct bf_grammar *grammar, const struct bf_document 
         }
         step -= counts[part];
     }
+    for (enum part part = PART_SIGNALS; part < PARTS; part++) {
+        size_t count = 0;
+        if (query_place(document, part, step, ret_place, &count))
+            return true;
+        step -= count;
+    }
     return false;
 }
 
@@ -40,6 +93,7 @@ static char *text_of(const struct bf_grammar *grammar, const struct bf_document 
                      struct place place)
 {
     struct bf_buffer buffer = {0};
+    const char *query = query_of(document, place.part, place.index);
     bf_buffer_text(&buffer, "/* backfilld */ ");
     switch (place.part) {
     case PART_WHERE:
@@ -69,6 +123,13 @@ static char *text_of(const struct bf_grammar *grammar, const struct bf_document 
         bf_buffer_text(&buffer, " < ");
         bf_range_key(&buffer, grammar, table, table->key_count + 1);
         break;
+    case PART_SIGNALS:
+    case PART_TRIGGERS:
+    case PART_CHECKS:
+        grammar->value(&buffer, query);
+        break;
+    case PARTS:
+        break;
     }
     return bf_buffer_take(&buffer);
 }
@@ -85,6 +146,10 @@ static void add_parameters(struct bf_step *step, const struct bf_document *docum
     case PART_WHERE:
     case PART_REMAINING:
     case PART_SET:
+    case PART_SIGNALS:
+    case PART_TRIGGERS:
+    case PART_CHECKS:
+    case PARTS:
         break;
     case PART_OTHERS:
         bf_step_text(step, NULL); /* so that it is executed */
@@ -133,7 +198,15 @@ static char *pointer_of(const struct bf_document *document, struct place place)
         return bf_format("/range/after/%zu", place.index);
     case PART_THROUGH:
         return bf_format("/range/through/%zu", place.index);
+    case PART_SIGNALS:
+        return bf_format("/signals/%zu/sql", place.index);
+    case PART_TRIGGERS:
+        return bf_format("/triggers/%zu/sql", place.index);
+    case PART_CHECKS:
+        return bf_format("/checks/%s/%zu/sql", bf_check_kind_name((enum bf_check_kind)(place.index / BF_CHECKS_MAX)),
+                         place.index % BF_CHECKS_MAX);
     case PART_ORDER:
+    case PARTS:
         break;
     }
     return bf_copy_string("/range");

@@ -168,8 +168,8 @@ struct bf_dialect {
 extern const struct bf_dialect bf_dialect_postgresql;
 extern const struct bf_dialect bf_dialect_mysql; /* MariaDB too */
 
-/* check.c: appends CHECK steps, each in a group of its own, that show the author's expressions to the server; then bf_check_read
- * turns its errors into complaints at /where, /set/<column>, /range/after ... The texts are put into `ret_texts`, which must
+/* check.c: appends CHECK steps, each in a group of its own, that show the author's expressions and queries to the server; then
+ * bf_check_read turns its errors into complaints at /where, /set/<column>, /range/after, /checks/after/0/sql ... The texts are put into `ret_texts`, which must
  * outlive the flight; texts and list are the caller's to free. */
 void bf_check_add(const struct bf_dialect *dialect, const struct bf_document *document, const struct bf_table *table,
                   struct bf_flight *flight, char **ret_texts[], size_t *ret_count);

@@ -354,7 +354,9 @@ enum bf_sample_row bf_sample_row_by_name(const char *name); /* BF_SAMPLE_ROW_KIN
 
 enum {
     BF_PARAMETERS_MAX = 24, /* 2 x BF_KEY_COLUMNS_MAX and some */
-    BF_STEPS_MAX = 160      /* legs of an update (2 x BF_KEY_COLUMNS_MAX - 1), or checks of 2 x BF_SET_COLUMNS_MAX columns and bounds */
+    /* legs of an update (2 x BF_KEY_COLUMNS_MAX - 1), or checks of 2 x BF_SET_COLUMNS_MAX columns, bounds, and the queries of 10
+     * signals, 20 triggers and 60 checks */
+    BF_STEPS_MAX = 256
 };
 
 struct bf_step {

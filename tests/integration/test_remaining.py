@@ -328,6 +328,31 @@ def test_a_check_that_is_no_query_is_refused(make_daemon, orders):
     assert {error["pointer"] for error in answer.json["errors"]} == {"/checks/before/0/sql", "/checks/before/1/sql"}
 
 
+def test_a_query_that_the_server_does_not_know_is_refused_at_once(make_daemon, orders):
+    """Not hours later, when it is asked."""
+    daemon = make_daemon(orders)
+    good = "SELECT '?1 ?; %' FROM orders LIMIT 3"
+    wrong = {
+        "checks": {"before": [check("fine", good, rows=3), check("a", "SELECT no_such_column FROM orders", rows=3)],
+                   "canary": [check("b", "SELECT 1 FROM no_such_table", rows=3)],
+                   "after": [check("fine", good, rows=3), check("c", "SELECT no_such_function(id) FROM orders", rows=3)]},
+        "canary": {"rows": 100},
+        "signals": [{"name": "fine", "sql": "SELECT 1", "limit": 2}, {"name": "d", "sql": "SELECT statu FROM orders", "limit": 2}],
+        "triggers": [{"name": "e", "signal": "error_rate", "above": 1}, {"name": "f", "sql": "SELECT 1 FRO orders", "above": 1}
+                     if orders.engine != "postgresql" else {"name": "f", "sql": "SELECT sum(status) FROM orders", "above": 1}]}
+    answer = daemon.post("/v1/jobs", the_job(orders, **wrong))
+    assert answer.status == 422, answer.text
+    said = {error["pointer"]: error["detail"] for error in answer.json["errors"]}
+    assert set(said) == {"/checks/before/1/sql", "/checks/canary/0/sql", "/checks/after/1/sql", "/signals/1/sql", "/triggers/1/sql"}
+    assert "no_such_column" in said["/checks/before/1/sql"] and "no_such_table" in said["/checks/canary/0/sql"], said
+    assert daemon.get("/v1/jobs").json["jobs"] == []
+    many = {kind: [check(f"{kind} {number}", good, rows=3) for number in range(20)] for kind in ("before", "canary", "after")}
+    job = daemon.submit(the_job(orders, checks=many, canary={"rows": 100},
+                                signals=[{"name": f"s{number}", "sql": "SELECT 1", "limit": 2} for number in range(10)],
+                                triggers=[{"name": f"t{number}", "sql": "SELECT 1", "above": 2} for number in range(20)]))
+    daemon.wait(job, "completed")
+
+
 def test_started_at_is_when_the_job_began(make_daemon, orders):
     """Also after a restart: rows that are younger than the job stay as they are."""
     kind, now = ("timestamptz", "clock_timestamp()") if orders.engine == "postgresql" else ("timestamp(6)", "SYSDATE(6)")

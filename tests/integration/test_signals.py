@@ -55,6 +55,7 @@ def test_a_signal_that_is_no_query_is_refused(daemon, database):
     answer = daemon.post("/v1/jobs", job_of(signals=[{"name": "a", "sql": "DELETE FROM counted; SELECT 1", "limit": 1}]))
     assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/signals/0/sql", answer.text
     # it is read-only, whatever it says
+    database.execute("CREATE SEQUENCE s")
     job = daemon.submit(job_of(signals=[{"name": "a", "sql": "SELECT nextval('s')", "limit": 1}]))
     held = daemon.wait_holding(job, "signal_stale")
     assert held["progress"]["batches"] == 0
