@@ -138,6 +138,12 @@ enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement, si
     case BF_STATEMENT_LEAVE:
         return statement == LEAVE_ASKED_AGAIN ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
     case BF_STATEMENT_LOCK:
+    case BF_STATEMENT_COUNT:
+    case BF_STATEMENT_PROBE:
+    case BF_STATEMENT_CAP:
+    case BF_STATEMENT_SURVEY:
+    case BF_STATEMENT_CHECK:
+    case BF_STATEMENT_QUERY:
         return BF_CLASS_DATA; /* of what the author wrote */
     case BF_STATEMENT_SET_ASIDE: /* or the keys of so many rows are too long a list */
         return statement == FREE_LISTED || statement == HELD_LISTED ? BF_CLASS_RESOURCES : BF_CLASS_DATA;

@@ -439,6 +439,8 @@ static void raised_by_mysql(void **state)
         {BF_STATEMENT_REDO_ASIDE, 9, 17, BF_CLASS_DATA, true},        {BF_STATEMENT_REDO_ASIDE, 15, 17, BF_CLASS_NOT_PRIMARY, false},
         {BF_STATEMENT_RESTORE, 5, 10, BF_CLASS_DATA, false},          {BF_STATEMENT_RESTORE, 6, 10, BF_CLASS_DATA, true},
         {BF_STATEMENT_RESTORE, 8, 10, BF_CLASS_NOT_PRIMARY, false},   {BF_STATEMENT_LEAVE, 1, 3, BF_CLASS_NOT_PRIMARY, false},
+        {BF_STATEMENT_QUERY, 0, 1, BF_CLASS_DATA, false},             {BF_STATEMENT_SURVEY, 0, 1, BF_CLASS_DATA, false},
+        {BF_STATEMENT_PROBE, 0, 1, BF_CLASS_DATA, false},             {BF_STATEMENT_CAP, 0, 1, BF_CLASS_DATA, false},
         {BF_STATEMENT_FLUSH, 0, 2, BF_CLASS_NOT_PRIMARY, false},      {BF_STATEMENT_WATCH, 1, 1, BF_CLASS_DATA, false},
     };
     for (size_t i = 0; i < BF_COUNT(cases); i++) {
