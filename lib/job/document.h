@@ -166,6 +166,7 @@ enum bf_code bf_document_parse_far(const char *json, size_t length, const char *
  * NULL. Numbers are compared as numbers, BF_EQUALS as text. */
 bool bf_check_holds(const struct bf_check *check, size_t rows, const char *value);
 bool bf_accept_by_name(const char *name, enum bf_accept *ret_accept); /* false: there is nothing of that name to accept */
+char *bf_accept_list(const bool accept[BF_ACCEPT_COUNT]); /* "rows, write_rate", the caller frees it; NULL: nothing is accepted */
 const char *bf_comparison_name(enum bf_comparison comparison);
 const char *bf_check_kind_name(enum bf_check_kind kind); /* "before": its name in a document */
 /* Do both ask for the same changes of a table of the same name, wherever and at whatever pace? */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "allocate.h"
+#include "buffer.h"
 #include "document_reader.h"
 
 static void read_query_name(struct bf_reader *reader, const char *pointer, const json_t *value)
@@ -65,6 +66,16 @@ bool bf_accept_by_name(const char *name, enum bf_accept *ret_accept)
             return true;
         }
     return false;
+}
+
+char *bf_accept_list(const bool accept[BF_ACCEPT_COUNT])
+{
+    struct bf_buffer list = {0};
+    const char *word = BF_ACCEPT_WORDS;
+    for (size_t i = 0; i < BF_ACCEPT_COUNT; i++, word += strcspn(word, "|") + 1)
+        if (accept[i])
+            bf_buffer_format(&list, "%s%.*s", list.length ? ", " : "", (int)strcspn(word, "|"), word);
+    return list.length ? bf_buffer_take(&list) : NULL;
 }
 
 void bf_read_accept(struct bf_reader *reader, const char *pointer, const json_t *value)

@@ -85,10 +85,18 @@ static char *seconds_text(double seconds)
 
 /* ---- the parts of the page ---- */
 
+/* As people call the server; what MariaDB and MySQL are to the program is one engine. */
+static const char *server_name(const char *engine, const char *version)
+{
+    if (strcmp(engine, "postgresql") == 0)
+        return "PostgreSQL";
+    return version && strstr(version, "MariaDB") ? "MariaDB" : "MySQL";
+}
+
 static void migration(struct bf_buffer *page, const struct bf_card *card)
 {
     const struct bf_document *document = card->document;
-    line(page, "MIGRATION", "", "%s on %s (%s %s)", document->name, document->target, card->engine,
+    line(page, "MIGRATION", "", "%s on %s: %s %s", document->name, document->target, server_name(card->engine, card->server_version),
          card->server_version ? card->server_version : "");
     if (document->description)
         print(page, "", "", document->description);
@@ -116,24 +124,57 @@ static void risk(struct bf_buffer *page, const struct bf_card *card)
             if ((int)reason->risk == class)
                 line(page, "", class == BF_RISK_RED ? "RED    - " : "YELLOW - ", "%s: %s", reason->code, reason->text);
         }
-    for (size_t i = 0; i < judgement->unmeasured_count; i++)
-        line(page, "", "", "REFUSED without a measurement of %s", bf_fact_text(judgement->unmeasured[i]));
+    BF_AUTO_STRING char *accepted = bf_accept_list(card->document->accept);
+    if (accepted)
+        line(page, "", "", "accepted by the document: %s", accepted);
+    for (size_t i = 0; i < judgement->unmeasured_count; i++) {
+        const char *name = bf_fact_text(judgement->unmeasured[i]);
+        enum bf_accept accept;
+        if (!bf_accept_by_name(name, &accept) || !card->document->accept[accept])
+            line(page, "", "", "REFUSED without a measurement of %s", name);
+    }
+}
+
+/* "300 (counted)", "about 1,200,000" */
+static char *rows_to_change(const struct bf_card *card)
+{
+    const struct bf_fact *exact = &card->facts->of[BF_FACT_MATCHING_EXACT];
+    BF_AUTO_STRING char *count = bf_quantity_count(exact->known ? exact->value : card->estimate->changed);
+    if (exact->known)
+        return bf_format("%s (counted)", count);
+    return card->estimate->changed >= 0 ? bf_format("about %s", count) : bf_copy_string("not known how many");
 }
 
 static void size(struct bf_buffer *page, const struct bf_card *card)
 {
     BF_AUTO_STRING char *rows = known(card->facts, BF_FACT_ROWS), *bytes = known(card->facts, BF_FACT_TABLE_BYTES);
-    bool counted = card->facts->of[BF_FACT_MATCHING_EXACT].known;
-    BF_AUTO_STRING char *matching = known(card->facts, counted ? BF_FACT_MATCHING_EXACT : BF_FACT_MATCHING);
+    BF_AUTO_STRING char *changed = rows_to_change(card);
     BF_AUTO_STRING char *writes = known(card->facts, BF_FACT_WRITE_RATE);
     BF_AUTO_STRING char *replicas = known(card->facts, BF_FACT_REPLICAS), *lag = known(card->facts, BF_FACT_REPLICATION_LAG);
-    line(page, "TABLE SIZE", "", "%s: %s rows, %s; rows to change: %s%s", card->table, rows, bytes, matching,
-         counted ? " (counted)" : "");
+    line(page, "TABLE SIZE", "", "%s: %s rows, %s; rows to change: %s", card->table, rows, bytes, changed);
     const struct bf_fact *hot = &card->facts->of[BF_FACT_HOT], *fill = &card->facts->of[BF_FACT_FILL];
     if (hot->known && fill->known)
         line(page, "", "", "updates within the page (HOT): %s; inserts fill %.0f %% of a page", hot->value > 0 ? "where it has room" : "no",
              fill->value);
     line(page, "WRITE QPS", "", "%s by others; replicas: %s, the furthest behind by: %s", writes, replicas, lag);
+}
+
+/* Log, old row versions, and the disk that the journal takes. */
+static void left_behind(struct bf_buffer *page, const struct bf_card *card)
+{
+    const struct bf_estimate *estimate = card->estimate;
+    const struct bf_fact *disk = &card->facts->of[BF_FACT_DISK_FREE];
+    BF_AUTO_STRING char *log = estimate->log_bytes >= 0 ? bf_quantity_bytes(estimate->log_bytes) : NULL;
+    BF_AUTO_STRING char *dead = estimate->changed >= 0 ? bf_quantity_count(estimate->changed) : bf_copy_string("as many");
+    line(page, "", "   ", "%s%s%s; leaves %s old row versions%s", log ? "writes " : "how much log it writes is not known",
+         log ? log : "", log ? " of log" : "", dead, estimate->changed >= 0 ? "" : " as it changes rows");
+    if (card->document->undo != BF_UNDO_JOURNAL)
+        return;
+    BF_AUTO_STRING char *journal = estimate->journal_bytes >= 0 ? bf_quantity_bytes(estimate->journal_bytes)
+                                                                : bf_copy_string("not known how much");
+    BF_AUTO_STRING char *room = known(card->facts, BF_FACT_DISK_FREE);
+    const char *why = disk->known ? NULL : disk->detail;
+    line(page, "", "   ", "disk for the undo journal: %s; free: %s%s%s", journal, room, why ? ": " : "", why ? why : "");
 }
 
 static void phases(struct bf_buffer *page, const struct bf_card *card)
@@ -142,9 +183,11 @@ static void phases(struct bf_buffer *page, const struct bf_card *card)
     const struct bf_estimate *estimate = card->estimate;
     const struct bf_pace *pace = &document->pace;
     char batch_time[BF_DURATION_TEXT];
+    BF_AUTO_STRING char *least = bf_quantity_count((double)pace->batch_rows_min), *most = bf_quantity_count((double)pace->batch_rows_max);
+    BF_AUTO_STRING char *first = bf_quantity_count((double)pace->batch_rows_start);
     print(page, "PHASES", "1. ", "expand: nothing to do, the columns are there");
-    line(page, "", "2. ", "migrate: batches of %lld to %lld rows, aimed at %s, nice %g", (long long)pace->batch_rows_min,
-         (long long)pace->batch_rows_max, bf_duration_format(pace->batch_time, batch_time), pace->nice);
+    line(page, "", "2. ", "migrate: batches of %s to %s rows, at first %s, aimed at %s, nice %g", least, most, first,
+         bf_duration_format(pace->batch_time, batch_time), pace->nice);
     if (estimate->known) {
         BF_AUTO_STRING char *low = seconds_text(estimate->low), *high = seconds_text(estimate->high);
         BF_AUTO_STRING char *rate = bf_quantity_count(estimate->rate);
@@ -155,9 +198,7 @@ static void phases(struct bf_buffer *page, const struct bf_card *card)
     } else {
         print(page, "", "   ", "how long it takes is not known: nothing could be tried");
     }
-    BF_AUTO_STRING char *log = estimate->log_bytes >= 0 ? bf_quantity_bytes(estimate->log_bytes) : bf_copy_string("not measured");
-    BF_AUTO_STRING char *dead = estimate->changed >= 0 ? bf_quantity_count(estimate->changed) : bf_copy_string("not known how many");
-    line(page, "", "   ", "writes %s of log and leaves %s old row versions", log, dead);
+    left_behind(page, card);
     print(page, "", "3. ", document->remaining ? "verify: passes until no row remains, then the checks behind it"
                                                : "verify: the checks behind it; late rows are not looked for");
     print(page, "", "4. ", "contract: not before this job is completed and its way back is not needed any more");
@@ -229,27 +270,34 @@ static void stops(struct bf_buffer *page, const struct bf_document *document)
         trigger(page, &document->triggers[i]);
     if (document->takes_alerts)
         line(page, "", "   - ", "alerts that name it, then %s", bf_order_name(document->alerts));
-    line(page, "", "   ", "by hand: backfillctl pause %s; with SQL: UPDATE backfilld.control SET goal = 'pause'", document->name);
+    line(page, "", "   ", "by hand: backfillctl pause %s", document->name);
+    line(page, "", "   ", "with SQL: UPDATE backfilld.control SET goal = 'pause' WHERE name = '%s'", document->name);
+}
+
+static void canary(struct bf_buffer *page, const struct bf_document *document)
+{
+    BF_AUTO_STRING char *rows = bf_quantity_count((double)document->canary_rows);
+    BF_AUTO_STRING char *checks = document->check_count[BF_CHECK_CANARY] ? names_of_checks(document, BF_CHECK_CANARY) : NULL;
+    if (document->canary_rows)
+        line(page, "", "3. ", "canary: %s rows%s%s, then a person looks and says backfillctl resume %s", rows, checks ? ", then " : "",
+             checks ? checks : "", document->name);
+    else
+        print(page, "", "3. ", "canary: none");
 }
 
 static void runbook(struct bf_buffer *page, const struct bf_card *card)
 {
     const struct bf_document *document = card->document;
-    BF_AUTO_STRING char *before = names_of_checks(document, BF_CHECK_BEFORE), *canary = names_of_checks(document, BF_CHECK_CANARY);
-    BF_AUTO_STRING char *after = names_of_checks(document, BF_CHECK_AFTER);
+    BF_AUTO_STRING char *before = names_of_checks(document, BF_CHECK_BEFORE), *after = names_of_checks(document, BF_CHECK_AFTER);
     line(page, "RUNBOOK", "1. ", "pre-check: backfillctl targets; before the first batch: %s", before);
     line(page, "", "2. ", "start: backfillctl approve %s%s%s; backfillctl watch %s", document->name,
          card->judgement->risk == BF_RISK_RED ? " --confirm " : "", card->judgement->risk == BF_RISK_RED ? document->name : "",
          document->name);
-    if (document->canary_rows)
-        line(page, "", "3. ", "canary: %lld rows, then %s, then a person says go on", (long long)document->canary_rows, canary);
-    else
-        print(page, "", "3. ", "canary: none");
+    canary(page, document);
     stops(page, document);
-    BF_AUTO_STRING char *sample = document->verify_sample
-                                      ? bf_format("up to %lld changed rows recomputed from the journal, ", (long long)document->verify_sample)
-                                      : bf_copy_string("");
-    line(page, "", "5. ", "post-verify: %s%s", sample, after);
+    BF_AUTO_STRING char *sampled = bf_quantity_count((double)document->verify_sample);
+    line(page, "", "5. ", "post-verify: %s%s%s%s", document->verify_sample ? "up to " : "", document->verify_sample ? sampled : "",
+         document->verify_sample ? " changed rows recomputed from the journal, " : "", after);
 }
 
 static void handoff(struct bf_buffer *page, const struct bf_card *card)

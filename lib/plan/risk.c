@@ -225,14 +225,14 @@ struct rule {
     const char *code;
     enum bf_risk risk;
     bool (*holds)(const struct bf_risk_case *of);
-    enum bf_fact_name fact; /* BF_FACT_COUNT: there is no number */
+    unsigned fact; /* enum bf_fact_name, or one of those below */
     size_t threshold; /* OVER(one of struct bf_thresholds), or ANY */
     const char *says;
 };
 
 #define OVER(member) (offsetof(struct bf_thresholds, member) + 1)
 #define ANY 0
-#define NO_NUMBER BF_FACT_COUNT
+enum { NO_NUMBER = BF_FACT_COUNT, LONGEST /* seconds: the upper end of the estimate */ };
 
 static const struct rule rules[] = {
     {"no_undo", BF_RISK_RED, no_undo, NO_NUMBER, ANY, "there is no way back: the document says \"undo\": \"none\""},
@@ -260,10 +260,10 @@ static const struct rule rules[] = {
      "an update sets these columns to the time by itself: %d"},
     {"large_table", BF_RISK_YELLOW, NULL, BF_FACT_ROWS, OVER(rows), "the table has %v rows"},
     {"high_write_rate", BF_RISK_YELLOW, NULL, BF_FACT_WRITE_RATE, OVER(write_rate), "others write %v of this table"},
-    {"lock_contention", BF_RISK_YELLOW, NULL, BF_FACT_LOCK_WAITS, ANY, "sessions wait for locks of the table right now: %v"},
+    {"lock_contention", BF_RISK_YELLOW, NULL, BF_FACT_LOCK_WAITS, ANY, "sessions wait for locks of the table right now, %v of them: %d"},
     {"trial_conflicts", BF_RISK_YELLOW, NULL, BF_FACT_TRIAL_CONFLICTS, ANY,
      "batches of the trial met rows that others had locked, or waited for: %v"},
-    {"long_run", BF_RISK_YELLOW, takes_long, NO_NUMBER, ANY, "it may take longer than a shift"},
+    {"long_run", BF_RISK_YELLOW, takes_long, LONGEST, ANY, "it may take longer than a shift: %v"},
     {"volatile_predicate", BF_RISK_YELLOW, volatile_predicate, NO_NUMBER, ANY,
      "a predicate asks for the time or for chance, so it means another set of rows in every batch"},
     {"late_rows", BF_RISK_YELLOW, late_rows, NO_NUMBER, ANY,
@@ -301,12 +301,18 @@ static bool holds(const struct rule *rule, const struct bf_risk_case *of)
     return bf_fact_over(of->facts, rule->fact, limit);
 }
 
-static char *sentence(const struct rule *rule, const struct bf_fact *fact)
+static char *number_text(const struct rule *rule, double value)
+{
+    char duration[BF_DURATION_TEXT];
+    return rule->fact == LONGEST ? bf_copy_string(bf_duration_format((int64_t)(value * 1000), duration)) : bf_fact_format(rule->fact, value);
+}
+
+static char *sentence(const struct rule *rule, const struct bf_fact *fact, double number)
 {
     struct bf_buffer text = {0};
     for (const char *at = rule->says; *at; at++) {
         if (at[0] == '%' && at[1] == 'v') {
-            BF_AUTO_STRING char *value = bf_fact_format(rule->fact, fact->value);
+            BF_AUTO_STRING char *value = number_text(rule, number);
             bf_buffer_text(&text, value);
             at++;
         } else if (at[0] == '%' && at[1] == 'd') {
@@ -356,10 +362,10 @@ void bf_judge(const struct bf_risk_case *of, struct bf_judgement *ret_judgement)
         if (!holds(rule, of))
             continue;
         static const struct bf_fact nothing;
-        bool numbered = rule->fact != NO_NUMBER;
-        const struct bf_fact *fact = numbered ? &of->facts->of[rule->fact] : &nothing;
-        add(ret_judgement, (struct bf_risk_reason){.code = rule->code, .risk = rule->risk, .numbered = numbered,
-                                                   .value = fact->value, .text = sentence(rule, fact)});
+        const struct bf_fact *fact = rule->fact < BF_FACT_COUNT ? &of->facts->of[rule->fact] : &nothing;
+        double number = rule->fact == LONGEST ? of->estimate->high : fact->value;
+        add(ret_judgement, (struct bf_risk_reason){.code = rule->code, .risk = rule->risk, .numbered = rule->fact != NO_NUMBER,
+                                                   .value = number, .text = sentence(rule, fact, number)});
     }
     add_unmeasured(ret_judgement, of->facts);
 }

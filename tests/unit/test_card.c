@@ -45,6 +45,7 @@ static void test_card(void **state)
     harmless.document.triggers[1] = (struct bf_document_trigger){.name = "till", .sql = "SELECT 1", .limited = true, .below = true,
                                                                  .relative = true, .limit = 2, .then = BF_ORDER_ROLLBACK};
     harmless.document.trigger_count = 2;
+    harmless.document.canary_rows = 12000;
     harmless.document.pace.windows[0] = (struct bf_window){.days = 5, .from = 1320, .to = 360, .zone = "Europe/Berlin"};
     harmless.document.pace.windows[1] = (struct bf_window){.days = BF_EVERY_DAY, .to = 1440, .zone = "UTC"};
     harmless.document.pace.window_count = 2;
@@ -53,13 +54,16 @@ static void test_card(void **state)
                                  .judgement = &judgement, .table = "public.orders", .engine = "postgresql", .server_version = "15.5",
                                  .statement = "UPDATE orders SET n = (1)", .keep_undo = 7 * 86400000LL};
     BF_AUTO_STRING char *text = bf_card_text(&card);
-    static const char *const parts[] = {"MIGRATION   fill on shop (postgresql 15.5)\n", "RISK        RED\n", "YELLOW - triggers: an update",
+    static const char *const parts[] = {"MIGRATION   fill on shop: PostgreSQL 15.5\n", "RISK        RED\n", "YELLOW - triggers: an update",
                                         "TABLE SIZE  public.orders: 2,000,000 rows", "WRITE QPS   not measured", "REFUSED without",
                                         "PHASES      1. ", "point of no return is the first batch", "--confirm fill", "REHEARSAL", "OWNER",
                                         "RUNBOOK     1. pre-check: backfillctl targets; before the first batch: \"backup is fresh\"\n",
                                         "4. rollback triggers, which stop it by themselves:\n               - errors: error_rate above 0.01 "
                                         "for 30.0 s, then pause\n               - till: its SQL below 2 x its baseline, then rollback\n",
-                                        "post-verify: no checks\n", "WINDOW      mon, wed 22:00 to 06:00 Europe/Berlin\n            every day "
+                                        "post-verify: no checks\n", "canary: 12,000 rows, then a person looks and says backfillctl resume fill\n",
+                                        "batches of 10 to 50,000 rows, at first 500, aimed at 250 ms",
+                                        "rows to change: about 1,000,000\n", "with SQL: UPDATE backfilld.control SET goal = 'pause' WHERE name = "
+                                        "'fill'\n", "WINDOW      mon, wed 22:00 to 06:00 Europe/Berlin\n            every day "
                                         "00:00 to 24:00 UTC\n", "HANDOFF"};
     for (size_t i = 0; i < BF_COUNT(parts); i++)
         if (!strstr(text, parts[i]))
@@ -68,6 +72,40 @@ static void test_card(void **state)
     assert_true(text[strlen(text) - 1] == '\n');
     for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
         assert_true(strcspn(line, "\n") <= BF_CARD_COLUMNS);
+    bf_judgement_clear(&judgement);
+    bf_facts_clear(&harmless.facts);
+}
+
+static void assert_says(const struct bf_card *card, const char *part, bool says)
+{
+    BF_AUTO_STRING char *text = bf_card_text(card);
+    if ((strstr(text, part) != NULL) != says)
+        fail_msg("the card %s \"%s\":\n%s", says ? "does not say" : "says", part, text);
+}
+
+/* What nobody measured is said, and not as if it had stopped anything where somebody took it on. */
+static void test_what_is_not_known_is_said(void **state)
+{
+    (void)state;
+    struct harmless harmless;
+    struct bf_judgement judgement;
+    begin(&harmless);
+    bf_facts_unknown(&harmless.facts, BF_FACT_WRITE_RATE, "track_counts is off");
+    bf_facts_unknown(&harmless.facts, BF_FACT_DISK_FREE, "the server does not tell");
+    bf_facts_unknown(&harmless.facts, BF_FACT_TRIAL_LOG, NULL);
+    bf_facts_unknown(&harmless.facts, BF_FACT_TRIAL_ROW_LOG, NULL);
+    judge(&harmless, &judgement);
+    const struct bf_card card = {.document = &harmless.document, .facts = &harmless.facts, .estimate = &harmless.estimate,
+                                 .judgement = &judgement, .table = "shop.orders", .engine = "mysql",
+                                 .server_version = "10.11.19-MariaDB-0+deb12u1-log"};
+    assert_says(&card, "fill on shop: MariaDB 10.11.19-MariaDB-0+deb12u1-log\n", true);
+    assert_says(&card, "REFUSED without a measurement of write_rate\n", true);
+    assert_says(&card, "accepted by the document", false);
+    assert_says(&card, "how much log it writes is not known; leaves 1,000,000 old row versions\n", true);
+    assert_says(&card, "disk for the undo journal: 57.2 MiB; free: not measured: the server does not tell\n", true);
+    harmless.document.accept[BF_ACCEPT_NO_REPLICAS] = harmless.document.accept[BF_ACCEPT_WRITE_RATE] = true;
+    assert_says(&card, "accepted by the document: no_replicas, write_rate\n", true);
+    assert_says(&card, "REFUSED", false);
     bf_judgement_clear(&judgement);
     bf_facts_clear(&harmless.facts);
 }
@@ -112,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quantities),
         cmocka_unit_test(test_card),
+        cmocka_unit_test(test_what_is_not_known_is_said),
         cmocka_unit_test(test_what_came_of_it_stands_beside_the_estimate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

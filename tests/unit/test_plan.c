@@ -30,7 +30,7 @@ FACT(indexed, BF_FACT_INDEXES, 1, "orders_n_idx")
 FACT(triggers, BF_FACT_TRIGGERS, 1, "orders_touch")
 FACT(on_update, BF_FACT_ON_UPDATE, 1, "changed_at")
 FACT(many_writes, BF_FACT_WRITE_RATE, 900, NULL)
-FACT(waiting, BF_FACT_LOCK_WAITS, 3, NULL)
+FACT(waiting, BF_FACT_LOCK_WAITS, 3, "4711, 4712, 4713")
 FACT(conflicts, BF_FACT_TRIAL_CONFLICTS, 1, NULL)
 FACT(slow, BF_FACT_TRIAL_ROW_TIME, 20000, NULL)
 FACT(uncovered, BF_FACT_UNCOVERED, 1, "n")
@@ -84,9 +84,9 @@ static const struct {
     {"on_update_timestamp", BF_RISK_YELLOW, on_update, "changed_at"},
     {"large_table", BF_RISK_YELLOW, large, "20,000,000"},
     {"high_write_rate", BF_RISK_YELLOW, many_writes, "900 rows/s"},
-    {"lock_contention", BF_RISK_YELLOW, waiting, "3"},
+    {"lock_contention", BF_RISK_YELLOW, waiting, "right now, 3 of them: 4711, 4712"},
     {"trial_conflicts", BF_RISK_YELLOW, conflicts, "1"},
-    {"long_run", BF_RISK_YELLOW, slow, "longer"},
+    {"long_run", BF_RISK_YELLOW, slow, "longer than a shift: 1 d 12 h"},
     {"volatile_predicate", BF_RISK_YELLOW, by_the_clock, "time"},
     {"late_rows", BF_RISK_YELLOW, one_pass, "`remaining`"},
     {"new_rows_uncovered", BF_RISK_YELLOW, uncovered, ": n"},
