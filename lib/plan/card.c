@@ -194,7 +194,7 @@ static void phases(struct bf_buffer *page, const struct bf_card *card)
         line(page, "", "   ", "%s to %s of work (%s rows/s)%s", low, high, rate,
              estimate->open < 1 ? ", in its windows only" : "; holds come on top");
         if (bf_estimate_is_by_reading(card->facts, estimate))
-            print(page, "", "   ", "of the rows that were tried none is asked for, so that is a guess from reading them");
+            print(page, "", "   ", "the trial changed none of its rows, so that is a guess from reading them");
     } else {
         print(page, "", "   ", "how long it takes is not known: nothing could be tried");
     }

@@ -1,6 +1,8 @@
 #include "estimate.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "size.h"
 
@@ -27,14 +29,33 @@ static double rows_of(const struct bf_facts *facts)
     return exact->known ? fmax(rows->value, exact->value) : rows->value;
 }
 
+/* Of the rows with the last keys those that are asked for; -1: not known, or they are no part of what is scanned. */
+static double share_of_newest(const struct bf_facts *facts)
+{
+    const struct bf_fact *newest = &facts->of[BF_FACT_NEWEST];
+    double of = newest->detail && strncmp(newest->detail, "of ", 3) == 0 ? strtod(newest->detail + 3, NULL) : 0;
+    if (!newest->known || of <= 0 || facts->of[BF_FACT_RANGE_ROWS].known)
+        return -1;
+    return fmin(1, newest->value / of);
+}
+
+/* By what was seen of the rows at both ends: the batches that were tried, and the newest ones. -1: nothing was. */
+static double share_seen(const struct bf_facts *facts)
+{
+    const struct bf_fact *tried = &facts->of[BF_FACT_TRIAL_ROWS], *changed = &facts->of[BF_FACT_TRIAL_CHANGED];
+    double first = tried->known && changed->known && tried->value > 0 ? changed->value / tried->value : -1;
+    double last = share_of_newest(facts);
+    return first >= 0 && last >= 0 ? (first + last) / 2 : fmax(first, last);
+}
+
+/* Of the rows that are scanned those that are changed: as they were counted, as the server estimates them, or, where it would only
+ * guess, as they were seen. */
 static double share_of(const struct bf_facts *facts, double rows)
 {
-    const struct bf_fact *exact = &facts->of[BF_FACT_MATCHING_EXACT], *guessed = &facts->of[BF_FACT_MATCHING];
-    double matching = exact->known ? exact->value : guessed->known ? guessed->value : -1;
-    const struct bf_fact *tried = &facts->of[BF_FACT_TRIAL_ROWS], *changed = &facts->of[BF_FACT_TRIAL_CHANGED];
-    double seen = tried->known && changed->known && tried->value > 0 ? changed->value / tried->value : -1;
-    bool knows_nothing = !exact->known && matching >= rows && seen > 0; /* MariaDB says "all" of columns without statistics */
-    if (matching >= 0 && rows > 0 && !knows_nothing)
+    const struct bf_fact *exact = &facts->of[BF_FACT_MATCHING_EXACT], *estimated = &facts->of[BF_FACT_MATCHING];
+    double matching = exact->known ? exact->value : estimated->known ? estimated->value : -1, seen = share_seen(facts);
+    bool guessed = !exact->known && seen > 0 && (matching >= rows || bf_fact_over(facts, BF_FACT_MATCHING_GUESSED, 0));
+    if (matching >= 0 && rows > 0 && !guessed)
         return fmin(1, matching / rows);
     return seen;
 }

@@ -26,6 +26,7 @@ enum bf_need { BF_MANDATORY, BF_WANTED, BF_OPTIONAL };
     X(INDEX_BYTES, index_bytes, BYTES, OPTIONAL, "bytes of the table's indexes")                                       \
     X(RANGE_ROWS, rows_in_range, ROWS, OPTIONAL, "rows between the ends of `range`, as the server estimates them")     \
     X(MATCHING, rows_matching, ROWS, WANTED, "rows that `where` asks for, as the server estimates them")               \
+    X(MATCHING_GUESSED, rows_matching_guessed, FLAG, OPTIONAL, "the server has no statistics of what `where` looks at, and guesses") \
     X(MATCHING_EXACT, rows_matching_exact, ROWS, OPTIONAL, "rows that `where` asks for, counted")                      \
     X(REPLICATION_LAG, replication_lag, SECONDS, WANTED, "lag of the replica that is furthest behind")                 \
     X(REPLICAS_STOPPED, replicas_stopped, COUNT, OPTIONAL, "replicas that do not replicate, as they say themselves")  \

@@ -262,6 +262,11 @@ void bf_mysql_read_binlog(const struct bf_document *document, const struct bf_an
 
 /* mysql_measure.c */
 extern const char bf_mysql_writes[], bf_mysql_mark[];
+/* Of EXPLAIN: the rows; whether they are a guess, where the server has told whether it has histograms; is the key's index used? */
+void bf_mysql_read_rows(const struct bf_document *document, const struct bf_answer *answer, enum bf_fact_name fact,
+                        struct bf_facts *facts);
+void bf_mysql_read_guess(const struct bf_document *document, const struct bf_answer *answer, struct bf_facts *facts);
+void bf_mysql_read_boundary(const struct bf_answer *answer, struct bf_facts *facts);
 char *bf_mysql_counted(const struct bf_document *document, const struct bf_table *table);
 void bf_mysql_measure(const struct bf_document *document, const struct bf_table *table, struct bf_flight *flight,
                       char **ret_texts[], size_t *ret_count);

@@ -123,8 +123,10 @@ static const char server[] = PLAN
     "CONCAT('binlog_format = ', " VARIABLE("binlog_format") ") UNION ALL "
     "SELECT 'multi_writer', " GALERA " OR " GROUP_OF_WRITERS ", CASE WHEN " GALERA " THEN CONCAT('Galera, nodes: ', "
     "COALESCE(" STATUS_OF("wsrep_cluster_size") ", 'not known')) "
-    "WHEN " GROUP_OF_WRITERS " THEN 'Group Replication, multi-primary' END";
-static const enum bf_fact_name server_facts[] = {BF_FACT_STATEMENT_LOG, BF_FACT_MULTI_WRITER};
+    "WHEN " GROUP_OF_WRITERS " THEN 'Group Replication, multi-primary' END UNION ALL "
+    "SELECT 'rows_matching_guessed', /*!80000 NOT EXISTS (SELECT 1 FROM information_schema.COLUMN_STATISTICS "
+    "WHERE SCHEMA_NAME = ?1 AND TABLE_NAME = ?2) *//*M! 1 */, NULL";
+static const enum bf_fact_name server_facts[] = {BF_FACT_STATEMENT_LOG, BF_FACT_MULTI_WRITER, BF_FACT_MATCHING_GUESSED};
 
 /* Everybody may see how many sessions of the server wait for a row: when none does, none does of the table. */
 #define CONTENTION_RIGHT "GRANT ', /*!80000 'SELECT ON performance_schema.*' *//*M! 'PROCESS ON *.*' */, '"
@@ -402,64 +404,12 @@ static void take(const struct bf_answer *answer, size_t number, struct bf_facts 
     bf_facts_clear(&found);
 }
 
-/* The columns of EXPLAIN, counted from its end: only MySQL has the one of partitions. */
-enum { EXTRA_BACK = 1, FILTERED_BACK, ROWS_BACK, TYPE_BACK = 8, TABLE_COLUMN = 2 };
-
-static const char *explained(const struct bf_answer *answer, size_t row, size_t back)
+/* 1109: there is no such table. */
+static void read_disk(const struct bf_answer *answer, size_t number, struct bf_facts *facts)
 {
-    return answer->columns >= back ? bf_answer_value(answer, row, answer->columns - back) : NULL;
-}
-
-/* Of the line that is the table's own: the predicate may bring others, and they may come first. */
-static void read_rows(const struct bf_document *document, const struct bf_answer *answer, enum bf_fact_name fact,
-                      struct bf_facts *facts)
-{
-    char *schema = NULL, *name = NULL;
-    size_t own = 0;
-
-    if (answer->outcome != BF_OUTCOME_OK || answer->rows == 0) {
-        bf_facts_unknown(facts, fact, answer->message);
-        return;
-    }
-    bf_mysql_table_name(document->table, &schema, &name);
-    for (size_t row = answer->rows; row-- > 0;) {
-        const char *table = bf_answer_value(answer, row, TABLE_COLUMN);
-        if (table && name && !strcmp(table, name))
-            own = row;
-    }
-    free(schema);
-    free(name);
-    const char *extra = explained(answer, 0, EXTRA_BACK);
-    if (explained(answer, own, ROWS_BACK))
-        bf_facts_set(facts, fact,
-                     bf_answer_real(answer, own, answer->columns - ROWS_BACK, 0) *
-                         bf_answer_real(answer, own, answer->columns - FILTERED_BACK, 100) / 100, NULL);
-    else if (extra && (strstr(extra, "Impossible WHERE") || strstr(extra, "no matching row")))
-        bf_facts_set(facts, fact, 0, extra);
-    else
-        bf_facts_unknown(facts, fact, extra);
-}
-
-/* Without a range all rows are walked, which the table's own estimate tells. */
-static void read_range(const struct bf_document *document, const struct bf_answer *answer, struct bf_facts *facts)
-{
-    if (bf_document_has_range(document))
-        read_rows(document, answer, BF_FACT_RANGE_ROWS, facts);
-}
-
-/* The reference forces the key's index; where that gives no order, or is not used at all, the table would be sorted. */
-static void read_boundary(const struct bf_answer *answer, struct bf_facts *facts)
-{
-    const char *type = explained(answer, 0, TYPE_BACK), *extra = explained(answer, 0, EXTRA_BACK);
-
-    if (answer->outcome != BF_OUTCOME_OK || !type) {
-        bf_facts_unknown(facts, BF_FACT_KEY_USED, answer->outcome == BF_OUTCOME_OK ? extra : answer->message);
-        return;
-    }
-    bool ordered = !extra || !strstr(extra, "filesort");
-    bool by_key = ordered && (!strcmp(type, "index") || !strcmp(type, "range"));
-    BF_AUTO_STRING char *found = by_key ? NULL : bf_format("%s%s%s", type, extra && *extra ? ", " : "", extra ? extra : "");
-    bf_facts_set(facts, BF_FACT_KEY_USED, by_key ? 1 : 0, found);
+    take(answer, number, facts);
+    if (answer->outcome == BF_OUTCOME_ERROR && strcmp(answer->sqlstate, "1109") == 0)
+        bf_facts_unknown(facts, BF_FACT_DISK_FREE, "the server does not tell how much disk is free; MariaDB does with its plugin DISKS");
 }
 
 static const enum bf_fact_name newest_facts[] = {BF_FACT_NEWEST};
@@ -468,16 +418,20 @@ void bf_mysql_read_measure(const struct bf_document *document, const struct bf_a
                            struct bf_facts *facts)
 {
     for (size_t i = 0; i < count && i < STEPS; i++) {
-        if (i == EXPLAIN_MATCHING)
-            read_rows(document, &answers[i], BF_FACT_MATCHING, facts);
-        else if (i == EXPLAIN_RANGE)
-            read_range(document, &answers[i], facts);
-        else if (i == EXPLAIN_BOUNDARY)
-            read_boundary(&answers[i], facts);
+        if (i == EXPLAIN_MATCHING) {
+            bf_mysql_read_rows(document, &answers[i], BF_FACT_MATCHING, facts);
+            bf_mysql_read_guess(document, &answers[i], facts);
+        } else if (i == EXPLAIN_RANGE) {
+            if (bf_document_has_range(document)) /* else all rows are walked, which the table's own estimate tells */
+                bf_mysql_read_rows(document, &answers[i], BF_FACT_RANGE_ROWS, facts);
+        } else if (i == EXPLAIN_BOUNDARY)
+            bf_mysql_read_boundary(&answers[i], facts);
         else if (i == NEWEST)
             bf_measure_read(&answers[i], newest_facts, BF_COUNT(newest_facts), facts);
         else if (i == BINLOG)
             bf_mysql_read_binlog(document, &answers[i], facts);
+        else if (questions[i].facts == disk_facts)
+            read_disk(&answers[i], i, facts);
         else
             take(&answers[i], i, facts);
     }

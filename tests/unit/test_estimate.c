@@ -86,6 +86,30 @@ static void test_a_server_that_says_all_is_not_believed(void **state)
     bf_facts_clear(&harmless.facts);
 }
 
+/* Nor one that says how few, without an index or a histogram that would tell. */
+static void test_a_guess_of_the_server_gives_way_to_what_was_seen(void **state)
+{
+    (void)state;
+    struct harmless harmless;
+    begin(&harmless);
+    bf_facts_set(&harmless.facts, BF_FACT_MATCHING, 2e4, NULL);
+    bf_facts_set(&harmless.facts, BF_FACT_TRIAL_CHANGED, 3000, NULL); /* of 3,000 */
+    assert_near(bf_estimate(&harmless.document, &harmless.facts, &costs).changed, 2e4, 1e-3);
+    bf_facts_set(&harmless.facts, BF_FACT_MATCHING_GUESSED, 1, NULL);
+    assert_near(bf_estimate(&harmless.document, &harmless.facts, &costs).changed, 2e6, 1e-3);
+    bf_facts_set(&harmless.facts, BF_FACT_NEWEST, 5, "of 50");
+    assert_near(bf_estimate(&harmless.document, &harmless.facts, &costs).changed, 0.55 * 2e6, 1e-3);
+    bf_facts_set(&harmless.facts, BF_FACT_TRIAL_CHANGED, 0, NULL);
+    bf_facts_set(&harmless.facts, BF_FACT_NEWEST, 0, "of 50"); /* which says nothing of those between them */
+    assert_near(bf_estimate(&harmless.document, &harmless.facts, &costs).changed, 2e4, 1e-3);
+    bf_facts_set(&harmless.facts, BF_FACT_TRIAL_CHANGED, 1500, NULL);
+    bf_facts_set(&harmless.facts, BF_FACT_RANGE_ROWS, 1e6, NULL); /* in which the newest ones may not be */
+    assert_near(bf_estimate(&harmless.document, &harmless.facts, &costs).changed, 5e5, 1e-3);
+    bf_facts_set(&harmless.facts, BF_FACT_MATCHING_EXACT, 7, NULL);
+    assert_near(bf_estimate(&harmless.document, &harmless.facts, &costs).changed, 7, 1e-3);
+    bf_facts_clear(&harmless.facts);
+}
+
 /* Where rows leave room for each other the later ones are cheaper than any that was tried. */
 static void test_updates_that_may_be_hot_are_cheaper_behind_the_first(void **state)
 {
@@ -256,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_estimate),
         cmocka_unit_test(test_more_rows_may_be_counted_than_the_server_knows_of),
         cmocka_unit_test(test_a_server_that_says_all_is_not_believed),
+        cmocka_unit_test(test_a_guess_of_the_server_gives_way_to_what_was_seen),
         cmocka_unit_test(test_updates_that_may_be_hot_are_cheaper_behind_the_first),
         cmocka_unit_test(test_log_takes_longer_than_in_a_trial),
         cmocka_unit_test(test_slices_are_worth_less_than_they_are_many),
