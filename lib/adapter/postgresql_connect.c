@@ -88,6 +88,17 @@ static void set_liveness(struct parameters *parameters, const struct bf_session 
     set_default(parameters, "tcp_user_timeout", user_timeout);
 }
 
+/* By itself libpq asks the Kerberos library whether somebody is signed in, and that one waits for servers of its own, on our loop.
+ * Who wants GSSAPI's encryption says so: in the connection string, in its service, or in the environment. */
+static void set_no_kerberos(struct parameters *parameters)
+{
+    bool service = getenv("PGSERVICE");
+    for (size_t i = 0; i < parameters->count; i++)
+        service = service || !strcmp(parameters->keywords[i], "service");
+    if (!service && !getenv("PGGSSENCMODE"))
+        set_default(parameters, "gssencmode", "disable");
+}
+
 void bf_session_start(struct bf_session *session)
 {
     struct bf_resolver *resolver = session->resolver;
@@ -122,6 +133,7 @@ void bf_session_start(struct bf_session *session)
         set(&parameters, "application_name", session->application_name);
         set(&parameters, "client_encoding", "UTF8");
         set_liveness(&parameters, session, count, user_timeout);
+        set_no_kerberos(&parameters);
         session->connection = PQconnectStartParams(parameters.keywords, parameters.values, 0);
     }
     PQconninfoFree(options);

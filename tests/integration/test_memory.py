@@ -18,8 +18,6 @@ from lab.wait import until
 
 pytestmark = pytest.mark.engines(*ENGINES)
 ROWS = 2000
-# libpq asks the Kerberos library whether somebody is signed in, and that one, without memory, follows a pointer to nowhere
-OUR_OWN = {"PGGSSENCMODE": "disable"}
 CHANCE = random.Random(20261121)
 
 
@@ -58,7 +56,7 @@ def test_the_nth_allocation_fails(database, make_daemon, library, campaign):
     slow_batches(database, 0.005)
     daemon = make_daemon(database, start=False)
     said = daemon.directory / "allocations"  # how many: from the start, over some work and questions, to the end
-    daemon.environment = {**OUR_OWN, "LD_PRELOAD": str(library), "COUNT_ALLOCATIONS": str(said)}
+    daemon.environment = {"LD_PRELOAD": str(library), "COUNT_ALLOCATIONS": str(said)}
     daemon.start()
     job = daemon.submit(the_job(database, slices=2))
     daemon.wait_progress(job, 3)
@@ -68,7 +66,7 @@ def test_the_nth_allocation_fails(database, make_daemon, library, campaign):
     for turn in range(400 if campaign else 6):
         # one alone, anywhere; or all from one on, early, of which it dies in any case
         number = CHANCE.randint(1, most // 10 if turn % 3 == 0 else most)
-        daemon.environment = {**OUR_OWN, "LD_PRELOAD": str(library), "FAIL_ALLOCATION": f"{number}{'+' if turn % 3 == 0 else ''}"}
+        daemon.environment = {"LD_PRELOAD": str(library), "FAIL_ALLOCATION": f"{number}{'+' if turn % 3 == 0 else ''}"}
         daemon.start(wait=False)
         before = batches(database, job)
 

@@ -286,3 +286,15 @@ def test_what_takes_a_restart_is_said(daemon, database):
     daemon.configuration.write_text(good)
     assert "restart" not in daemon.hang_up()
     assert daemon.get("/readyz").status == 200
+
+
+@pytest.mark.parametrize("said", [False, True])
+def test_nobody_is_asked_for_kerberos_unless_the_connection_says_so(said, database, make_daemon):
+    """libpq would do that by itself, and wait for the answer on the loop."""
+    make_table(database, 10)
+    daemon = make_daemon(database.url + "?gssencmode=prefer" if said else database, start=False)
+    trace = daemon.directory / "kerberos"
+    daemon.environment = {"KRB5_TRACE": str(trace)}  # made as soon as the library is asked for anything
+    daemon.start()
+    daemon.wait(daemon.submit(job_of()), "completed")
+    assert trace.exists() == said
