@@ -11,7 +11,7 @@
 
 enum {
     FILE_MAX = 256 * 1024, /* bytes */
-    FINGERPRINT = 32       /* bytes of SHA-256 */
+    KEY_ID = 32            /* bytes of SHA-256 */
 };
 
 struct bf_tls {
@@ -19,7 +19,6 @@ struct bf_tls {
     unsigned length;
     gnutls_x509_privkey_t key;
     int64_t from, until; /* unix seconds */
-    unsigned char fingerprint[FINGERPRINT];
     char *text;
 };
 
@@ -48,7 +47,7 @@ static char *read_file(const char *path, size_t *ret_length, char **ret_fault)
 static char *load_chain(struct bf_tls *tls, const char *path)
 {
     char *fault = NULL;
-    size_t length = 0, size = FINGERPRINT;
+    size_t length = 0;
     BF_AUTO_STRING char *bytes = read_file(path, &length, &fault);
 
     if (!bytes)
@@ -64,8 +63,7 @@ static char *load_chain(struct bf_tls *tls, const char *path)
         return bf_format("%s holds no certificate in PEM that can be used: %s", path, gnutls_strerror(code));
     tls->from = (int64_t)gnutls_x509_crt_get_activation_time(tls->chain[0]);
     tls->until = (int64_t)gnutls_x509_crt_get_expiration_time(tls->chain[0]);
-    code = gnutls_x509_crt_get_fingerprint(tls->chain[0], GNUTLS_DIG_SHA256, tls->fingerprint, &size);
-    return code < 0 ? bf_format("%s: %s", path, gnutls_strerror(code)) : NULL;
+    return NULL;
 }
 
 static char *load_key(struct bf_tls *tls, const char *path)
@@ -91,7 +89,7 @@ static char *load_key(struct bf_tls *tls, const char *path)
 
 static bool belong_together(const struct bf_tls *tls)
 {
-    unsigned char one[FINGERPRINT] = {0}, other[FINGERPRINT] = {1};
+    unsigned char one[KEY_ID] = {0}, other[KEY_ID] = {1};
     size_t one_size = sizeof one, other_size = sizeof other;
 
     return gnutls_x509_crt_get_key_id(tls->chain[0], GNUTLS_KEYID_USE_SHA256, one, &one_size) == 0 &&
@@ -102,11 +100,13 @@ static bool belong_together(const struct bf_tls *tls)
 static char *describe(const struct bf_tls *tls)
 {
     gnutls_datum_t name = {0};
-    char until[BF_TIME_TEXT];
+    char until[BF_TIME_TEXT], behind[32] = "";
 
     gnutls_x509_crt_get_dn3(tls->chain[0], &name, 0);
-    char *text = bf_format("%s, until %s", name.data ? (const char *)name.data : "no subject",
-                           bf_time_format(tls->until * 1000, until));
+    if (tls->length > 1)
+        snprintf(behind, sizeof behind, ", %u more behind it", tls->length - 1);
+    char *text = bf_format("%s, until %s%s", name.data ? (const char *)name.data : "no subject",
+                           bf_time_format(tls->until * 1000, until), behind);
     gnutls_free(name.data);
     return text;
 }
@@ -159,7 +159,11 @@ int64_t bf_tls_until(const struct bf_tls *tls)
 
 bool bf_tls_same(const struct bf_tls *one, const struct bf_tls *other)
 {
-    return memcmp(one->fingerprint, other->fingerprint, FINGERPRINT) == 0;
+    bool same = one->length == other->length;
+
+    for (unsigned i = 0; same && i < one->length; i++)
+        same = gnutls_x509_crt_equals(one->chain[i], other->chain[i]) != 0;
+    return same;
 }
 
 const char *bf_tls_text(const struct bf_tls *tls)

@@ -22,8 +22,8 @@ void bf_tls_free(struct bf_tls *tls); /* NULL is fine */
 /* Why clients will refuse it at that time (unix seconds): it has expired, or is not valid yet. Owned; NULL: they won't. */
 char *bf_tls_invalid_at(const struct bf_tls *tls, int64_t now);
 int64_t bf_tls_until(const struct bf_tls *tls); /* unix seconds */
-bool bf_tls_same(const struct bf_tls *one, const struct bf_tls *other); /* the same certificate */
-const char *bf_tls_text(const struct bf_tls *tls); /* "CN=db-admin.example, until 2027-01-31T00:00:00.000Z", for the log */
+bool bf_tls_same(const struct bf_tls *one, const struct bf_tls *other); /* the same, and those behind it */
+const char *bf_tls_text(const struct bf_tls *tls); /* "CN=db-admin.example, until 2027-01-31T00:00:00.000Z, 1 more behind it", for the log */
 /* Is it for this host: one of its names (wildcards count), or its address? */
 bool bf_tls_names(const struct bf_tls *tls, const char *host);
 

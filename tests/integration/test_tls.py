@@ -146,6 +146,12 @@ def test_another_certificate_takes_its_place_without_a_restart(secure, held, aut
     until(lambda: stream.of("event"), 30, "the stream goes on over the other certificate")
     assert not stream.ended and secure.post("/v1/resume-all").status == 200
     stream.close()
+    # what was missing behind it is put there: the same certificate, and another chain
+    secure.certificate.write_text(second[0].read_text() + authority.certificate.read_text())
+    secure.hang_up("tls_certificate: CN=second", "1 more behind it", "1 change")
+    chain = subprocess.run(["openssl", "s_client", "-showcerts", "-connect", f"127.0.0.1:{secure.port}"], capture_output=True, text=True,
+                           stdin=subprocess.DEVNULL, timeout=30).stdout
+    assert chain.count("BEGIN CERTIFICATE") == 2
 
     secure.show(second[0], issued[1])
     secure.hang_up("is not that of the certificate", "nothing changed")
