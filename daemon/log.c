@@ -84,9 +84,9 @@ void bf_log_line(struct bf_buffer *line, bool to_journal, int64_t unix_milliseco
     bf_buffer_text(line, "\n");
 }
 
-/* What a line is about; each may be NULL. */
+/* What a line is about, and who did it; each may be NULL. */
 struct about {
-    const char *job, *id, *target;
+    const char *job, *id, *target, *actor;
 };
 
 /* One entry with fields; false: the journal does not take it. (Where its socket is not even there, libsystemd says nothing.) */
@@ -98,7 +98,8 @@ static bool send_entry(enum bf_level level, const struct about *about, const cha
     } fields[] = {{"MESSAGE", message, length},
                   {"JOB", about->job, about->job ? strlen(about->job) : 0},
                   {"JOB_ID", about->id, about->id ? strlen(about->id) : 0},
-                  {"TARGET", about->target, about->target ? strlen(about->target) : 0}};
+                  {"TARGET", about->target, about->target ? strlen(about->target) : 0},
+                  {"ACTOR", about->actor, about->actor ? strlen(about->actor) : 0}};
     char priority[] = "PRIORITY=6";
     struct bf_buffer texts[BF_COUNT(fields)] = {0};
     struct iovec parts[BF_COUNT(fields) + 1];
@@ -161,6 +162,7 @@ void bf_log_target(enum bf_level level, const char *target, const char *format, 
 void bf_log_event(const struct bf_record *record, const struct bf_event *event)
 {
     struct about about = {0};
+    bool ours = !event->actor[0] || strcmp(event->actor, "daemon") == 0;
     bool failed = strcmp(event->to, bf_state_name(BF_STATE_FAILED)) == 0, loud = strcmp(event->type, "break_glass") == 0;
     char text[BF_LOG_LINE_MAX];
 
@@ -168,9 +170,12 @@ void bf_log_event(const struct bf_record *record, const struct bf_event *event)
         about = (struct about){.job = record->document ? record->document->name : record->id,
                                .id = record->id,
                                .target = record->document ? record->document->target : NULL};
+    about.actor = event->actor[0] ? event->actor : NULL;
+    const char *who = ours ? "" : event->actor, *open = ours ? "" : " (", *close = ours ? "" : ")";
     if (event->to[0])
-        snprintf(text, sizeof text, "%s%s%s: %s", event->from, event->from[0] ? " -> " : "", event->to, event->text);
+        snprintf(text, sizeof text, "%s%s%s: %s%s%s%s", event->from, event->from[0] ? " -> " : "", event->to, event->text, open, who,
+                 close);
     else
-        snprintf(text, sizeof text, "%s: %s", event->type, event->text);
+        snprintf(text, sizeof text, "%s: %s%s%s%s", event->type, event->text, open, who, close);
     write_line(failed ? BF_LEVEL_ERROR : loud ? BF_LEVEL_WARNING : BF_LEVEL_INFO, &about, text);
 }

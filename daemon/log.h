@@ -1,5 +1,5 @@
 /* The daemon's log: one line per event on stderr, which begins with the time and the level. Where stderr is systemd's
- * journal a line is an entry there, with fields of its own (JOB, JOB_ID, TARGET), so that `journalctl JOB=orders-archive`
+ * journal a line is an entry there, with fields of its own (JOB, JOB_ID, TARGET, ACTOR), so that `journalctl JOB=orders-archive`
  * shows what became of a job; where the journal takes none, a line on its stream that begins with the level ("<6>").
  * Control characters are escaped, so that no text from a job or a server can forge a line. Callers never pass secrets. */
 #ifndef BF_DAEMON_LOG_H
@@ -25,7 +25,8 @@ void bf_log_open(void);
 void bf_log(enum bf_level level, const char *job, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The line of a target: "target shop: ". */
 void bf_log_target(enum bf_level level, const char *target, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* The line of one event of a job: "orders-archive: running -> paused: why". `record` NULL: it is of no job. */
+/* The line of one event of a job: "orders-archive: running -> paused: why (who)"; what the daemon did names nobody. `record` NULL:
+ * it is of no job. */
 void bf_log_event(const struct bf_record *record, const struct bf_event *event);
 
 /* Builds the line, with its line feed, at the end of `line`; pure. `unix_milliseconds` counts where `journal` is false. */

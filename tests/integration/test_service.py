@@ -98,6 +98,10 @@ def test_the_journal_has_fields(make_daemon, database, tmp_path):
     done = journal.wait_for("with-fields: verifying -> completed")
     assert (done["JOB"], done["JOB_ID"], done["TARGET"], done["PRIORITY"]) == ("with-fields", job["id"], "shop", "6")
     assert done["SYSLOG_IDENTIFIER"] == "backfilld"
+    assert done["ACTOR"] == "daemon" and done["MESSAGE"].endswith("verified")
+    assert daemon.post("/v1/pause-all", {"reason": "lunch"}).status == daemon.post("/v1/resume-all").status == 200
+    ordered = journal.wait_for("pause_all: all jobs: lunch (operator)")
+    assert ordered["ACTOR"] == "operator" and "JOB" not in ordered
     good = daemon.configuration.read_text()
     daemon.configuration.write_text(good + "no_such = 1\n")
     daemon.process.send_signal(signal.SIGHUP)
