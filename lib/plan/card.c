@@ -156,7 +156,9 @@ static void size(struct bf_buffer *page, const struct bf_card *card)
     if (hot->known && fill->known)
         line(page, "", "", "updates within the page (HOT): %s; inserts fill %.0f %% of a page", hot->value > 0 ? "where it has room" : "no",
              fill->value);
-    line(page, "WRITE QPS", "", "%s by others; replicas: %s, the furthest behind by: %s", writes, replicas, lag);
+    bool none = card->facts->of[BF_FACT_REPLICAS].known && card->facts->of[BF_FACT_REPLICAS].value == 0;
+    line(page, "WRITE QPS", "", "%s by others; replicas: %s%s%s", writes, none ? "none" : replicas, none ? "" : ", the furthest behind by: ",
+         none ? "" : lag);
 }
 
 /* Log, old row versions, and the disk that the journal takes. */

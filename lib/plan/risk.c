@@ -252,6 +252,8 @@ static const struct rule rules[] = {
     {"other_tool", BF_RISK_RED, NULL, BF_FACT_OTHER_TOOLS, ANY, "another tool is at work on the table: %d"},
     {"full_scans", BF_RISK_RED, boundary_reads_the_table, BF_FACT_KEY_USED, ANY,
      "the end of a batch is not found through the key's index: %d"},
+    {"statement_binlog", BF_RISK_RED, NULL, BF_FACT_STATEMENT_LOG, ANY,
+     "the binary log holds statements, and with that the server refuses every batch: set binlog_format to ROW or MIXED"},
     {"trial_failed", BF_RISK_RED, NULL, BF_FACT_TRIAL_ERRORS, ANY, "the server refused a batch of the trial: %d"},
     {"indexed_column", BF_RISK_YELLOW, NULL, BF_FACT_INDEXES, ANY,
      "`set` changes a column of an index, which every row writes anew: %d"},
@@ -285,8 +287,6 @@ static const struct rule rules[] = {
      "autovacuum does not clean the table: dead rows will stay"},
     {"near_wraparound", BF_RISK_YELLOW, NULL, BF_FACT_FREEZE_AGE, OVER(freeze_age),
      "the table is at %v of autovacuum_freeze_max_age: a vacuum against wraparound may come in the midst of it"},
-    {"statement_binlog", BF_RISK_YELLOW, NULL, BF_FACT_STATEMENT_LOG, ANY,
-     "the binary log holds statements: replicas repeat the work"},
     {"logical_slots", BF_RISK_YELLOW, NULL, BF_FACT_LOGICAL_SLOTS, ANY,
      "logical replication slots decode every changed row: %d"},
 };

@@ -60,6 +60,9 @@ def test_certification_fails_under_a_batch(group, make_daemon):
     until(lambda: other.rows("SHOW TABLES LIKE 'counted'") and other.value("SELECT COUNT(*) FROM counted") == ROWS, 30,
           "the other member has the rows")
     daemon = make_daemon(group.primary.url("shop"), password_file=group.password_file)
+    plan = daemon.post("/v1/jobs?dry_run=true", document("counted", {"n": "n + 1"})).json
+    assert {"code": "multi_writer", "risk": "RED", "value": 1.0, "text": "the server is part of a cluster that writes on several nodes: "
+            "Group Replication, multi-primary"} in plan["reasons"], plan["reasons"]
     job = daemon.submit(document("counted", {"n": "n + 1"}, pace=pace(20)))
     updates = 0
 

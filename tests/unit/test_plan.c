@@ -78,6 +78,7 @@ static const struct {
     {"multi_writer", BF_RISK_RED, multi_writer, "wsrep_on"},
     {"other_tool", BF_RISK_RED, other_tool, "_orders_gho"},
     {"full_scans", BF_RISK_RED, reads_all, "Seq Scan"},
+    {"statement_binlog", BF_RISK_RED, statements, "binlog_format to ROW"},
     {"trial_failed", BF_RISK_RED, failed, "division by zero"},
     {"indexed_column", BF_RISK_YELLOW, indexed, "orders_n_idx"},
     {"triggers", BF_RISK_YELLOW, triggers, "orders_touch"},
@@ -98,7 +99,6 @@ static const struct {
     {"old_transaction", BF_RISK_YELLOW, old, "1 h 06 min: session 7"},
     {"autovacuum_off", BF_RISK_YELLOW, no_vacuum, "dead rows"},
     {"near_wraparound", BF_RISK_YELLOW, wraparound, "95 %"},
-    {"statement_binlog", BF_RISK_YELLOW, statements, "replicas"},
     {"logical_slots", BF_RISK_YELLOW, slots, "cdc"},
     {"unmeasured", BF_RISK_YELLOW, no_lag, "replication_lag is not measured: no right to see it"},
 };
