@@ -6,7 +6,7 @@ _backfillctl_ask()
     local i
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        -u | --url | --token-file)
+        -u | --url | --token-file | --cacert)
             # "--url=http://…" comes as several words
             if [[ ${COMP_WORDS[i + 1]:-} == = ]]; then
                 where+=("${COMP_WORDS[i]}" "$(_backfillctl_joined $((i + 2)))")
@@ -41,12 +41,26 @@ _backfillctl_targets()
     _backfillctl_ask targets | grep -o '{"name":"[A-Za-z0-9._-]*","engine"' | cut -d '"' -f 4
 }
 
+# Ids of jobs that targets know and the daemon does not: what can be adopted.
+_backfillctl_foreign()
+{
+    _backfillctl_ask targets | grep -o '"foreign_jobs":\[[^]]*' | grep -o '{"id":"[0-9A-Z]*"' | cut -d '"' -f 4
+}
+
+_backfillctl_replicas()
+{
+    _backfillctl_ask targets | grep -o '{"name":"[A-Za-z0-9._:-]*","state"' | cut -d '"' -f 4 | sort -u
+}
+
 # COMPREPLY for a word $2 of the kind $1, as the tables call it.
 _backfillctl_complete()
 {
     case $1 in
     JOB) COMPREPLY=($(compgen -W "$(_backfillctl_jobs)" -- "$2")) ;;
-    TARGET) COMPREPLY=($(compgen -W "$(_backfillctl_targets)" -- "$2")) ;;
+    FOREIGN) COMPREPLY=($(compgen -W "$(_backfillctl_foreign)" -- "$2")) ;;
+    TARGET | TARGETS) COMPREPLY=($(compgen -W "$(_backfillctl_targets)" -- "$2")) ;;
+    REPLICA) COMPREPLY=($(compgen -W "$(_backfillctl_replicas)" -- "$2")) ;;
+    ROLE) COMPREPLY=($(compgen -W "$_backfillctl_roles" -- "$2")) ;;
     STATE | STATE\|TIME) COMPREPLY=($(compgen -W "$_backfillctl_states" -- "$2")) ;;
     VERB) COMPREPLY=($(compgen -W "$_backfillctl_verbs" -- "$2")) ;;
     FILE)
@@ -55,6 +69,7 @@ _backfillctl_complete()
         COMPREPLY=($(compgen -f -- "$2"))
         ;;
     *\|*) COMPREPLY=($(compgen -W "${1//|/ }" -- "$2")) ;;
+    [a-z]*) COMPREPLY=($(compgen -W "$1" -- "$2")) ;; # a word that is to be written as it is
     esac
 }
 
@@ -101,6 +116,8 @@ _backfillctl()
         if ((place >= ${#kinds[@]})) && [[ ${kinds[*]} == *... ]]; then
             place=$((${#kinds[@]} - 1))
         fi
+        # those of the daemon's own cannot be adopted
+        [[ $verb == adopt && ${kinds[place]:-} == JOB ]] && kinds[place]=FOREIGN
         [[ ${kinds[place]:-} ]] && _backfillctl_complete "${kinds[place]%...}" "$current"
     fi
     return 0

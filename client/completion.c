@@ -67,6 +67,19 @@ static void print_values(void)
     printf("    esac\n}\n\n");
 }
 
+static void print_roles(void)
+{
+    static const char *const roles[] = {
+#define X(constant, name) #name,
+        BF_ROLES(X)
+#undef X
+    };
+    printf("_backfillctl_roles='");
+    for (size_t i = BF_ROLE_ANYONE + 1; i < BF_COUNT(roles); i++)
+        printf("%s ", roles[i]);
+    printf("'\n");
+}
+
 static void print_states(void)
 {
     printf("_backfillctl_states='");
@@ -88,6 +101,7 @@ int main(int count, char **words)
     printf("# bash completion for backfillctl. The tables are made from the program's own.\n\n");
     print_verbs();
     print_values();
+    print_roles();
     print_states();
     while ((length = fread(part, 1, sizeof part, file)) > 0)
         fwrite(part, 1, length, stdout);

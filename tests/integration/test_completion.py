@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from lab.daemon import FINAL, document, pace
+from lab.wait import until
 
 # bash's own: a line is cut at blanks, and "=" and ":" are words of their own
 ASK = r"""
@@ -23,11 +24,10 @@ _backfillctl
 @pytest.fixture
 def complete(build, tmp_path):
     """complete("show --j"): what bash offers for the last word; a blank at the end begins a new one."""
-    def ask(line, environment=None):
+    def ask(line, environment=None, program=build / "client/backfillctl"):
         words = shlex.split(re.sub(r"([:=]+)", r" \1 ", line))
         words += [""] if line.endswith((" ", "=")) or not line else []
-        done = subprocess.run(["bash", "-c", ASK, "bash", build / "client/backfillctl.bash", tmp_path,
-                               build / "client/backfillctl", *words], capture_output=True, text=True, timeout=30,
+        done = subprocess.run(["bash", "-c", ASK, "bash", build / "client/backfillctl.bash", tmp_path, program, *words], capture_output=True, text=True, timeout=30,
                               env={"PATH": "/usr/bin:/bin", "BACKFILLD_URL": "http://127.0.0.1:1", **(environment or {})})
         assert done.returncode == 0 and not done.stderr, done.stderr
         return done.stdout.split()
@@ -80,6 +80,30 @@ def test_values(complete, tmp_path):
     assert complete("--token-file t") == ["two.json"]
     assert complete("pause x --reason ") == [] and complete("pause x --timeout ") == []
     assert complete("plan two.json ") == [] and complete("list x") == []
+    assert complete("token ") == ["new"] and complete("token new ") == []
+    assert complete("audit ") == complete("audit ver") == ["verify"] and complete("audit verify t") == ["two.json"]
+    assert complete("token new --role ap") == ["approver"] and "anyone" not in complete("token new --role ")
+
+
+def test_it_is_asked_as_the_line_asks(complete, tmp_path):
+    """With the line's own token and authorities: else nothing is offered over https."""
+    asked, program = tmp_path / "asked", tmp_path / "backfillctl"
+    program.write_text(f"#!/bin/sh\necho \"$*\" > {asked}\n")
+    program.chmod(0o755)
+    assert complete("-u https://db1:8420 --cacert ca.pem --token-file mine --json show ", program=program) == []
+    assert asked.read_text() == "-u https://db1:8420 --cacert ca.pem --token-file mine --json list --limit 500\n"
+
+
+def test_what_can_be_adopted_comes_from_the_target(complete, make_daemon, database):
+    database.execute("CREATE TABLE t (id int PRIMARY KEY, n int)")
+    first, second = make_daemon(database), make_daemon(database)
+    job = first.submit(document("t", {"n": "1"}, name="theirs", pace=pace(10), undo="journal"))
+    first.wait(job, "completed")
+    here = {"BACKFILLD_URL": second.url}
+    until(lambda: second.get("/v1/targets/shop").json["foreign_jobs"], 30, "the target says it")
+    assert complete("adopt ", here) == ["shop"] and complete("show ", here) == []
+    assert until(lambda: complete("adopt shop ", here), 30, "it is offered") == [job["id"]]
+    assert complete("adopt shop ", {"BACKFILLD_URL": first.url}) == []  # it knows it
 
 
 def test_names_come_from_the_daemon(complete, daemon, database):
