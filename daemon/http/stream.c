@@ -114,7 +114,16 @@ static void mix(uint64_t *hash, const void *bytes, size_t length)
     for (size_t i = 0; i < length; i++) *hash = (*hash ^ byte[i]) * UINT64_C(1099511628211); /* FNV-1a */
 }
 
-static uint64_t look_at(const struct bf_job *job)
+/* Where the time goes counts on while nothing else of a job changes: what is at work is told of now and then anyway, and not
+ * all of it at once. */
+static int64_t beat_of(const struct bf_job *job, uint64_t now)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    mix(&hash, bf_job_record(job)->id, BF_ULID_TEXT);
+    return bf_job_activity(job) != BF_ACTIVITY_IDLE ? (int64_t)((now + hash % BF_STREAM_BEAT) / BF_STREAM_BEAT) : 0;
+}
+
+static uint64_t look_at(const struct bf_job *job, uint64_t loop_now)
 {
     const struct bf_record *record = bf_job_record(job);
     const struct bf_progress *progress = &record->progress;
@@ -129,7 +138,7 @@ static uint64_t look_at(const struct bf_job *job)
                          (int64_t)rate,            (int64_t)record->direction,    record->ended_at,
                          back->rows,               back->bytes,                   back->seen,
                          back->conflicts,          back->batches,                 back->dropped,
-                         progress->rows_bad};
+                         progress->rows_bad,       beat_of(job, loop_now)};
     uint64_t hash = UINT64_C(14695981039346656037);
     mix(&hash, record->id, sizeof record->id);
     mix(&hash, numbers, sizeof numbers);
@@ -177,7 +186,7 @@ static void tell_progress(struct bf_http_hub *hub)
             capacity = capacity ? 2 * capacity : 64;
             now = bf_reallocate(now, capacity * sizeof *now);
         }
-        now[count] = (struct glance){job, look_at(job)};
+        now[count] = (struct glance){job, look_at(job, uv_now(hub->http->loop))};
         /* Both lists have the same order: what is new stands in front, what was forgotten is passed by. */
         size_t found = at;
         while (found < hub->glance_count && hub->glances[found].job != job) found++;

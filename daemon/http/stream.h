@@ -28,6 +28,7 @@ enum {
     BF_STREAM_SOCKET = 64 * 1024,       /* bytes that the kernel holds for it, which doubles them */
     BF_STREAM_PAGE = 100,               /* events of one read for somebody who comes back */
     BF_STREAM_REPLAY_MAX = 5000,        /* events; who missed more is told `reset` */
+    BF_STREAM_BEAT = 5000,              /* milliseconds in which at least once is told of a job that is at work */
     BF_STREAM_COMMENT = 10000,          /* milliseconds without a word, then a comment shows whether the peer is there */
     BF_STREAM_LOOK = 5000,              /* milliseconds between two looks for peers that closed */
     BF_STREAM_STALLED = 10000           /* milliseconds in which nothing of what waits was taken, while the loop went round */

@@ -60,6 +60,23 @@ def test_who_comes_back_after_a_crash_misses_nothing(daemon, database):
     too_far.close()
 
 
+def test_a_job_at_work_is_told_of_though_nothing_of_it_moves(daemon, database):
+    """Where the time goes counts on while it holds: who watches sees it at least every 5 s."""
+    table(database, "orders", 100)
+    signals = [{"name": "queue", "sql": "SELECT 20", "limit": 10}]
+    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", signals=signals))
+    daemon.wait_holding(job, "signal")
+    stream = Stream(daemon)
+
+    def held():
+        return [message.data["progress"]["seconds"].get("holding/signal:queue", 0) for message in stream.of("progress")]
+    until(lambda: len(held()) >= 3, 30, lambda _: f"three times: {held()}")
+    assert held() == sorted(set(held())) and held()[2] - held()[0] > 5
+    paused = daemon.pause(job)
+    until(lambda: stream.of("progress")[-1].data["state"] == "paused", 30, lambda _: f"the stream says paused: {paused}")
+    stream.close()
+
+
 def test_who_left_is_noticed(daemon):
     streams = [Stream(daemon) for _ in range(20)]
     ports = {stream.socket.getsockname()[1] for stream in streams}
