@@ -229,6 +229,23 @@ def test_watch_all_that_is_unfinished(ctl, fake):
     assert "no unfinished job" in ctl("watch", code=0).stderr
 
 
+def test_watch_all_asks_for_what_is_unfinished_alone(ctl, fake):
+    """However many have ended since; and of more than are watched at once it says how many are left out."""
+    def listed(request):
+        wanted = [job("running", f"a{number}", id=f"id-{number}") for number in range(103)]
+        ended = [job("completed", f"b{number}") for number in range(500)]
+        asked = request["query"].get("state", [])
+        return 200, {"jobs": wanted[::-1] if asked else ended, "next": None}
+    fake.answers[("GET", "/v1/jobs")] = listed
+    for number in range(103):
+        fake.answers[("GET", f"/v1/jobs/id-{number}")] = (200, job("completed", f"a{number}", id=f"id-{number}"))
+    done = ctl("watch", code=0)
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [f"a{number}" for number in range(100)]
+    assert "3 more jobs are unfinished; 100 are watched" in done.stderr
+    states, = [request["query"]["state"] for request in fake.requests if request["path"] == "/v1/jobs"]
+    assert set(states) == set(STATES) - {"completed", "failed", "refused", "aborted", "rolled_back"}
+
+
 # ---- watch on a terminal ----
 
 def test_watch_on_a_terminal(ctl, fake):
