@@ -1,5 +1,5 @@
 // Orders, each behind a question that names the job and says what will happen.
-import {h, replace} from "./dom.js";
+import {h, replace, say} from "./dom.js";
 import * as format from "./format.js";
 import {get, jobPath, post} from "./api.js";
 import {put} from "./live.js";
@@ -124,7 +124,7 @@ function ask({title, text, confirm, typed, typedWhy, word, danger, look, carryOu
       await carryOut(reason?.value.trim() || undefined);
       dialog.close();
     } catch (error) {
-      trouble.textContent = error.message;
+      say(trouble, error.message);
       trouble.hidden = false;
       yes.disabled = false;
     }
