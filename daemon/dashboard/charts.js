@@ -2,14 +2,9 @@
 // newest numbers as text beside it, for those who do not see it.
 import {h, say} from "./dom.js";
 import * as format from "./format.js";
-import {get, jobPath} from "./api.js";
+import {RANGES, seriesOf} from "./series.js";
 
-const RANGES = [
-  {name: "10 minutes", step: "1s", seconds: 600, every: 2000},
-  {name: "a day", step: "10s", seconds: 86400, every: 20000},
-  {name: "a month", step: "1m", seconds: 30 * 86400, every: 60000},
-];
-const LIMIT = 2000;
+const dark = matchMedia("(prefers-color-scheme: dark)");
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -39,20 +34,28 @@ const holds = {
 
 function tick(value, seconds) {
   const text = format.clock(value);
-  return seconds > 86400 ? text.slice(5, 10) : seconds > 600 ? text.slice(11, 16) : text.slice(11);
+  if (seconds > 3 * 86400) return text.slice(5, 10);
+  return seconds > 86400 ? text.slice(5, 16) : seconds > 600 ? text.slice(11, 16) : text.slice(11);
+}
+
+// A point that no line leads to or from is a dot.
+function dots(data, gap) {
+  const known = data.filter((point) => point.y !== null), alone = new Set();
+  known.forEach(({x}, at) => {
+    if (!(at > 0 && x - known[at - 1].x <= gap) && !(at + 1 < known.length && known[at + 1].x - x <= gap)) alone.add(x);
+  });
+  return data.map((point) => (point.y !== null && alone.has(point.x) ? 2 : 0));
 }
 
 function makeChart(title, names, unit) {
   const canvas = h("canvas", {role: "img", "aria-label": title}), newest = h("span", {class: "newest"});
   const element = h("figure", {class: "chart"},
     h("figcaption", {}, h("b", {}, title), " ", newest), h("div", {class: "canvas"}, canvas));
-  const set = colours();
   let seconds = 600;
   const chart = new window.Chart(canvas, {
     type: "line",
     data: {datasets: names.map((name, at) => ({
-      label: name, data: [], borderColor: name === "limit" ? set.limit : set.lines[at % 2],
-      borderDash: name === "limit" ? [6, 4] : name === "changed" ? [4, 3] : [],
+      label: name, data: [], borderDash: name === "limit" ? [6, 4] : name === "changed" ? [4, 3] : [],
       order: -at, borderWidth: 1.5, pointRadius: 0, spanGaps: false,
     }))},
     plugins: [holds],
@@ -61,19 +64,19 @@ function makeChart(title, names, unit) {
       interaction: {mode: "nearest", axis: "x", intersect: false},
       scales: {
         x: {
-          type: "linear", grid: {color: set.grid},
-          ticks: {color: set.text, maxTicksLimit: 6, maxRotation: 0, callback: (value) => tick(value, seconds)},
+          type: "linear", grid: {},
+          ticks: {maxTicksLimit: 6, maxRotation: 0, callback: (value) => tick(value, seconds)},
         },
         y: {
-          beginAtZero: true, grid: {color: set.grid},
+          beginAtZero: true, grid: {},
           ticks: {
-            color: set.text, maxTicksLimit: 5, callback: (value) => unit(value),
+            maxTicksLimit: 5, callback: (value) => unit(value),
             precision: unit === format.number ? 0 : undefined, // no half of a row
           },
         },
       },
       plugins: {
-        legend: {display: names.length > 1, labels: {color: set.text, boxWidth: 12, boxHeight: 2}},
+        legend: {display: names.length > 1, labels: {boxWidth: 12, boxHeight: 2}},
         tooltip: {callbacks: {
           title: (items) => format.clock(items[0].parsed.x),
           label: (item) => `${item.dataset.label}: ${unit(item.parsed.y)}`,
@@ -82,12 +85,30 @@ function makeChart(title, names, unit) {
       },
     },
   });
+  // The page may change between light and dark while it is open.
+  function paint() {
+    const set = colours(), {scales, plugins} = chart.options;
+    chart.data.datasets.forEach((dataset, at) => {
+      const colour = names[at] === "limit" ? set.limit : set.lines[at % 2];
+      Object.assign(dataset, {borderColor: colour, backgroundColor: colour});
+    });
+    for (const scale of [scales.x, scales.y]) {
+      scale.grid.color = set.grid;
+      scale.ticks.color = set.text;
+    }
+    plugins.legend.labels.color = set.text;
+    chart.update("none");
+  }
+  paint();
   return {
-    element, chart,
+    element, chart, paint,
     set(series, spans, from, to, step) {
       seconds = (to - from) / 1000;
       // A second without the end of a batch is no gap; a pause is.
-      series.forEach((data, at) => { Object.assign(chart.data.datasets[at], {data, spanGaps: 5000 * step}); });
+      series.forEach((data, at) => {
+        const spanGaps = 5000 * step;
+        Object.assign(chart.data.datasets[at], {data, spanGaps, pointRadius: dots(data, spanGaps)});
+      });
       chart.options.plugins.holds.spans = spans;
       Object.assign(chart.options.scales.x, {min: from, max: to});
       chart.update("none");
@@ -117,7 +138,7 @@ function line(samples, step, value) {
 function holdSpans(samples, step) {
   const spans = [];
   for (const sample of samples) {
-    if (sample.hold_seconds < step / 2) continue;
+    if (sample.hold_seconds < sample.seconds / 2) continue;
     const from = Date.parse(sample.at), last = spans.at(-1);
     if (last && from <= last[1] + step * 1000) last[1] = from + step * 1000;
     else spans.push([from, from + step * 1000]);
@@ -130,7 +151,7 @@ export function chartsOf(job) {
   const lasted = (until - Date.parse(job.started_at ?? job.created_at)) / 1000;
   const old = job.ended_at && Date.now() - until > 540000;
   let range = old ? (lasted > 86400 ? RANGES[2] : RANGES[1]) : RANGES[0];
-  let samples = [], timer = null, closed = false, ended = job.ended_at;
+  let ended = job.ended_at, read = null;
   const rate = makeChart("Rows a second", ["scanned", "changed"], format.number);
   const rows = makeChart("Rows of a batch", ["rows"], format.number);
   const time = makeChart("Time of a batch", ["time"], (value) => format.duration(value) || "0");
@@ -141,8 +162,7 @@ export function chartsOf(job) {
     h("div", {class: "picks", role: "group", "aria-label": "Time shown"}, picks));
   const element = h("section", {"aria-label": "Charts"}, heading, note, wall);
 
-  function draw() {
-    const step = {"1s": 1, "10s": 10, "1m": 60}[range.step];
+  function draw({samples, step, complete}) {
     // What has ended is shown from its end backwards, a short job in full width.
     const newest = samples.length ? Date.parse(samples.at(-1).at) + step * 1000 : Date.now();
     const to = ended ? newest : Date.now(), reach = range.seconds * 1000;
@@ -150,52 +170,39 @@ export function chartsOf(job) {
     const from = Math.max(to - reach, Math.min(first, to - Math.min(reach, (ended ? 5 : 60) * step * 1000)));
     const spans = holdSpans(samples, step);
     const series = (value) => line(samples, step, value);
-    const rates = [series((sample) => sample.rows_scanned / step), series((sample) => sample.rows_changed / step)];
+    const rates = [series((sample) => sample.rows_scanned / sample.seconds), series((sample) => sample.rows_changed / sample.seconds)];
     rate.set(rates, spans, from, to, step);
     rows.set([series((sample) => sample.batch_rows)], spans, from, to, step);
     time.set([series((sample) => sample.batch_seconds)], spans, from, to, step);
     for (const name of new Set(samples.flatMap((sample) => Object.keys(sample.signals ?? {})))) {
       if (!signals.has(name)) {
-        const hundredths = (value) => String(Math.round(value * 100) / 100);
-        signals.set(name, makeChart(`Signal ${name.replace(/^signal:/, "")}`, ["value", "limit"], hundredths));
+        signals.set(name, makeChart(`Signal ${name.replace(/^signal:/, "")}`, ["value", "limit"], format.hundredths));
         wall.append(signals.get(name).element);
       }
       const part = (key) => series((sample) => sample.signals?.[name]?.[key] ?? null);
       signals.get(name).set([part("value"), part("limit")], spans, from, to, step);
     }
-    say(note, samples.length ? (spans.length ? "Shaded: the job held or backed off." : "") : "No samples in this time.");
+    const none = complete ? "No samples in this time." : "Asking the daemon…";
+    say(note, samples.length ? (spans.length ? "Shaded: the job held or backed off." : "") : none);
     picks.forEach((button, at) => button.setAttribute("aria-pressed", String(RANGES[at] === range)));
-  }
-
-  async function read() {
-    clearTimeout(timer);
-    const asked = range;
-    try {
-      const page = await get(jobPath(job.id, `/samples?step=${asked.step}&limit=${LIMIT}`));
-      if (closed || asked !== range) return;
-      samples = page.samples;
-      draw();
-    } catch {
-      // The page says by itself that the daemon is out of touch.
-    }
-    if (!closed) timer = setTimeout(read, asked.every);
   }
 
   function pick(wanted) {
     range = wanted;
-    samples = [];
-    draw();
-    read();
+    read?.close();
+    read = seriesOf(job.id, range, draw);
   }
-  draw();
-  read();
+  const all = () => [rate, rows, time, ...signals.values()];
+  const repaint = () => all().forEach((each) => each.paint());
+  dark.addEventListener("change", repaint);
+  pick(range);
   return {
     element,
     end(at) { ended = at; },
     close() {
-      closed = true;
-      clearTimeout(timer);
-      for (const each of [rate, rows, time, ...signals.values()]) each.chart.destroy();
+      read.close();
+      dark.removeEventListener("change", repaint);
+      for (const each of all()) each.chart.destroy();
     },
   };
 }

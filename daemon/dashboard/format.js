@@ -6,6 +6,12 @@ export function number(value) {
   return value === null || value === undefined ? "?" : grouped.format(Math.round(value));
 }
 
+const exact = new Intl.NumberFormat("en-US", {maximumFractionDigits: 2});
+
+export function hundredths(value) {
+  return exact.format(value);
+}
+
 export function percent(fraction) {
   return fraction === null || fraction === undefined ? "?" : `${(Math.floor(fraction * 1000) / 10).toFixed(1)} %`;
 }
@@ -102,4 +108,11 @@ export function eta(job) {
 
 export function reasonText(job) {
   return job.reason ? job.reason.text || words(job.reason.code) : "";
+}
+
+// Since when: of a reason how long it has been one; else how long ago the job ended, began or was submitted.
+export function age(job) {
+  const of = (name, time) => time && `${name}${since(time)} ago`;
+  if (job.reason?.since && !isEnded(job)) return since(job.reason.since);
+  return isEnded(job) ? of("", job.reason?.since ?? job.ended_at) || "" : of("started ", job.started_at) || of("submitted ", job.created_at) || "";
 }
