@@ -54,13 +54,14 @@ function showContact() {
 
 const states = new Map();
 
-// A change of state is said to who does not see it; the first sight of a job is none.
+// Another state, or another reason, is said to who does not see it; the first sight of a job is none, and neither is a value that
+// moves, or a time that counts on.
 function announce(id) {
   const job = jobs.get(id);
   if (!job) return;
-  const before = states.get(id), now = format.stateText(job);
+  const state = format.stateText(job), before = states.get(id), now = [state, job.reason?.code, job.reason?.signal].join("/");
   states.set(id, now);
-  if (before && before !== now) say(document.getElementById("told"), `${job.name} is ${now}. ${format.reasonText(job)}`);
+  if (before && before !== now) say(document.getElementById("told"), `${job.name} is ${state}. ${format.reasonText(job)}`);
 }
 
 function latchText(latch) {

@@ -1,20 +1,28 @@
 // Making elements. Every text goes in as text, so that nothing that a user wrote is ever taken for markup.
 
+// What turns the direction of a text, or is not seen at all, stands in it as its number, as backfillctl shows it: nobody's
+// words can rearrange the ones beside them.
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const plain = (text) => String(text).replace(UNSEEN, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
+const part = (child) => (child instanceof Node ? child : plain(child));
+const READ = new Set(["title", "aria-label", "aria-valuetext"]);
+
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "class") element.className = value;
     else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? "" : value);
+    else element.setAttribute(name, value === true ? "" : READ.has(name) ? plain(value) : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false).map(part));
   return element;
 }
 
 // Sets the text where it is another one: what does not change is not announced, and a selection stays.
 export function say(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const said = plain(text);
+  if (element.textContent !== said) element.textContent = said;
 }
 
 export function show(element, visible) {
@@ -22,7 +30,7 @@ export function show(element, visible) {
 }
 
 export function replace(element, ...children) {
-  element.replaceChildren(...children.flat().filter(Boolean));
+  element.replaceChildren(...children.flat().filter(Boolean).map(part));
 }
 
 function become(old, wanted) {
@@ -32,7 +40,9 @@ function become(old, wanted) {
     if (old.data !== wanted.data) old.data = wanted.data;
   } else {
     for (const {name} of [...old.attributes]) if (!wanted.hasAttribute(name)) old.removeAttribute(name);
-    for (const {name, value} of wanted.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    for (const {name, value} of wanted.attributes) {
+      if (name !== "style" && old.getAttribute(name) !== value) old.setAttribute(name, value); // a style is set below
+    }
     if (old.style.cssText !== wanted.style.cssText) old.style.cssText = wanted.style.cssText;
     match(old, [...wanted.childNodes]);
   }

@@ -120,7 +120,7 @@ function numbersOf(job) {
 }
 
 function build(main, first) {
-  const state = h("span", {class: "state"}), said = h("span", {role: "status"}), age = h("span");
+  const state = h("span", {class: "state"}), said = h("span"), age = h("span"); // read aloud when it is another: app.js
   const why = h("p", {class: "reason", hidden: true}, said, age);
   const done = bar("Progress"), share = h("b", {class: "share"}), left = h("span", {class: "left"});
   const numbers = h("p", {class: "numbers"});
@@ -156,9 +156,10 @@ function build(main, first) {
     why.className = `reason ${format.kind(job)}`;
     if (reason) {
       say(said, [format.reasonText(job), reason.until && `until ${format.clock(reason.until)}`].filter(Boolean).join(" · "));
-      say(age, reason.since ? ` · for ${format.since(reason.since)}` : ""); // counts on, so it is not read aloud
+      say(age, reason.since ? ` · for ${format.since(reason.since)}` : "");
       why.title = `${reason.code}${reason.since ? ` since ${reason.since}` : ""}`;
     }
+    done.element.classList.toggle("done", job.state === "completed");
     done.set(progress.fraction, percent, format.goesBack(job));
     say(share, format.goesBack(job) ? `${percent} back` : percent);
     say(left, eta ? `${eta} left` : format.isEnded(job) && job.ended_at ? `ended ${format.clock(job.ended_at)}` : "");

@@ -18,19 +18,20 @@ function inOrder(one, other) {
 }
 
 function makeRow() {
-  const link = h("a", {class: "name"}), where = h("span", {class: "where"}), state = h("span", {class: "state"});
+  const link = h("a", {class: "name"}), table = h("bdi"), target = h("bdi"), state = h("span", {class: "state"});
   const progress = bar("Progress"), share = h("span", {class: "share"});
   const rate = h("td", {class: "number rate", "data-label": "Rate"});
   const eta = h("td", {class: "number eta", "data-label": "Left"}), why = h("span", {}), age = h("span", {class: "age"});
   const element = h("tr", {},
-    h("th", {scope: "row"}, link, where), h("td", {class: "state-cell"}, state),
-    h("td", {class: "progress-cell"}, progress.element, share), rate, eta, h("td", {class: "why"}, why, age));
+    h("th", {scope: "row"}, link, h("span", {class: "where"}, table, " · ", target)), h("td", {class: "state-cell"}, state),
+    h("td", {class: "progress-cell"}, progress.element, share), rate, eta, h("td", {class: "why"}, why, " ", age));
   return {
     element,
     update(job) {
       link.setAttribute("href", `#/jobs/${job.id}`);
       say(link, job.name);
-      say(where, `${job.table} · ${job.target}`);
+      say(table, job.table);
+      say(target, job.target);
       state.className = `state ${format.kind(job)}`;
       say(state, format.stateText(job));
       progress.element.classList.toggle("done", job.state === "completed");
@@ -40,10 +41,10 @@ function makeRow() {
       say(share, back ? `${percent} back` : percent);
       say(rate, format.rate(job.progress.rate));
       say(eta, format.eta(job));
-      const reason = format.reasonText(job);
+      const risk = job.state === "awaiting_approval" && job.plan?.risk ? `the plan is ${job.plan.risk}` : "";
+      const reason = format.reasonText(job) || risk, from = format.age(job);
       say(why, reason);
-      const from = job.reason?.since ?? (format.isEnded(job) ? job.ended_at : null);
-      say(age, from ? `${reason ? " · " : ""}${format.since(from)}${format.isEnded(job) ? " ago" : ""}` : "");
+      say(age, `${reason && from ? "· " : ""}${from}`);
     },
   };
 }

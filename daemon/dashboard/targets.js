@@ -9,7 +9,7 @@ function amount(value, unit) {
   if (value === null || value === undefined) return "not measured";
   if (unit === "s") return format.duration(value) || "0 s";
   if (unit?.startsWith("bytes")) return `${format.number(value / 1024)} KiB${unit.slice(5)}`;
-  return `${Math.round(value * 100) / 100}${unit ? ` ${unit}` : ""}`;
+  return `${format.hundredths(value)}${unit ? ` ${unit}` : ""}`;
 }
 
 function signalRow(signal) {
@@ -20,7 +20,7 @@ function signalRow(signal) {
   const over = share !== null && share >= 1;
   level.element.classList.toggle("over", over);
   const free = signal.limit === null, number = (text) => h("td", {class: "number"}, text);
-  return h("tr", {class: over || old ? "over" : ""}, h("th", {scope: "row", title: signal.text}, signal.name),
+  return h("tr", {class: over || old ? "over" : ""}, h("th", {scope: "row"}, signal.name, signal.text && h("span", {class: "who-is"}, signal.text)),
     number(amount(signal.value, signal.unit)), number(free ? "–" : amount(signal.limit, signal.unit)),
     h("td", {class: "level"}, free ? "" : level.element),
     number(signal.age_seconds === null ? "" : `${signal.age_seconds.toFixed(1)} s`));

@@ -317,6 +317,10 @@ def test_signing_in(page, make_daemon, database, build):
     cookie = page.driver.get_cookies()[0]
     assert cookie["httpOnly"] and cookie["sameSite"] == "Strict" and cookie["name"] == f"backfilld-{daemon.listen.rsplit(':')[1]}"
     assert page.driver.execute_script("return document.cookie + JSON.stringify({...localStorage, ...sessionStorage})") == "{}"
+    page.view(390, 844)
+    shown = "return [document.documentElement.scrollWidth, document.getElementById('pause-all').getBoundingClientRect().right]"
+    until(lambda: max(page.driver.execute_script(shown)) <= 390, 30, "on a phone there is room for signing out beside it")
+    page.view(1440)
     page.press("Abort first")
     page.wait("dialog", "ends for good")
     page.type("not today", KEYS.ENTER)

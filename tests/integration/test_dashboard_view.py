@@ -63,6 +63,8 @@ def look(page, *fragments):
                   f"nothing is wider than {width}")  # charts follow a moment later
             pale = page.driver.execute_script(PALE)
             assert not pale, f"{'dark' if dark else 'light'}, {width}: {pale}"
+    page.view(320, 640)  # WCAG 1.4.10: a page of 1280 at four times its size
+    until(lambda: page.driver.execute_script("return document.documentElement.scrollWidth") <= 320, 30, "nothing is wider than 320")
     page.view(1440)
     assert not nameless(page)
     assert page.driver.execute_script("const ids = [...document.querySelectorAll('[id]')].map(e => e.id);"
@@ -97,7 +99,7 @@ return chart && {label: canvas.getAttribute('aria-label'), spans: chart.options.
                  last: Object.fromEntries(chart.data.datasets.map(set => [set.label, set.data.at(-1)?.y ?? null]))};"""
 
 
-def test_a_hold_is_seen_in_the_list_on_the_job_and_on_the_target(page, held):
+def test_a_hold_is_seen_in_the_list_on_the_job_and_on_the_target(page, held, database):
     daemon, job = held
     page.open(daemon)
     page.wait(".jobs tbody .state", "running: holding")
@@ -122,14 +124,22 @@ def test_a_hold_is_seen_in_the_list_on_the_job_and_on_the_target(page, held):
     page.driver.execute_script("location.hash = '#/targets'")
     page.wait("section[aria-label='Target shop']", "signal:queue\t20\t10")
     page.wait("section[aria-label='Target shop'] tr.over", "signal:queue")
+    for waiting in (5, 7):  # the bar moves, and the policy allows how
+        database.execute("UPDATE queue SET n = %s", (waiting,))
+        page.wait("section[aria-label='Target shop']", f"signal:queue\t{waiting}\t10")
     replica = daemon.get("/v1/targets/shop").json["replicas"][0]["name"]
     assert daemon.post(f"/v1/targets/shop/replicas/{replica}/ignore", {"for": "1h", "reason": f"rebuilt {HOSTILE}"}).status == 200
     page.wait("section[aria-label='Target shop']", f"rebuilt {HOSTILE} · until 20")
     page.wait("section[aria-label='Target shop'] tr.over", "ignored")
     look(page)
+    page.view(390, 844)
+    row = page.driver.execute_script("""
+        const row = [...document.querySelectorAll('.signals tbody tr')].find(e => e.innerText.includes('active_sessions'));
+        return [row.cells[0].getBoundingClientRect(), row.cells[1].getBoundingClientRect(), row.cells[4].innerText];""")
+    assert row[0]["height"] < 30 and row[1]["top"] >= row[0]["bottom"] and row[2].endswith(" s"), "a name has a line of its own on a phone"
 
 
-def test_nothing_is_read_aloud_over_and_over(page, held):
+def test_nothing_is_read_aloud_over_and_over(page, held, database):
     """Ages count on beside what is read aloud; what is drawn anew and the same keeps its elements, and who has the focus."""
     daemon, job = held
     watch = """
@@ -148,6 +158,8 @@ def test_nothing_is_read_aloud_over_and_over(page, held):
     until(lambda: page.text("p.reason") != before, 30, "the age counts on")
     before = page.text("p.reason")
     until(lambda: page.text("p.reason") != before, 30, "and on")
+    database.execute("UPDATE queue SET n = 21")
+    page.wait("p.reason", "signal queue is 21")  # a value that moves is no other reason
     assert page.driver.execute_script("return window.loud") == []
     assert page.driver.execute_script("return window.kept === document.querySelector('.details dd')")
     page.driver.execute_script("location.hash = '#/targets'")
@@ -218,6 +230,115 @@ def test_three_hundred_jobs(page, daemon):
     page.wait("h1", "Targets")
     page.driver.execute_script("location.hash = '#/'")
     until(lambda: page.driver.execute_script(names) == ["job-123"], 30, "the filter stays as it was")
+
+
+def altered(path, code):
+    """A script that gives what the daemon answers to `path` other content: `code` makes `body` of `body` and the `url`."""
+    return f"""
+        const text = Response.prototype.text;
+        Response.prototype.text = async function () {{
+          const own = await text.call(this), url = new URL(this.url);
+          if (url.pathname !== "{path}" && !url.pathname.endsWith("{path}")) return own;
+          let body = JSON.parse(own);
+          {code}
+          return JSON.stringify(body);
+        }};"""
+
+
+def test_what_is_not_at_its_end_is_listed_however_old_it_is(page, make_daemon, database):
+    """Of what has ended the newest thousand are enough."""
+    table(database, rows=100)
+    daemon = make_daemon(database, require_approval="all")
+    daemon.wait(daemon.submit(document("orders", {"n": "n + 1"}, name="old-one")), "awaiting_approval")
+    newer = json.dumps([made(number) for number in range(500)])
+    with page.before_scripts(altered("/v1/jobs", f"""
+            const of = {newer}, page = url.searchParams.get("after");
+            if (url.searchParams.has("state")) return own;
+            body = {{jobs: of.map((job) => ({{...job, id: (page ?? "newest") + job.id}})), next: "0".repeat(25) + (page ? "2" : "1")}};""")):
+        page.open(daemon)
+    page.wait(".summary", "1000 completed")
+    page.wait(".summary", "1 awaiting approval")
+    row = " ".join(page.text(".jobs tbody tr:first-child").split())
+    assert "old-one" in row and "the plan is RED · submitted " in row and row.endswith(" ago"), row
+
+
+SAMPLES = """
+    const step = {"1s": 1, "10s": 10, "1m": 60}[url.searchParams.get("step")] * 1000, newest = Date.UTC(2026, 0, 31, 12);
+    const kept = {1000: 600, 10000: 8640, 60000: 43200}[step], since = url.searchParams.has("since") ? Date.parse(url.searchParams.get("since")) : 0;
+    const limit = Number(url.searchParams.get("limit")), page = [], first = newest - ((since ? kept : Math.min(kept, limit)) - 1) * step;
+    for (let at = Math.max(first, since); at <= newest && page.length < limit; at += step) {
+      const lone = at % 20000 === 0;
+      page.push({at: new Date(at).toISOString(), rows_scanned: step / 100, rows_changed: 0, batches: lone ? 1 : 0, batch_rows: 5,
+        batch_seconds: lone ? 0.25 : null, sleep_seconds: 0, hold_seconds: 0, signals: {queue: {value: at === newest - 7200000 ? 9 : 1, limit: 10}}});
+    }
+    const more = since && page.length === limit;
+    body = {step_seconds: step / 1000, samples: page, next: more ? new Date(Date.parse(page.at(-1).at) + step).toISOString() : null};"""
+
+SERIES = """
+const canvas = [...document.querySelectorAll('.charts canvas')].find(c => c.getAttribute('aria-label').startsWith(arguments[0]));
+const chart = canvas && window.Chart.getChart(canvas), data = chart?.data.datasets[0];
+return chart && {days: (data.data.at(-1).x - data.data[0].x) / 86400000, points: data.data.length, colour: chart.options.scales.x.ticks.color,
+                 line: data.borderColor, dots: [].concat(data.pointRadius).filter(r => r > 0).length,
+                 values: [...new Set(data.data.map(p => p.y).filter(y => y !== null))]};"""
+
+
+def test_charts_show_the_whole_time_and_every_point(page, daemon, database):
+    """A page of the series is no month: charts have all of it, in as many points as they have room for. A batch that stands alone is
+    a dot, and a page that turns dark while it is open has dark charts."""
+    table(database)
+    job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(50, nice=100)))
+    with page.before_scripts(altered("/samples", SAMPLES)):
+        page.open(daemon, f"#/jobs/{job['id']}")
+    page.wait(".charts", "Signal queue")
+
+    def series(title):
+        return page.driver.execute_script(SERIES, title)
+    lone = series("Time of a batch")
+    assert lone["values"] == [0.25] and lone["dots"] == 30, "twenty seconds apart, and no line between them"
+    assert series("Rows of a batch")["dots"] == 0
+    for name, days in (("a day", 1), ("a month", 30)):
+        page.press(name)
+        seen = until(lambda days=days: (lambda all: all and all["days"] > 0.98 * days and all)(series("Rows a second")), 60,
+                     lambda _: f"{name} is shown: {series('Rows a second')}")
+        assert seen["points"] <= 1001 and seen["values"] == [10], "the mean of neighbours"
+        assert max(series("Signal queue")["values"]) == 9, "the worst of neighbours"
+    seen = []
+    for dark in (False, True, False):
+        page.view(1440, 900, dark)
+        colour = page.driver.execute_script("return getComputedStyle(document.documentElement).getPropertyValue('--quiet').trim()")
+        until(lambda colour=colour: series("Rows a second")["colour"] == colour, 30, "the charts are of the same scheme")
+        seen.append((colour, series("Signal queue")["line"]))
+    assert seen[0] == seen[2] and seen[0][0] != seen[1][0] and seen[0][1] != seen[1][1]
+
+
+def test_words_that_turn_the_others_round(page, make_daemon, database):
+    """Characters that turn the direction of a text, or are not seen, stand there as numbers; right-to-left names are what they are."""
+    turned, arabic = "\u202egpj.\u2066\u200fx", "طلبات 🎉"
+    table(database, f'"{arabic}"', rows=100)
+    daemon = make_daemon(database, require_approval="all")
+    job = daemon.submit(document(f'public."{arabic}"', {"n": "n + 1"}, name="first", description=turned, owner=turned + arabic))
+    daemon.wait(job, "awaiting_approval")
+    daemon.abort(job, turned)
+    page.open(daemon)
+    page.wait(".jobs", arabic)
+    page.wait(".jobs", "\\u202egpj.\\u2066\\u200fx")
+    page.open(daemon, "#/jobs/first")
+    for css in (".description", "p.reason", ".events", ".details", "section[aria-label=Document]"):
+        page.wait(css, "\\u202egpj.\\u2066\\u200fx")
+    page.wait(".details", arabic)
+    assert not page.driver.execute_script("return /[\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]/.test(document.documentElement.outerHTML)")
+    look(page)
+
+
+def test_why_a_signal_is_not_measured_is_read_without_a_mouse(page, daemon, database):
+    table(database)
+    daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(50, nice=100)))
+    with page.before_scripts(altered("/v1/targets", """
+            const signal = (body.targets[0].signals ?? [])[0];
+            if (signal) Object.assign(signal, {value: null, age_seconds: null, stale: true, text: "unmeasured: our account lacks pg_monitor"});""")):
+        page.open(daemon, "#/targets")
+    page.wait("section[aria-label='Target shop'] tbody th", "unmeasured: our account lacks pg_monitor")
+    look(page)
 
 
 def test_no_jobs_and_no_script(page, daemon):
