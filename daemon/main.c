@@ -47,6 +47,7 @@ struct daemon {
     const char *config_path;
     struct bf_config *config; /* owned */
     bool reloading, reload_again;
+    size_t faults; /* of the configuration as SIGHUP read it last: it is not in force */
     struct bf_world *world;
     struct bf_store *store;
     struct bf_audit *audit; /* NULL: none is kept */
@@ -95,7 +96,7 @@ static char *status(void *argument)
 {
     const struct daemon *daemon = argument;
 
-    return bf_status_text(daemon->engine);
+    return bf_status_text(daemon->engine, daemon->faults);
 }
 
 /* ---- stopping ---- */
@@ -218,6 +219,7 @@ static void on_loaded(void *argument, struct bf_config *config, const struct bf_
         bf_config_free(config);
         return;
     }
+    daemon->faults = faults->total;
     if (config) {
         take_over(daemon, config);
     } else {

@@ -41,7 +41,7 @@ static void append_waiting(struct bf_buffer *text, const struct waiting *waiting
         bf_buffer_format(text, " (%s)", bf_code_name(waiting->code));
 }
 
-char *bf_status_text(const struct bf_engine *engine)
+char *bf_status_text(const struct bf_engine *engine, size_t faults)
 {
     size_t counts[BF_STATE_COUNT] = {0};
     struct waiting holding = {0}, backing_off = {0};
@@ -61,5 +61,7 @@ char *bf_status_text(const struct bf_engine *engine)
     append_waiting(&text, &backing_off, "backing off");
     if (text.length == 0)
         bf_buffer_text(&text, "no unfinished job");
+    if (faults > 0)
+        bf_buffer_format(&text, "; the configuration has %zu %s and was not taken over", faults, faults == 1 ? "fault" : "faults");
     return bf_buffer_take(&text);
 }

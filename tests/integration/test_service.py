@@ -48,7 +48,11 @@ def test_the_manager_hears_of_the_whole_life(make_daemon, database, manager):
     daemon.configuration.write_text(good + "no_such = 1\n")
     daemon.hang_up("nothing changed")
     manager.wait_for("READY=1", after=heard)
+    of_job = "STATUS=jobs: 1 running; 1 holding (signal)"
+    faulty = manager.wait_for(f"{of_job}; the configuration has 1 fault and was not taken over", after=heard)
     daemon.configuration.write_text(good)
+    daemon.hang_up("0 changes")
+    manager.wait_for(of_job, after=faulty)
     # the loop feeds the watchdog, whatever the job waits for
     until(lambda: manager.listen()[heard:].count("WATCHDOG=1") >= 3, 20, lambda _: manager.heard)
     heard = len(manager.listen())
