@@ -30,6 +30,7 @@ struct chain {
         char hash[BF_DIGEST_TEXT];
     } head;
     const char *place;         /* the file, or the daemon */
+    bool json;                 /* what is printed is JSON */
     int line;
     struct {                   /* a line that is no record: the next one has to say that it was cut short */
         bool there;
@@ -45,9 +46,25 @@ static void meets(struct chain *chain)
         chain->met = true;
 }
 
+/* "audit.log:17"; `line` 0: the whole. Owned. */
+static char *place(const struct chain *chain, int line)
+{
+    return line > 0 ? bf_format("%s:%d", chain->place, line) : bf_copy_string(chain->place);
+}
+
+/* What is no fault, and is worth a look. */
+static void note(const struct chain *chain, int line, const char *what)
+{
+    char *where BF_AUTO_STRING = place(chain, line);
+    if (chain->json)
+        bf_say("%s: %s", where, what);
+    else
+        printf("%s: %s\n", where, what);
+}
+
 static bool broken(const struct chain *chain, int line, const char *what)
 {
-    char *where BF_AUTO_STRING = line > 0 ? bf_format("%s:%d", chain->place, line) : bf_copy_string(chain->place);
+    char *where BF_AUTO_STRING = place(chain, line);
     bf_say("%s: %s; the last good record is %lld (%s)", where, what, (long long)chain->number, chain->hash);
     return false;
 }
@@ -79,15 +96,18 @@ static bool take_record(struct chain *chain, const json_t *record, const char *l
     char what[200];
     if (chain->half.there && !tells_of_half(chain, record))
         return broken(chain, chain->half.line, "this is no record, and the next one does not say that a crash cut it short");
-    if (chain->half.there)
-        printf("%s:%d: %zu bytes of a record that a crash or a full disk cut short, which record %lld tells of\n", chain->place,
-               chain->half.line, chain->half.bytes, (long long)number);
+    if (chain->half.there) {
+        snprintf(what, sizeof what, "%zu bytes of a record that a crash or a full disk cut short, which record %lld tells of",
+                 chain->half.bytes, (long long)number);
+        note(chain, chain->half.line, what);
+    }
     chain->half.there = false;
     if (chain->count == 0 && number != 1) {
         snprintf(chain->hash, sizeof chain->hash, "%.*s", BF_DIGEST_TEXT - 1, previous);
         chain->number = number - 1;
         meets(chain);
-        printf("%s: begins with record %lld; what was before it stands in an older file\n", chain->place, (long long)number);
+        snprintf(what, sizeof what, "begins with record %lld; what was before it stands in an older file", (long long)number);
+        note(chain, 0, what);
     }
     if (number != chain->number + 1) {
         snprintf(what, sizeof what, "record %lld stands here, where record %lld should be", (long long)number,
@@ -99,8 +119,10 @@ static bool take_record(struct chain *chain, const json_t *record, const char *l
         return broken(chain, chain->line, what);
     }
     const char *action = json_string_value(json_object_get(record, "action"));
-    if (action && strcmp(action, "log_disagrees") == 0)
-        printf("%s:%d: record %lld says that the file was changed by somebody else before it\n", chain->place, chain->line, (long long)number);
+    if (action && strcmp(action, "log_disagrees") == 0) {
+        snprintf(what, sizeof what, "record %lld says that the file was changed by somebody else before it", (long long)number);
+        note(chain, chain->line, what);
+    }
     bf_sha256(line, length, chain->hash);
     chain->number = number;
     chain->count++;
@@ -258,7 +280,7 @@ static enum bf_exit verify_daemon(struct bf_client *client, struct chain *chain)
 
 static enum bf_exit verify(struct bf_client *client)
 {
-    struct chain chain = {.wanted = client->values[BF_OPTION_HEAD], .place = "the audit log"};
+    struct chain chain = {.wanted = client->values[BF_OPTION_HEAD], .place = "the audit log", .json = client->json};
     enum bf_exit code;
     memcpy(chain.hash, zeros, sizeof chain.hash);
     if (chain.wanted && (strlen(chain.wanted) != BF_DIGEST_TEXT - 1 || strspn(chain.wanted, "0123456789abcdef") != BF_DIGEST_TEXT - 1)) {
@@ -274,7 +296,10 @@ static enum bf_exit verify(struct bf_client *client)
                chain.wanted);
         return BF_EXIT_REFUSED;
     }
-    printf("%lld records are whole, up to record %lld (%s)\n", (long long)chain.count, (long long)chain.number, chain.hash);
+    if (client->json)
+        printf("{\"records\":%lld,\"head\":{\"n\":%lld,\"hash\":\"%s\"}}\n", (long long)chain.count, (long long)chain.number, chain.hash);
+    else
+        printf("%lld records are whole, up to record %lld (%s)\n", (long long)chain.count, (long long)chain.number, chain.hash);
     return BF_EXIT_DONE;
 }
 

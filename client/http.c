@@ -37,8 +37,9 @@ static bool check_url(const char *url)
     }
     if (fault && user)
         bf_say("the daemon's URL cannot be used: %s", fault);
-    else if (fault)
-        bf_say("the daemon's URL %s cannot be used: %s; write http://HOST:PORT, https://HOST:PORT or unix:/PATH", url, fault);
+    else if (fault) /* without what may be a token: the message may be logged */
+        bf_say("the daemon's URL %.*s cannot be used: %s; write http://HOST:PORT, https://HOST:PORT or unix:/PATH",
+               (int)strcspn(url, "?#"), url, fault);
     curl_free(user);
     curl_free(query);
     curl_free(fragment);

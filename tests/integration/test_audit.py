@@ -155,6 +155,10 @@ def test_it_goes_on_over_restarts_and_names_what_happened_between(build, make_da
     assert json.loads(cut[0])["sha256"] == hash_of('{"action":"resu')
     said = client("audit", "verify", log_of(daemon), code=0).stdout
     assert "cut short, which record" in said
+    done = client("--json", "audit", "verify", log_of(daemon), code=0)
+    lines = log_of(daemon).read_text().splitlines()
+    assert json.loads(done.stdout) == {"records": len(lines) - 1, "head": {"n": len(lines) - 1, "hash": hash_of(lines[-1])}}
+    assert "cut short, which record" in done.stderr
 
     rotated = daemon.directory / "audit.log.1"
     log_of(daemon).rename(rotated)

@@ -45,7 +45,7 @@ from lab.fake_daemon import ID, PROGRAM, ctl, fake, job, problem, reason  # noqa
     (["-u", "127.0.0.1:8420", "list"], "write http://HOST:PORT, https://HOST:PORT or unix:/PATH"),
     (["-u", "unix:relative", "list"], "absolute path"),
     (["-u", "http://127.0.0.1:99999", "list"], "cannot be used"),
-    (["-u", "http://127.0.0.1/?a=b", "list"], "query or fragment"),
+    (["-u", "http://127.0.0.1/?a=b", "list"], "URL http://127.0.0.1/ cannot be used: it holds a query or fragment"),
     (["--token-file", "/nowhere/token", "list"], "/nowhere/token cannot be read"),
 ])
 def test_usage_is_2_and_nothing_is_asked(ctl, fake, line, text):
