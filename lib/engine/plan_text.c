@@ -199,7 +199,7 @@ char *bf_job_plan(const struct bf_job *job)
                            .server_version = text_of(plan, "server_version"), .statement = text_of(plan, "statement"),
                            .rehearsal = text_of(plan, "rehearsal"), .keep_undo = bf_job_keep_undo(job),
                            .undo_until = bf_job_undo_until(job), .undo_dropped = job->record.back.dropped, .hash = text_of(plan, "hash"),
-                           .approver = job->record.approver, .took = over ? &took : NULL};
+                           .job = job->record.state == BF_STATE_PLANNING ? NULL : job->record.id, .approver = job->record.approver, .took = over ? &took : NULL};
     BF_AUTO_STRING char *page = card.table && card.engine && json_object_get(plan, "measured") ? bf_card_text(&card) : NULL;
     if (page)
         json_object_set_new(plan, "card", json_string(page));

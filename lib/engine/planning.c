@@ -120,7 +120,7 @@ void bf_planning_confirm(struct bf_job *job)
 {
     const struct bf_record *record = &job->record;
     BF_AUTO_STRING char *passed = record->approver ? bf_bounds_passed(record->approved_bounds, record->document) : NULL;
-    BF_AUTO_STRING char *why = passed ? bf_format("%s is past what %s approved", passed, record->approver) : NULL;
+    BF_AUTO_STRING char *why = passed ? bf_bounds_sentence(passed, record->approver) : NULL;
     if (why) /* changed while it was paused in the queue */
         bf_planning_anew(job, "daemon", why);
     else

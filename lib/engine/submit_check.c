@@ -242,8 +242,10 @@ static void described(void *argument, struct bf_session *session, struct bf_flig
     size_t count = flight->count - (watches ? 2 : 0); /* about replicas are the last ones */
     const struct bf_answer *trouble = server_error(answers, count);
     if (lost || trouble) {
-        bf_submission_target_down(submission,
-                                  trouble && trouble->message ? trouble->message : "the connection was lost");
+        bool right = trouble && trouble->error_class == BF_CLASS_DEFINITION; /* what is asked is there, for who may see it */
+        BF_AUTO_STRING char *text = bf_format("%s%s", trouble && trouble->message ? trouble->message : "the connection was lost",
+                                              right ? "; what the role needs is in docs/rights.md" : "");
+        bf_submission_target_down(submission, text);
         return;
     }
     struct bf_complaints complaints = {0};

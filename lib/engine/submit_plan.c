@@ -5,7 +5,9 @@
 
 #include "allocate.h"
 #include "buffer.h"
+#include "duration.h"
 #include "plan_text.h"
+#include "quantity.h"
 #include "submission.h"
 
 static json_t *text_or_null(const char *text)
@@ -38,11 +40,15 @@ static char *rehearsal_text(const struct bf_job *job)
     if (!job)
         return NULL;
     const struct bf_record *record = &job->record;
-    double seconds = (double)(record->ended_at - record->started_at) / 1000, rows = (double)record->progress.rows_scanned;
+    char time[BF_DURATION_TEXT];
+    int64_t took = record->ended_at > record->started_at ? record->ended_at - record->started_at : 0;
+    double rows = (double)record->progress.rows_scanned;
     bool back = record->state == BF_STATE_ROLLED_BACK;
-    BF_AUTO_STRING char *rate = seconds > 0 && !back ? bf_format(" (%.0f rows/s)", rows / seconds) : bf_copy_string("");
-    return bf_format("%s on %s: %.0f rows in %.1f s%s, %s", record->id, record->document->target, rows, seconds > 0 ? seconds : 0, rate,
-                     back ? "there and back: rolled back" : "not rolled back");
+    BF_AUTO_STRING char *scanned = bf_quantity_count(rows);
+    BF_AUTO_STRING char *speed = took > 0 ? bf_quantity_count(rows * 1000 / (double)took) : NULL;
+    BF_AUTO_STRING char *rate = speed && !back ? bf_format(" (%s rows/s)", speed) : bf_copy_string("");
+    return bf_format("%s (%s) on %s: %s rows in %s%s, %s", record->document->name, record->id, record->document->target, scanned,
+                     bf_duration_format(took, time), rate, back ? "there and back: rolled back" : "not rolled back");
 }
 
 static json_t *reasons_view(const struct bf_judgement *judgement)

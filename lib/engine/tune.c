@@ -20,7 +20,7 @@ static void sleep_anew(struct bf_walk *walk)
 static void past_approval(struct bf_job *job, const char *actor, const char *passed)
 {
     struct bf_record *record = &job->record;
-    BF_AUTO_STRING char *why = bf_format("%s is past what %s approved", passed, record->approver);
+    BF_AUTO_STRING char *why = bf_bounds_sentence(passed, record->approver);
     if (record->started_at == 0) {
         if (record->state == BF_STATE_QUEUED)
             bf_planning_anew(job, actor, why);
@@ -67,10 +67,11 @@ static bool is_past_the_actor(struct bf_job *job, const struct bf_request *reque
     BF_AUTO_STRING char *passed = bf_bounds_passed(record->approved_bounds, changed);
     if (!passed)
         return false;
+    BF_AUTO_STRING char *what = bf_bounds_sentence(passed, record->approver);
     if (!request->approver)
-        bf_fail(error, BF_FORBIDDEN, "%s is past what %s approved, which needs the role approver", passed, record->approver);
+        bf_fail(error, BF_FORBIDDEN, "%s, which needs the role approver", what);
     else if (bf_job_takes_another(job, request->actor, text, sizeof text))
-        bf_fail(error, BF_TWO_PERSON, "%s is past what %s approved, and %s", passed, record->approver, text);
+        bf_fail(error, BF_TWO_PERSON, "%s, and %s", what, text);
     return error->code != BF_OK;
 }
 

@@ -78,3 +78,8 @@ char *bf_bounds_passed(const char *bounds, const struct bf_document *document)
     json_decref(approved);
     return passed.length ? bf_buffer_take(&passed) : NULL;
 }
+
+char *bf_bounds_sentence(const char *passed, const char *approver)
+{
+    return bf_format("%s %s past what %s approved", passed, strchr(passed, ',') ? "are" : "is", approver);
+}

@@ -11,5 +11,7 @@ char *bf_bounds_make(const struct bf_document *document);
  * else, and windows that are not the same, unless there were none. NULL: none; else owned by the caller. Bounds that cannot
  * be read are passed by nobody. */
 char *bf_bounds_passed(const char *bounds, const struct bf_document *document);
+/* "pace.nice is past what ann approved"; the caller frees it. */
+char *bf_bounds_sentence(const char *passed, const char *approver);
 
 #endif

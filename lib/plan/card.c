@@ -112,6 +112,8 @@ static void approval(struct bf_buffer *page, const struct bf_card *card)
     if (card->hash)
         line(page, "PLAN", "", "%s%s%s", card->hash, card->approver ? "; approved by " : "",
              card->approver ? card->approver : "");
+    if (card->job)
+        line(page, "JOB", "", "%s", card->job);
 }
 
 static void risk(struct bf_buffer *page, const struct bf_card *card)

@@ -31,6 +31,7 @@ struct bf_card {
     int64_t undo_until;    /* unix milliseconds: until when, of a job that is over; 0: not known yet */
     bool undo_dropped;     /* it is not there any more */
     const char *hash;      /* of document and plan; NULL: it has none */
+    const char *job;       /* its id, for where its name means others, too; NULL: it is no job yet */
     const char *approver;  /* NULL: nobody approved it */
     const struct bf_took *took; /* NULL: it is not over */
 };

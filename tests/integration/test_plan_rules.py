@@ -102,6 +102,52 @@ def test_an_old_transaction_is_a_reason(make_daemon, database):
         old.rollback()
 
 
+@pytest.mark.engines(*ENGINES)
+def test_the_same_work_elsewhere_is_a_rehearsal(make_daemon, database, clusters):
+    """Another target, the same document but for that; it stands on the card, and whether it was taken back."""
+    stage = clusters(database.engine).make_database()
+    try:
+        for each in (database, stage):
+            make_table(each, 300)
+        daemon = make_daemon(database, targets={"stage": {"primary": stage.url, "require_approval": "none", **getattr(stage, "target", {})}},
+                             **{"risk.small": 0})
+        work = document("counted", {"n": "n + 1"}, undo="journal", name="rehearsed", pace=pace(1000))
+
+        def plan():
+            made = daemon.post(PLAN, work).json
+            return made["card"], made["rehearsal"], "not_rehearsed" in codes(made)
+        card, rehearsal, missing = plan()
+        assert missing and rehearsal is None and "REHEARSAL   none on record\n" in card, card
+        job = daemon.submit({**work, "target": "stage"})
+        until(lambda: daemon.job(job)["state"] == "completed", 60, lambda _: f"it is over: {daemon.job(job)}")
+        card, rehearsal, missing = plan()
+        assert not missing and rehearsal.startswith(f"rehearsed ({job['id']}) on stage: 300 rows in "), rehearsal
+        assert rehearsal.endswith("rows/s), not rolled back") and "REHEARSAL   rehearsed (" in card, card
+        daemon.order(job, "rollback")
+        daemon.wait(job, "rolled_back")
+        assert plan()[1].endswith("there and back: rolled back")
+        daemon.stop()
+    finally:
+        stage.drop()
+
+
+@pytest.mark.engines("postgresql", because="the others have one list of rights, in which this cannot be missing alone")
+def test_a_right_that_is_missing_is_not_a_server_that_is_down(make_daemon, database):
+    """The control schema is somebody else's."""
+    make_table(database, 100)
+    owner = make_daemon(database)
+    owner.wait(owner.submit(document("public.counted", {"other": "1"}, pace=pace(1000))), "completed")
+    role = f"poor_{database.name}"
+    database.execute(f"CREATE ROLE {role} LOGIN; GRANT SELECT, UPDATE ON counted TO {role}")
+    try:
+        daemon = make_daemon(database, primary=as_role(database, role))
+        answer = daemon.post(PLAN, document("public.counted", {"n": "n + 1"}))
+        assert answer.status == 503 and "permission denied for schema backfilld; what the role needs is in docs/rights.md" in answer.json["detail"]
+        daemon.stop()
+    finally:
+        database.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
 @pytest.mark.engines("postgresql", because="elsewhere the key's index is forced, and a server that would not use it has not been found")
 def test_a_boundary_that_is_sorted_is_a_reason(make_daemon, database):
     """As for a role whose DBA switched something off to help a report."""

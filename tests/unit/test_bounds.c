@@ -44,6 +44,10 @@ static void test_past(void **state)
         if (!past != !cases[i].past || (past && strcmp(past, cases[i].past) != 0))
             fail_msg("{%s} after {%s} is past in %s, not %s", cases[i].changed, cases[i].approved, past ? past : "nothing",
                      cases[i].past ? cases[i].past : "nothing");
+        BF_AUTO_STRING char *sentence = past ? bf_bounds_sentence(past, "eve") : NULL;
+        BF_AUTO_STRING char *wanted = past ? bf_format("%s %s past what eve approved", past, strchr(past, ' ') ? "are" : "is") : NULL;
+        if (past)
+            assert_string_equal(sentence, wanted);
         assert_null(bf_bounds_passed(NULL, changed));
         assert_null(bf_bounds_passed("no JSON", changed));
         bf_document_free(approved);

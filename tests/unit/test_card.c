@@ -106,6 +106,13 @@ static void test_what_is_not_known_is_said(void **state)
     harmless.document.accept[BF_ACCEPT_NO_REPLICAS] = harmless.document.accept[BF_ACCEPT_WRITE_RATE] = true;
     assert_says(&card, "accepted by the document: no_replicas, write_rate\n", true);
     assert_says(&card, "REFUSED", false);
+    assert_says(&card, "JOB ", false);
+    struct bf_card stored = card;
+    stored.hash = "0f772b22";
+    stored.job = "01M813VDNPSTH0Y7B8MFH93QCE";
+    assert_says(&stored, "PLAN        0f772b22\nJOB         01M813VDNPSTH0Y7B8MFH93QCE\n", true);
+    bf_facts_set(&harmless.facts, BF_FACT_REPLICAS, 0, "replicas = none");
+    assert_says(&card, "not measured by others; replicas: none\n", true);
     bf_judgement_clear(&judgement);
     bf_facts_clear(&harmless.facts);
 }
