@@ -15,6 +15,15 @@
 enum { BACKLOG = SOMAXCONN }; /* a crowd must not make a client wait for its next SYN */
 enum { SOCKET_MODE = 0660 };   /* whoever is in the group gives orders */
 
+/* Of a failed bind, in words that say what to do. */
+static const char *why_not(int failure, bool local)
+{
+    if (failure == ENOENT && local) return "its directory does not exist; create it, owned by the user that runs backfilld";
+    if (failure == EACCES && !local) return "Permission denied: a port under 1024 takes CAP_NET_BIND_SERVICE; take a higher one";
+    if (failure == EADDRNOTAVAIL) return "this machine has no such address";
+    return strerror(failure);
+}
+
 /* Ends in -1; the errno of the failed call is told, except for an address in use, which has a code of its own. */
 static enum bf_code open_socket(const struct sockaddr *address, socklen_t length, int mode, const char *text,
                                 int *ret_socket, struct bf_error *error)
@@ -32,7 +41,7 @@ static enum bf_code open_socket(const struct sockaddr *address, socklen_t length
     int failure = errno;
     close(descriptor);
     return failure == EADDRINUSE ? bf_fail(error, BF_BUSY, "listen = %s: the address is in use", text)
-                                 : bf_fail(error, BF_INTERNAL, "listen = %s: %s", text, strerror(failure));
+                                 : bf_fail(error, BF_INTERNAL, "listen = %s: %s", text, why_not(failure, mode != 0));
 }
 
 /* A daemon that was killed leaves its socket file: it is removed when nobody answers there. */

@@ -251,6 +251,21 @@ static void test_where_we_listen(void **state)
     bf_listen_clear(&first);
 }
 
+static void test_why_we_do_not_listen(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } cases[] = {{"unix:/nowhere/at/all.sock", "its directory does not exist"}, {"192.0.2.1:0", "this machine has no such address"}};
+    (void)state;
+    for (size_t i = 0; i < BF_COUNT(cases); i++) {
+        struct bf_listen made;
+        struct bf_error error = {0};
+        assert_int_equal(bf_listen_open(cases[i].text, true, &made, &error), BF_INTERNAL);
+        if (!strstr(error.text, cases[i].why)) fail_msg("%s: %s", cases[i].text, error.text);
+        bf_listen_clear(&made);
+    }
+}
+
 static void test_socket_files(void **state)
 {
     struct bf_listen made, second;
@@ -292,6 +307,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pipelined, begin, end),
         cmocka_unit_test_setup_teardown(test_no_descriptor_for_the_only_client, begin, end),
         cmocka_unit_test(test_where_we_listen),
+        cmocka_unit_test(test_why_we_do_not_listen),
         cmocka_unit_test(test_socket_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
