@@ -170,7 +170,7 @@ static bool not_approved(struct bf_job *job, struct bf_request *request)
     } else if (!request->confirm && bf_plan_risk(job->record.plan, &risk) && risk == BF_RISK_RED) {
         snprintf(text, sizeof text, "the plan is RED: `confirm` must be the job's name, %s", name);
         bf_job_answer(job, request, BF_CONFIRM, false, text);
-    } else if (!bf_job_takes_another(job, request->actor, text, sizeof text)) {
+    } else if (!bf_job_takes_another(job, request->actor, "approve it (an admin may break the glass)", text, sizeof text)) {
         request->break_glass = false; /* it is an approval as any other */
         return false;
     } else if (request->break_glass) {

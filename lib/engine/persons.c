@@ -23,7 +23,7 @@ bool bf_same_person(const char *one, const char *other)
     return strcmp(first, second) == 0;
 }
 
-bool bf_job_takes_another(const struct bf_job *job, const char *actor, char *text, size_t size)
+bool bf_job_takes_another(const struct bf_job *job, const char *actor, const char *what, char *text, size_t size)
 {
     const struct bf_record *record = &job->record;
     enum bf_risk risk;
@@ -33,7 +33,7 @@ bool bf_job_takes_another(const struct bf_job *job, const char *actor, char *tex
         risk = BF_RISK_RED; /* a plan of a former release has none */
     if (!bf_approval_needed(job->target->two_person, risk))
         return false;
-    snprintf(text, size, "%.64s submitted job %s, and target %s takes two persons: somebody else has to approve it (an admin may break the glass)", record->submitter,
-             record->document->name, job->target->name);
+    snprintf(text, size, "%.64s submitted job %s, and target %s takes two persons: somebody else has to %s", record->submitter,
+             record->document->name, job->target->name, what);
     return true;
 }

@@ -70,7 +70,7 @@ static bool is_past_the_actor(struct bf_job *job, const struct bf_request *reque
     BF_AUTO_STRING char *what = bf_bounds_sentence(passed, record->approver);
     if (!request->approver)
         bf_fail(error, BF_FORBIDDEN, "%s, which needs the role approver", what);
-    else if (bf_job_takes_another(job, request->actor, text, sizeof text))
+    else if (bf_job_takes_another(job, request->actor, "change it so", text, sizeof text))
         bf_fail(error, BF_TWO_PERSON, "%s, and %s", what, text);
     return error->code != BF_OK;
 }

@@ -142,6 +142,22 @@ def test_two_persons_and_the_glass(guard):
     assert guarded.ask("vera", "GET", "/v1/jobs/his", status=200).json["break_glass"] == "nobody else is awake"
 
 
+def test_what_one_person_alone_may_not_change(guard):
+    """Past what was approved the submitter needs somebody else, who changes it; there is no glass to break for that."""
+    guarded = guard(require_approval="all", two_person="all")
+    slow = {**job_of("hers"), "pace": {**pace(10), "max_rows_per_second": 10}}
+    guarded.ask("anna", "POST", "/v1/jobs", slow, status=201)
+    guarded.ask("root2", "POST", "/v1/jobs/hers/approve", {"confirm": "hers"}, status=200)
+    guarded.client("anna")("wait", "hers", "--for", "running", "--timeout", "60s", code=0)
+    faster = {"pace": {"max_rows_per_second": 20}}
+    refused = guarded.ask("anna", "PATCH", "/v1/jobs/hers", faster, status=403).json
+    assert refused["code"] == "two_person" and refused["detail"].endswith("takes two persons: somebody else has to change it so")
+    guarded.ask("otto", "PATCH", "/v1/jobs/hers", faster, status=403)
+    guarded.ask("anna", "PATCH", "/v1/jobs/hers", {"pace": {"max_rows_per_second": 5}}, status=200)
+    guarded.ask("root2", "PATCH", "/v1/jobs/hers", faster, status=200)
+    guarded.ask("anna", "POST", "/v1/jobs/hers/abort", status=202)
+
+
 def test_sighup_reads_the_tokens_anew(guard, people):
     guarded = guard(who=("vera", "otto"))
     daemon = guarded.daemon
