@@ -101,7 +101,8 @@ def test_what_can_be_adopted_comes_from_the_target(complete, make_daemon, databa
     first.wait(job, "completed")
     here = {"BACKFILLD_URL": second.url}
     until(lambda: second.get("/v1/targets/shop").json["foreign_jobs"], 30, "the target says it")
-    assert complete("adopt ", here) == ["shop"] and complete("show ", here) == []
+    until(lambda: complete("adopt ", here) == ["shop"], 30, "the daemon answers within the second that it has")
+    assert complete("show ", here) == []
     assert until(lambda: complete("adopt shop ", here), 30, "it is offered") == [job["id"]]
     assert complete("adopt shop ", {"BACKFILLD_URL": first.url}) == []  # it knows it
 
