@@ -34,7 +34,8 @@ def test_many_jobs(make_daemon, jobs):
     shares = lag.shares()
     print(f"{each / 1024:.1f} KiB a job; loop lag: {shares}")
     assert each < 64 * 1024 or is_sanitized(daemon), f"{each / 1024:.1f} KiB for each job"  # a sanitizer keeps freed memory
-    assert shares[0.1] >= 0.99 and shares[1.0] == 1, f"the loop came late: {shares}"
+    in_time = shares[0.1] >= 0.99 or is_sanitized(daemon)  # with a sanitizer each step takes ten times as long
+    assert in_time and shares[1.0] == 1, f"the loop came late: {shares}"
     # stopped in time, and all there again
     daemon.stop()
     daemon.start()
