@@ -90,7 +90,7 @@ function makeChart(title, names, unit) {
     const set = colours(), {scales, plugins} = chart.options;
     chart.data.datasets.forEach((dataset, at) => {
       const colour = names[at] === "limit" ? set.limit : set.lines[at % 2];
-      Object.assign(dataset, {borderColor: colour, backgroundColor: colour});
+      Object.assign(dataset, {borderColor: colour, pointBackgroundColor: colour});
     });
     for (const scale of [scales.x, scales.y]) {
       scale.grid.color = set.grid;

@@ -110,6 +110,9 @@ export function reasonText(job) {
   return job.reason ? job.reason.text || words(job.reason.code) : "";
 }
 
+// Between a reason and its age: the line may break behind it.
+export const DOT = "\u00a0· ";
+
 // Since when: of a reason how long it has been one; else how long ago the job ended, began or was submitted.
 export function age(job) {
   const of = (name, time) => time && `${name}${since(time)} ago`;

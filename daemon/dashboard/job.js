@@ -120,8 +120,8 @@ function numbersOf(job) {
 }
 
 function build(main, first) {
-  const state = h("span", {class: "state"}), said = h("span"), age = h("span"); // read aloud when it is another: app.js
-  const why = h("p", {class: "reason", hidden: true}, said, age);
+  const state = h("span", {class: "state"}), said = h("span"), dot = h("span"), age = h("span", {class: "since"}); // read aloud when it is another: app.js
+  const why = h("p", {class: "reason", hidden: true}, said, dot, age);
   const done = bar("Progress"), share = h("b", {class: "share"}), left = h("span", {class: "left"});
   const numbers = h("p", {class: "numbers"});
   const seconds = ledger(), triggers = triggerList(), charts = chartsOf(first), events = eventList(first);
@@ -156,7 +156,8 @@ function build(main, first) {
     why.className = `reason ${format.kind(job)}`;
     if (reason) {
       say(said, [format.reasonText(job), reason.until && `until ${format.clock(reason.until)}`].filter(Boolean).join(" · "));
-      say(age, reason.since ? ` · for ${format.since(reason.since)}` : "");
+      say(dot, reason.since ? format.DOT : "");
+      say(age, reason.since ? `for ${format.since(reason.since)}` : "");
       why.title = `${reason.code}${reason.since ? ` since ${reason.since}` : ""}`;
     }
     done.element.classList.toggle("done", job.state === "completed");

@@ -21,10 +21,10 @@ function makeRow() {
   const link = h("a", {class: "name"}), table = h("bdi"), target = h("bdi"), state = h("span", {class: "state"});
   const progress = bar("Progress"), share = h("span", {class: "share"});
   const rate = h("td", {class: "number rate", "data-label": "Rate"});
-  const eta = h("td", {class: "number eta", "data-label": "Left"}), why = h("span", {}), age = h("span", {class: "age"});
+  const eta = h("td", {class: "number eta", "data-label": "Left"}), why = h("span"), dot = h("span", {class: "age"}), age = h("span", {class: "age"});
   const element = h("tr", {},
     h("th", {scope: "row"}, link, h("span", {class: "where"}, table, " · ", target)), h("td", {class: "state-cell"}, state),
-    h("td", {class: "progress-cell"}, progress.element, share), rate, eta, h("td", {class: "why"}, why, " ", age));
+    h("td", {class: "progress-cell"}, progress.element, share), rate, eta, h("td", {class: "why"}, why, dot, age));
   return {
     element,
     update(job) {
@@ -44,7 +44,8 @@ function makeRow() {
       const risk = job.state === "awaiting_approval" && job.plan?.risk ? `the plan is ${job.plan.risk}` : "";
       const reason = format.reasonText(job) || risk, from = format.age(job);
       say(why, reason);
-      say(age, `${reason && from ? "· " : ""}${from}`);
+      say(dot, reason && from ? format.DOT : "");
+      say(age, from);
     },
   };
 }

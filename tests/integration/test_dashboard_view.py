@@ -107,7 +107,7 @@ def test_a_hold_is_seen_in_the_list_on_the_job_and_on_the_target(page, held, dat
     assert "signal queue is 20 (limit 10) · " in row and "orders · shop" in row and " rows/s" in row and " %" in row, row
     look(page)
     page.find(".jobs a.name")[0].click()
-    page.wait("p.reason", "signal queue is 20 (limit 10) · for ")
+    page.wait("p.reason", "signal queue is 20 (limit 10)\u00a0· for ")
     page.wait(".charts", "Signal queue value 20, limit 10")
     chart = until(lambda: (lambda seen: seen and seen["spans"] and seen)(page.driver.execute_script(CHART, "Signal queue")), 20,
                   "the hold is shaded")
