@@ -21,7 +21,7 @@ function makeRow() {
   const link = h("a", {class: "name"}), table = h("bdi"), target = h("bdi"), state = h("span", {class: "state"});
   const progress = bar("Progress"), share = h("span", {class: "share"});
   const rate = h("td", {class: "number rate", "data-label": "Rate"});
-  const eta = h("td", {class: "number eta", "data-label": "Left"}), why = h("span"), dot = h("span", {class: "age"}), age = h("span", {class: "age"});
+  const eta = h("td", {class: "number eta", "data-label": "Left"}), why = h("span"), dot = h("span", {class: "quiet"}), age = h("span", {class: "age"});
   const element = h("tr", {},
     h("th", {scope: "row"}, link, h("span", {class: "where"}, table, " · ", target)), h("td", {class: "state-cell"}, state),
     h("td", {class: "progress-cell"}, progress.element, share), rate, eta, h("td", {class: "why"}, why, dot, age));
