@@ -32,6 +32,7 @@ function route() {
   }
   const one = page === "jobs" && rest;
   document.body.dataset.page = one ? "job" : name;
+  document.title = `backfilld – ${name}`; // a job's page says more
   leave = page === "targets" ? targetsPage(main) : one ? jobPage(main, decoded(rest)) : listPage(main);
   window.scrollTo(0, 0);
 }
@@ -104,6 +105,11 @@ function afterLatch() {
   reload();
 }
 
+// What stands behind the # names the page: the link goes to its content without going to another.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
 document.getElementById("pause-all").addEventListener("click", () => {
   const states = ["running", "verifying", "queued", "rolling_back"];
   questions.pauseAll([...jobs.values()].filter((job) => states.includes(job.state)).length, afterLatch);

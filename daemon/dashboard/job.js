@@ -203,7 +203,6 @@ function build(main, first) {
 
 export function jobPage(main, wanted) {
   let page = null, id = null, closed = false;
-  document.title = "backfilld";
   replace(main, h("p", {class: "empty"}, "Asking the daemon…"));
 
   function show_(job) {
@@ -238,6 +237,5 @@ export function jobPage(main, wanted) {
     clearInterval(ages);
     stops.forEach((stop) => stop());
     page?.close();
-    document.title = "backfilld";
   };
 }

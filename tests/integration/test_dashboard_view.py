@@ -184,6 +184,12 @@ def test_who_gives_orders_by_keyboard_goes_on_from_the_page(page, held):
     daemon, job = held
     page.open(daemon, f"#/jobs/{job['id']}")
     page.button("Pause first")
+    page.type(KEYS.TAB)
+    assert page.driver.switch_to.active_element.text == "Skip to the content"
+    page.type(KEYS.ENTER)
+    assert page.driver.execute_script("return document.activeElement.id") == "main" and page.text("h1") == "first"
+    page.type(KEYS.TAB, KEYS.TAB)
+    assert page.driver.switch_to.active_element.get_attribute("aria-label") == "Pause first", "behind the link to all jobs"
     page.driver.execute_script("document.querySelector(\"button[aria-label='Pause first']\").focus()")
     page.type(KEYS.ENTER)
     page.wait("dialog", "Pause first?")
@@ -228,6 +234,7 @@ def test_three_hundred_jobs(page, daemon):
     until(lambda: page.driver.execute_script(names) == ["job-123"], 30, "the filter finds it")
     page.driver.execute_script("location.hash = '#/targets'")
     page.wait("h1", "Targets")
+    assert page.driver.title == "backfilld – targets"
     page.driver.execute_script("location.hash = '#/'")
     until(lambda: page.driver.execute_script(names) == ["job-123"], 30, "the filter stays as it was")
 
