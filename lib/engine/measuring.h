@@ -27,7 +27,7 @@ struct bf_measuring {
     int64_t sent_at;       /* monotonic milliseconds: when it was sent */
     double writes;
     int64_t writes_at; /* monotonic milliseconds */
-    struct bf_key low, high, proof_low, proof_high; /* the last two: of the first batch that was tried */
+    struct bf_key low, high, proof_low, proof_high; /* the last two: of the first batch that changed something, or the first */
     struct bf_key last_low, last_high;              /* of the last one */
     int split, proof_split, last_split;
     int64_t rows; /* of the next batch */
@@ -35,6 +35,7 @@ struct bf_measuring {
     double boundary_time;           /* seconds that this took */
     struct bf_tried tried[BF_TRIED_BATCHES];
     int batches, conflicts, proofs;
+    struct bf_tried proof; /* what that batch was */
     bool once_more;        /* the last one is tried again ... */
     struct bf_tried again; /* ... and what came of it; no rows: nothing */
     struct bf_document *kept_document; /* what is looked at to see whether everything came back: their texts are lent */

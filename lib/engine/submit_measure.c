@@ -4,7 +4,7 @@
  *     BOUNDARY -> BEGIN MARK UPDATE MARK ROLLBACK BEAT MARK
  *     -> the last of them once more, for pages that were touched before cost less
  *     -> where there is to be a way back: BEGIN MARK PROVE UPDATE PROVE (or the inverse, and PROVE) ROLLBACK, on the first of
- *        these batches
+ *        these batches that changes something
  *
  * The tried batches are rolled back, wait for no lock, give way to who waits for them (watcher.c), and stand one behind the other at the begin of the range. What is rolled
  * back need not reach the disk; where a heartbeat is nothing but a record of the log, its commit takes there what was written. What
@@ -201,7 +201,8 @@ static void take_batch(struct bf_measuring *measuring, double most, double table
     bf_key_set(&measuring->last_low, &measuring->low);
     bf_key_set(&measuring->last_high, &measuring->high);
     measuring->last_split = measuring->split;
-    if (measuring->batches == 0) {
+    if (measuring->batches == 0 || (measuring->proof.changed <= 0 && tried->changed > 0)) {
+        measuring->proof = *tried;
         bf_key_set(&measuring->proof_low, &measuring->low);
         bf_key_set(&measuring->proof_high, &measuring->high);
         measuring->proof_split = measuring->split;

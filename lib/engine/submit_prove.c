@@ -1,4 +1,4 @@
-/* Does a change come back? The plan shows it on the first of the batches that it tried, in a transaction that is rolled back:
+/* Does a change come back? The plan shows it on the first of the tried batches that changes something, and takes that back:
  * what the rows hold is kept in a temporary table, they are changed, taken back as a rollback does it, and compared. */
 #include <string.h>
 
@@ -13,7 +13,7 @@ static void set_not_proven(struct bf_submission *submission, const struct bf_ans
     const char *columns = bf_answer_value(compare, 0, 1);
     const char *why = submission->document->inverse ? "the inverse does not put the old values" : "a trigger changes what is written back";
     BF_AUTO_STRING char *text = bf_format("%lld of %lld, %s%s%.300s", (long long)bf_answer_number(compare, 0, 0),
-                                          (long long)measuring->tried[0].rows, why, columns && *columns ? " into " : "",
+                                          (long long)measuring->proof.rows, why, columns && *columns ? " into " : "",
                                           columns ? columns : "");
     bf_facts_set(&measuring->facts, BF_FACT_PROVEN, 0, text);
 }
@@ -138,9 +138,16 @@ static void send_proof(struct bf_submission *submission)
 
 bool bf_measuring_prove(struct bf_submission *submission)
 {
-    if (submission->document->undo == BF_UNDO_NONE || submission->measuring->batches == 0 ||
-        !submission->target->database->dialect->prove || !choose_kept(submission))
+    struct bf_measuring *measuring = submission->measuring;
+    if (submission->document->undo == BF_UNDO_NONE || !submission->target->database->dialect->prove)
         return false;
-    send_proof(submission);
-    return true;
+    const char *why = measuring->batches == 0          ? "no batch could be tried"
+                      : measuring->proof.changed <= 0  ? "the rows that were tried are not to be changed"
+                      : !choose_kept(submission)       ? "it changes too many columns"
+                                                       : NULL;
+    if (why)
+        bf_facts_unknown(&measuring->facts, BF_FACT_PROVEN, why);
+    else
+        send_proof(submission);
+    return !why;
 }

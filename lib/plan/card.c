@@ -71,6 +71,13 @@ static void __attribute__((format(printf, 4, 5))) line(struct bf_buffer *page, c
     free(text);
 }
 
+/* "1 row", "12 rows" */
+static char *rows_text(double count, const char *what)
+{
+    BF_AUTO_STRING char *number = bf_quantity_count(count);
+    return bf_format("%s %s%s", number, what, strcmp(number, "1") == 0 ? "" : "s");
+}
+
 static char *known(const struct bf_facts *facts, enum bf_fact_name name)
 {
     const struct bf_fact *fact = &facts->of[name];
@@ -149,11 +156,12 @@ static char *rows_to_change(const struct bf_card *card)
 
 static void size(struct bf_buffer *page, const struct bf_card *card)
 {
-    BF_AUTO_STRING char *rows = known(card->facts, BF_FACT_ROWS), *bytes = known(card->facts, BF_FACT_TABLE_BYTES);
+    const struct bf_fact *all = &card->facts->of[BF_FACT_ROWS];
+    BF_AUTO_STRING char *rows = all->known ? rows_text(all->value, "row") : bf_copy_string("rows not measured"), *bytes = known(card->facts, BF_FACT_TABLE_BYTES);
     BF_AUTO_STRING char *changed = rows_to_change(card);
     BF_AUTO_STRING char *writes = known(card->facts, BF_FACT_WRITE_RATE);
     BF_AUTO_STRING char *replicas = known(card->facts, BF_FACT_REPLICAS), *lag = known(card->facts, BF_FACT_REPLICATION_LAG);
-    line(page, "TABLE SIZE", "", "%s: %s rows, %s; rows to change: %s", card->table, rows, bytes, changed);
+    line(page, "TABLE SIZE", "", "%s: %s, %s; rows to change: %s", card->table, rows, bytes, changed);
     const struct bf_fact *hot = &card->facts->of[BF_FACT_HOT], *fill = &card->facts->of[BF_FACT_FILL];
     if (hot->known && fill->known)
         line(page, "", "", "updates within the page (HOT): %s; inserts fill %.0f %% of a page", hot->value > 0 ? "where it has room" : "no",
@@ -169,9 +177,10 @@ static void left_behind(struct bf_buffer *page, const struct bf_card *card)
     const struct bf_estimate *estimate = card->estimate;
     const struct bf_fact *disk = &card->facts->of[BF_FACT_DISK_FREE];
     BF_AUTO_STRING char *log = estimate->log_bytes >= 0 ? bf_quantity_bytes(estimate->log_bytes) : NULL;
-    BF_AUTO_STRING char *dead = estimate->changed >= 0 ? bf_quantity_count(estimate->changed) : bf_copy_string("as many");
-    line(page, "", "   ", "%s%s%s; leaves %s old row versions%s", log ? "writes " : "how much log it writes is not known",
-         log ? log : "", log ? " of log" : "", dead, estimate->changed >= 0 ? "" : " as it changes rows");
+    BF_AUTO_STRING char *dead = estimate->changed >= 0 ? rows_text(estimate->changed, "old row version")
+                                                       : bf_copy_string("an old version of each row that it changes");
+    line(page, "", "   ", "%s%s%s; leaves %s", log ? "writes " : "how much log it writes is not known", log ? log : "",
+         log ? " of log" : "", dead);
     if (card->document->undo != BF_UNDO_JOURNAL)
         return;
     BF_AUTO_STRING char *journal = estimate->journal_bytes >= 0 ? bf_quantity_bytes(estimate->journal_bytes)
@@ -219,14 +228,24 @@ static char *kept_text(const struct bf_card *card)
     return bf_format("kept until %s", text);
 }
 
+/* Whether rows of the trial came back. */
+static void proof(struct bf_buffer *page, const struct bf_facts *facts)
+{
+    const struct bf_fact *proven = &facts->of[BF_FACT_PROVEN];
+    if (proven->known)
+        print(page, "", "", proven->value > 0 ? "tried: every row came back byte for byte" : "tried: NOT every row came back");
+    else if (proven->detail)
+        line(page, "", "", "not tried: %s", proven->detail);
+}
+
 static void way_back(struct bf_buffer *page, const struct bf_card *card)
 {
     switch (card->document->undo) {
     case BF_UNDO_NONE: print(page, "ROLLBACK", "", "none: the point of no return is the first batch"); return;
     case BF_UNDO_INVERSE:
-        line(page, "ROLLBACK", "", "backfillctl rollback %s: the author's inverse over what was done%s; it does not see what others "
-             "wrote meanwhile", card->document->name, card->facts->of[BF_FACT_PROVEN].known &&
-             card->facts->of[BF_FACT_PROVEN].value > 0 ? " (tried: every row came back)" : "");
+        line(page, "ROLLBACK", "", "backfillctl rollback %s: the author's inverse over what was done; it does not see what others "
+             "wrote meanwhile", card->document->name);
+        proof(page, card->facts);
         return;
     case BF_UNDO_JOURNAL: break;
     }
@@ -238,6 +257,7 @@ static void way_back(struct bf_buffer *page, const struct bf_card *card)
     else
         line(page, "ROLLBACK", "", "backfillctl rollback %s; journal (%s) %s: that is the point of no return", card->document->name, bytes,
              kept);
+    proof(page, card->facts);
 }
 
 /* "is there a backup", "are there rows": what the operator's queries are called; owned. */

@@ -185,9 +185,9 @@ struct bf_estimate bf_estimate(const struct bf_document *document, const struct 
         estimate.journal_bytes = 0;
     if (all < 0)
         return estimate;
-    double share = share_of(facts, all);
+    double share = all > 0 ? share_of(facts, all) : 0;
     if (share >= 0)
-        estimate.changed = share * all;
+        estimate.changed = share > 0 ? fmax(1, round(share * all)) : 0;
     if (journal && estimate.changed >= 0)
         estimate.journal_bytes = estimate.changed * journal_row(document, facts);
     estimate.log_bytes = log_bytes(document, facts, costs, &estimate, all);

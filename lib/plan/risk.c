@@ -147,6 +147,20 @@ static bool rollback_not_proven(const struct bf_risk_case *of)
     return of->document->undo != BF_UNDO_NONE && proven->known && proven->value == 0;
 }
 
+/* Some reasons count only where nobody can simply look at every row afterwards. */
+static bool small_table(const struct bf_risk_case *of)
+{
+    const struct bf_fact *rows = &of->facts->of[BF_FACT_ROWS];
+    return rows->known && rows->value <= of->thresholds->small;
+}
+
+/* On so few rows that all of them can be looked at it is no reason. */
+static bool rollback_not_tried(const struct bf_risk_case *of)
+{
+    const struct bf_fact *proven = &of->facts->of[BF_FACT_PROVEN];
+    return of->document->undo != BF_UNDO_NONE && !proven->known && proven->detail && !small_table(of);
+}
+
 static bool replica_lagging(const struct bf_risk_case *of)
 {
     return bf_fact_over(of->facts, BF_FACT_REPLICATION_LAG, of->lag_limit);
@@ -175,13 +189,6 @@ static bool boundary_reads_the_table(const struct bf_risk_case *of)
 {
     const struct bf_fact *used = &of->facts->of[BF_FACT_KEY_USED], *rows = &of->facts->of[BF_FACT_ROWS];
     return used->known && used->value == 0 && !(rows->known && rows->value <= FEW_ROWS);
-}
-
-/* Some reasons count only where nobody can simply look at every row afterwards. */
-static bool small_table(const struct bf_risk_case *of)
-{
-    const struct bf_fact *rows = &of->facts->of[BF_FACT_ROWS];
-    return rows->known && rows->value <= of->thresholds->small;
 }
 
 static bool volatile_predicate(const struct bf_risk_case *of)
@@ -255,6 +262,7 @@ static const struct rule rules[] = {
     {"statement_binlog", BF_RISK_RED, NULL, BF_FACT_STATEMENT_LOG, ANY,
      "the binary log holds statements, and with that the server refuses every batch: set binlog_format to ROW or MIXED"},
     {"trial_failed", BF_RISK_RED, NULL, BF_FACT_TRIAL_ERRORS, ANY, "the server refused a batch of the trial: %d"},
+    {"rollback_not_tried", BF_RISK_YELLOW, rollback_not_tried, BF_FACT_PROVEN, ANY, "whether rows come back was not tried: %d"},
     {"indexed_column", BF_RISK_YELLOW, NULL, BF_FACT_INDEXES, ANY,
      "`set` changes a column of an index, which every row writes anew: %d"},
     {"triggers", BF_RISK_YELLOW, NULL, BF_FACT_TRIGGERS, ANY, "an update fires triggers: %d"},

@@ -284,17 +284,17 @@ def test_the_rows_to_change_are_estimated_also_where_the_server_would_guess(daem
     def guessed(made):
         return (made["measured"].get("rows_matching_guessed") or {"value": 0})["value"]
     made = plan()
-    assert 1600 < made["estimate"]["rows_changed"] < 2400 and f"about {made['estimate']['rows_changed']:,.0f}\n" in made["card"], made["card"]
+    assert 1200 < made["estimate"]["rows_changed"] < 3200 and f"about {made['estimate']['rows_changed']:,.0f}\n" in made["card"], made["card"]
     assert guessed(made) == (database.engine != "postgresql")
     if database.engine != "postgresql":  # which takes the range and the predicate to have nothing to do with each other
         early = plan(range={"through": ["20000"]})
-        assert 1800 < early["estimate"]["rows_changed"] < 2200, early["estimate"]
+        assert 1200 < early["estimate"]["rows_changed"] < 3200, early["estimate"]
     if database.engine == "mysql":
         database.execute("UPDATE counted SET n = 1 WHERE id > 4000 AND id <= 36000")
         database.execute("UPDATE counted SET n = 0 WHERE id > 36000")
         database.execute("ANALYZE TABLE counted UPDATE HISTOGRAM ON n WITH 2 BUCKETS")
         made = plan()
-        assert guessed(made) == 0 and 700 < made["estimate"]["rows_changed"] < 900, made["measured"]
+        assert guessed(made) == 0 and 400 < made["estimate"]["rows_changed"] < 1200, made["measured"]
     database.execute("CREATE INDEX by_n ON counted (n)")
     database.analyze("counted")
     assert guessed(plan()) == 0

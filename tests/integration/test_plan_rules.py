@@ -103,6 +103,25 @@ def test_an_old_transaction_is_a_reason(make_daemon, database):
 
 
 @pytest.mark.engines(*ENGINES)
+def test_the_way_back_is_tried_on_rows_that_change(make_daemon, database):
+    """Of a batch whose rows stay as they are every row comes back, whatever the way back is worth."""
+    make_table(database, 4000)
+    database.execute("UPDATE counted SET n = 1 WHERE id <= 80")  # as many as the first batch has
+    calm, strict = make_daemon(database), make_daemon(database, **{"risk.small": 0})
+    useless = said(strict, database, where="n = 0", undo={"set": {"n": "n"}})
+    assert useless["rollback_not_proven"]["risk"] == "RED" and "rollback_not_tried" not in useless, useless
+    good = said(strict, database, where="n = 0")
+    assert not {"rollback_not_proven", "rollback_not_tried"} & set(good), good
+    late = said(strict, database, where="id > 39000", undo={"set": {"n": "n"}})
+    assert late["rollback_not_tried"]["risk"] == "YELLOW" and "rollback_not_proven" not in late, late
+    assert late["rollback_not_tried"]["text"].endswith("not tried: the rows that were tried are not to be changed"), late
+    assert not {"rollback_not_proven", "rollback_not_tried"} & set(said(calm, database, where="id > 39000"))  # a small table
+    cards = [strict.post(PLAN, document(database.table("counted"), {"n": "n + 1"}, undo="journal", where=where)).json["card"]
+             for where in ("n = 0", "id > 39000")]
+    assert "tried: every row came back byte for byte\n" in cards[0] and "not tried: the rows that were tried are not" in cards[1], cards
+
+
+@pytest.mark.engines(*ENGINES)
 def test_the_same_work_elsewhere_is_a_rehearsal(make_daemon, database, clusters):
     """Another target, the same document but for that; it stands on the card, and whether it was taken back."""
     stage = clusters(database.engine).make_database()

@@ -106,6 +106,18 @@ static void test_what_is_not_known_is_said(void **state)
     harmless.document.accept[BF_ACCEPT_NO_REPLICAS] = harmless.document.accept[BF_ACCEPT_WRITE_RATE] = true;
     assert_says(&card, "accepted by the document: no_replicas, write_rate\n", true);
     assert_says(&card, "REFUSED", false);
+    assert_says(&card, "tried: every row came back byte for byte\n", true);
+    bf_facts_unknown(&harmless.facts, BF_FACT_PROVEN, "no batch could be tried");
+    assert_says(&card, "every row came back", false);
+    assert_says(&card, "not tried: no batch could be tried\n", true);
+    bf_facts_set(&harmless.facts, BF_FACT_ROWS, 1, NULL);
+    bf_facts_set(&harmless.facts, BF_FACT_MATCHING, 1, NULL);
+    harmless.estimate = bf_estimate(&harmless.document, &harmless.facts, &costs);
+    assert_says(&card, "shop.orders: 1 row, ", true);
+    assert_says(&card, "leaves 1 old row version\n", true);
+    bf_facts_set(&harmless.facts, BF_FACT_ROWS, 0, NULL);
+    harmless.estimate = bf_estimate(&harmless.document, &harmless.facts, &costs);
+    assert_says(&card, "shop.orders: 0 rows, 191 MiB; rows to change: about 0\n", true);
     assert_says(&card, "JOB ", false);
     struct bf_card stored = card;
     stored.hash = "0f772b22";

@@ -16,6 +16,7 @@
         bf_facts_set(&harmless->facts, fact, number, text);                                                            \
     }
 FACT(unproven, BF_FACT_PROVEN, 0, "column n")
+static void untried(struct harmless *harmless) { bf_facts_unknown(&harmless->facts, BF_FACT_PROVEN, "no batch could be tried"); }
 FACT(foreign_key, BF_FACT_FOREIGN_KEYS, 1, "orders_customer_fkey")
 FACT(unique_index, BF_FACT_UNIQUE_INDEXES, 1, "orders_n_key")
 FACT(lagging, BF_FACT_REPLICATION_LAG, 2.5, "replica-2")
@@ -80,6 +81,7 @@ static const struct {
     {"full_scans", BF_RISK_RED, reads_all, "Seq Scan"},
     {"statement_binlog", BF_RISK_RED, statements, "binlog_format to ROW"},
     {"trial_failed", BF_RISK_RED, failed, "division by zero"},
+    {"rollback_not_tried", BF_RISK_YELLOW, untried, "not tried: no batch could"},
     {"indexed_column", BF_RISK_YELLOW, indexed, "orders_n_idx"},
     {"triggers", BF_RISK_YELLOW, triggers, "orders_touch"},
     {"on_update_timestamp", BF_RISK_YELLOW, on_update, "changed_at"},
