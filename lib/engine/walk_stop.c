@@ -170,7 +170,10 @@ bool bf_walk_watchdog(struct bf_walk *walk)
         bf_walk_close_replica(walk);
         bf_walk_back_off(walk, BF_REPLICA_UNREACHABLE, "the replica does not answer", false);
     } else {
-        bf_walk_back_off(walk, BF_SERVER_UNREACHABLE, "the server does not answer", true);
+        bf_walk_back_off(walk, BF_SERVER_UNREACHABLE,
+                         walk->job->engine->draining ? "the daemon ends, and what is under way does not in time: what became of it "
+                                                       "is asked when the job is taken up"
+                                                     : "the server does not answer", true);
     }
     return true;
 }

@@ -136,6 +136,22 @@ def test_a_stop_while_a_batch_waits(number, least, most, daemon, database):
     assert database.rows("SELECT n, count(*) FROM counted GROUP BY n") == [(1, 100)]
 
 
+def test_a_batch_that_does_not_end_with_the_daemon_is_no_fault_of_the_server(daemon, database):
+    locked = Locked(daemon, database)
+    session = locked.sessions()[0]
+    os.kill(session, signal.SIGSTOP)  # it hears of no cancel
+    try:
+        code, seconds = end_by(daemon, signal.SIGTERM)
+    finally:
+        os.kill(session, signal.SIGCONT)
+    assert code == 0 and seconds < 20
+    assert "the daemon ends, and what is under way does not" in daemon.log.read_text(), daemon.log_tail()
+    locked.release()
+    daemon.start()
+    daemon.wait(locked.job, "completed")
+    assert database.rows("SELECT n, count(*) FROM counted GROUP BY n") == [(1, 100)]
+
+
 def test_a_second_signal_ends_at_once(daemon, database):
     locked = Locked(daemon, database)
     daemon.process.send_signal(signal.SIGTERM)
