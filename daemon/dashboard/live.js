@@ -162,9 +162,10 @@ async function check() {
 export function start() {
   open();
   setInterval(check, CHECK_EVERY);
-  // A page that nobody sees takes no connection; browsers have six for each daemon.
+  // A page that nobody sees takes no connection; browsers have six for each daemon. What it shows is old when it is seen again.
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) close();
-    else open();
+    if (document.hidden) return close();
+    heard(false);
+    open();
   });
 }

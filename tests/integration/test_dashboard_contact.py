@@ -68,6 +68,26 @@ def test_a_stream_that_died_without_a_word_begins_anew(page, daemon, job, at_wor
         page.wait("p.reason", "heard again")
 
 
+def test_a_page_that_is_seen_again_is_not_live_before_it_was_told_so(page, daemon, job):
+    """A hidden page takes no connection: what it shows may be hours old when somebody comes back to it."""
+    hide = """Object.defineProperty(document, 'hidden', {value: arguments[0], configurable: true});
+              document.dispatchEvent(new Event('visibilitychange'));
+              return document.getElementById('contact').innerText"""
+    page.open(daemon, "#/jobs/first")
+    page.wait(".title .state", "running")
+    page.wait("#contact", "live")
+    page.driver.execute_script(hide, True)
+    daemon.pause(job, "while nobody looked")
+    daemon.sigstop()
+    try:
+        assert page.driver.execute_script(hide, False) == "connecting"
+        page.wait("#alarm", "Disconnected.")
+    finally:
+        daemon.sigcont()
+    page.wait("#contact", "live", 60)
+    page.wait("p.reason", "while nobody looked")
+
+
 def test_an_order_into_the_void(page, daemon, job):
     page.open(daemon, "#/jobs/first")
     page.press("Pause first")
