@@ -141,7 +141,7 @@ def test_batches_are_tried_and_taken_back(daemon, database):
     assert measured["trial_seconds"] > 0 and measured["trial_log_bytes"] > 0 and measured["boundary_by_key"] == 1
     small = daemon.post(PLAN, document(database.table("counted"), {"n": "n + 1"}, where="n >= 0", pace=pace(8))).json["measured"]
     assert small["trial_rows"]["value"] == 3 * 8 < measured["trial_rows"], "each is larger, but never larger than the job's own"
-    assert 4500 <= measured["rows"] <= 18000 and measured["lock_contention"] == 0 and plan["unmeasured"] == []
+    assert 1800 <= measured["rows"] <= 45000 and measured["lock_contention"] == 0 and plan["unmeasured"] == []
     assert "by_n" in codes(plan)["indexed_column"]["text"]
     low, high = plan["estimate"]["seconds_low"], plan["estimate"]["seconds_high"]
     assert 0 < low < high <= 2.51 * low
@@ -283,18 +283,22 @@ def test_the_rows_to_change_are_estimated_also_where_the_server_would_guess(daem
 
     def guessed(made):
         return (made["measured"].get("rows_matching_guessed") or {"value": 0})["value"]
+
+    def share(made, of="rows"):
+        """Of the rows as the server estimates them: InnoDB may be wrong by far there."""
+        return made["estimate"]["rows_changed"] / made["measured"][of]["value"]
     made = plan()
-    assert 1200 < made["estimate"]["rows_changed"] < 3200 and f"about {made['estimate']['rows_changed']:,.0f}\n" in made["card"], made["card"]
+    assert 0.4 < share(made) < 0.6 and f"about {made['estimate']['rows_changed']:,.0f}\n" in made["card"], made["card"]
     assert guessed(made) == (database.engine != "postgresql")
     if database.engine != "postgresql":  # which takes the range and the predicate to have nothing to do with each other
         early = plan(range={"through": ["20000"]})
-        assert 1200 < early["estimate"]["rows_changed"] < 3200, early["estimate"]
+        assert share(early, "rows_in_range") > 0.95, early["estimate"]
     if database.engine == "mysql":
         database.execute("UPDATE counted SET n = 1 WHERE id > 4000 AND id <= 36000")
         database.execute("UPDATE counted SET n = 0 WHERE id > 36000")
         database.execute("ANALYZE TABLE counted UPDATE HISTOGRAM ON n WITH 2 BUCKETS")
         made = plan()
-        assert guessed(made) == 0 and 400 < made["estimate"]["rows_changed"] < 1200, made["measured"]
+        assert guessed(made) == 0 and 0.15 < share(made) < 0.25, made["measured"]
     database.execute("CREATE INDEX by_n ON counted (n)")
     database.analyze("counted")
     assert guessed(plan()) == 0
