@@ -391,11 +391,5 @@ const struct bf_record *bf_job_record(const struct bf_job *job)
 
 double bf_job_rate(const struct bf_job *job)
 {
-    if (job->sample_count < 2 || !bf_state_active(job->record.state))
-        return -1;
-    size_t newest = (job->sample_next + BF_RATE_SAMPLES - 1) % BF_RATE_SAMPLES;
-    size_t oldest = job->sample_count < BF_RATE_SAMPLES ? 0 : job->sample_next;
-    int64_t now = job->engine->world->monotonic(job->engine->world->context);
-    int64_t time = now - job->samples[oldest].at;
-    return time > 0 ? (double)(job->samples[newest].scanned - job->samples[oldest].scanned) * 1000 / (double)time : -1;
+    return bf_state_active(job->record.state) ? bf_rate_per_second(&job->rate, bf_job_now(job)) : -1;
 }

@@ -8,12 +8,12 @@
 #include "engine.h"
 #include "hold.h"
 #include "ledger.h"
+#include "rate.h"
 #include "size.h"
 #include "walk.h"
 
 enum {
     BF_ORDERS_WAITING_MAX = 64, /* per job; more are answered BUSY */
-    BF_RATE_SAMPLES = 61,       /* one a second */
     BF_STORE_RETRY = 2000,      /* milliseconds between tries to store what could not be stored */
     BF_PROGRESS_SAVE = 10000    /* milliseconds between stored progress of a working job */
 };
@@ -77,10 +77,7 @@ struct bf_job {
     const char *doing;              /* of the ledger's activity since `doing_at`; NULL: the walk rests */
     char doing_why[BF_LEDGER_KEY];  /* and its reason; "": none */
     int64_t doing_at;               /* monotonic milliseconds */
-    struct {
-        int64_t at, scanned; /* monotonic milliseconds, rows */
-    } samples[BF_RATE_SAMPLES];
-    size_t sample_count, sample_next;
+    struct bf_rate rate;            /* of rows scanned */
     struct bf_metering *metering; /* owned; NULL: it has not worked yet */
     struct bf_stuck {
         enum bf_state state;

@@ -43,7 +43,7 @@ static void apply(struct bf_job *job, enum bf_state from, enum bf_state to)
     if (bf_state_active(to) && !bf_state_active(from))
         bf_walk_reset(job, false);
     job->walk.courtesy = from == BF_STATE_PAUSED && to == BF_STATE_ABORTING && job->record.started;
-    job->sample_count = job->sample_next = 0;
+    bf_rate_forget(&job->rate);
     job->engine->schedule = true;
     bf_engine_mark(job);
 }

@@ -91,7 +91,7 @@ bool bf_back_take_over(struct bf_walk *walk, const struct bf_answer *checkpoint)
     walk->part.rows_changed = back->seen - back->conflicts;
     walk->part.batches = back->batches;
     show_position(walk);
-    job->sample_count = job->sample_next = 0;
+    bf_rate_forget(&job->rate);
     *bf_walk_known_epoch(walk) = walk->epoch;
     return true;
 }

@@ -19,16 +19,7 @@ void bf_walk_range_text(const struct bf_walk *walk, char *text, size_t size)
 
 void bf_walk_take_sample(struct bf_walk *walk, int64_t rows)
 {
-    struct bf_job *job = walk->job;
-    int64_t time = bf_job_now(job);
-    size_t newest = (job->sample_next + BF_RATE_SAMPLES - 1) % BF_RATE_SAMPLES;
-    if (job->sample_count && time - job->samples[newest].at < 1000)
-        return;
-    job->samples[job->sample_next].at = time;
-    job->samples[job->sample_next].scanned = rows;
-    job->sample_next = (job->sample_next + 1) % BF_RATE_SAMPLES;
-    if (job->sample_count < BF_RATE_SAMPLES)
-        job->sample_count++;
+    bf_rate_see(&walk->job->rate, bf_job_now(walk->job), rows);
 }
 
 /* A sparse `where` lets batches scan more rows than they may change: then look first how many would change. */

@@ -329,7 +329,7 @@ static void lead(struct bf_walk *walk, int64_t pass)
     progress->done = walk->done && job->crew_count == 0;
     if (progress->batches > 0)
         progress->resumed++;
-    job->sample_count = job->sample_next = 0;
+    bf_rate_forget(&job->rate);
 }
 
 /* Were its numbers written by us? What is none of ours would be counted on, or be the number of a statement that there is not. */
