@@ -78,8 +78,8 @@ def table(database, name="orders", rows=20000):
 
 @pytest.fixture
 def held(make_daemon, database):
-    """A daemon, and a job that has moved and holds now, since a signal is over its limit."""
-    table(database)
+    """A daemon, and a job that has moved and holds now, since a signal is over its limit; it is far from its end."""
+    table(database, rows=400000)
     database.execute("CREATE TABLE queue (n int)")
     database.execute("INSERT INTO queue VALUES (1)")
     daemon = make_daemon(database, replicas="auto")
@@ -133,9 +133,10 @@ def test_a_hold_is_seen_in_the_list_on_the_job_and_on_the_target(page, held, dat
     page.wait("section[aria-label='Target shop'] tr.over", "ignored")
     look(page)
     page.view(390, 844)
-    row = page.driver.execute_script("""
-        const row = [...document.querySelectorAll('.signals tbody tr')].find(e => e.innerText.includes('active_sessions'));
-        return [row.cells[0].getBoundingClientRect(), row.cells[1].getBoundingClientRect(), row.cells[4].innerText];""")
+    cells = """
+        const row = [...document.querySelectorAll('.signals tbody tr')].find(e => e.textContent.includes('active_sessions'));
+        return row ? [row.cells[0].getBoundingClientRect(), row.cells[1].getBoundingClientRect(), row.cells[4].innerText] : null;"""
+    row = until(lambda: page.driver.execute_script(cells), 20, lambda _: page.text("main"))
     assert row[0]["height"] < 30 and row[1]["top"] >= row[0]["bottom"] and row[2].endswith(" s"), "a name has a line of its own on a phone"
 
 
