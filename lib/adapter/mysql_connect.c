@@ -104,7 +104,8 @@ MYSQL *bf_mysql_open(const struct bf_session *session, size_t host, unsigned sec
     MYSQL *good = mysql_real_connect(connection, url->socket ? NULL : url->hosts[host].name, url->user,
                                      session->password_file ? password : NULL,
                                      session->options.needs_no_database ? NULL : url->database, url->hosts[host].port,
-                                     url->socket, CLIENT_MULTI_STATEMENTS);
+                                     url->socket,
+                                     CLIENT_MULTI_STATEMENTS | (session->options.counts_found ? CLIENT_FOUND_ROWS : 0));
     explicit_bzero(password, sizeof password);
     if (!good) {
         *ret_number = mysql_errno(connection);

@@ -149,6 +149,8 @@ void bf_mysql_take_error(struct bf_session *session, size_t index, size_t statem
         answer->message = bf_copy_string("the server warned while it changed rows (a value was cut or was not what it "
                                          "seems), and warnings count as errors; run the statement by hand in a "
                                          "transaction and SHOW WARNINGS");
+    else if (answer->error_class == BF_CLASS_LOCK && number == BF_MYSQL_RAISED)
+        answer->message = bf_copy_string("a row came into the range of the batch meanwhile");
     else if (answer->error_class == BF_CLASS_LOCK && atomic_load(&session->kill) == BF_MYSQL_KILL_LOCK)
         answer->message = bf_copy_string("the lock timeout is over");
     else if (atomic_load(&session->kill) == BF_MYSQL_KILL_TIMEOUT)

@@ -338,6 +338,7 @@ void bf_submission_ask(struct bf_submission *submission)
     struct bf_session_options options = {.application_name = "backfilld plan",
                                          .lock_timeout = 1000,
                                          .statement_timeout = 5000,
-                                         .connect_timeout = CONNECT_TIMEOUT};
+                                         .connect_timeout = CONNECT_TIMEOUT,
+                                         .counts_found = submission->document->undo == BF_UNDO_JOURNAL};
     submission->session = database->connect(database->context, &options, connected, submission);
 }

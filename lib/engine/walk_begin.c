@@ -34,7 +34,8 @@ void bf_walk_connect(struct bf_walk *walk)
                                          .lock_timeout = job->record.document->limits.lock_timeout,
                                          .statement_timeout = job->record.document->limits.statement_timeout,
                                          .connect_timeout = CONNECT_TIMEOUT,
-                                         .query_timeout = bf_walk_longest_check(job->record.document)};
+                                         .query_timeout = bf_walk_longest_check(job->record.document),
+                                         .counts_found = job->record.document->undo == BF_UNDO_JOURNAL};
     const struct bf_database *database = job->target->database;
     bf_hold_prepare(job);
     bf_monitor_need(job);

@@ -19,6 +19,7 @@ struct bf_session_options {
     int64_t connect_timeout;       /* milliseconds; after that the connect callback says UNREACHABLE */
     int64_t query_timeout;         /* milliseconds: the longest time_limit of a QUERY in this session; 0: there is none */
     bool needs_no_database;        /* MySQL: any database of the server will do, also none */
+    bool counts_found;             /* MySQL: of an UPDATE the rows that it found count, changed or not, as everywhere else */
 };
 
 /* error_class NONE: connected, and proven to be our own backend with nobody between. Else the session is useless and

@@ -118,9 +118,9 @@
     "FROM backfilld.job WHERE id = ?1), 0)"
 
 /* Which statement of the step it is: UPDATE (mysql_render.c), REDO_ASIDE and SET_ASIDE (mysql_locks.c), RESTORE and LEAVE
- * (mysql_back.c). A step that keeps a journal has more statements. */
+ * (mysql_back.c). A step that keeps a journal has more statements: an UPDATE five, and one more where it counts what it found. */
 enum { FREE_WARNED = 3, FREE_LISTED = 4, HELD_LISTED = 9, RESTORE_WARNED = 6, RESTORE_ASKED_AGAIN = 8, LEAVE_ASKED_AGAIN = 1 };
-enum { UPDATE_MOST = 4, WARNED = 1, ASKED_AGAIN = 3, JOURNAL_WARNED = 3, JOURNAL_ASKED_AGAIN = 6 };
+enum { UPDATE_MOST = 4, WARNED = 1, ASKED_AGAIN = 3, JOURNAL_WARNED = 3, JOURNAL_COUNTED = 4, JOURNAL_ASKED_LEAST = 7 };
 enum { REDO_MOST = 11, REDO_WARNED = 4, REDO_ASKED_AGAIN = 9, JOURNAL_REDO_WARNED = 9, JOURNAL_REDO_ASKED_AGAIN = 15 };
 
 enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement, size_t count)
@@ -129,7 +129,11 @@ enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement, si
     case BF_STATEMENT_FENCE:
         return statement == 2 ? BF_CLASS_FENCE : BF_CLASS_NOT_PRIMARY;
     case BF_STATEMENT_UPDATE:
-        return statement == (count > UPDATE_MOST ? JOURNAL_ASKED_AGAIN : ASKED_AGAIN) ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
+        if (count <= UPDATE_MOST)
+            return statement == ASKED_AGAIN ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
+        if (count % 2 == 0 && statement == JOURNAL_COUNTED)
+            return BF_CLASS_LOCK; /* somebody else's row came between: as if it were held */
+        return count >= JOURNAL_ASKED_LEAST && statement == count - 1 ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
     case BF_STATEMENT_REDO_ASIDE:
         return statement == (count > REDO_MOST ? JOURNAL_REDO_ASKED_AGAIN : REDO_ASKED_AGAIN) ? BF_CLASS_NOT_PRIMARY
                                                                                                : BF_CLASS_DATA;

@@ -141,7 +141,8 @@ char *bf_mysql_without_index(const char *reference); /* the table's name alone; 
 #define BF_MYSQL_CHANGED "IF(ROW_COUNT() < 0, " BF_MYSQL_RAISE ", ROW_COUNT())"
 /* Where a journal is kept: behind its statement before the UPDATE, which counts the rows that are about to be changed; and
  * behind the UPDATE. */
-#define BF_MYSQL_KEPT "@backfilld_changed = @backfilld_changed + " BF_MYSQL_CHANGED ", @backfilld_place = 0?; "
+#define BF_MYSQL_KEPT                                                                                                 \
+    "@backfilld_kept = ROW_COUNT(), @backfilld_changed = @backfilld_changed + " BF_MYSQL_CHANGED ", @backfilld_place = 0?; "
 #define BF_MYSQL_COUNT_KEPT "SET " BF_MYSQL_KEPT
 #define BF_MYSQL_NO_WARNING "SET @backfilld_warned = IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")?; "
 /* Behind the last UPDATE of a transaction: sets down in the checkpoint how many rows it changed (%s: the job). */
@@ -177,10 +178,17 @@ char *bf_mysql_make_journal(const char *job, const struct bf_table *table);
 void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part, const char *number);
 void bf_mysql_kept_only(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);
 void bf_mysql_keep_after(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);
+/* In place of the last two, where bf_mysql_keeps_all() says that what matched once does so again. Behind the UPDATE: did it find as
+ * many rows as were kept? In a session that counts what is found. Then, of a document that changes every row, what the rows of
+ * the range hold; a predicate follows. */
+bool bf_mysql_keeps_all(const struct bf_document *document);
+extern const char bf_mysql_found_kept[];
+void bf_mysql_keep_range(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part, const char *number);
 char *bf_mysql_journal(enum bf_statement statement, const char *job); /* as bf_dialect.journal */
 
 /* mysql_recompute.c: RECOMPUTE_FACTS, and as bf_dialect.recompute. mysql_recompute_same.c: never NULL. */
 char *bf_mysql_recompute_facts(const char *job, const struct bf_document *document);
+bool bf_mysql_is_steady(const char *expression); /* it asks for nothing but the row's own columns */
 void bf_mysql_recompute(const char *job, const struct bf_document *document, const struct bf_table *table,
                         const struct bf_answer *facts, size_t column, struct bf_recompute *ret_recompute);
 void bf_mysql_recompute_same(struct bf_buffer *buffer, const char *type);

@@ -6,6 +6,12 @@
  *   UPDATE   of these rows and no others: somebody may have inserted one meanwhile, or the clock made one match
  *   after    what these rows hold now is written down
  *
+ * That the UPDATE is of these rows alone can be had in two ways. Either each row that it finds is looked up among those that are
+ * kept, which costs a fifth of it. Or, where a row that matched does so for as long as nobody changes it (there is no predicate,
+ * or one that asks for nothing but the row), they are counted: the rows that were kept are locked, so the UPDATE finds every one
+ * of them, and when it found no more than so many it found no other. If it did, the whole is taken back, and done again in the
+ * first way; as if somebody had held a row of the batch (lib/engine/locks.h).
+ *
  * Why two tables: no statement here gives both images. One table with a row for both would be written twice, and both writes
  * of it go to the binary log; a temporary table that holds the old values until then is written to the log as statements
  * where binlog_format is MIXED, and replicas that work in parallel stop doing so for it. Rows are appended in the order of the
@@ -121,6 +127,32 @@ void bf_mysql_keep_after(struct bf_buffer *buffer, const char *job, const struct
     bf_mysql_image_join(buffer, table, "t.", "b.");
     bf_buffer_text(buffer, " WHERE ");
     of_batch(buffer, part);
+}
+
+bool bf_mysql_keeps_all(const struct bf_document *document)
+{
+    const char *const predicates[] = {document->where, document->remaining, document->unless};
+    for (size_t i = 0; i < BF_COUNT(predicates); i++)
+        if (predicates[i] && !bf_mysql_is_steady(predicates[i]))
+            return false;
+    return !document->spared;
+}
+
+const char bf_mysql_found_kept[] = "SET @backfilld_found = ROW_COUNT(), @backfilld_warned = IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")?; "
+                                   "SET @backfilld_warned = IF(@backfilld_found = @backfilld_kept, 0, " BF_MYSQL_RAISE ")?; ";
+
+/* What is between them and was inserted meanwhile stands here too, and there is no row of `before` that it belongs to. */
+void bf_mysql_keep_range(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part, const char *number)
+{
+    bf_buffer_text(buffer, "INSERT INTO ");
+    bf_mysql_journal_name(buffer, job, BF_MYSQL_AFTER);
+    bf_buffer_text(buffer, " (slice, seq, part");
+    bf_mysql_image_key(buffer, table, "");
+    bf_mysql_image_list(buffer, table, "after", "");
+    bf_buffer_format(buffer, ") SELECT @backfilld_slice, %s, %zu, ", number, part);
+    bf_mysql_key_list(buffer, table, 0, "", "");
+    bf_mysql_image_values(buffer, table, "");
+    bf_buffer_format(buffer, " FROM %s WHERE ", table->reference);
 }
 
 /* ---- without the table ---- */

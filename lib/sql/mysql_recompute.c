@@ -118,6 +118,19 @@ static bool is_asked_about(const struct word *word)
     return word->calls && (word->qualified || word->quoted || !is_in(steady, word->text, strlen(word->text)));
 }
 
+bool bf_mysql_is_steady(const char *expression)
+{
+    struct words words = words_of(expression);
+    bool is_steady = true;
+    for (size_t i = 0; i < words.count && is_steady; i++) {
+        const struct word *word = &words.list[i];
+        bool asks = !word->quoted && !word->qualified && is_in(asking, word->text, strlen(word->text));
+        is_steady = !asks && !(word->calls && word->empty) && !is_asked_about(word);
+    }
+    free_words(&words);
+    return is_steady;
+}
+
 /* ---- what the server is asked first ---- */
 
 #define SCHEMA "COALESCE(?<1, DATABASE())"

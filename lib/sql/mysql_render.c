@@ -85,10 +85,16 @@ static char *update(const struct render *render, size_t split, size_t leg)
     return bf_buffer_take(&buffer);
 }
 
-/* The same between what a journal keeps of the rows before and after it. */
+static bool changes_all(const struct bf_document *document)
+{
+    return !document->where && !document->remaining && !document->unless && !document->spared;
+}
+
+/* The same between what a journal keeps of the rows before and after it (mysql_journal.c). */
 static char *update_kept(const struct render *render, size_t split, size_t leg)
 {
     struct bf_buffer buffer = {0};
+    bool counted = bf_mysql_keeps_all(render->document);
     struct bf_range range = {render->table, split, 1, render->table->key_count + 1};
     BF_AUTO_STRING char *own = bf_format("?#%zu", range.high + render->table->key_count + 2);
 
@@ -98,9 +104,16 @@ static char *update_kept(const struct render *render, size_t split, size_t leg)
     where(render, &buffer);
     bf_buffer_format(&buffer, " FOR UPDATE NOWAIT?; SET @backfilld_batch = %s, " BF_MYSQL_KEPT, own);
     change(render, &buffer, split, leg);
-    bf_mysql_kept_only(&buffer, render->job, render->table, leg);
-    bf_buffer_text(&buffer, "?; " BF_MYSQL_NO_WARNING);
-    bf_mysql_keep_after(&buffer, render->job, render->table, leg);
+    if (!counted)
+        bf_mysql_kept_only(&buffer, render->job, render->table, leg);
+    bf_buffer_text(&buffer, "?; ");
+    bf_buffer_text(&buffer, counted ? bf_mysql_found_kept : BF_MYSQL_NO_WARNING);
+    if (counted && changes_all(render->document)) {
+        bf_mysql_keep_range(&buffer, render->job, render->table, leg, own);
+        bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
+    } else {
+        bf_mysql_keep_after(&buffer, render->job, render->table, leg);
+    }
     return bf_buffer_take(&buffer);
 }
 

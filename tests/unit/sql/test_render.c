@@ -332,16 +332,19 @@ static void journal_of_mysql(void **state)
         for (size_t leg = 0, legs = bf_leg_count(split, 2); leg < legs; leg++) {
             char *const both[] = {statements->update[split][leg], statements->update_rest[split][leg]};
             assert_null(statements->lock[split][leg]); /* what is kept is locked as it is read */
+            size_t asks = leg + 1 == legs ? 2 : 0;
             for (size_t i = 0; i < BF_COUNT(both); i++) {
-                size_t count = leg + 1 == legs ? 7 : 5;
+                size_t counts = i == 0 ? 1 : 0, count = 5 + counts + asks;
                 says(both[i], 1, "@backfilld_changed + IF(ROW_COUNT() < 0, ", count);
                 says(both[i], 3, warned, count);
-                says(both[i], 4, "INSERT INTO backfilld.`undo_j_after`", count);
-                if (count == 7)
-                    says(both[i], 6, asked, count);
+                says(both[i], 4 + counts, "INSERT INTO backfilld.`undo_j_after`", count);
+                if (asks)
+                    says(both[i], count - 1, asked, count);
             }
-            says(both[0], 0, " AND (x OR y) FOR UPDATE NOWAIT", leg + 1 == legs ? 7 : 5);
-            says(both[0], 2, "`s`.`t`.`b` = b.`key_b`) LIMIT 18446744073709551615", leg + 1 == legs ? 7 : 5);
+            says(both[0], 0, " AND (x OR y) FOR UPDATE NOWAIT", 6 + asks);
+            says(both[0], 3, "SET @backfilld_found = ROW_COUNT()", 6 + asks);
+            says(both[0], 4, "IF(@backfilld_found = @backfilld_kept, 0, ", 6 + asks);
+            says(both[0], 5, " b STRAIGHT_JOIN ", 6 + asks);
         }
     says(statements->text[BF_STATEMENT_REDO_ASIDE], 9, warned, 17);
     says(statements->text[BF_STATEMENT_REDO_ASIDE], 15, asked, 17);
@@ -352,6 +355,33 @@ static void journal_of_mysql(void **state)
     says(statements->text[BF_STATEMENT_LEAVE], 1, asked, 3);
     says(statements->text[BF_STATEMENT_MAKE_JOURNAL], 3, "BEGIN", 4);
     bf_statements_free(statements);
+
+    static char clock[] = "b < now() OR y";
+    text.where = clock;
+    statements = bf_dialect_mysql.render("J", &text, &table);
+    says(statements->update[2][0], 2, "`s`.`t`.`b` = b.`key_b`) LIMIT 18446744073709551615", 7);
+    bf_statements_free(statements);
+    text.where = NULL;
+    statements = bf_dialect_mysql.render("J", &text, &table);
+    says(statements->update[2][0], 4, "IF(@backfilld_found = @backfilld_kept, 0, ", 8);
+    says(statements->update[2][0], 5, " FROM `s`.`t` FORCE INDEX (`PRIMARY`) WHERE ", 8);
+    bf_statements_free(statements);
+}
+
+/* Does a row that matched once do so for as long as nobody changes it? */
+static void predicates_of_mysql(void **state)
+{
+    (void)state;
+    static const char *const steady[] = {"v IS NULL", "a = 7 AND `b b` <> 'now()'", "t.v < 3 OR NOT coalesce(v, 0)", "s LIKE '%select%'",
+                                         "at < :started_at", "d > date_add('2020-01-01', INTERVAL 3 DAY)", "v IN (1, 2)", "`rand` = 1"};
+    static const char *const others[] = {"at < now()", "rand() < 0.5", "at < CURRENT_TIMESTAMP", "v IN (SELECT id FROM u)",
+                                         "EXISTS (TABLE u)", "unix_timestamp() > 7", "own(v)", "`coalesce`(v) = 1", "s.f(v)",
+                                         "get_lock('x', 0) = 1", "u = current_user", "NEXT VALUE FOR s > 3", "v = last_insert_id(v)",
+                                         "sleep(1) = 0", "uuid() <> s", "v = (VALUES ROW(1))", "s = 'it\\'' OR now() < at -- '"};
+    for (size_t i = 0; i < BF_COUNT(steady); i++)
+        assert_true(bf_mysql_is_steady(steady[i]));
+    for (size_t i = 0; i < BF_COUNT(others); i++)
+        assert_false(bf_mysql_is_steady(others[i]));
 }
 
 /* How a value is told from any other one: by its bytes, where equality says too little. */
@@ -431,6 +461,10 @@ static void raised_by_mysql(void **state)
         {BF_STATEMENT_UPDATE, 1, 4, BF_CLASS_DATA, true},             {BF_STATEMENT_UPDATE, 3, 4, BF_CLASS_NOT_PRIMARY, false},
         {BF_STATEMENT_UPDATE, 2, 5, BF_CLASS_DATA, false},            {BF_STATEMENT_UPDATE, 3, 5, BF_CLASS_DATA, true},
         {BF_STATEMENT_UPDATE, 3, 7, BF_CLASS_DATA, true},             {BF_STATEMENT_UPDATE, 6, 7, BF_CLASS_NOT_PRIMARY, false},
+        {BF_STATEMENT_UPDATE, 4, 5, BF_CLASS_DATA, false},            {BF_STATEMENT_UPDATE, 4, 7, BF_CLASS_DATA, false},
+        {BF_STATEMENT_UPDATE, 3, 6, BF_CLASS_DATA, true},             {BF_STATEMENT_UPDATE, 4, 6, BF_CLASS_LOCK, false},
+        {BF_STATEMENT_UPDATE, 3, 8, BF_CLASS_DATA, true},             {BF_STATEMENT_UPDATE, 4, 8, BF_CLASS_LOCK, false},
+        {BF_STATEMENT_UPDATE, 2, 8, BF_CLASS_DATA, false},            {BF_STATEMENT_UPDATE, 7, 8, BF_CLASS_NOT_PRIMARY, false},
         {BF_STATEMENT_LOCK, 0, 1, BF_CLASS_DATA, false},              {BF_STATEMENT_SET_ASIDE, 1, 13, BF_CLASS_DATA, false},
         {BF_STATEMENT_SET_ASIDE, 3, 13, BF_CLASS_DATA, true},         {BF_STATEMENT_SET_ASIDE, 4, 13, BF_CLASS_RESOURCES, false},
         {BF_STATEMENT_SET_ASIDE, 7, 13, BF_CLASS_DATA, false},        {BF_STATEMENT_SET_ASIDE, 9, 13, BF_CLASS_RESOURCES, false},
@@ -479,6 +513,6 @@ int main(void)
                                        cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(locks_of_mysql),
                                        cmocka_unit_test(raised_by_mysql), cmocka_unit_test(quoted_by_mysql),
                                        cmocka_unit_test(journal_of_mysql), cmocka_unit_test(images_of_mysql),
-                                       cmocka_unit_test(trial_of_mysql)};
+                                       cmocka_unit_test(predicates_of_mysql), cmocka_unit_test(trial_of_mysql)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
