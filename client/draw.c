@@ -12,6 +12,7 @@
 #include "text.h"
 
 enum { GAP = 2, STATE_COLUMNS_LEAST = 11, PERCENT_COLUMNS = 7, NAME_COLUMNS_MAX = 28, WIDE = 110 };
+enum { LINES_APART = 1000, WAITING_LINES_APART = 30000 }; /* milliseconds */
 
 static bool is(const struct bf_view *view, const char *state)
 {
@@ -244,11 +245,25 @@ static char *plain_line(const struct bf_view *view)
     return bf_buffer_take(&line);
 }
 
+/* What a job that waits says of it may change each second ("stuck for 13 min 7 s"): that fills a log, and is no news. */
+static int64_t apart(const struct bf_followed *job, const char *of)
+{
+    static const char *const waits[] = {"holding", "backing_off", "connecting"};
+    bool waiting = false;
+    for (size_t i = 0; i < BF_COUNT(waits); i++)
+        waiting = waiting || strcmp(job->view.activity, waits[i]) == 0;
+    return waiting && job->printed_of && strcmp(job->printed_of, of) == 0 ? WAITING_LINES_APART : LINES_APART;
+}
+
 void bf_print_lines(struct bf_follow *follow, int64_t now, bool all)
 {
     for (size_t i = 0; i < follow->count; i++) {
         struct bf_followed *job = &follow->jobs[i];
-        if (!job->body || (job->printed && !all && now - job->printed_at < 1000))
+        if (!job->body)
+            continue;
+        char *state BF_AUTO_STRING = bf_view_state(&job->view);
+        char *of BF_AUTO_STRING = bf_format("%s %lld", state, (long long)job->view.rows_scanned);
+        if (job->printed && !all && now - job->printed_at < apart(job, of))
             continue;
         char *line = follow->client->json ? bf_copy_string(job->body) : plain_line(&job->view);
         if (job->printed && strcmp(job->printed, line) == 0) {
@@ -258,7 +273,9 @@ void bf_print_lines(struct bf_follow *follow, int64_t now, bool all)
         printf("%s\n", line);
         fflush(stdout);
         free(job->printed);
+        free(job->printed_of);
         job->printed = line;
+        job->printed_of = bf_copy_string(of);
         job->printed_at = now;
     }
 }

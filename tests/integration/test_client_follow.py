@@ -210,6 +210,27 @@ def test_nothing_changes_nothing_is_printed(ctl, fake):
     assert len(ctl("watch", "orders", code=0).stdout.splitlines()) == 2
 
 
+def test_a_job_that_waits_does_not_fill_a_log(ctl, fake):
+    """What goes on in its reason alone is no news; what it comes to do is."""
+    over, looks = threading.Event(), itertools.count(1)
+
+    def look(_):
+        if over.is_set():
+            return 200, job("completed", fraction=1)
+        waits = job("running", fraction=0.5)
+        waits["activity"] = "holding" if next(looks) > 3 else "batching"
+        waits["reason"] = {"code": "replication_lag", "text": f"replica-1 is {next(looks)} s behind", "since": "2026-07-01T00:00:00.000Z"}
+        return 200, waits
+    fake.answers[("GET", "/v1/jobs/orders")] = fake.answers[("GET", f"/v1/jobs/{ID}")] = look
+    process = ctl.start("watch", "orders")
+    lines = [process.stdout.readline() for _ in range(2)]
+    until(lambda: next(looks) > 40, 60, "it was looked at for seconds more")
+    over.set()
+    lines += process.communicate(timeout=20)[0].splitlines(keepends=True)
+    assert process.returncode == 0
+    assert [line.split("  ")[0] for line in lines] == ["orders: running", "orders: running, holding", "orders: completed"], lines
+
+
 def test_watch_several(ctl, fake):
     for name, states in (("a", ["running", "completed"]), ("b", ["running", "running", "failed"]), ("c", ["paused"])):
         answers = [(200, job(state, name, id=f"id-{name}")) for state in states]
