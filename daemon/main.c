@@ -21,7 +21,9 @@
 #include "job_files.h"
 #include "log.h"
 #include "memory.h"
+#include "mysql_database.h"
 #include "options.h"
+#include "postgresql.h"
 #include "reload.h"
 #include "risk.h"
 #include "sampler.h"
@@ -379,9 +381,11 @@ static int run(const char *path, struct bf_config *config)
     struct bf_error error = {0};
     int exit_code = EXIT_SUCCESS;
 
-    /* Both before the first thread: some for the store, name look-ups and cancels (MySQL's sessions have their own), and
+    /* All before the first thread: some for the store, name look-ups and cancels (MySQL's sessions have their own), and
      * one heap instead of one for each: they allocate little, and what a session leaves is of use to the next one. */
     setenv("UV_THREADPOOL_SIZE", "8", 0);
+    if (!bf_postgresql_asks_system())
+        bf_mysql_spare_authorities();
     mallopt(M_ARENA_MAX, 1);
     /* libpq keeps passwords in memory: no core holds them. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0});

@@ -9,6 +9,9 @@
 
 #include "database.h"
 
+/* Once, before the first thread: no connection reads the system's authorities, which it would do for nothing. The whole process
+ * cannot ask them any more, but by naming their file. */
+void bf_mysql_spare_authorities(void);
 /* url: mysql://user@host1,host2:3307/database?socket=/path&ssl-mode=verify_identity&ssl-ca=/path&ssl-cert=/path&ssl-key=
  * /path; mariadb:// too. ssl-mode: preferred (the default: TLS where the server offers it, nothing is verified), disabled,
  * required (TLS or nothing), verify_ca, verify_identity (the certificate names the host too). Of

@@ -203,3 +203,8 @@ void bf_postgresql_free(struct bf_database *database)
     free(postgresql->password_file);
     free(postgresql);
 }
+
+bool bf_postgresql_asks_system(void)
+{
+    return PQlibVersion() >= 160000;
+}

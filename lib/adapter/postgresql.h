@@ -8,6 +8,8 @@
 
 #include "database.h"
 
+/* Can a connection have certificates verified against the system's authorities (sslrootcert=system)? libpq 16 and later can. */
+bool bf_postgresql_asks_system(void);
 /* conninfo: a libpq connection string or URI; several hosts, target_session_attrs and everything else that libpq knows.
  * password_file: may be NULL; its first line is the password, read anew at each connect. Both are copied. Nothing is
  * looked at before the first connect. */
