@@ -6,6 +6,7 @@
 
 #include "allocate.h"
 #include "dialect.h"
+#include "mysql_dialect.h"
 
 enum { FACTS_MAX = 12 };
 
@@ -190,10 +191,27 @@ static void statements(void **state)
     done(&world);
 }
 
+/* Does a row that matched once do so for as long as nobody changes it? */
+static void predicates_of_mysql(void **state)
+{
+    (void)state;
+    static const char *const steady[] = {"v IS NULL", "a = 7 AND `b b` <> 'now()'", "t.v < 3 OR NOT coalesce(v, 0)", "s LIKE '%select%'",
+                                         "at < :started_at", "d > date_add('2020-01-01', INTERVAL 3 DAY)", "v IN (1, 2)", "`rand` = 1"};
+    static const char *const others[] = {"at < now()", "rand() < 0.5", "at < CURRENT_TIMESTAMP", "v IN (SELECT id FROM u)",
+                                         "EXISTS (TABLE u)", "unix_timestamp() > 7", "own(v)", "`coalesce`(v) = 1", "s.f(v)",
+                                         "get_lock('x', 0) = 1", "u = current_user", "NEXT VALUE FOR s > 3", "v = last_insert_id(v)",
+                                         "sleep(1) = 0", "uuid() <> s", "v = (VALUES ROW(1))", "s = 'it\\'' OR now() < at -- '"};
+    for (size_t i = 0; i < BF_COUNT(steady); i++)
+        assert_true(bf_mysql_is_steady(steady[i]));
+    for (size_t i = 0; i < BF_COUNT(others); i++)
+        assert_false(bf_mysql_is_steady(others[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(postgresql), cmocka_unit_test(mysql), cmocka_unit_test(a_doubtful_type),
                                        cmocka_unit_test(a_predicate_that_asks_for_chance),
-                                       cmocka_unit_test(unseen_triggers), cmocka_unit_test(statements)};
+                                       cmocka_unit_test(unseen_triggers), cmocka_unit_test(statements),
+                                       cmocka_unit_test(predicates_of_mysql)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

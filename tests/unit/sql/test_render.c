@@ -368,22 +368,6 @@ static void journal_of_mysql(void **state)
     bf_statements_free(statements);
 }
 
-/* Does a row that matched once do so for as long as nobody changes it? */
-static void predicates_of_mysql(void **state)
-{
-    (void)state;
-    static const char *const steady[] = {"v IS NULL", "a = 7 AND `b b` <> 'now()'", "t.v < 3 OR NOT coalesce(v, 0)", "s LIKE '%select%'",
-                                         "at < :started_at", "d > date_add('2020-01-01', INTERVAL 3 DAY)", "v IN (1, 2)", "`rand` = 1"};
-    static const char *const others[] = {"at < now()", "rand() < 0.5", "at < CURRENT_TIMESTAMP", "v IN (SELECT id FROM u)",
-                                         "EXISTS (TABLE u)", "unix_timestamp() > 7", "own(v)", "`coalesce`(v) = 1", "s.f(v)",
-                                         "get_lock('x', 0) = 1", "u = current_user", "NEXT VALUE FOR s > 3", "v = last_insert_id(v)",
-                                         "sleep(1) = 0", "uuid() <> s", "v = (VALUES ROW(1))", "s = 'it\\'' OR now() < at -- '"};
-    for (size_t i = 0; i < BF_COUNT(steady); i++)
-        assert_true(bf_mysql_is_steady(steady[i]));
-    for (size_t i = 0; i < BF_COUNT(others); i++)
-        assert_false(bf_mysql_is_steady(others[i]));
-}
-
 /* How a value is told from any other one: by its bytes, where equality says too little. */
 static void images_of_mysql(void **state)
 {
@@ -446,43 +430,6 @@ static void quoted_by_mysql(void **state)
     free(step.parameters[1]);
 }
 
-/* Which statement of a step an error of our own making belongs to. */
-static void raised_by_mysql(void **state)
-{
-    (void)state;
-    static const struct {
-        enum bf_statement step;
-        size_t statement, count;
-        enum bf_error_class error_class;
-        bool warned;
-    } cases[] = {
-        {BF_STATEMENT_FENCE, 0, 4, BF_CLASS_NOT_PRIMARY, false},      {BF_STATEMENT_FENCE, 2, 4, BF_CLASS_FENCE, false},
-        {BF_STATEMENT_UPDATE, 0, 2, BF_CLASS_DATA, false},            {BF_STATEMENT_UPDATE, 1, 2, BF_CLASS_DATA, true},
-        {BF_STATEMENT_UPDATE, 1, 4, BF_CLASS_DATA, true},             {BF_STATEMENT_UPDATE, 3, 4, BF_CLASS_NOT_PRIMARY, false},
-        {BF_STATEMENT_UPDATE, 2, 5, BF_CLASS_DATA, false},            {BF_STATEMENT_UPDATE, 3, 5, BF_CLASS_DATA, true},
-        {BF_STATEMENT_UPDATE, 3, 7, BF_CLASS_DATA, true},             {BF_STATEMENT_UPDATE, 6, 7, BF_CLASS_NOT_PRIMARY, false},
-        {BF_STATEMENT_UPDATE, 4, 5, BF_CLASS_DATA, false},            {BF_STATEMENT_UPDATE, 4, 7, BF_CLASS_DATA, false},
-        {BF_STATEMENT_UPDATE, 3, 6, BF_CLASS_DATA, true},             {BF_STATEMENT_UPDATE, 4, 6, BF_CLASS_LOCK, false},
-        {BF_STATEMENT_UPDATE, 3, 8, BF_CLASS_DATA, true},             {BF_STATEMENT_UPDATE, 4, 8, BF_CLASS_LOCK, false},
-        {BF_STATEMENT_UPDATE, 2, 8, BF_CLASS_DATA, false},            {BF_STATEMENT_UPDATE, 7, 8, BF_CLASS_NOT_PRIMARY, false},
-        {BF_STATEMENT_LOCK, 0, 1, BF_CLASS_DATA, false},              {BF_STATEMENT_SET_ASIDE, 1, 13, BF_CLASS_DATA, false},
-        {BF_STATEMENT_SET_ASIDE, 3, 13, BF_CLASS_DATA, true},         {BF_STATEMENT_SET_ASIDE, 4, 13, BF_CLASS_RESOURCES, false},
-        {BF_STATEMENT_SET_ASIDE, 7, 13, BF_CLASS_DATA, false},        {BF_STATEMENT_SET_ASIDE, 9, 13, BF_CLASS_RESOURCES, false},
-        {BF_STATEMENT_REDO_ASIDE, 3, 11, BF_CLASS_DATA, false},
-        {BF_STATEMENT_REDO_ASIDE, 4, 11, BF_CLASS_DATA, true},        {BF_STATEMENT_REDO_ASIDE, 9, 11, BF_CLASS_NOT_PRIMARY, false},
-        {BF_STATEMENT_REDO_ASIDE, 9, 17, BF_CLASS_DATA, true},        {BF_STATEMENT_REDO_ASIDE, 15, 17, BF_CLASS_NOT_PRIMARY, false},
-        {BF_STATEMENT_RESTORE, 5, 10, BF_CLASS_DATA, false},          {BF_STATEMENT_RESTORE, 6, 10, BF_CLASS_DATA, true},
-        {BF_STATEMENT_RESTORE, 8, 10, BF_CLASS_NOT_PRIMARY, false},   {BF_STATEMENT_LEAVE, 1, 3, BF_CLASS_NOT_PRIMARY, false},
-        {BF_STATEMENT_QUERY, 0, 1, BF_CLASS_DATA, false},             {BF_STATEMENT_SURVEY, 0, 1, BF_CLASS_DATA, false},
-        {BF_STATEMENT_PROBE, 0, 1, BF_CLASS_DATA, false},             {BF_STATEMENT_CAP, 0, 1, BF_CLASS_DATA, false},
-        {BF_STATEMENT_FLUSH, 0, 2, BF_CLASS_NOT_PRIMARY, false},      {BF_STATEMENT_WATCH, 1, 1, BF_CLASS_DATA, false},
-    };
-    for (size_t i = 0; i < BF_COUNT(cases); i++) {
-        assert_int_equal(bf_mysql_raised(cases[i].step, cases[i].statement, cases[i].count), cases[i].error_class);
-        assert_int_equal(bf_mysql_warned(cases[i].step, cases[i].statement, cases[i].count), cases[i].warned);
-    }
-}
-
 /* The rows that a trial changes are named by their keys, in whatever form the server can read them again. */
 static void trial_of_mysql(void **state)
 {
@@ -511,8 +458,8 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(legs), cmocka_unit_test(two_columns),
                                        cmocka_unit_test(an_inverse_spares), cmocka_unit_test(every_statement),
                                        cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(locks_of_mysql),
-                                       cmocka_unit_test(raised_by_mysql), cmocka_unit_test(quoted_by_mysql),
+                                       cmocka_unit_test(quoted_by_mysql),
                                        cmocka_unit_test(journal_of_mysql), cmocka_unit_test(images_of_mysql),
-                                       cmocka_unit_test(predicates_of_mysql), cmocka_unit_test(trial_of_mysql)};
+                                       cmocka_unit_test(trial_of_mysql)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
