@@ -4,6 +4,7 @@
  * A text is a template, because these servers take several statements in one round trip but parameters in one statement
  * only:
  *   ?3    parameter 3 as a literal string, or NULL         ?#3   as a bare number        ?+3   as that number plus one
+ *   ?s3   as a signed integer, ?u3 an unsigned one: the bare number, or a CAST of what is none
  *   ?<1   the database of parameter 1, a table's name as the author wrote it, or NULL; ?>1   the table's own name
  *   ?;    ends one of several statements of one step       ??    a question mark (in what the author wrote)
  *   ?{ ?} what stands between, with its parameters, as one literal string: a text to be prepared

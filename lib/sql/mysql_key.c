@@ -98,13 +98,23 @@ void bf_mysql_key_value(struct bf_buffer *before, struct bf_buffer *behind, cons
     }
 }
 
-void bf_mysql_key_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
-                            size_t first_parameter)
+static void typed_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column, size_t first_parameter)
 {
     struct bf_buffer behind = {0};
     bf_mysql_key_value(buffer, &behind, table, column);
     BF_AUTO_STRING char *rest = bf_buffer_take(&behind);
     bf_buffer_format(buffer, "?%zu%s", first_parameter + column, rest);
+}
+
+/* An UPDATE works a CAST out anew for each row that it looks at, a tenth of what the row costs in all; a number it does not. */
+void bf_mysql_key_parameter(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
+                            size_t first_parameter)
+{
+    const char *type = table->key[column].type;
+    if (bf_mysql_key_kind(type) == BF_MYSQL_KEY_INTEGER)
+        bf_buffer_format(buffer, "?%c%zu", strstr(type, "unsigned") ? 'u' : 's', first_parameter + column);
+    else
+        typed_parameter(buffer, table, column, first_parameter);
 }
 
 void bf_mysql_key_collated(struct bf_buffer *buffer, const struct bf_table *table, size_t column,
@@ -115,5 +125,5 @@ void bf_mysql_key_collated(struct bf_buffer *buffer, const struct bf_table *tabl
         bf_buffer_format(buffer, "CONVERT(?%zu USING %.*s) COLLATE %s", first_parameter + column,
                          (int)strcspn(collation, "_"), collation, collation);
     else
-        bf_mysql_key_parameter(buffer, table, column, first_parameter);
+        typed_parameter(buffer, table, column, first_parameter);
 }

@@ -62,6 +62,13 @@ static void part_of_name(struct bf_buffer *buffer, const char *text, bool of_sch
     free(name);
 }
 
+static void integer(struct bf_buffer *buffer, const char *text, bool is_signed)
+{
+    bf_buffer_text(buffer, "CAST(");
+    bf_mysql_literal(buffer, text);
+    bf_buffer_format(buffer, " AS %s)", is_signed ? "SIGNED" : "UNSIGNED");
+}
+
 static void parameter(struct bf_buffer *buffer, const struct bf_step *step, size_t number, char kind)
 {
     const char *text = number && number <= step->parameter_count ? step->parameters[number - 1] : NULL;
@@ -70,8 +77,10 @@ static void parameter(struct bf_buffer *buffer, const struct bf_step *step, size
         bf_buffer_text(buffer, "NULL");
     else if (kind == '+' && is_number(text))
         bf_buffer_format(buffer, "%lld", strtoll(text, NULL, 10) + 1);
-    else if (kind == '#' && is_number(text))
+    else if ((kind == '#' || kind == 's' || kind == 'u') && is_number(text))
         bf_buffer_text(buffer, text);
+    else if (kind == 's' || kind == 'u')
+        integer(buffer, text, kind == 's');
     else if (kind == '<' || kind == '>')
         part_of_name(buffer, text, kind == '<');
     else

@@ -430,6 +430,22 @@ static void quoted_by_mysql(void **state)
     free(step.parameters[1]);
 }
 
+/* A number is a number; what is none is made one by the server, which warns of it. */
+static void integers_of_mysql(void **state)
+{
+    (void)state;
+    struct bf_step step = {.statement = BF_STATEMENT_SURVEY, .sql = "?s1 ?u2 ?s3 ?u3 ?s4"};
+    struct bf_buffer buffer = {0};
+    bf_step_text(&step, "-5");
+    bf_step_text(&step, "18446744073709551615");
+    bf_step_text(&step, "7 OR 1");
+    bf_mysql_expand(&buffer, &step);
+    BF_AUTO_STRING char *sql = bf_buffer_take(&buffer);
+    assert_string_equal(sql, "-5 18446744073709551615 CAST('7 OR 1' AS SIGNED) CAST('7 OR 1' AS UNSIGNED) NULL");
+    for (size_t i = 0; i < step.parameter_count; i++)
+        free(step.parameters[i]);
+}
+
 /* The rows that a trial changes are named by their keys, in whatever form the server can read them again. */
 static void trial_of_mysql(void **state)
 {
@@ -458,7 +474,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(legs), cmocka_unit_test(two_columns),
                                        cmocka_unit_test(an_inverse_spares), cmocka_unit_test(every_statement),
                                        cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(locks_of_mysql),
-                                       cmocka_unit_test(quoted_by_mysql),
+                                       cmocka_unit_test(quoted_by_mysql), cmocka_unit_test(integers_of_mysql),
                                        cmocka_unit_test(journal_of_mysql), cmocka_unit_test(images_of_mysql),
                                        cmocka_unit_test(trial_of_mysql)};
     return cmocka_run_group_tests(tests, NULL, NULL);
