@@ -245,14 +245,15 @@ static char *plain_line(const struct bf_view *view)
     return bf_buffer_take(&line);
 }
 
-/* What a job that waits says of it may change each second ("stuck for 13 min 7 s"): that fills a log, and is no news. */
-static int64_t apart(const struct bf_followed *job, const char *of)
+/* What a job that waits says of it may change each second ("stuck for 13 min 7 s"): that fills a log, and is no news. Another
+ * reason has another time since which it is one. */
+static char *waits_for(const struct bf_view *view)
 {
     static const char *const waits[] = {"holding", "backing_off", "connecting"};
-    bool waiting = false;
     for (size_t i = 0; i < BF_COUNT(waits); i++)
-        waiting = waiting || strcmp(job->view.activity, waits[i]) == 0;
-    return waiting && job->printed_of && strcmp(job->printed_of, of) == 0 ? WAITING_LINES_APART : LINES_APART;
+        if (strcmp(view->activity, waits[i]) == 0)
+            return bf_format("%s %s %lld %s", view->state, view->activity, (long long)view->rows_scanned, view->reason_since);
+    return NULL;
 }
 
 void bf_print_lines(struct bf_follow *follow, int64_t now, bool all)
@@ -261,9 +262,9 @@ void bf_print_lines(struct bf_follow *follow, int64_t now, bool all)
         struct bf_followed *job = &follow->jobs[i];
         if (!job->body)
             continue;
-        char *state BF_AUTO_STRING = bf_view_state(&job->view);
-        char *of BF_AUTO_STRING = bf_format("%s %lld", state, (long long)job->view.rows_scanned);
-        if (job->printed && !all && now - job->printed_at < apart(job, of))
+        char *waits BF_AUTO_STRING = follow->client->json ? NULL : waits_for(&job->view);
+        bool still = waits && job->printed_waits && strcmp(job->printed_waits, waits) == 0;
+        if (job->printed && !all && now - job->printed_at < (still ? WAITING_LINES_APART : LINES_APART))
             continue;
         char *line = follow->client->json ? bf_copy_string(job->body) : plain_line(&job->view);
         if (job->printed && strcmp(job->printed, line) == 0) {
@@ -273,9 +274,9 @@ void bf_print_lines(struct bf_follow *follow, int64_t now, bool all)
         printf("%s\n", line);
         fflush(stdout);
         free(job->printed);
-        free(job->printed_of);
+        free(job->printed_waits);
         job->printed = line;
-        job->printed_of = bf_copy_string(of);
+        job->printed_waits = bf_copy_string(waits);
         job->printed_at = now;
     }
 }

@@ -312,7 +312,7 @@ enum bf_exit bf_follow(struct bf_follow *follow)
         free(job->key);
         free(job->body);
         free(job->printed);
-        free(job->printed_of);
+        free(job->printed_waits);
         bf_view_clear(&job->view);
     }
     free(follow->drawn_widths);

@@ -18,7 +18,7 @@ struct bf_followed {
     bool stale;  /* what is known of it is older than what is to be heard: ask once more */
     int64_t printed_at; /* monotonic milliseconds of its last line */
     char *printed;      /* owned: that line */
-    char *printed_of;   /* owned: what it was in then, and how far: where that is the same, a number went on in its reason */
+    char *printed_waits; /* owned: what it waited for then; NULL: it did not wait */
 };
 
 struct bf_follow {

@@ -210,25 +210,45 @@ def test_nothing_changes_nothing_is_printed(ctl, fake):
     assert len(ctl("watch", "orders", code=0).stdout.splitlines()) == 2
 
 
-def test_a_job_that_waits_does_not_fill_a_log(ctl, fake):
-    """What goes on in its reason alone is no news; what it comes to do is."""
-    over, looks = threading.Event(), itertools.count(1)
+def waiting(fake):
+    """The job comes to hold, for one reason and then for another; in the text of each a number goes on. It is completed once the
+    event is set. How often it was looked at is counted."""
+    over, looks = threading.Event(), []
 
     def look(_):
+        looks.append(1)
         if over.is_set():
             return 200, job("completed", fraction=1)
-        waits = job("running", fraction=0.5)
-        waits["activity"] = "holding" if next(looks) > 3 else "batching"
-        waits["reason"] = {"code": "replication_lag", "text": f"replica-1 is {next(looks)} s behind", "since": "2026-07-01T00:00:00.000Z"}
-        return 200, waits
+        made = job("running", fraction=0.5)
+        made["activity"] = "batching" if len(looks) <= 3 else "holding"
+        code, since = ("replication_lag", "07-01") if len(looks) <= 20 else ("active_sessions", "07-02")
+        made["reason"] = {"code": code, "text": f"{code} is {len(looks)}", "since": f"2026-{since}T00:00:00.000Z"}
+        return 200, made
     fake.answers[("GET", "/v1/jobs/orders")] = fake.answers[("GET", f"/v1/jobs/{ID}")] = look
-    process = ctl.start("watch", "orders")
-    lines = [process.stdout.readline() for _ in range(2)]
-    until(lambda: next(looks) > 40, 60, "it was looked at for seconds more")
+    return over, looks
+
+
+def watched_while_it_waits(ctl, fake, *options) -> list:
+    over, looks = waiting(fake)
+    process = ctl.start(*options, "watch", "orders")
+    until(lambda: len(looks) > 40, 60, "it was looked at for seconds more")
     over.set()
-    lines += process.communicate(timeout=20)[0].splitlines(keepends=True)
+    lines = process.communicate(timeout=20)[0].splitlines()
     assert process.returncode == 0
-    assert [line.split("  ")[0] for line in lines] == ["orders: running", "orders: running, holding", "orders: completed"], lines
+    return lines
+
+
+def test_a_job_that_waits_does_not_fill_a_log(ctl, fake):
+    """What goes on in its reason alone is no news; what it comes to do is, and another reason."""
+    lines = watched_while_it_waits(ctl, fake)
+    assert [line.split("  ")[0] for line in lines] == [
+        "orders: running", "orders: running, holding", "orders: running, holding", "orders: completed"], lines
+    assert "replication_lag" in lines[1] and "active_sessions" in lines[2]
+
+
+def test_lines_of_json_are_all_that_is_heard(ctl, fake):
+    texts = [json.loads(line)["reason"] for line in watched_while_it_waits(ctl, fake, "--json")]
+    assert len(texts) > 5, texts
 
 
 def test_watch_several(ctl, fake):
