@@ -25,8 +25,7 @@ void bf_walk_take_sample(struct bf_walk *walk, int64_t rows)
 /* A sparse `where` lets batches scan more rows than they may change: then look first how many would change. */
 static bool is_sparse(const struct bf_walk *walk)
 {
-    const struct bf_document *document = bf_walk_document(walk);
-    return (document->where || document->remaining || document->unless || document->spared) && walk->next.rows > walk->size.max;
+    return bf_document_selects(bf_walk_document(walk)) && walk->next.rows > walk->size.max;
 }
 
 /* The range is committed to its end, and no row of it is set aside any more. */

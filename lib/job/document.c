@@ -140,6 +140,11 @@ static bool same_set(const struct bf_document *a, const struct bf_document *b)
     return a->set_count == b->set_count;
 }
 
+bool bf_document_selects(const struct bf_document *document)
+{
+    return document->where || document->remaining || document->unless || document->spared;
+}
+
 bool bf_document_same_work(const struct bf_document *a, const struct bf_document *b)
 {
     if (a->inverse && b->inverse && !(same_set(a->inverse, b->inverse) && bf_same_string(a->inverse->where, b->inverse->where)))

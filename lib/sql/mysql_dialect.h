@@ -189,7 +189,7 @@ char *bf_mysql_journal(enum bf_statement statement, const char *job); /* as bf_d
 
 /* mysql_recompute.c: RECOMPUTE_FACTS, and as bf_dialect.recompute. mysql_recompute_same.c: never NULL. */
 char *bf_mysql_recompute_facts(const char *job, const struct bf_document *document);
-bool bf_mysql_is_steady(const char *expression); /* it asks for nothing but the row's own columns */
+bool bf_mysql_is_steady(const char *predicate); /* it asks for nothing but the row's own columns; NULL is none */
 void bf_mysql_recompute(const char *job, const struct bf_document *document, const struct bf_table *table,
                         const struct bf_answer *facts, size_t column, struct bf_recompute *ret_recompute);
 void bf_mysql_recompute_same(struct bf_buffer *buffer, const char *type);

@@ -74,20 +74,33 @@ char *bf_mysql_make_journal(const char *job, const struct bf_table *table)
 
 /* ---- forward ---- */
 
-void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part, const char *number)
+static void insert(struct bf_buffer *buffer, const char *job, const struct bf_table *table, enum bf_mysql_image image)
 {
+    bool before = image == BF_MYSQL_BEFORE;
     bf_buffer_text(buffer, "INSERT INTO ");
-    bf_mysql_journal_name(buffer, job, BF_MYSQL_BEFORE);
-    bf_buffer_text(buffer, " (slice, seq, part, place");
+    bf_mysql_journal_name(buffer, job, image);
+    bf_buffer_text(buffer, before ? " (slice, seq, part, place" : " (slice, seq, part");
     bf_mysql_image_key(buffer, table, "");
-    bf_mysql_image_list(buffer, table, "before", "");
-    /* MariaDB sorts for a window function, MySQL takes an assignment in an expression for an old fashion */
-    bf_buffer_format(buffer, ") SELECT @backfilld_slice, %s, %zu, /*M! @backfilld_place := @backfilld_place + 1 */"
-                     "/*!80000 ROW_NUMBER() OVER () */", number, part);
+    bf_mysql_image_list(buffer, table, before ? "before" : "after", "");
+    bf_buffer_text(buffer, ") SELECT ");
+}
+
+/* Behind what says which entry it is of; a predicate follows. */
+static void of_rows(struct bf_buffer *buffer, const struct bf_table *table)
+{
     bf_buffer_text(buffer, ", ");
     bf_mysql_key_list(buffer, table, 0, "", "");
     bf_mysql_image_values(buffer, table, "");
     bf_buffer_format(buffer, " FROM %s WHERE ", table->reference);
+}
+
+void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part, const char *number)
+{
+    insert(buffer, job, table, BF_MYSQL_BEFORE);
+    /* MariaDB sorts for a window function, MySQL takes an assignment in an expression for an old fashion */
+    bf_buffer_format(buffer, "@backfilld_slice, %s, %zu, /*M! @backfilld_place := @backfilld_place + 1 */"
+                     "/*!80000 ROW_NUMBER() OVER () */", number, part);
+    of_rows(buffer, table);
 }
 
 /* What the fence, or the UPDATE, left of its own number. */
@@ -113,12 +126,8 @@ void bf_mysql_kept_only(struct bf_buffer *buffer, const char *job, const struct 
 void bf_mysql_keep_after(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part)
 {
     BF_AUTO_STRING char *row = bf_mysql_aliased(table->reference);
-    bf_buffer_text(buffer, "INSERT INTO ");
-    bf_mysql_journal_name(buffer, job, BF_MYSQL_AFTER);
-    bf_buffer_text(buffer, " (slice, seq, part");
-    bf_mysql_image_key(buffer, table, "");
-    bf_mysql_image_list(buffer, table, "after", "");
-    bf_buffer_text(buffer, ") SELECT b.slice, b.seq, b.part");
+    insert(buffer, job, table, BF_MYSQL_AFTER);
+    bf_buffer_text(buffer, "b.slice, b.seq, b.part");
     bf_mysql_image_key(buffer, table, "b.");
     bf_mysql_image_values(buffer, table, "t.");
     bf_buffer_text(buffer, " FROM ");
@@ -131,11 +140,8 @@ void bf_mysql_keep_after(struct bf_buffer *buffer, const char *job, const struct
 
 bool bf_mysql_keeps_all(const struct bf_document *document)
 {
-    const char *const predicates[] = {document->where, document->remaining, document->unless};
-    for (size_t i = 0; i < BF_COUNT(predicates); i++)
-        if (predicates[i] && !bf_mysql_is_steady(predicates[i]))
-            return false;
-    return !document->spared;
+    return bf_mysql_is_steady(document->where) && bf_mysql_is_steady(document->remaining) && bf_mysql_is_steady(document->unless) &&
+           !document->spared;
 }
 
 const char bf_mysql_found_kept[] = "SET @backfilld_found = ROW_COUNT(), @backfilld_warned = IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")?; "
@@ -144,15 +150,9 @@ const char bf_mysql_found_kept[] = "SET @backfilld_found = ROW_COUNT(), @backfil
 /* What is between them and was inserted meanwhile stands here too, and there is no row of `before` that it belongs to. */
 void bf_mysql_keep_range(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part, const char *number)
 {
-    bf_buffer_text(buffer, "INSERT INTO ");
-    bf_mysql_journal_name(buffer, job, BF_MYSQL_AFTER);
-    bf_buffer_text(buffer, " (slice, seq, part");
-    bf_mysql_image_key(buffer, table, "");
-    bf_mysql_image_list(buffer, table, "after", "");
-    bf_buffer_format(buffer, ") SELECT @backfilld_slice, %s, %zu, ", number, part);
-    bf_mysql_key_list(buffer, table, 0, "", "");
-    bf_mysql_image_values(buffer, table, "");
-    bf_buffer_format(buffer, " FROM %s WHERE ", table->reference);
+    insert(buffer, job, table, BF_MYSQL_AFTER);
+    bf_buffer_format(buffer, "@backfilld_slice, %s, %zu", number, part);
+    of_rows(buffer, table);
 }
 
 /* ---- without the table ---- */

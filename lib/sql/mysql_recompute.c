@@ -118,19 +118,6 @@ static bool is_asked_about(const struct word *word)
     return word->calls && (word->qualified || word->quoted || !is_in(steady, word->text, strlen(word->text)));
 }
 
-bool bf_mysql_is_steady(const char *expression)
-{
-    struct words words = words_of(expression);
-    bool is_steady = true;
-    for (size_t i = 0; i < words.count && is_steady; i++) {
-        const struct word *word = &words.list[i];
-        bool asks = !word->quoted && !word->qualified && is_in(asking, word->text, strlen(word->text));
-        is_steady = !asks && !(word->calls && word->empty) && !is_asked_about(word);
-    }
-    free_words(&words);
-    return is_steady;
-}
-
 /* ---- what the server is asked first ---- */
 
 #define SCHEMA "COALESCE(?<1, DATABASE())"
@@ -177,16 +164,17 @@ static bool mentions(const struct words *words, const char *name)
     return false;
 }
 
-/* NULL: it can be told. Owned. */
+/* NULL: it can be told. Owned. Without facts each function that the database may have of its own may ask for anything. */
 static char *why_not(const struct words *words, const struct bf_answer *facts)
 {
     for (size_t i = 0; i < words->count; i++) {
         const struct word *word = &words->list[i];
         if (!word->quoted && !word->qualified && is_in(asking, word->text, strlen(word->text)))
             return bf_format("has the word %s", word->text);
-        if (word->calls && (word->empty || (is_asked_about(word) && bf_recompute_fact(facts, BF_RECOMPUTE_UNSURE, word->text, strcasecmp))))
+        bool unsure = is_asked_about(word) && (!facts || bf_recompute_fact(facts, BF_RECOMPUTE_UNSURE, word->text, strcasecmp));
+        if (unsure || (word->calls && word->empty))
             return bf_format("calls %s(), which may ask for more than its arguments", word->text);
-        if (bf_recompute_fact(facts, BF_RECOMPUTE_GENERATED, word->text, strcasecmp))
+        if (facts && bf_recompute_fact(facts, BF_RECOMPUTE_GENERATED, word->text, strcasecmp))
             return bf_format("reads %s, which the server computes", word->text);
     }
     return NULL;
@@ -219,6 +207,11 @@ static bool predicate_is_steady(const char *predicate, const struct bf_answer *f
     BF_AUTO_STRING char *why = why_not(&words, facts);
     free_words(&words);
     return !why;
+}
+
+bool bf_mysql_is_steady(const char *predicate)
+{
+    return predicate_is_steady(predicate, NULL);
 }
 
 static const char *doubt_of(const struct words *words, const struct bf_document *document, const struct bf_table *table,

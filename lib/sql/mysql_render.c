@@ -85,11 +85,6 @@ static char *update(const struct render *render, size_t split, size_t leg)
     return bf_buffer_take(&buffer);
 }
 
-static bool changes_all(const struct bf_document *document)
-{
-    return !document->where && !document->remaining && !document->unless && !document->spared;
-}
-
 /* The same between what a journal keeps of the rows before and after it (mysql_journal.c). */
 static char *update_kept(const struct render *render, size_t split, size_t leg)
 {
@@ -108,7 +103,7 @@ static char *update_kept(const struct render *render, size_t split, size_t leg)
         bf_mysql_kept_only(&buffer, render->job, render->table, leg);
     bf_buffer_text(&buffer, "?; ");
     bf_buffer_text(&buffer, counted ? bf_mysql_found_kept : BF_MYSQL_NO_WARNING);
-    if (counted && changes_all(render->document)) {
+    if (!bf_document_selects(render->document)) {
         bf_mysql_keep_range(&buffer, render->job, render->table, leg, own);
         bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
     } else {
