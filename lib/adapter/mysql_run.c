@@ -150,7 +150,7 @@ void bf_mysql_take_error(struct bf_session *session, size_t index, size_t statem
                                          "seems), and warnings count as errors; run the statement by hand in a "
                                          "transaction and SHOW WARNINGS");
     else if (answer->error_class == BF_CLASS_LOCK && number == BF_MYSQL_RAISED)
-        answer->message = bf_copy_string("a row came into the range of the batch meanwhile");
+        answer->message = bf_copy_string("a row came into the range of the batch meanwhile; the batch is done again");
     else if (answer->error_class == BF_CLASS_LOCK && atomic_load(&session->kill) == BF_MYSQL_KILL_LOCK)
         answer->message = bf_copy_string("the lock timeout is over");
     else if (atomic_load(&session->kill) == BF_MYSQL_KILL_TIMEOUT)

@@ -1,4 +1,6 @@
 """TLS and logins on MariaDB and MySQL, with an authority of the test's own."""
+import os
+
 import pytest
 
 from lab.authority import Authority
@@ -64,6 +66,16 @@ def refused(daemon, *words):
 @pytest.mark.parametrize("mode", ["preferred", *ENCRYPTED])
 def test_an_account_that_demands_tls(mode, tls_database, make_daemon):
     works(make_daemon(url(tls_database, "safe", mode), **tls_database.target), tls_database)
+
+
+@pytest.mark.parametrize("mode", ["preferred", "verify_ca"])
+def test_the_system_s_authorities_are_not_read(mode, tls_database, make_daemon, tmp_path):
+    """Nobody asks them: whose certificates are verified is named. Whoever opens this pipe waits for ever."""
+    pipe = tmp_path / "authorities"
+    os.mkfifo(pipe)
+    daemon = make_daemon(url(tls_database, "safe", mode), start=False, **tls_database.target)
+    daemon.environment["SSL_CERT_FILE"] = str(pipe)
+    works(daemon.start(), tls_database)
 
 
 def test_an_account_that_demands_tls_is_not_reached_without(tls_database, make_daemon):

@@ -335,14 +335,14 @@ class Daemon:
               lambda _: f"it goes on: {self.job(job)['reason']}\n{self.log_tail()}")
 
 
-def is_sanitized(daemon) -> bool:
-    return re.search(r"lib[at]san", Path(f"/proc/{daemon.pid}/maps").read_text()) is not None
+def is_sanitized(daemon, by="[at]") -> bool:
+    return re.search(rf"lib{by}san", Path(f"/proc/{daemon.pid}/maps").read_text()) is not None
 
 
 def promised(daemon, seconds=1.0) -> float:
-    """Within which something has to be in effect. The promise is that of a build without a sanitizer, which makes each step of
-    the daemon many times as long."""
-    return seconds * (5 if is_sanitized(daemon) else 1)
+    """Within which something has to be in effect. The promise is that of a build without the thread sanitizer, which makes each
+    step of the daemon many times as long."""
+    return seconds * (5 if is_sanitized(daemon, by="t") else 1)
 
 
 def _id(job) -> str:
