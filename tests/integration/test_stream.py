@@ -18,7 +18,7 @@ def table(database, name, rows):
 
 
 def test_a_watcher_sees_a_job_from_its_start_to_its_end(daemon, database):
-    table(database, "orders", 3000)
+    table(database, "orders", 20000)
     opened, stream = time.monotonic(), Stream(daemon)
     job = daemon.submit(document("orders", {"n": "n + 1"}, name="first", pace=pace(50, nice=100)))
     until(lambda: any(message.data["progress"]["rows_changed"] > 300 for message in stream.of("progress")), 30, "it moves")
@@ -29,6 +29,8 @@ def test_a_watcher_sees_a_job_from_its_start_to_its_end(daemon, database):
     assert told <= 2 * (time.monotonic() - opened) + 3, "two a second, and what is new of its states"
     daemon.pause(job)
     until(lambda: stream.of("progress")[-1].data["state"] == "paused", 30, "the stream says paused")
+    full_speed = daemon.request("PATCH", f"/v1/jobs/{job['id']}", {"pace": pace(500)})
+    assert full_speed.status == 200, "with the pace that it began with it would go on for a minute"
     daemon.resume(job)
     until(lambda: any(message.data["to"] == "completed" for message in one.of("event")), 60, "it is completed")
     until(lambda: stream.of("progress")[-1].data["progress"]["fraction"] == 1, 30, "the last word is 1")
