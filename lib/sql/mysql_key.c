@@ -125,5 +125,5 @@ void bf_mysql_key_collated(struct bf_buffer *buffer, const struct bf_table *tabl
         bf_buffer_format(buffer, "CONVERT(?%zu USING %.*s) COLLATE %s", first_parameter + column,
                          (int)strcspn(collation, "_"), collation, collation);
     else
-        typed_parameter(buffer, table, column, first_parameter);
+        bf_mysql_key_parameter(buffer, table, column, first_parameter);
 }

@@ -84,6 +84,21 @@ def test_composite_key_and_a_range_of_it(slices, my_database, make_daemon):
     assert count(my_database, "t") == {1: 500 - inside, 2: inside}
 
 
+@pytest.mark.parametrize("slices", [1, 3])
+def test_an_end_of_the_range_that_the_key_s_type_has_not_is_below_or_above_all(slices, my_database, make_daemon):
+    my_database.execute("CREATE TABLE t (a INT UNSIGNED, b TINYINT, n INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (a, b))")
+    number_rows(my_database, "INSERT INTO t (a, b) SELECT i, i % 100 FROM numbers", 500)
+    daemon = make_daemon(my_database, **my_database.target)
+    my_database.execute("CREATE TABLE one (id BIGINT UNSIGNED PRIMARY KEY, n INTEGER NOT NULL DEFAULT 0)")
+    number_rows(my_database, "INSERT INTO one (id) SELECT i FROM numbers", 500)
+    job = daemon.submit(document("one", {"n": "n + 1"}, pace={**pace(50), "slices": slices}, range={"after": ["-5"]}))
+    assert daemon.wait(job, "completed")["progress"]["rows_changed"] == 500
+    for name, given, inside in [("low", {"after": ["-5", "0"]}, 500), ("high", {"after": ["99", "-300"], "through": ["400", "300"]}, 302),
+                                ("above", {"through": ["4294967296", "-129"]}, 500), ("below", {"after": ["-2", "0"], "through": ["-1", "0"]}, 0)]:
+        job = daemon.submit(document("t", {"n": "n + 1"}, name=name, pace={**pace(50), "slices": slices}, range=given))
+        assert daemon.wait(job, "completed")["progress"]["rows_changed"] == inside, name
+
+
 def test_names_that_need_quotes(my_database, my_cluster, make_daemon):
     my_database.execute("CREATE TABLE `select ``Größe?` (`order` BIGINT, `ключ ?` BIGINT, `group` INTEGER NOT NULL DEFAULT 0, "
                         "UNIQUE KEY `unique ``?` (`ключ ?`, `order`), PRIMARY KEY (`order`), "
