@@ -33,6 +33,8 @@ static char *words(const char *key)
         text = bf_format("%s on lag of %s", doing, why + 4);
     else if (strncmp(why, "signal:", 7) == 0)
         text = bf_format("%s on signal %s", doing, why + 7);
+    else if (strcmp(why, "bad_rows") == 0)
+        text = bf_format("%s around bad rows", doing);
     else
         text = why[0] ? bf_format("%s (%s)", doing, why) : bf_copy_string(doing);
     return bf_text_safe(text);

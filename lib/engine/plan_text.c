@@ -140,10 +140,8 @@ static double seconds_of_work(const struct bf_job *job)
     struct bf_ledger ledger;
     int64_t time = 0;
     bf_job_seconds(job, &ledger);
-    for (size_t i = 0; i < ledger.count; i++)
-        for (size_t k = 0; k < BF_COUNT(work); k++)
-            if (strcmp(ledger.list[i].key, work[k]) == 0)
-                time += ledger.list[i].time;
+    for (size_t i = 0; i < BF_COUNT(work); i++)
+        time += bf_ledger_time(&ledger, work[i]);
     return (double)time / 1000;
 }
 

@@ -6,9 +6,26 @@
 #include "allocate.h"
 #include "internal.h"
 
-/* Why it does not work, where it does not. */
+/* Is everything that it writes in ranges with rows that the server refuses? */
+static bool bisects(const struct bf_job *job)
+{
+    bool some = false;
+    for (size_t i = 0; i < bf_job_walks(job); i++) {
+        const struct bf_walk *walk = bf_job_walk(job, i);
+        if (bf_walk_activity(walk) != BF_ACTIVITY_BATCHING)
+            continue;
+        if (!walk->bisect.on)
+            return false;
+        some = true;
+    }
+    return some;
+}
+
+/* Why it does not work, where it does not, or not at its pace. */
 static const char *why(const struct bf_job *job, enum bf_activity activity)
 {
+    if (activity == BF_ACTIVITY_BATCHING && bisects(job))
+        return "bad_rows";
     for (size_t i = 0; i < bf_job_walks(job); i++) {
         const struct bf_walk *walk = bf_job_walk(job, i);
         if ((activity == BF_ACTIVITY_HOLDING || activity == BF_ACTIVITY_BACKING_OFF) && walk->reason.code != BF_OK &&

@@ -101,11 +101,8 @@ bool bf_undo_fine(struct bf_undo_errand *errand, const struct bf_answer *answers
 static int64_t time_back(const struct bf_job *job, int64_t rows)
 {
     struct bf_ledger ledger;
-    double batching = 0, changed = (double)job->record.progress.rows_changed;
     bf_job_seconds(job, &ledger);
-    for (size_t i = 0; i < ledger.count; i++)
-        if (strcmp(ledger.list[i].key, "batching") == 0)
-            batching = (double)ledger.list[i].time / 1000;
+    double batching = (double)bf_ledger_time(&ledger, "batching") / 1000, changed = (double)job->record.progress.rows_changed;
     return changed > 0 && batching > 0
                ? (int64_t)(2 * batching / changed * (double)rows * (1 + job->record.document->pace.nice)) + 1
                : -1;

@@ -32,6 +32,18 @@ void bf_ledger_add(struct bf_ledger *ledger, const char *activity, const char *r
         add(ledger, activity, milliseconds, BF_LEDGER_MAX);
 }
 
+int64_t bf_ledger_time(const struct bf_ledger *ledger, const char *activity)
+{
+    size_t length = strlen(activity);
+    int64_t time = 0;
+    for (size_t i = 0; i < ledger->count; i++) {
+        const char *key = ledger->list[i].key;
+        if (strncmp(key, activity, length) == 0 && (!key[length] || key[length] == '/'))
+            time += ledger->list[i].time;
+    }
+    return time;
+}
+
 char *bf_ledger_json(const struct bf_ledger *ledger)
 {
     json_t *object = json_object();

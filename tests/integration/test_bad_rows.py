@@ -273,26 +273,30 @@ def test_values_that_would_be_cut(database, daemon, engine):
     assert database.value("SELECT count(*) FROM counted WHERE word = 'abcé'") == 98
 
 
+@pytest.mark.timeout(1800)  # the campaign
 def test_ten_million_rows(database, make_daemon, campaign):
-    """The first row, the last, neighbours, a whole batch, and some here and there: what they cost beside a run without."""
-    rows, batch = (10_000_000 if database.engine == "postgresql" else 1_000_000, 5_000) if campaign else (5000, 100)
+    """The first row, the last, neighbours, a whole batch, and some here and there: what they cost beside what the others take,
+    in one and the same run."""
+    rows, batch = (10_000_000, 5_000) if campaign else (5000, 100)
     whole = list(range(rows // 2 + 1, rows // 2 + 1 + batch))
     clusters = [[1], [rows // 10 + number for number in range(3)], whole, [rows // 4], [rows * 3 // 4, rows * 3 // 4 + 2], [rows]]
     poison = sorted(key for cluster in clusters for key in cluster)
+    make_table(database, [], rows // 10)
+    for tenth in range(1, 10):  # in the order of the key, or InnoDB fills its pages at random
+        database.execute(f"INSERT INTO counted (id, n) SELECT id + {tenth * rows // 10}, 0 FROM counted WHERE id <= {rows // 10}")
+    set_poison(database, poison, 999)
+    database.analyze("counted")
     daemon = make_daemon(database)
-    took = {}
-    for name, bad in (("without", []), ("with", poison)):
-        database.execute("DROP TABLE IF EXISTS counted")
-        make_table(database, bad, rows)
-        job = daemon.submit(job_document(database, len(poison), batch, name=name, again=True))
-        done = daemon.wait(job, "completed", seconds=1800, every=0.1)
-        check(database, bad, rows)
-        took[name] = sum(seconds for doing, seconds in done["progress"]["seconds"].items() if doing in ("batching", "sleeping"))
+    job = daemon.submit(job_document(database, len(poison), batch))
+    done = daemon.wait(job, "completed", seconds=1500, every=0.1)
+    check(database, poison, rows)
     assert done["progress"]["rows_bad"] == len(poison)
-    failed = failed_batches(daemon, job)
+    failed, seconds = failed_batches(daemon, job), done["progress"]["seconds"]
+    # what the batches took that were taken back counts as their cost, and also what the tries of good rows took
+    cost = seconds["batching/bad_rows"] + failed * seconds["batching"] / done["progress"]["batches"]
+    share = cost / (seconds["batching"] + seconds.get("sleeping", 0))
     print(f"\n{database.engine}: {rows} rows, {len(poison)} bad in {len(clusters)} clusters: {failed} failed batches, "
-          f"{took['with'] / took['without']:.3f} of the time without ({took['without']:.1f} s)")
+          f"{share:.2%} over the time of the others ({seconds['batching']:.1f} s)")
     assert failed <= 1.5 * len(clusters)
-    if campaign:
-        assert keys(daemon, job) == poison
-        assert took["with"] < 1.05 * took["without"] or rows < 10_000_000, "of a smaller table such a batch is a larger part"
+    assert keys(daemon, job) == poison
+    assert share < 0.05 or not campaign, "of a smaller table such a batch is a larger part"

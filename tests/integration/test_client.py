@@ -361,13 +361,13 @@ def test_show(ctl, fake):
 def test_show_says_where_the_time_went(ctl, fake):
     shown = job("running")
     shown["progress"]["seconds"] = {"batching": 15624, "holding/lag:replica-2": 20160, "sleeping": 14516.2,
-                                    "backing_off/lock_conflict": 99.8, "connecting": 0.2}
+                                    "batching/bad_rows": 1008, "backing_off/lock_conflict": 99.8, "connecting": 0.2}
     fake.answers[("GET", "/v1/jobs/orders")] = (200, shown)
     lines = ctl("show", "orders", code=0).stdout.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("time      "))
-    assert " ".join(line[10:] for line in lines[at:at + 2]) == (
-        "14 h 00 min: 40 % holding on lag of replica-2, 31 % writing, 29 % sleeping")
-    assert lines[at + 2].startswith("since")
+    assert " ".join(line[10:] for line in lines[at:at + 3]) == (
+        "14 h 16 min: 39 % holding on lag of replica-2, 30 % writing, 28 % sleeping, 2 % writing around bad rows")
+    assert lines[at + 3].startswith("since")
 
 
 def test_replica(ctl, fake):

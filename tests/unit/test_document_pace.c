@@ -205,6 +205,11 @@ static void the_ledger_keeps_the_most_of_it(void **state)
     bf_ledger_add(&ledger, "batching", NULL, 20);
     BF_AUTO_STRING char *text = bf_ledger_json(&ledger);
     assert_string_equal(text, "{\"batching\":120,\"holding/lag:replica-2\":40}");
+    bf_ledger_add(&again, "batching", "bad_rows", 5);
+    bf_ledger_add(&again, "batching", NULL, 6);
+    bf_ledger_add(&again, "batching_not", NULL, 7);
+    assert_int_equal(bf_ledger_time(&again, "batching"), 11);
+    assert_int_equal(bf_ledger_time(&again, "sleeping"), 0);
     for (int i = 0; i < 100; i++) {
         BF_AUTO_STRING char *reason = bf_format("lag:replica-%d", i);
         bf_ledger_add(&ledger, "holding", reason, 1);
