@@ -275,7 +275,8 @@ def test_pause_and_abort_do_not_wait_for_who_holds_a_row(database, daemon):
         clone = daemon.post(f"/v1/jobs/{job['id']}/clone", {"name": "rest", "from": "position"})
         assert clone.status == 409 and "set aside" in clone.text
         daemon.restart()
-        assert daemon.job(job)["progress"]["rows_set_aside"] == 1
+        shown = daemon.wait(job, "paused", seconds=20)  # a pause is in effect before it is stored
+        assert shown["progress"]["rows_set_aside"] == 1
         daemon.resume(job)
         until(lambda: database.waits_for_lock(job), 20, "the job waits again")
         report.rollback()
