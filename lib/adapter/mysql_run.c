@@ -112,7 +112,10 @@ static char *message_of(const char *text, enum bf_error_class error_class)
 }
 
 /* Did the server close the connection in order? A KILL CONNECTION often says no more than that; a cut network and a
- * server that does not answer end otherwise, and a server that stopped has another start time afterwards. */
+ * server that does not answer end otherwise, and a server that stopped has another start time afterwards.
+ *
+ * In TLS the client library says farewell in its turn, and who has closed already answers that with a reset: then the socket
+ * has an error that nobody has read. One that ended the connection the library has read, or it would not know. */
 static bool closed_by_server(const struct bf_session *session)
 {
     struct tcp_info info;
@@ -121,8 +124,13 @@ static bool closed_by_server(const struct bf_session *session)
 
     if (session->socket < 0)
         return false;
-    if (!getsockopt(session->socket, IPPROTO_TCP, TCP_INFO, &info, &length))
+    if (!getsockopt(session->socket, IPPROTO_TCP, TCP_INFO, &info, &length)) {
+        int unread = 0;
+        socklen_t size = sizeof unread;
+        if (info.tcpi_state == TCP_CLOSE)
+            return !getsockopt(session->socket, SOL_SOCKET, SO_ERROR, &unread, &size) && unread != 0;
         return info.tcpi_state == TCP_CLOSE_WAIT || info.tcpi_state == TCP_LAST_ACK;
+    }
     return recv(session->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
@@ -157,8 +165,7 @@ void bf_mysql_take_error(struct bf_session *session, size_t index, size_t statem
         answer->message = bf_copy_string("the statement timeout is over");
     else
         answer->message = message_of(text, answer->error_class);
-    /* the client library's own farewell in TLS may end the socket before we look at it */
-    if (answer->error_class == BF_CLASS_LOST && (closed_by_server(session) || strstr(text, "unexpected eof")))
+    if (answer->error_class == BF_CLASS_LOST && closed_by_server(session))
         answer->error_class = BF_CLASS_ENDED;
     if (answer->error_class == BF_CLASS_LOST || answer->error_class == BF_CLASS_ENDED) {
         answer->outcome = BF_OUTCOME_UNKNOWN;
