@@ -1,6 +1,7 @@
 /* A flight on its thread: consecutive steps leave as one text of many statements, of which the server stops at the
  * first that fails. So a batch with its fence, its COMMIT and the next boundary is one round trip; where something
- * failed, the groups behind it leave in a text of their own.
+ * failed, the groups behind it leave in a text of their own: the next one alone, for it is likely refused, too, and a text of
+ * all that is left would be sent anew for each row of a cluster; and behind one that went well all of them.
  *
  * A failed statement leaves the transaction open here (also a lock wait timeout does), and a BEGIN would commit it: so a
  * group that began one is taken back before anything else is sent, and a session that cannot do that is lost. */
@@ -276,17 +277,19 @@ void bf_mysql_flight_work(struct bf_mysql_work *work)
             return;
         }
     }
+    bool refused = false;
     for (size_t i = 0; i < run->count && !run->lost;) {
         size_t last = i, failed;
         if (run->steps[i].alone) {
             failed = run_alone(session, i) ? i + 1 : i;
         } else {
-            while (last + 1 < run->count && !run->steps[last + 1].alone)
+            while (last + 1 < run->count && !run->steps[last + 1].alone && !(refused && run->steps[last + 1].new_group))
                 last++;
             failed = send_text(session, i, last);
         }
         if (run->lost)
             return;
-        i = failed > last ? last + 1 : skip_group(session, failed);
+        refused = failed <= last;
+        i = refused ? skip_group(session, failed) : last + 1;
     }
 }
