@@ -24,18 +24,27 @@ void bf_run_forget(struct bf_run *run)
 
 /* ---- how many ---- */
 
+/* Are the rows of a run locked together, where the server needs that at all? Where a predicate of the author's says which ones
+ * they are it may stumble over one of them, and that one has to be known. */
+static bool locks_together(const struct bf_walk *walk)
+{
+    return walk->statements->lock[1][0] && !bf_document_selects(walk->job->record.document);
+}
+
 /* Rows whose tries, and whose way into the quarantine, fit into a flight. */
 static int64_t fitting(const struct bf_walk *walk)
 {
     enum {
-        STEPS = 160, /* more of them hold rows for longer, and gain nothing */
+        STEPS = 250, /* more of them hold rows for longer, and gain nothing */
         AROUND = 6,  /* BACK_TO, RELEASE, BEGIN, FENCE, KEYS, SAVEPOINT */
         BETWEEN = 3  /* BACK_TO, RELEASE, SAVEPOINT */
     };
     const struct bf_statements *statements = walk->statements;
     size_t legs = bf_leg_count(1, walk->table->key_count);
-    size_t steps = legs * (statements->lock[1][0] ? 3 : 2) + (statements->text[BF_STATEMENT_CONSTRAINTS] ? 1 : 0) + BETWEEN;
-    return (int64_t)((STEPS - AROUND) / steps);
+    bool together = locks_together(walk);
+    size_t around = AROUND + (together ? legs : 0);
+    size_t steps = legs * (statements->lock[1][0] && !together ? 3 : 2) + (statements->text[BF_STATEMENT_CONSTRAINTS] ? 1 : 0) + BETWEEN;
+    return (int64_t)((STEPS - around) / steps);
 }
 
 /* Of the next run, when so many rows may be on their way into the quarantine by then; 0: there is none. */
@@ -128,8 +137,10 @@ static void add_tries(struct bf_walk *walk)
         const struct bf_run_row *row = &run->tried[i];
         if (i)
             bf_walk_add(walk, BF_STATEMENT_BACK_TO)->new_group = true;
-        bf_walk_add_change(walk, &(struct bf_legs){.low = before(run, i), .high = &row->key, .split = row->split, .seq = row->number},
-                           BF_FORM_QUICK);
+        const struct bf_legs alone = {.low = before(run, i), .high = &row->key, .split = row->split, .seq = row->number};
+        if (!locks_together(walk))
+            bf_walk_add_lock(walk, &alone);
+        bf_walk_add_update(walk, &alone);
         if (walk->statements->text[BF_STATEMENT_CONSTRAINTS])
             bf_walk_add(walk, BF_STATEMENT_CONSTRAINTS);
         bf_walk_add(walk, BF_STATEMENT_RELEASE);
@@ -154,6 +165,8 @@ static void send_run(struct bf_walk *walk, const struct bf_answer *keys, size_t 
     bf_walk_add_fence(walk, &at, bf_walk_lock_wait(walk, BF_FORM_QUICK));
     walk->flight.steps[fence].new_group = !bisect->open; /* where a group that begins a transaction fails, all of it is taken back */
     add_keys(walk, &bisect->high, wanted(walk, grown(run->most), (size_t)run->quarantined + count));
+    if (locks_together(walk))
+        bf_walk_add_lock(walk, &(struct bf_legs){.low = &run->before, .high = &bisect->high, .split = bisect->split});
     bf_walk_add(walk, BF_STATEMENT_SAVEPOINT);
     add_tries(walk);
     bisect->open = bisect->saved = bisect->failed = true; /* the last try may have been refused; BACK_TO does no harm to another */

@@ -1,6 +1,6 @@
 /* Rows next to each other, each tried alone, many of them in one flight: what follows a row that was refused (bisect.h).
  *
- *   FENCE (past all of them) - KEYS (those of the next run) - SAVEPOINT
+ *   FENCE (past all of them) - KEYS (those of the next run) - LOCK (where the server needs one: all of them) - SAVEPOINT
  *     the change of the first one - CONSTRAINTS - RELEASE - SAVEPOINT
  *     BACK_TO - the change of the next one - CONSTRAINTS - RELEASE - SAVEPOINT      a group of its own, as is each one behind it
  *     ...

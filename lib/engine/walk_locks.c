@@ -21,19 +21,34 @@ enum bf_form bf_walk_form(const struct bf_walk *walk)
     return locks->careful > 0 ? BF_FORM_CAREFUL : locks->sifted > 0 ? BF_FORM_SIFTED : BF_FORM_QUICK;
 }
 
+void bf_walk_add_lock(struct bf_walk *walk, const struct bf_legs *range)
+{
+    struct bf_legs plain = *range;
+    plain.seq = 0;
+    if (walk->statements->lock[plain.split][0])
+        bf_walk_add_legs(walk, BF_STATEMENT_LOCK, walk->statements->lock[plain.split], &plain);
+}
+
+void bf_walk_add_update(struct bf_walk *walk, const struct bf_legs *range)
+{
+    struct bf_legs own = *range;
+    if (walk->job->record.document->undo != BF_UNDO_JOURNAL)
+        own.seq = 0;
+    bf_walk_add_legs(walk, BF_STATEMENT_UPDATE, walk->statements->update[own.split], &own);
+}
+
 void bf_walk_add_change(struct bf_walk *walk, const struct bf_legs *range, enum bf_form form)
 {
     const struct bf_statements *statements = walk->statements;
-    struct bf_legs own = *range, plain = *range;
-    bool sifted = form != BF_FORM_QUICK, journal = walk->job->record.document->undo == BF_UNDO_JOURNAL;
+    struct bf_legs own = *range;
+    if (form == BF_FORM_QUICK) {
+        bf_walk_add_lock(walk, range);
+        bf_walk_add_update(walk, range);
+        return;
+    }
     own.careful = form == BF_FORM_CAREFUL;
-    plain.seq = 0;
-    if (sifted)
-        bf_walk_add_legs(walk, BF_STATEMENT_SET_ASIDE, statements->set_aside[own.split], &own);
-    else if (statements->lock[own.split][0])
-        bf_walk_add_legs(walk, BF_STATEMENT_LOCK, statements->lock[own.split], &plain);
-    bf_walk_add_legs(walk, BF_STATEMENT_UPDATE, sifted ? statements->update_rest[own.split] : statements->update[own.split],
-                     sifted || journal ? &own : &plain);
+    bf_walk_add_legs(walk, BF_STATEMENT_SET_ASIDE, statements->set_aside[own.split], &own);
+    bf_walk_add_legs(walk, BF_STATEMENT_UPDATE, statements->update_rest[own.split], &own);
 }
 
 int64_t bf_walk_lock_wait(const struct bf_walk *walk, enum bf_form form)

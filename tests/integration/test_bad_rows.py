@@ -299,4 +299,6 @@ def test_ten_million_rows(database, make_daemon, campaign):
           f"{share:.2%} over the time of the others ({seconds['batching']:.1f} s)")
     assert failed <= 1.5 * len(clusters)
     assert keys(daemon, job) == poison
-    assert share < 0.05 or not campaign, "of a smaller table such a batch is a larger part"
+    if campaign:  # of a smaller table such a batch is a larger part
+        # on InnoDB each refused row is a round trip, and MariaDB changes ten million rows of two columns in 20 s
+        assert share < (0.05 if database.engine == "postgresql" else 0.08)
