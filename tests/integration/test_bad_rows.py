@@ -6,6 +6,7 @@ import pytest
 
 from lab.daemon import Client, document, pace
 from lab.engines import ENGINES
+from lab.mysql_database import MyDatabase
 from lab.wait import until
 
 pytestmark = pytest.mark.engines(*ENGINES)
@@ -271,6 +272,27 @@ def test_values_that_would_be_cut(database, daemon, engine):
     daemon.wait(job, "completed")
     assert keys(daemon, job) == [7, 8] and {row["sqlstate"] for row in listed(daemon, job)} == {"22001"}
     assert database.value("SELECT count(*) FROM counted WHERE word = 'abcé'") == 98
+
+
+@pytest.mark.engines("mariadb", "mysql", because="PostgreSQL goes on behind a statement that failed; there what is left is sent once")
+def test_what_is_sent_of_a_cluster_grows_with_its_rows_alone(own_my_cluster, make_daemon):
+    """The server stops at a row that is refused, and what was sent behind it is sent anew: that is one row, not all that are left."""
+    server, rows = own_my_cluster.primary, 600
+    server.sql("CREATE DATABASE shop")
+    database = MyDatabase(own_my_cluster, "shop")
+    make_table(database, list(range(1001, 1001 + rows)), 2000)
+    daemon = make_daemon(database, **database.target)
+
+    def received():
+        return int(server.sql("SHOW GLOBAL STATUS LIKE 'Bytes_received'")[0][1])
+    before = received()
+    job = daemon.submit(job_document(database, rows, 500))
+    daemon.wait(job, "completed")
+    sent = (received() - before) / rows
+    print(f"{server.flavour}: {sent:.0f} bytes for each bad row")
+    assert keys(daemon, job) == list(range(1001, 1001 + rows))
+    assert sent < 5000
+    database.close()
 
 
 @pytest.mark.timeout(1800)  # the campaign
