@@ -245,8 +245,8 @@ static bool turns(enum bf_statement statement)
 }
 
 /* What comes after a failed step: the rest of its group is skipped, and its transaction taken back. Returns the first
- * step of the next group. Where BEGIN failed each statement would be a transaction of its own: that is the next group that is
- * no part of this transaction. */
+ * step of the next group. Where BEGIN failed each statement would be a transaction of its own, and where there is no savepoint to
+ * go back to what led to it has failed: that is the next group that is no part of this transaction. */
 static size_t skip_group(struct bf_session *session, size_t failed)
 {
     struct bf_mysql_run *run = session->run;
@@ -254,8 +254,8 @@ static size_t skip_group(struct bf_session *session, size_t failed)
 
     while (!run->steps[begin].new_group)
         begin--;
-    bool not_begun = run->steps[failed].statement == BF_STATEMENT_BEGIN;
-    for (; next < run->count && (!run->steps[next].new_group || (not_begun && !turns(run->steps[next].statement))); next++) {
+    bool nowhere = run->steps[failed].statement == BF_STATEMENT_BEGIN || run->steps[failed].statement == BF_STATEMENT_BACK_TO;
+    for (; next < run->count && (!run->steps[next].new_group || (nowhere && !turns(run->steps[next].statement))); next++) {
         run->answers[next].outcome = BF_OUTCOME_SKIPPED;
         run->answers[next].error_class = BF_CLASS_NONE;
     }

@@ -35,7 +35,7 @@ static bool locks_together(const struct bf_walk *walk)
 static int64_t fitting(const struct bf_walk *walk)
 {
     enum {
-        STEPS = 250, /* more of them hold rows for longer, and gain nothing */
+        STEPS = 250, /* of a flight (BF_STEPS_MAX) */
         AROUND = 6,  /* BACK_TO, RELEASE, BEGIN, FENCE, KEYS, SAVEPOINT */
         BETWEEN = 3  /* BACK_TO, RELEASE, SAVEPOINT */
     };
@@ -53,7 +53,8 @@ static int64_t wanted(const struct bf_walk *walk, int64_t most, size_t pending)
     const struct bf_bisect *bisect = &walk->bisect;
     if (!bisect->follows || bisect->careful || bisect->run.off || !walk->statements->text[BF_STATEMENT_KEYS])
         return 0;
-    const int64_t limits[] = {most, fitting(walk), bf_bad_rows_room(walk) - (int64_t)pending, walk->size.rows, walk->rows_allowed};
+    const int64_t limits[] = {most, fitting(walk), bf_bad_rows_room(walk) - (int64_t)pending, walk->size.rows, walk->rows_allowed,
+                              BF_BISECT_TRIES - bisect->tries};
     int64_t rows = BF_RUN_MOST;
     for (size_t i = 0; i < BF_COUNT(limits); i++)
         rows = limits[i] < rows ? limits[i] : rows;

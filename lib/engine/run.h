@@ -6,6 +6,9 @@
  *     ...
  *   and before the FENCE of the next flight: BACK_TO - QUARANTINE of those that were refused - RELEASE
  *
+ * Who inserts a row between those of a run behind LOCK is waited for, as behind that of a batch: no longer than the lock timeout
+ * of the fence, and a flight is short.
+ *
  * BACK_TO takes back a try that was refused, and nothing of one that went well, for that has set the savepoint anew. So nobody
  * has to wait for the answer to a try before the next one is sent, and a cluster of thousands costs no more than its tries. Each
  * row has a number of its own (FENCE moves seq by all of them), as if it had been a batch. Those next to each other that are

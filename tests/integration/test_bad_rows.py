@@ -262,6 +262,29 @@ def test_a_predicate_that_makes_the_server_warn_while_others_hold_a_row(database
     assert keys(daemon, job) == [31, 100] and done["progress"]["rows_changed"] == 98
 
 
+@pytest.mark.parametrize("key", ["id", "a, id"])
+def test_a_cluster_in_which_others_hold_rows(key, database, daemon, engine):
+    """Those are set aside, found to be bad or changed when their turn comes; nobody is waited for."""
+    division = "/" if engine == "postgresql" else "DIV"
+    database.execute(f"CREATE TABLE counted (a integer NOT NULL, id bigint NOT NULL, n integer NOT NULL, CHECK (n < 1000), PRIMARY KEY ({key}))")
+    database.number_rows(f"INSERT INTO counted SELECT i {division} 45, i, 0 FROM numbers", ROWS)
+    bad, held = list(range(100, 240)), [150, 151, 190, 245]
+    set_poison(database, bad, 999)
+    database.analyze("counted")
+    with database.person("holder", autocommit=False) as holder:
+        for row in held:  # by the key, or InnoDB keeps what it looks through, too
+            holder.execute(f"SELECT 1 FROM counted WHERE a = {row // 45} AND id = {row} FOR UPDATE")
+        job = daemon.submit(job_document(database, len(bad), 300))
+
+        def around():
+            progress = daemon.job(job)["progress"]
+            return progress["rows_bad"] == len(bad) - 3 and progress["rows_set_aside"] == len(held)
+        until(around, 30, lambda _: f"{daemon.job(job)}\n{daemon.log_tail()}")
+    daemon.wait(job, "completed")
+    assert sorted(int(row["key"][-1]) for row in listed(daemon, job)) == bad
+    check(database, bad)
+
+
 def test_values_that_would_be_cut(database, daemon, engine):
     """An error, or a warning, which counts as one."""
     database.execute("CREATE TABLE counted (id bigint PRIMARY KEY, n integer NOT NULL, word varchar(5) NOT NULL)")
@@ -303,9 +326,12 @@ def test_ten_million_rows(database, make_daemon, campaign):
     whole = list(range(rows // 2 + 1, rows // 2 + 1 + batch))
     clusters = [[1], [rows // 10 + number for number in range(3)], whole, [rows // 4], [rows * 3 // 4, rows * 3 // 4 + 2], [rows]]
     poison = sorted(key for cluster in clusters for key in cluster)
-    make_table(database, [], rows // 10)
+    # rows of a hundred bytes, as those of an application have: of two integers MariaDB changes ten million in 19 s
+    database.execute("CREATE TABLE counted (id bigint PRIMARY KEY, n integer NOT NULL, other bigint NOT NULL, payload varchar(80) NOT NULL, "
+                     "CHECK (n < 1000))")
+    database.number_rows("INSERT INTO counted SELECT i, 0, i, repeat('x', 60) FROM numbers", rows // 10)
     for tenth in range(1, 10):  # in the order of the key, or InnoDB fills its pages at random
-        database.execute(f"INSERT INTO counted (id, n) SELECT id + {tenth * rows // 10}, 0 FROM counted WHERE id <= {rows // 10}")
+        database.execute(f"INSERT INTO counted SELECT id + {tenth * rows // 10}, n, other, payload FROM counted WHERE id <= {rows // 10}")
     set_poison(database, poison, 999)
     database.analyze("counted")
     daemon = make_daemon(database)
@@ -321,6 +347,4 @@ def test_ten_million_rows(database, make_daemon, campaign):
           f"{share:.2%} over the time of the others ({seconds['batching']:.1f} s)")
     assert failed <= 1.5 * len(clusters)
     assert keys(daemon, job) == poison
-    if campaign:  # of a smaller table such a batch is a larger part
-        # on InnoDB each refused row is a round trip, and MariaDB changes ten million rows of two columns in 20 s
-        assert share < (0.05 if database.engine == "postgresql" else 0.08)
+    assert share < 0.05 or not campaign, "of a smaller table such a batch is a larger part"
