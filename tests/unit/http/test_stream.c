@@ -192,7 +192,7 @@ static void test_who_does_not_read_is_dropped(void **state)
     setsockopt(stands->socket, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     struct drained drained = {.socket = stands->socket};
     server_run_until(&server, is_drained, &drained);
-    assert_true(drained.bytes < 1000000);
+    assert_in_range(drained.bytes, 0, 999999); /* says what it was */
     assert_false(is_ended(reads));
     fill_log(1501);
     await(reads, "id: 1501\n");
