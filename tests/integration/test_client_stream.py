@@ -100,6 +100,7 @@ def test_a_stream_that_breaks_is_opened_again(ctl, fake, stream):
     stream.end()
     until(lambda: stream.opened == 2, 20, "it listens again")
     assert asked_for_job(fake) > 3, "asked for while nothing was heard"
+    heard(fake, process)  # what it asks for behind that counts as newer than what is said before
     stream.say("progress", progress("completed"))
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0 and err == "", "the daemon was there all the time"
@@ -113,6 +114,7 @@ def test_a_daemon_that_restarts(ctl, fake, stream):
     assert process.stderr.readline().startswith("backfillctl: daemon unreachable, trying again: ")
     fake.start()
     until(lambda: stream.opened == 2, 20, "it listens again")
+    heard(fake, process)
     stream.say("progress", progress("aborted"))
     _, err = process.communicate(timeout=20)
     assert process.returncode == 11 and "the daemon answers again" in err

@@ -122,12 +122,16 @@ def run_and_roll_back(database, make_daemon, seed, rows, slices=1, bad=False):
     refused = poison(database, chance, rows) if bad else 0
     before = image(database)
     chance_of_server = "random()" if database.engine == "postgresql" else "rand()"
-    set_ = {"n": "coalesce(n, 0) + 1000000", "word": "'JOB'", "f": chance_of_server}
+    # what the writers write and what tells whose a row is, and some of all the other kinds of columns
+    others = {name: value for name, value in EVERYTHING[database.engine].items() if name not in ("n", "word", "f")}
+    set_ = {"n": "coalesce(n, 0) + 1000000", "word": "'JOB'", "f": chance_of_server,
+            **{name: others[name] for name in chance.sample(sorted(others), chance.randrange(len(others)))}}
+    some = chance.choice([{}, {}, {"where": "id % 5 <> 2"}, {"where": "n IS NOT NULL AND n >= 0"}])
     daemon = make_daemon(database)
     with Writers(database, rows, seed) as writers:
         job = daemon.submit(job_document(database, set_, chance.choice([5, 20, 50]),
                                          pace={**pace(chance.choice([5, 20, 50]), nice=1), "slices": slices},
-                                         limits={"bad_rows": refused}))
+                                         limits={"bad_rows": refused}, **some))
         for batches in sorted(chance.sample(range(1, 12), 2)):
             until(lambda: daemon.job(job)["progress"]["batches"] >= batches or daemon.job(job)["state"] == "completed", 30,
                   lambda _: daemon.log_tail(), 0.001 if chance.random() < 0.5 else 0.02)
