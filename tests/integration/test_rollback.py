@@ -8,7 +8,7 @@ import pytest
 from lab.daemon import Client, document, pace
 from lab.engines import ENGINES
 from lab.rights import narrow_url
-from lab.things import EQUAL, EVERYTHING, careless, drop_control_schema, image, journal_there, make_things, small, trigger
+from lab.things import EQUAL, EVERYTHING, drop_control_schema, image, journal_there, make_things, poison, small, trigger
 from lab.threads import Threads
 from lab.wait import until
 
@@ -102,18 +102,6 @@ def check_back(database, before, writers, listed, rows):
     changed = {key for key, kind in kinds.items() if kind == "changed"}
     assert changed - writers.deleted == {key for key, text in word.items() if text == "JOB"}
     assert set(kinds.values()) <= {"changed", "deleted"}
-
-
-def poison(database, chance, rows):
-    """Rows that the server refuses to change until somebody writes something else into them: alone, in clusters, at the ends."""
-    keys = {chance.choice([1, rows])} | set(chance.sample(range(1, rows + 1), 10))
-    for _ in range(3):
-        first = chance.randrange(1, rows)
-        keys |= set(range(first, min(first + chance.choice([2, 7, 60]), rows + 1)))
-    with careless(database):
-        database.execute("ALTER TABLE things ADD CHECK (n < 1500000)")
-    database.execute(f"UPDATE things SET n = 900000 WHERE id IN ({', '.join(map(str, keys))})")
-    return len(keys)
 
 
 def run_and_roll_back(database, make_daemon, seed, rows, slices=1, bad=False):

@@ -66,6 +66,18 @@ def careless(database):
         database.execute("SET SESSION sql_mode = %s", (mode,))
 
 
+def poison(database, chance, rows):
+    """Rows that the server refuses to change until somebody writes something else into them: alone, in clusters, at the ends."""
+    keys = {chance.choice([1, rows])} | set(chance.sample(range(1, rows + 1), 10))
+    for _ in range(3):
+        first = chance.randrange(1, rows)
+        keys |= set(range(first, min(first + chance.choice([2, 7, 60]), rows + 1)))
+    with careless(database):
+        database.execute("ALTER TABLE things ADD CHECK (n < 1500000)")
+    database.execute(f"UPDATE things SET n = 900000 WHERE id IN ({', '.join(map(str, keys))})")
+    return len(keys)
+
+
 def small(database, rows=60):
     exact = "numeric" if database.engine == "postgresql" else "VARCHAR(10) COLLATE utf8mb4_general_ci"
     database.execute(f"CREATE TABLE things (id integer PRIMARY KEY, n integer, amount {exact}, word VARCHAR(20))")
