@@ -169,9 +169,9 @@ bool bf_accept_by_name(const char *name, enum bf_accept *ret_accept); /* false: 
 char *bf_accept_list(const bool accept[BF_ACCEPT_COUNT]); /* "rows, write_rate", the caller frees it; NULL: nothing is accepted */
 const char *bf_comparison_name(enum bf_comparison comparison);
 const char *bf_check_kind_name(enum bf_check_kind kind); /* "before": its name in a document */
-/* Do both ask for the same changes of a table of the same name, wherever and at whatever pace? */
 /* Is it of some rows of its range only (`where`, `remaining`; of an inverse those that it has to leave alone)? */
 bool bf_document_selects(const struct bf_document *document);
+/* Do both ask for the same changes of a table of the same name, wherever and at whatever pace? */
 bool bf_document_same_work(const struct bf_document *a, const struct bf_document *b);
 static inline bool bf_document_has_range(const struct bf_document *document)
 {
