@@ -6,8 +6,8 @@
  *     ...
  *   and before the FENCE of the next flight: BACK_TO - QUARANTINE of those that were refused - RELEASE
  *
- * Who inserts a row between those of a run behind LOCK is waited for, as behind that of a batch: no longer than the lock timeout
- * of the fence, and a flight is short.
+ * Who inserts a row between those of a run behind LOCK, and does not commit, is waited for while the others are held, as behind
+ * the LOCK of a batch: up to the lock timeout of the session, which MySQL has in whole seconds.
  *
  * BACK_TO takes back a try that was refused, and nothing of one that went well, for that has set the savepoint anew. So nobody
  * has to wait for the answer to a try before the next one is sent, and a cluster of thousands costs no more than its tries. Each
