@@ -1,7 +1,8 @@
 /* A flight on its thread: consecutive steps leave as one text of many statements, of which the server stops at the
  * first that fails. So a batch with its fence, its COMMIT and the next boundary is one round trip; where something
  * failed, the groups behind it leave in a text of their own: the next one alone, for it is likely refused, too, and a text of
- * all that is left would be sent anew for each row of a cluster; and behind one that went well all of them.
+ * all that is left would be sent anew for each row of a cluster; and behind one that went well all of them. On MariaDB those
+ * that are tries leave as a block (mysql_block.c).
  *
  * A failed statement leaves the transaction open here (also a lock wait timeout does), and a BEGIN would commit it: so a
  * group that began one is taken back before anything else is sent, and a session that cannot do that is lost. */
@@ -13,8 +14,7 @@
 #include "mysql_dialect.h"
 #include "mysql_run.h"
 
-/* Reads what is left of a text whose answer was enough. */
-static void drain(MYSQL *connection)
+void bf_mysql_drain(MYSQL *connection)
 {
     while (mysql_next_result(connection) == 0)
         mysql_free_result(mysql_store_result(connection));
@@ -26,8 +26,12 @@ static void drain(MYSQL *connection)
 #define GUARD "SET @backfilld_own = 18446744073709551615 + (CONNECTION_ID() & 4294967295 <> %lu); "
 enum { OUT_OF_RANGE = 1690 };
 
-/* The answer to the guard; false when nothing behind it was run. */
-static bool guarded(struct bf_session *session, size_t first, int failed)
+void bf_mysql_guard(struct bf_buffer *buffer, const struct bf_session *session)
+{
+    bf_buffer_format(buffer, GUARD, session->thread & 0xffffffffU);
+}
+
+bool bf_mysql_guarded(struct bf_session *session, size_t first, int failed)
 {
     MYSQL *connection = session->connection;
     if (!failed)
@@ -47,12 +51,12 @@ static size_t send_text(struct bf_session *session, size_t first, size_t last)
     MYSQL *connection = session->connection;
     struct bf_buffer buffer = {.ceiling = BF_MYSQL_TEXT_MAX};
 
-    bf_buffer_format(&buffer, GUARD, session->thread & 0xffffffffU);
+    bf_mysql_guard(&buffer, session);
     for (size_t i = first; i <= last; i++)
         bf_buffer_format(&buffer, "%s%s", i > first ? "; " : "", run->steps[i].text);
     int failed = mysql_real_query(connection, buffer.text, (unsigned long)buffer.length);
     bf_buffer_clear(&buffer);
-    if (!guarded(session, first, failed))
+    if (!bf_mysql_guarded(session, first, failed))
         return first;
     for (size_t i = first; i <= last; i++) {
         bool counted = false;
@@ -69,7 +73,7 @@ static size_t send_text(struct bf_session *session, size_t first, size_t last)
                 return i;
             }
             if (!bf_mysql_take_result(session, i, statement, &counted)) {
-                drain(connection);
+                bf_mysql_drain(connection);
                 return i;
             }
         }
@@ -279,11 +283,19 @@ void bf_mysql_flight_work(struct bf_mysql_work *work)
             return;
         }
     }
-    bool refused = false;
+    bool refused = false, again, blocks = true;
     for (size_t i = 0; i < run->count && !run->lost;) {
-        size_t last = i, failed;
+        size_t last = i, failed, end = refused && blocks ? bf_mysql_block_end(session, i) : i;
         if (run->steps[i].alone) {
             failed = run_alone(session, i) ? i + 1 : i;
+        } else if (end > i) {
+            last = end - 1;
+            failed = bf_mysql_send_block(session, i, end, &again);
+            blocks = failed == end; /* or the next ones end early, too, each with the text of all that is left */
+            if (again) {
+                i = failed;
+                continue;
+            }
         } else {
             while (last + 1 < run->count && !run->steps[last + 1].alone && !(refused && run->steps[last + 1].new_group))
                 last++;

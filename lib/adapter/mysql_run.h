@@ -31,4 +31,15 @@ void bf_mysql_take_error(struct bf_session *session, size_t index, size_t statem
  * *ret_counted: one that counts rows came already. */
 bool bf_mysql_take_result(struct bf_session *session, size_t index, size_t statement, bool *ret_counted);
 
+/* In front of each text: see GUARD; and the answer to it, false when nothing behind it was run: the answer of step `first` says why. */
+void bf_mysql_guard(struct bf_buffer *buffer, const struct bf_session *session);
+bool bf_mysql_guarded(struct bf_session *session, size_t first, int failed);
+void bf_mysql_drain(MYSQL *connection); /* reads what is left of a text whose answer was enough */
+
+/* mysql_block.c: the groups from `first` on that go as one block, up to the step returned; `first`: there are none. */
+size_t bf_mysql_block_end(const struct bf_session *session, size_t first);
+/* Returns the number of the step that failed; `end` when none did, but for rows that were refused, or *ret_again: the group that
+ * begins at the number returned has to leave as a text. */
+size_t bf_mysql_send_block(struct bf_session *session, size_t first, size_t end, bool *ret_again);
+
 #endif

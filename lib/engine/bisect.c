@@ -147,6 +147,19 @@ static void send_ask_end(struct bf_walk *walk)
     bf_bisect_send(walk, BF_BISECT_ASKED);
 }
 
+static int64_t half(int64_t rows)
+{
+    return rows > 1 ? rows / 2 : 1;
+}
+
+/* In front of a try that is likely refused: where the next one ends then. No boundary is a group of its own here, for behind a try
+ * that failed nobody waits for what would come behind it. */
+static void add_half(struct bf_walk *walk)
+{
+    bf_walk_add_boundary(walk, &walk->bisect.low, &walk->bisect.end, half(walk->bisect.rows));
+    walk->flight.steps[walk->flight.count - 1].new_group = false;
+}
+
 /* Of one row alone the fence stands before the savepoint: the row is passed, whether it is changed or put into quarantine. */
 static void add_try(struct bf_walk *walk)
 {
@@ -161,13 +174,18 @@ static void add_try(struct bf_walk *walk)
     if (!alone)
         bf_walk_add_fence(walk, &at, bf_walk_lock_wait(walk, form));
     walk->flight.steps[first].new_group = !bisect->open; /* where a group that begins a transaction fails, all of it is taken back */
+    bisect->halved = bisect->suspects > 0 && !alone;
+    if (bisect->halved)
+        add_half(walk);
     bf_walk_add_change(walk, &(struct bf_legs){.low = &bisect->low, .high = &bisect->high, .split = bisect->split,
                                                .seq = bisect->seq + 1}, form);
     if (walk->statements->text[BF_STATEMENT_CONSTRAINTS])
         bf_walk_add(walk, BF_STATEMENT_CONSTRAINTS);
     bf_walk_add(walk, BF_STATEMENT_RELEASE);
-    if (!bisect->whole)
+    if (!bisect->whole) {
         add_next(walk, &bisect->high, want_behind(walk, bisect->rows));
+        walk->flight.steps[walk->flight.count - 1].new_group = false;
+    }
     bisect->open = bisect->saved = true;
 }
 
@@ -267,9 +285,11 @@ static void take_high(struct bf_walk *walk, const struct bf_answer *boundary)
 static void try_next(struct bf_walk *walk)
 {
     struct bf_bisect *bisect = &walk->bisect;
-    const struct bf_answer *boundary = bf_walk_answer_to(walk, BF_STATEMENT_BOUNDARY);
+    const struct bf_answer *boundary = bf_walk_answer_to(walk, BF_STATEMENT_BOUNDARY); /* of a try that was refused, its half */
     const struct bf_answer *split = bf_walk_answer_to(walk, BF_STATEMENT_SPLIT);
     size_t keys = walk->table->key_count;
+    if (boundary && !bisect->failed)
+        boundary = last_answer(walk, BF_STATEMENT_BOUNDARY);
     if (!split && (!boundary || bisect->asked != bisect->want)) {
         if (!bisect->follows || !bf_run_next(walk))
             send_ask(walk);
@@ -351,11 +371,15 @@ static void refused(struct bf_walk *walk, const struct bf_answer *answer)
         return;
     }
     bisect->suspects = bisect->rows;
-    bisect->want = bisect->rows > 1 ? bisect->rows / 2 : 1;
-    if (bf_bisect_enough(walk) && bisect->seq > walk->seq)
+    bisect->want = half(bisect->rows);
+    if (bf_bisect_enough(walk) && bisect->seq > walk->seq) {
         send_settle(walk);
-    else
+    } else if (bisect->halved && bf_walk_answer_to(walk, BF_STATEMENT_BOUNDARY)->outcome == BF_OUTCOME_OK) {
+        bisect->asked = bisect->want;
+        try_next(walk);
+    } else {
         send_ask(walk);
+    }
 }
 
 void bf_bisect_read_quarantined(const struct bf_walk *walk, int64_t *ret_rows, int64_t *ret_fresh)

@@ -4,7 +4,8 @@
  *
  *   BEGIN - try - try - ... - FLUSH - COMMIT
  *   a try: SAVEPOINT - FENCE - the change of (low, high] - CONSTRAINTS - RELEASE; and behind it where the next one ends
- *     -> refused, more than one row: BACK_TO, half as many
+ *     -> refused, more than one row: BACK_TO, half as many; where these end was asked in front of the change, where one of them
+ *        has to be refused, so that each halving is one round trip
  *     -> refused, one row (of which the FENCE comes before the SAVEPOINT): BACK_TO, QUARANTINE; those behind it are likely
  *        to be refused, too, and are tried as a run (run.h)
  *
@@ -68,6 +69,7 @@ struct bf_bisect {
     int split;
     int64_t rows;       /* of the try */
     bool whole;         /* the try reaches `end` */
+    bool halved;        /* in front of the try it is asked where its half ends */
     bool over;          /* it has come to `end` */
     int tries;
     int64_t began;      /* monotonic milliseconds */

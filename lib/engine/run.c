@@ -141,7 +141,7 @@ static void add_tries(struct bf_walk *walk)
         const struct bf_legs alone = {.low = before(run, i), .high = &row->key, .split = row->split, .seq = row->number};
         if (!locks_together(walk))
             bf_walk_add_lock(walk, &alone);
-        bf_walk_add_update(walk, &alone);
+        bf_walk_add_try(walk, &alone);
         if (walk->statements->text[BF_STATEMENT_CONSTRAINTS])
             bf_walk_add(walk, BF_STATEMENT_CONSTRAINTS);
         bf_walk_add(walk, BF_STATEMENT_RELEASE);
@@ -212,7 +212,8 @@ bool bf_run_next(struct bf_walk *walk)
 
 static bool changes(enum bf_statement statement)
 {
-    return statement == BF_STATEMENT_LOCK || statement == BF_STATEMENT_UPDATE || statement == BF_STATEMENT_CONSTRAINTS;
+    return statement == BF_STATEMENT_LOCK || statement == BF_STATEMENT_UPDATE || statement == BF_STATEMENT_TRY ||
+           statement == BF_STATEMENT_CONSTRAINTS;
 }
 
 static void refuse(struct bf_bisect *bisect, size_t row, const struct bf_answer *answer)

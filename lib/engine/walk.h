@@ -300,7 +300,7 @@ int64_t bf_walk_log_bytes(struct bf_walk *walk, const struct bf_answer *fence, c
 void bf_walk_add_change(struct bf_walk *walk, const struct bf_legs *range, enum bf_form form);
 /* The two parts of it in the quick form: LOCK where the server needs one, and what writes. */
 void bf_walk_add_lock(struct bf_walk *walk, const struct bf_legs *range);
-void bf_walk_add_update(struct bf_walk *walk, const struct bf_legs *range);
+void bf_walk_add_try(struct bf_walk *walk, const struct bf_legs *range); /* of a row that is tried alone */
 
 /* walk_batch.c */
 void bf_walk_ready(struct bf_walk *walk);

@@ -279,7 +279,7 @@ void bf_walk_add_changed(const struct bf_walk *walk, size_t step, int64_t *chang
     const struct bf_answer *answer = &walk->answers[step];
     if (walk->flight.steps[step].statement == BF_STATEMENT_SET_ASIDE)
         *aside += aside_of(answer);
-    if (walk->flight.steps[step].statement != BF_STATEMENT_UPDATE)
+    if (walk->flight.steps[step].statement != BF_STATEMENT_UPDATE && walk->flight.steps[step].statement != BF_STATEMENT_TRY)
         return;
     bool journal = answer->columns >= 2; /* InnoDB answers with a row of its own, of one column */
     *changed += journal ? bf_answer_number(answer, 0, 0) : answer->affected;

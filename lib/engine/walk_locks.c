@@ -29,12 +29,25 @@ void bf_walk_add_lock(struct bf_walk *walk, const struct bf_legs *range)
         bf_walk_add_legs(walk, BF_STATEMENT_LOCK, walk->statements->lock[plain.split], &plain);
 }
 
-void bf_walk_add_update(struct bf_walk *walk, const struct bf_legs *range)
+static void add_update(struct bf_walk *walk, const struct bf_legs *range)
 {
     struct bf_legs own = *range;
     if (walk->job->record.document->undo != BF_UNDO_JOURNAL)
         own.seq = 0;
     bf_walk_add_legs(walk, BF_STATEMENT_UPDATE, walk->statements->update[own.split], &own);
+}
+
+void bf_walk_add_try(struct bf_walk *walk, const struct bf_legs *range)
+{
+    char *const *legs = walk->statements->attempt[range->split];
+    if (!legs[0]) {
+        add_update(walk, range);
+        return;
+    }
+    struct bf_legs own = *range;
+    if (walk->job->record.document->undo != BF_UNDO_JOURNAL)
+        own.seq = 0;
+    bf_walk_add_legs(walk, BF_STATEMENT_TRY, legs, &own);
 }
 
 void bf_walk_add_change(struct bf_walk *walk, const struct bf_legs *range, enum bf_form form)
@@ -43,7 +56,7 @@ void bf_walk_add_change(struct bf_walk *walk, const struct bf_legs *range, enum 
     struct bf_legs own = *range;
     if (form == BF_FORM_QUICK) {
         bf_walk_add_lock(walk, range);
-        bf_walk_add_update(walk, range);
+        add_update(walk, range);
         return;
     }
     own.careful = form == BF_FORM_CAREFUL;

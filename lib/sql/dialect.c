@@ -36,6 +36,7 @@ void bf_statements_free(struct bf_statements *statements)
     for (size_t split = 0; split <= BF_KEY_COLUMNS_MAX; split++) {
         for (size_t leg = 0; leg < BF_COUNT(statements->update[split]); leg++) {
             free(statements->update[split][leg]);
+            free(statements->attempt[split][leg]);
             free(statements->lock[split][leg]);
             free(statements->update_rest[split][leg]);
             free(statements->set_aside[split][leg]);

@@ -57,6 +57,8 @@ struct bf_statements {
     char *text[BF_STATEMENT_KINDS]; /* statements without a shape; NULL for SURVEY, CHECK, SCHEMA and shaped ones */
     size_t key_count;
     char *update[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX]; /* [split][leg] */
+    /* TRY for each leg. NULL: an UPDATE is as cheap. */
+    char *attempt[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX];
     /* LOCK for each leg, before the UPDATEs; NULL: the UPDATEs themselves wait for nobody. */
     char *lock[BF_KEY_COLUMNS_MAX + 1][2 * BF_KEY_COLUMNS_MAX];
     /* SET_ASIDE for each leg, then the UPDATE of the rest (lib/engine/locks.h). NULL: not to be had on this table. */

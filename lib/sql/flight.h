@@ -103,6 +103,9 @@ enum bf_error_class {
     X(UPDATE, update,                                                                                                  \
       "low, high : affected; shape by split, one statement per leg; behind SET_ASIDE, and where a journal is kept, low, high, " \
       "id, slice, seq; where a journal is kept the answer is a row: changed, set aside (others changed them meanwhile)")       \
+    X(TRY, try,                                                                                                        \
+      "as UPDATE : changed, set aside; of a row that is tried alone (lib/engine/run.h). Sets nothing down in the "      \
+      "checkpoint: behind tries FLUSH does")                                                                            \
     X(COUNT_ASIDE, count_aside, "id, slice : rows that are set aside")                                                 \
     X(TAKE_ASIDE, take_aside,                                                                                          \
       "id, slice, seq, key, rows : marked, seq, key (of the last that was looked at); no row: there are none behind "  \

@@ -118,9 +118,11 @@
     "FROM backfilld.job WHERE id = ?1), 0)"
 
 /* Which statement of the step it is: UPDATE (mysql_render.c), REDO_ASIDE and SET_ASIDE (mysql_locks.c), RESTORE and LEAVE
- * (mysql_back.c). A step that keeps a journal has more statements: an UPDATE five, and one more where it counts what it found. */
+ * (mysql_back.c). A step that keeps a journal has more statements: an UPDATE five, and one more where it counts what it found. A TRY
+ * has two fewer behind it, which set down what it changed, and one that says it. */
 enum { FREE_WARNED = 3, FREE_LISTED = 4, HELD_LISTED = 9, RESTORE_WARNED = 6, RESTORE_ASKED_AGAIN = 8, LEAVE_ASKED_AGAIN = 1 };
 enum { UPDATE_MOST = 4, WARNED = 1, ASKED_AGAIN = 3, JOURNAL_WARNED = 3, JOURNAL_COUNTED = 4, JOURNAL_ASKED_LEAST = 7 };
+enum { TRY_MOST = 3, JOURNAL_TRY_COUNTED = 7 };
 enum { REDO_MOST = 11, REDO_WARNED = 4, REDO_ASKED_AGAIN = 9, JOURNAL_REDO_WARNED = 9, JOURNAL_REDO_ASKED_AGAIN = 15 };
 
 enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement, size_t count)
@@ -134,6 +136,8 @@ enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement, si
         if (count % 2 == 0 && statement == JOURNAL_COUNTED)
             return BF_CLASS_LOCK; /* somebody else's row came between: as if it were held */
         return count >= JOURNAL_ASKED_LEAST && statement == count - 1 ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
+    case BF_STATEMENT_TRY:
+        return count == JOURNAL_TRY_COUNTED && statement == JOURNAL_COUNTED ? BF_CLASS_LOCK : BF_CLASS_DATA;
     case BF_STATEMENT_REDO_ASIDE:
         return statement == (count > REDO_MOST ? JOURNAL_REDO_ASKED_AGAIN : REDO_ASKED_AGAIN) ? BF_CLASS_NOT_PRIMARY
                                                                                                : BF_CLASS_DATA;
@@ -159,6 +163,7 @@ enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement, si
 bool bf_mysql_warned(enum bf_statement step, size_t statement, size_t count)
 {
     return (step == BF_STATEMENT_UPDATE && statement == (count > UPDATE_MOST ? JOURNAL_WARNED : WARNED)) ||
+           (step == BF_STATEMENT_TRY && statement == (count > TRY_MOST ? JOURNAL_WARNED : WARNED)) ||
            (step == BF_STATEMENT_REDO_ASIDE && statement == (count > REDO_MOST ? JOURNAL_REDO_WARNED : REDO_WARNED)) ||
            (step == BF_STATEMENT_SET_ASIDE && statement == FREE_WARNED) || (step == BF_STATEMENT_RESTORE && statement == RESTORE_WARNED);
 }

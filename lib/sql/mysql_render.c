@@ -85,8 +85,9 @@ static char *update(const struct render *render, size_t split, size_t leg)
     return bf_buffer_take(&buffer);
 }
 
-/* The same between what a journal keeps of the rows before and after it (mysql_journal.c). */
-static char *update_kept(const struct render *render, size_t split, size_t leg)
+/* The same between what a journal keeps of the rows before and after it (mysql_journal.c). MariaDB takes no NOWAIT in a block
+ * (lib/adapter/mysql_block.c). */
+static char *update_kept(const struct render *render, size_t split, size_t leg, bool block)
 {
     struct bf_buffer buffer = {0};
     bool counted = bf_mysql_keeps_all(render->document);
@@ -94,10 +95,12 @@ static char *update_kept(const struct render *render, size_t split, size_t leg)
     BF_AUTO_STRING char *own = bf_format("?#%zu", range.high + render->table->key_count + 2);
 
     begin(render, &buffer);
+    bf_buffer_text(&buffer, block ? BF_MYSQL_NO_WAIT : "");
     bf_mysql_keep_before(&buffer, render->job, render->table, leg, own);
     bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
     where(render, &buffer);
-    bf_buffer_format(&buffer, " FOR UPDATE NOWAIT?; SET @backfilld_batch = %s, " BF_MYSQL_KEPT, own);
+    bf_buffer_format(&buffer, " FOR UPDATE %s?; SET @backfilld_batch = %s, " BF_MYSQL_KEPT,
+                     block ? "/*!80000 NOWAIT */" : "NOWAIT", own);
     change(render, &buffer, split, leg);
     if (!counted)
         bf_mysql_kept_only(&buffer, render->job, render->table, leg);
@@ -128,6 +131,15 @@ static char *counted(const struct render *render, size_t split, size_t leg, char
     if (leg + 1 == bf_leg_count(split, render->table->key_count))
         bf_buffer_format(&buffer, BF_MYSQL_STORE_CHANGED, render->job);
     return bf_buffer_take(&buffer);
+}
+
+static char *attempt(const struct render *render, size_t split, size_t leg)
+{
+    bool journal = render->document->undo == BF_UNDO_JOURNAL;
+    BF_AUTO_STRING char *text = journal ? update_kept(render, split, leg, true) : update(render, split, leg);
+    return bf_format("%s%s", text, journal ? "?; SELECT @backfilld_kept, 0"
+                                           : "?; SET @backfilld_tried = ROW_COUNT() + IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE
+                                             ")?; SELECT @backfilld_tried, 0");
 }
 
 /* k: the n-th row from the start, after low in the last column (both of a boundary), or of a range (cap). `count` is the
@@ -360,7 +372,8 @@ struct bf_statements *bf_mysql_render(const char *job, const struct bf_document 
         for (size_t leg = 0; leg < bf_leg_count(shape, n); leg++) {
             statements->quarantine[shape][leg] = bf_mysql_quarantine(job, table, shape, leg);
             statements->update[shape][leg] =
-                counted(&render, shape, leg, journal ? update_kept(&render, shape, leg) : update(&render, shape, leg));
+                counted(&render, shape, leg, journal ? update_kept(&render, shape, leg, false) : update(&render, shape, leg));
+            statements->attempt[shape][leg] = attempt(&render, shape, leg);
             if (table->locks_first && !journal)
                 statements->lock[shape][leg] = bf_mysql_lock(job, document, table, shape, leg);
             if (!table->clustered)

@@ -7,6 +7,7 @@ import pytest
 from lab.daemon import Client, document, pace
 from lab.engines import ENGINES
 from lab.mysql_database import MyDatabase
+from lab.things import trigger
 from lab.wait import until
 
 pytestmark = pytest.mark.engines(*ENGINES)
@@ -96,6 +97,34 @@ def test_tries_whose_begin_was_cancelled_are_not_run_without_a_transaction(datab
         daemon.wait(job, "completed")
         assert struck and keys(daemon, job) == [125]
     check(database, [125])
+
+
+STRIKES = {"cancelled": "KILL QUERY CONNECTION_ID()", "a deadlock": "ROLLBACK; SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213"}
+
+
+@pytest.mark.engines("mariadb", "mysql", because="PostgreSQL takes nothing in a transaction that failed")
+@pytest.mark.parametrize("strike", STRIKES.values(), ids=STRIKES)
+def test_a_run_of_tries_that_is_cut_off(strike, database, make_daemon, engine):
+    """P1. What stands behind an error that is none of a row's is not carried out without what stands before it."""
+    bad = list(range(100, 180, 2)) + list(range(200, 240))
+    make_table(database, bad)
+    struck = []
+
+    def cut(command):
+        found = [place.end() for place in re.finditer("ROLLBACK TO SAVEPOINT backfilld_try; ", command.sql)]
+        if len(struck) > 1 or not found or "UPDATE" not in command.sql or (engine == "mariadb" and "NOT ATOMIC" not in command.sql):
+            return False
+        middle = found[len(found) // 2]
+        struck.append(command.sql)
+        command.send(f"{command.sql[:middle]}{strike}; {command.sql[middle:]}")
+        return True
+    with database.proxy() as proxy:
+        proxy.handler = cut
+        daemon = make_daemon(proxy.url(database.name), **database.target)
+        job = daemon.submit(job_document(database, len(bad), ROWS))
+        daemon.wait(job, "completed")
+        assert struck and keys(daemon, job) == bad
+    check(database, bad)
 
 
 def test_every_other_row_is_changed_and_the_bad_ones_are_listed(database, daemon, engine, build):
@@ -283,6 +312,39 @@ def test_a_cluster_in_which_others_hold_rows(key, database, daemon, engine):
     daemon.wait(job, "completed")
     assert sorted(int(row["key"][-1]) for row in listed(daemon, job)) == bad
     check(database, bad)
+
+
+@pytest.mark.engines("mariadb", "mysql", because="PostgreSQL goes on behind a statement that failed, whatever the reason")
+@pytest.mark.parametrize("undo", ["none", "journal"])
+def test_a_cluster_with_many_reasons(undo, database, daemon, engine):
+    """What is refused with a word of its own, with a number that has no SQLSTATE of its own, with a warning; and good rows between."""
+    make_table(database, [], 300)
+    trigger(database, "many", "IF NEW.id >= 100 AND NEW.id < 200 THEN CASE NEW.id MOD 7 "
+                              "WHEN 1 THEN SIGNAL SQLSTATE '45000' {set} MESSAGE_TEXT {to} 'one''s own'; "
+                              "WHEN 2 THEN SIGNAL SQLSTATE '77123' {set} MESSAGE_TEXT {to} 'another'; "
+                              "WHEN 3 THEN {set} NEW.n {to} NULL; WHEN 4 THEN {set} NEW.n {to} 1000; "
+                              "WHEN 5 THEN {set} NEW.n {to} 1 << 40; ELSE {set} NEW.n {to} NEW.n; END CASE; END IF;", "counted")
+    states = {1: "45000", 2: "77123", 3: "23000", 4: STATES[engine], 5: "22003"}
+    job = daemon.submit(job_document(database, 90, 300, undo=undo))
+    daemon.wait(job, "completed")
+    assert [(int(row["key"][0]), row["sqlstate"]) for row in listed(daemon, job)] == [
+        (number, states[number % 7]) for number in range(100, 200) if number % 7 in states]
+    assert {row["error"] for row in listed(daemon, job) if row["sqlstate"] == "45000"} == {"one's own"}
+    assert {key for (key,) in database.rows("SELECT id FROM counted WHERE n = 1")} == {
+        number for number in range(1, 301) if not 100 <= number < 200 or number % 7 not in states}
+    assert database.value("SELECT count(*) FROM counted WHERE n = 0") == sum(100 <= number < 200 and number % 7 in states for number in range(300))
+
+
+@pytest.mark.engines("mariadb", because="elsewhere each row is a statement of its own, with a time of its own")
+def test_a_cluster_whose_rows_take_long(database, daemon):
+    """The time that a statement may take is that of one row, also where many go as one."""
+    make_table(database, [], 100)
+    trigger(database, "slow", "IF NEW.id >= 40 AND NEW.id < 46 THEN IF NEW.id > 41 THEN DO SLEEP(0.25); END IF; "
+                              "{set} NEW.n {to} 1000; END IF;", "counted")
+    job = daemon.submit(document(database.table("counted"), {"n": "n + 1"}, limits={"bad_rows": 6, "statement_timeout": "600ms"}, pace=pace(60)))
+    daemon.wait(job, "completed", seconds=60)
+    assert keys(daemon, job) == list(range(40, 46))
+    assert database.value("SELECT count(*) FROM counted WHERE n = 1") == 94
 
 
 def test_values_that_would_be_cut(database, daemon, engine):

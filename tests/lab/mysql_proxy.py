@@ -51,6 +51,8 @@ class Connection:
         self.mute = False  # answers are read and thrown away
         self.keep_server = False  # when the client goes, the server's side stays open
         self.orphan = False  # its client was killed
+        for side in (client, server):  # else each answer of several packets waits for the last one's acknowledgement
+            side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for work in (self._up, self._down):
             threading.Thread(target=work, daemon=True).start()
 

@@ -148,6 +148,7 @@ static void check_statements(enum bf_undo undo)
             case BF_STATEMENT_LOCK:
             case BF_STATEMENT_SET_ASIDE:
             case BF_STATEMENT_UPDATE:
+            case BF_STATEMENT_TRY:
             case BF_STATEMENT_WATCH:
             case BF_STATEMENT_WATCHED:
             case BF_STATEMENT_BOUNDARY:
