@@ -24,15 +24,15 @@ char *bf_postgresql_quantiles(const char *job, const struct bf_table *table)
     bf_buffer_text(&buffer, ") <= ");
     bf_range_key(&buffer, &bf_postgresql_grammar, table, n + 1);
     bf_buffer_format(&buffer,
-                     "), counted AS (SELECT count(*) AS rows, least($%zu::text::bigint, "
-                     "floor(count(*) * %.9f / $%zu::text::bigint)::bigint) AS slices FROM sample), "
+                     "), counted AS (SELECT count(*) AS backfilld_rows, least($%zu::text::bigint, "
+                     "floor(count(*) * %.9f / $%zu::text::bigint)::bigint) AS backfilld_slices FROM sample), "
                      "placed AS (SELECT *, row_number() OVER (ORDER BY ",
                      2 * n + 1, 100 / percent, 2 * n + 2);
     bf_postgresql_key_list(&buffer, table, 0, "", "");
     bf_buffer_text(&buffer, ") AS backfilld_place FROM sample) SELECT ");
     bf_postgresql_key_list(&buffer, table, 0, "", "");
     bf_buffer_text(&buffer,
-                   " FROM placed, counted WHERE backfilld_place IN (SELECT rows * i / slices FROM "
-                   "generate_series(1, slices - 1) i) ORDER BY backfilld_place");
+                   " FROM placed, counted WHERE backfilld_place IN (SELECT backfilld_rows * i / backfilld_slices FROM "
+                   "generate_series(1, backfilld_slices - 1) i) ORDER BY backfilld_place");
     return bf_buffer_take(&buffer);
 }
