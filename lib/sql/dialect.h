@@ -29,6 +29,7 @@ struct bf_column {
     char *collation; /* quoted; NULL where there is none or it is the type's own */
     char *declared;  /* of a column that a journal keeps: its type there; PostgreSQL: as the table has it, domains too, and of
                         those in `set` alone; else NULL */
+    bool as_text;    /* PostgreSQL: a journal keeps the texts of its values, and not an array of them */
 };
 
 /* A table as the server describes it; made by read_survey. */

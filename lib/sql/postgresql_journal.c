@@ -36,13 +36,6 @@ static void quoted(struct bf_buffer *buffer, const char *what, const char *name,
     bf_postgresql_quote(buffer, text);
 }
 
-/* An array of arrays would need all of one length: such a column stands as the text of its values, which says all of them. */
-static bool is_array(const struct bf_column *column)
-{
-    size_t length = strlen(column->type);
-    return length > 2 && strcmp(column->type + length - 2, "[]") == 0;
-}
-
 /* Of a fixed length, so that its array is not much longer than what the UPDATE writes to the log anyway. */
 static bool is_short(const struct bf_column *column)
 {
@@ -99,7 +92,7 @@ char *bf_postgresql_make_journal(const char *job, const struct bf_document *docu
         for (size_t image = 0; image < BF_COUNT(images); image++) {
             bf_buffer_text(&buffer, ", ");
             quoted(&buffer, images[image], document->set[i].name, i);
-            bf_buffer_format(&buffer, " %s[] NOT NULL", is_array(&table->set[i]) ? "text" : table->set[i].type);
+            bf_buffer_format(&buffer, " %s[] NOT NULL", table->set[i].as_text ? "text" : table->set[i].type);
         }
     }
     bf_buffer_text(&buffer, ", PRIMARY KEY (slice, seq, part))");
@@ -131,7 +124,7 @@ static void old_rows(struct bf_buffer *buffer, const struct bf_document *documen
     for (size_t i = 0; i < document->set_count; i++) {
         bf_buffer_text(buffer, ", ");
         bf_postgresql_quote(buffer, document->set[i].name);
-        bf_buffer_format(buffer, "%s AS backfilld_b%zu", is_array(&table->set[i]) ? "::text" : "", i);
+        bf_buffer_format(buffer, "%s AS backfilld_b%zu", table->set[i].as_text ? "::text" : "", i);
     }
     bf_buffer_format(buffer, " FROM %s WHERE ", table->reference);
 }
@@ -145,7 +138,7 @@ static void new_rows(struct bf_buffer *buffer, const struct bf_document *documen
     for (size_t i = 0; i < document->set_count; i++) {
         bf_buffer_format(buffer, ", backfilld_b%zu, ", i);
         bf_postgresql_quote(buffer, document->set[i].name);
-        bf_buffer_format(buffer, "%s AS backfilld_a%zu", is_array(&table->set[i]) ? "::text" : "", i);
+        bf_buffer_format(buffer, "%s AS backfilld_a%zu", table->set[i].as_text ? "::text" : "", i);
     }
 }
 

@@ -224,6 +224,16 @@ static void check_journal(const struct bf_answer *answer, const struct bf_table 
                     "says that there is no way back", bf_answer_value(answer, 0, 11));
 }
 
+/* An array of arrays would need all of one length, and a value of several columns comes out of an array as so many columns. The
+ * text of such a value says all of it. */
+static bool is_kept_as_text(const struct bf_answer *columns, size_t row)
+{
+    const char *type = bf_answer_value(columns, row, BF_COLUMN_TYPE);
+    size_t length = strlen(type);
+    return (length > 2 && strcmp(type + length - 2, "[]") == 0) || bf_answer_value(columns, row, BF_COLUMN_KIND)[0] == 'c' ||
+           strcmp(type, "int2vector") == 0 || strcmp(type, "oidvector") == 0;
+}
+
 static void take_set(const struct bf_document *document, const struct bf_answer *columns, struct bf_table *table)
 {
     table->set = bf_allocate(document->set_count * sizeof *table->set);
@@ -232,7 +242,8 @@ static void take_set(const struct bf_document *document, const struct bf_answer 
         size_t row = bf_survey_find_column(columns, document->set[i].name);
         table->set[i] = (struct bf_column){.name = bf_copy_string(document->set[i].name),
                                            .type = bf_copy_string(bf_answer_value(columns, row, BF_COLUMN_TYPE)),
-                                           .declared = bf_copy_string(bf_answer_value(columns, row, BF_COLUMN_DISPLAY))};
+                                           .declared = bf_copy_string(bf_answer_value(columns, row, BF_COLUMN_DISPLAY)),
+                                           .as_text = is_kept_as_text(columns, row)};
     }
 }
 
