@@ -37,12 +37,14 @@ static void joined(struct bf_buffer *buffer, const char *job, const struct bf_ta
     bf_mysql_image_join(buffer, table, "t.", "b.");
 }
 
-/* t is no row: its key cannot be NULL else. */
+/* t is no row: its key cannot be NULL else. Of a date that is NOT NULL MariaDB says that 0000-00-00 IS NULL. */
 static void missing(struct bf_buffer *buffer, const struct bf_table *table)
 {
-    bf_buffer_text(buffer, "t.");
+    bf_buffer_text(buffer, "(t.");
     bf_mysql_quote(buffer, table->key[0].name);
-    bf_buffer_text(buffer, " IS NULL");
+    bf_buffer_text(buffer, " = b.");
+    bf_mysql_image_name(buffer, "key", &table->key[0], 0);
+    bf_buffer_text(buffer, ") IS NULL");
 }
 
 static void lock(struct bf_buffer *buffer, const char *job, const struct bf_table *table)
