@@ -20,19 +20,19 @@ char *bf_mysql_quarantine(const char *job, const struct bf_table *table, size_t 
     struct bf_buffer buffer = {0};
     size_t n = table->key_count, id = 2 * n + 1;
     const struct bf_range range = {table, split, 1, n + 1};
-    BF_AUTO_STRING char *slice = bf_format("?#%zu", id + 1), *seq = bf_format("?#%zu + number", id + 2);
+    BF_AUTO_STRING char *slice = bf_format("?#%zu", id + 1), *seq = bf_format("?#%zu + backfilld_number", id + 2);
     BF_AUTO_STRING char *count = bf_format("(SELECT COUNT(*) FROM backfilld.bad_row WHERE job = ?%zu AND slice = %s AND seq >= ?#%zu)",
                                            id, slice, id + 2);
     BF_AUTO_STRING char *rows = bf_format("SET @backfilld_rows = %s - @backfilld_rows?; "
                                           "SELECT @backfilld_rows, 2 * @backfilld_rows - @backfilld_written", count);
 
     bf_buffer_format(&buffer, "/* backfilld %s */ SET @backfilld_rows = %s?; INSERT INTO backfilld.bad_row " BAD_COLUMNS
-                     " SELECT ?%zu, SHA2(bad, 256), %s, %s, bad, ?%zu, ?%zu, NOW(6) FROM (SELECT ", job, count, id, slice, seq,
-                     id + 3, id + 4);
+                     " SELECT ?%zu, SHA2(backfilld_key, 256), %s, %s, backfilld_key, ?%zu, ?%zu, NOW(6) FROM (SELECT ", job, count,
+                     id, slice, seq, id + 3, id + 4);
     bf_mysql_written(&buffer, table);
-    bf_buffer_text(&buffer, " AS bad, ROW_NUMBER() OVER (ORDER BY ");
+    bf_buffer_text(&buffer, " AS backfilld_key, ROW_NUMBER() OVER (ORDER BY ");
     bf_mysql_key_list(&buffer, table, 0, "", "");
-    bf_buffer_format(&buffer, ") - 1 AS number FROM %s WHERE ", table->reference);
+    bf_buffer_format(&buffer, ") - 1 AS backfilld_number FROM %s WHERE ", table->reference);
     bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
     bf_buffer_text(&buffer, ") backfilld_bad");
     newest(&buffer, slice, seq, id + 3, rows);

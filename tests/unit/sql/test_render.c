@@ -238,7 +238,7 @@ static void every_statement_of_mysql(void **state)
             const char *quarantine = statements->quarantine[split][leg];
             tagged(quarantine);
             assert_null(strstr(quarantine, asked)); /* the row is known: `where` may be what the server stumbles over */
-            assert_non_null(strstr(quarantine, "ON DUPLICATE KEY UPDATE slice = ?#8, seq = ?#9 + number, error = ?10, `sqlstate` = ?11"));
+            assert_non_null(strstr(quarantine, "ON DUPLICATE KEY UPDATE slice = ?#8, seq = ?#9 + backfilld_number, error = ?10, `sqlstate` = ?11"));
         }
         for (size_t leg = 0; leg < bf_leg_count(split, 3); leg++)
             assert_non_null(strstr(statements->update[split][leg], asked));
