@@ -6,11 +6,12 @@
  *   UPDATE   of these rows and no others: somebody may have inserted one meanwhile, or the clock made one match
  *   after    what these rows hold now is written down
  *
- * That the UPDATE is of these rows alone can be had in two ways. Either each row that it finds is looked up among those that are
- * kept, which costs a fifth of it. Or, where a row that matched does so for as long as nobody changes it (there is no predicate,
- * or one that asks for nothing but the row), they are counted: the rows that were kept are locked, so the UPDATE finds every one
- * of them, and when it found no more than so many it found no other. If it did, the whole is taken back, and done again in the
- * first way; as if somebody had held a row of the batch (lib/engine/locks.h).
+ * That the UPDATE is of these rows alone can be had in two ways. Either each row of the range is looked up among those that are
+ * kept, which costs a fifth of it; the predicate is not asked again, for it might say something else this time. Or, where a row
+ * that matched does so for as long as nobody changes it (there is no predicate, or one that asks for nothing but the row), they
+ * are counted: the rows that were kept are locked, so the UPDATE finds every one of them, and when it found no more than so many
+ * it found no other. If it did, the whole is taken back, and done again in the first way; as if somebody had held a row of the
+ * batch (lib/engine/locks.h).
  *
  * Why two tables: no statement here gives both images. One table with a row for both would be written twice, and both writes
  * of it go to the binary log; a temporary table that holds the old values until then is written to the log as statements

@@ -154,13 +154,15 @@ static void lock_free(struct bf_buffer *buffer, const struct bf_document *docume
                      BF_MYSQL_RAISE ")", LIST_MAX);
 }
 
-/* The predicate of the leg but for the rows that are not free, to the end of a text that is prepared. In a leg in which more
- * than the last column varies each row would be a disjunct; too many of them make the server give up. */
+/* The predicate of the leg but for the rows that are not free, to the end of a text that is prepared; without a document that
+ * of its range. In a leg in which more than the last column varies each row would be a disjunct; too many of them make the
+ * server give up. */
 static void rest(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_range *range, size_t leg,
                  bool one_by_one)
 {
     bf_range_leg(buffer, &bf_mysql_grammar, range, leg);
-    bf_mysql_where(buffer, document);
+    if (document)
+        bf_mysql_where(buffer, document);
     if (one_by_one)
         those(buffer, range, true, "", "@backfilld_free", " AND FALSE");
     else
@@ -183,8 +185,9 @@ static void prepare_rest(struct bf_buffer *buffer, const char *job, const struct
                      one_by_one ? BF_MYSQL_NO_WAIT : "", range->table->reference);
     bf_mysql_set(buffer, document);
     bf_buffer_text(buffer, " WHERE ");
-    rest(buffer, document, range, leg, one_by_one);
-    if (document->undo == BF_UNDO_JOURNAL)
+    bool kept = document->undo == BF_UNDO_JOURNAL;
+    rest(buffer, kept ? NULL : document, range, leg, one_by_one);
+    if (kept)
         bf_mysql_kept_only(buffer, job, range->table, leg);
     bf_buffer_format(buffer, "?})?; PREPARE backfilld_rest_%zu FROM @backfilld_sql", leg);
 }
@@ -298,9 +301,10 @@ static void change_taken(struct bf_buffer *buffer, const char *job, const struct
     bf_mysql_set(&head, document);
     bf_buffer_text(&head, " WHERE (");
     bf_buffer_text(&tail, ")");
-    bf_mysql_where(&tail, document);
     if (document->undo == BF_UNDO_JOURNAL)
         bf_mysql_kept_only(&tail, job, table, 0);
+    else
+        bf_mysql_where(&tail, document);
     bf_mysql_run_with_keys(buffer, &head, &tail, behind);
 }
 

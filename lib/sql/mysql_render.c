@@ -66,7 +66,7 @@ static void split_of(const struct render *render, struct bf_buffer *buffer, size
 #define COUNT_CHANGED                                                                                                 \
     "?; SET @backfilld_changed = @backfilld_changed + ROW_COUNT() + IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")"
 
-static void change(const struct render *render, struct bf_buffer *buffer, size_t split, size_t leg)
+static void change(const struct render *render, struct bf_buffer *buffer, size_t split, size_t leg, bool of_kept)
 {
     struct bf_range range = {render->table, split, 1, render->table->key_count + 1};
 
@@ -74,14 +74,17 @@ static void change(const struct render *render, struct bf_buffer *buffer, size_t
     bf_mysql_set(buffer, render->document);
     bf_buffer_text(buffer, " WHERE ");
     bf_range_leg(buffer, &bf_mysql_grammar, &range, leg);
-    where(render, buffer);
+    if (of_kept)
+        bf_mysql_kept_only(buffer, render->job, render->table, leg);
+    else
+        where(render, buffer);
 }
 
 static char *update(const struct render *render, size_t split, size_t leg)
 {
     struct bf_buffer buffer = {0};
     begin(render, &buffer);
-    change(render, &buffer, split, leg);
+    change(render, &buffer, split, leg, false);
     return bf_buffer_take(&buffer);
 }
 
@@ -101,9 +104,7 @@ static char *update_kept(const struct render *render, size_t split, size_t leg, 
     where(render, &buffer);
     bf_buffer_format(&buffer, " FOR UPDATE %s?; SET @backfilld_batch = %s, " BF_MYSQL_KEPT,
                      block ? "/*!80000 NOWAIT */" : "NOWAIT", own);
-    change(render, &buffer, split, leg);
-    if (!counted)
-        bf_mysql_kept_only(&buffer, render->job, render->table, leg);
+    change(render, &buffer, split, leg, !counted);
     bf_buffer_text(&buffer, "?; ");
     bf_buffer_text(&buffer, counted ? bf_mysql_found_kept : BF_MYSQL_NO_WARNING);
     if (!bf_document_selects(render->document)) {
