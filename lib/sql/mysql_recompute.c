@@ -200,7 +200,8 @@ static bool reads_others(const struct words *words, const struct bf_table *table
     return false;
 }
 
-/* Where a predicate gives another answer at each look, a row may be kept in the journal and then not changed. */
+/* Where a predicate gave another answer at the second look, a journal that a former release began may have a row that was kept and
+ * then not changed. */
 static bool predicate_is_steady(const char *predicate, const struct bf_answer *facts)
 {
     struct words words = words_of(predicate ? predicate : "");
@@ -212,6 +213,18 @@ static bool predicate_is_steady(const char *predicate, const struct bf_answer *f
 bool bf_mysql_is_steady(const char *predicate)
 {
     return predicate_is_steady(predicate, NULL);
+}
+
+/* MariaDB has no type of JSON: by a constraint of the table it tells that a column is one, and the journal has no such constraint.
+ * So json_array(column) puts a document into the array, and of the journal's column a text. */
+static bool takes_for_json(const struct words *words, const struct bf_table *table, size_t column)
+{
+    if (table->locks_first || strncmp(table->set[column].type, "longtext", 8) != 0)
+        return false;
+    for (size_t i = 0; i < words->count; i++)
+        if (words->list[i].calls && strncasecmp(words->list[i].text, "json_", 5) == 0)
+            return true;
+    return false;
 }
 
 static const char *doubt_of(const struct words *words, const struct bf_document *document, const struct bf_table *table,
@@ -228,6 +241,8 @@ static const char *doubt_of(const struct words *words, const struct bf_document 
     for (size_t i = 0; i < table->set_count; i++)
         if (i != column && mentions(words, table->set[i].name))
             return "it reads another column of `set`, and which of them is assigned first depends on the server's mode";
+    if (takes_for_json(words, table, column))
+        return "it may read a column of JSON, which the journal keeps as a text";
     return strncmp(table->set[column].type, "set(", 4) == 0 ? "a SET is stored in another form than it is written in" : NULL;
 }
 

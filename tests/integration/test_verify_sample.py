@@ -72,6 +72,20 @@ def test_what_is_rounded_cut_and_converted(database, daemon):
     assert told[-1].startswith("40 changed rows were recomputed") and not any("cannot" in text for text in told), told
 
 
+@pytest.mark.engines("mariadb", "mysql", because="PostgreSQL has a type of JSON, and keeps it")
+def test_json_that_is_put_into_json_is_no_alarm(database, daemon):
+    database.execute("CREATE TABLE things (id INT PRIMARY KEY, body JSON NOT NULL)")
+    database.number_rows("INSERT INTO things SELECT i, '{\"a\": 1}' FROM numbers", 40)
+    job = daemon.submit(job_document(database, {"body": "JSON_ARRAY(body)"}))
+    daemon.wait(job, "completed")
+    assert {body.replace(" ", "") for body, in database.rows("SELECT body FROM things")} == {'[{"a":1}]'}
+    told = said(daemon, job)
+    if database.engine == "mysql":
+        assert told == ["40 changed rows were recomputed from their old values and hold what `set` gives"]
+    else:
+        assert "in column body 40 of 40 rows" in told[0] and "which the journal keeps as a text" in told[0], told
+
+
 def test_others_and_triggers_are_no_alarm(database, daemon):
     small(database)
     job = daemon.submit(job_document(database, {"n": "n * 2"}, checks={"after": [{"name": "late", "sql": "SELECT 1", "equals": "1"}]},
