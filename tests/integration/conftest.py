@@ -20,6 +20,7 @@ from lab.rights import narrow_url  # noqa: E402
 
 def pytest_addoption(parser):
     parser.addoption("--campaign", action="store_true", help="the full length of the kill campaigns")
+    parser.addoption("--seeds", metavar="N[-M]", help="of the campaigns of random tables: these, in place of 2 or, with --campaign, all")
     parser.addoption("--least-rights", action="store_true", help="daemons come to their servers with the rights of config/grants alone")
 
 
@@ -75,6 +76,17 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def campaign(request) -> bool:
     return request.config.getoption("--campaign")
+
+
+@pytest.fixture(scope="session")
+def seeds(request):
+    """seeds(how many): numbers from 0 on, or those that --seeds names."""
+    named = request.config.getoption("--seeds")
+
+    def get(count):
+        first, _, last = (named or f"0-{count - 1}").partition("-")
+        return range(int(first), int(last or first) + 1)
+    return get
 
 
 @pytest.fixture(scope="session")

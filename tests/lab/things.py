@@ -66,18 +66,6 @@ def careless(database):
         database.execute("SET SESSION sql_mode = %s", (mode,))
 
 
-def poison(database, chance, rows):
-    """Rows that the server refuses to change until somebody writes something else into them: alone, in clusters, at the ends."""
-    keys = {chance.choice([1, rows])} | set(chance.sample(range(1, rows + 1), 10))
-    for _ in range(3):
-        first = chance.randrange(1, rows)
-        keys |= set(range(first, min(first + chance.choice([2, 7, 60]), rows + 1)))
-    with careless(database):
-        database.execute("ALTER TABLE things ADD CHECK (n < 1500000)")
-    database.execute(f"UPDATE things SET n = 900000 WHERE id IN ({', '.join(map(str, keys))})")
-    return len(keys)
-
-
 def small(database, rows=60):
     exact = "numeric" if database.engine == "postgresql" else "VARCHAR(10) COLLATE utf8mb4_general_ci"
     database.execute(f"CREATE TABLE things (id integer PRIMARY KEY, n integer, amount {exact}, word VARCHAR(20))")
@@ -91,7 +79,7 @@ EQUAL = {"postgresql": "2.00", "mariadb": "2.0 ", "mysql": "2.0 "}
 
 def _bytes_of(name, type_):
     """A text for each value of the column."""
-    quoted = f"`{name}`"
+    quoted = "`" + name.replace("`", "``") + "`"
     if type_ in ("float", "double"):
         return f"CONCAT({quoted} + 0e0, '/', CAST({quoted} AS CHAR))"
     if type_ in ("enum", "set"):
@@ -103,17 +91,27 @@ def _bytes_of(name, type_):
     return f"CAST({quoted} AS CHAR)"
 
 
-def image(database, table="things"):
-    """{id: {column: its bytes}}: what the server writes of it as text tells any two values apart."""
+PLAIN = ("int2", "int4", "int8", "bool", "text", "varchar", "name")  # of any two values the texts differ, too
+
+
+def described(database, table) -> dict:
+    """Each column to an expression for its bytes; where a text does not tell any two values apart (-NaN is written NaN), the bytes
+    that the server sends of it stand behind it."""
     if database.engine == "postgresql":
-        columns = [name for name, in database.rows("SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 "
-                                                   "AND NOT attisdropped ORDER BY attnum", (table,))]
-        values = [f'"{name}"::text' for name in columns]
-    else:
-        described = database.rows("SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() "
-                                  "AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION", (table,))
-        columns, values = [name for name, _ in described], [_bytes_of(*column) for column in described]
-    return {row[0]: dict(zip(columns, row[1:])) for row in database.rows(f"SELECT id, {', '.join(values)} FROM {table}")}
+        columns = database.rows("SELECT a.attname, quote_ident(a.attname), t.typsend::regproc::text, t.typname FROM pg_attribute a "
+                                "JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = quote_ident(%s)::regclass AND a.attnum > 0 "
+                                "AND NOT a.attisdropped ORDER BY a.attnum", (table,))
+        return {name: f"{quoted}::text" if type_ in PLAIN else f"{quoted}::text || '/' || encode({send}({quoted}), 'hex')"
+                for name, quoted, send, type_ in columns}
+    return {name: _bytes_of(name, type_) for name, type_ in database.rows(
+        "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s "
+        "ORDER BY ORDINAL_POSITION", (table,))}
+
+
+def image(database, table="things"):
+    """{id: {column: its bytes}}"""
+    columns = described(database, table)
+    return {row[0]: dict(zip(columns, row[1:])) for row in database.rows(f"SELECT id, {', '.join(columns.values())} FROM {table}")}
 
 
 def trigger(database, name, body, table="things"):
