@@ -10,7 +10,7 @@ from lab.engines import ENGINES
 from lab.random_table import RandomTable
 from lab.random_writers import Writers, check
 from lab.rights import narrow_url
-from lab.things import EQUAL, EVERYTHING, drop_control_schema, image, journal_there, make_things, small, trigger
+from lab.things import EQUAL, EVERYTHING, careless, drop_control_schema, image, journal_there, make_things, small, trigger
 from lab.wait import until
 
 pytestmark = pytest.mark.engines(*ENGINES)
@@ -199,10 +199,63 @@ def test_a_row_that_is_not_kept_is_not_changed(database, daemon):
     before = image(database)
     half = "random() < 0.5" if database.engine == "postgresql" else "rand() < 0.5"
     job = daemon.submit(job_document(database, {"n": "n + 1000"}, 40, where=half))
+    done = daemon.wait(job, "completed")
+    others = {key for key, row in image(database).items() if row == before[key]}
+    assert 0 < len(others) < 300 and done["progress"]["rows_changed"] == done["undo"]["rows"] == 300 - len(others)
+    database.execute(f"UPDATE things SET n = -id WHERE id IN ({', '.join(map(str, others))})")
+    assert roll_back(daemon, job)["rollback"]["conflicts"] == 0
+    assert image(database) == {key: {**row, "n": f"-{key}"} if key in others else row for key, row in before.items()}
+
+
+@pytest.mark.engines("postgresql", because="elsewhere no value has several columns")
+def test_values_that_are_made_of_others_come_back(database, daemon):
+    database.execute("CREATE TYPE pair AS (a integer, b numeric); CREATE DOMAIN paired AS pair CHECK ((value).a > 0)")
+    database.execute("CREATE TABLE things (id integer PRIMARY KEY, one pair, other paired, small int2vector, ids oidvector, n integer)")
+    database.execute("INSERT INTO things SELECT i, CASE WHEN i % 5 > 0 THEN ROW(i, 1.0)::pair END, ROW(i, NULL)::pair, '1 2', '', i "
+                     "FROM generate_series(1, 60) i")
+    before = image(database)
+    job = daemon.submit(job_document(database, {"one": "ROW(id, 2.0)::pair", "other": "ROW((other).a + 1, 1)::pair", "small": "'7'",
+                                                "ids": "'7 8'", "n": "n + 1"}, 7))
     daemon.wait(job, "completed")
-    changed = sum(row != before[key] for key, row in image(database).items())
-    assert 0 < changed < 300
-    assert roll_back(daemon, job)["rollback"]["conflicts"] == 0 and image(database) == before
+    database.execute("UPDATE things SET one = ROW(id, 2.00)::pair WHERE id = 9")
+    touched = image(database)[9]
+    roll_back(daemon, job)
+    assert [(one["key"], one["kind"]) for one in conflicts(daemon, job)] == [(["9"], "changed")]
+    assert image(database) == {**before, 9: touched}
+
+
+@pytest.mark.engines("mariadb", "mysql", because="PostgreSQL has no date of zeros")
+def test_rows_whose_key_begins_with_a_date_of_zeros(database, daemon):
+    """Of a column that is NOT NULL a server may say that such a date IS NULL."""
+    database.execute("CREATE TABLE things (at DATE NOT NULL, id INT NOT NULL, n INT, PRIMARY KEY (at, id))")
+    with careless(database):
+        database.number_rows("INSERT INTO things SELECT IF(i % 2 = 0, '0000-00-00', '2020-02-29'), i, i FROM numbers", 60)
+    before = image(database)
+    job = daemon.submit(job_document(database, {"n": "n + 1"}, 7))
+    daemon.wait(job, "completed")
+    database.execute("UPDATE things SET n = -4 WHERE id = 4")
+    database.execute("DELETE FROM things WHERE id = 6")
+    would = daemon.post(f"/v1/jobs/{job['id']}/rollback?dry_run=true").json
+    assert (would["sampled"], would["sampled_changed"], would["sampled_deleted"]) == (60, 1, 1)
+    roll_back(daemon, job)
+    assert {one["key"][1]: one["kind"] for one in conflicts(daemon, job)} == {"4": "changed", "6": "deleted"}
+    assert image(database) == {key: {**row, "n": "-4"} if key == 4 else row for key, row in before.items() if key != 6}
+
+
+def test_columns_may_be_called_as_ours_are(database, daemon):
+    q = '"{}"' if database.engine == "postgresql" else "`{}`"
+    key, others = ["rows", "slices", "number"], ["seq", "slice", "part", "place", "key", "job", "bad", "held", "taken", "xid", "t", "b", "i"]
+    names = [q.format(name) for name in key + others]
+    database.execute(f"CREATE TABLE things (id integer NOT NULL, {', '.join(f'{name} integer NOT NULL' for name in names)}, "
+                     f"PRIMARY KEY ({', '.join(names[:3])}), CHECK (id % 50 <> 7 OR {names[3]} < 1000))")
+    database.number_rows(f"INSERT INTO things SELECT i, i % 3, i % 5{', i' * (len(names) - 2)} FROM numbers", 300)
+    before = image(database)
+    job = daemon.submit(job_document(database, {name: f"{q.format(name)} + 1000" for name in others}, 20, limits={"bad_rows": 6},
+                                     pace={**pace(20), "slices": 3}, where=" + ".join(names) + " >= 0"))
+    done = daemon.wait(job, "completed")
+    assert done["progress"]["rows_changed"] == 294 and done["progress"]["rows_bad"] == 6 and len(done["progress"]["positions"]) > 1
+    roll_back(daemon, job)
+    assert conflicts(daemon, job) == [] and image(database) == before
 
 
 @pytest.mark.parametrize("key", ["id", "a, id"])
