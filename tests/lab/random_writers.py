@@ -7,8 +7,9 @@ from .threads import Threads
 
 
 class Writers(Threads):
-    """Each has rows of its own, so the order of what happened to a row is known. history[number]: ("wrote", found, left) and
-    ("deleted", found) and ("inserted", left); `found` lacks what was written over unseen."""
+    """Each has rows of its own, so the order of what happened to a row is known. history[number]: ("wrote", found, left, own) and
+    ("deleted", found) and ("inserted", left). Where nobody looked first, `found` lacks what was written over unseen; then a column
+    of `set` that was written has a value that nobody else writes (`own`), so the job had left another one there."""
 
     def __init__(self, database, table, seed, most_deletes=20, most_inserts=20):
         self.database, self.table, self.history, self._seed = database, table, {}, seed
@@ -75,8 +76,12 @@ class Writers(Threads):
             found = self.read(connection, here + " FOR UPDATE")[row]
             connection.execute(f"DELETE FROM {table.table}{here}")
             return None, "deleted", found
-        found = self.read(connection, here + " FOR UPDATE")[row] if chance.random() < 0.5 else None
-        written = self._choose(chance)
+        written, own = self._choose(chance), set()
+        look = chance.random() < 0.5
+        if not look and table.set.keys() & written.keys():
+            own = self._make_own(chance, written)
+            look = not own
+        found = self.read(connection, here + " FOR UPDATE")[row] if look else None
         connection.execute(f"UPDATE {table.table} SET {', '.join(f'{table.quote(name)} = {value}' for name, value in written.items())}{here}")
         left = self.read(connection, here)[row]
         if found is None:
@@ -84,7 +89,17 @@ class Writers(Threads):
             if table.altered:
                 unknown.add(table.altered)
             found = {name: value for name, value in left.items() if name not in unknown}
-        return None, "wrote", found, left
+        return None, "wrote", found, left, own
+
+    def _make_own(self, chance, written) -> set:
+        """Which column got a value that nobody else writes, if there is one that can."""
+        table = self.table
+        for column in chance.sample(table.values, len(table.values)):
+            value = own_value(column.kind.declared.lower(), chance)
+            if value and column.name in table.set and column.name != table.altered:
+                written[column.name] = value
+                return {column.name}
+        return set()
 
     def _choose(self, chance) -> dict:
         """Columns to SQL of what is written into them; never the mark."""
@@ -95,6 +110,18 @@ class Writers(Threads):
             return {"bad": "0"}
         columns = chance.sample(table.values, chance.randint(1, min(3, len(table.values))))
         return {column.name: table.value(column, chance) for column in columns}
+
+
+def own_value(declared, chance) -> str:
+    """SQL of a value of that type that is like no other; '': it has not so many."""
+    word = f"{chance.getrandbits(60):016x}"
+    if declared.startswith(("varchar(", "text", "tinytext", "mediumtext", "longtext", "worded")) and not declared.endswith("[]"):
+        return f"'w{word}'"
+    if declared == "bytea":
+        return f"'\\x{word}'::bytea"
+    if declared.startswith("varbinary(") or "blob" in declared:
+        return f"x'{word}'"
+    return str(chance.randint(10 ** 8, 10 ** 9)) if declared in ("int", "integer", "bigint", "bigint unsigned") else ""
 
 
 class Way:
@@ -166,8 +193,10 @@ class Way:
                 self._fail(f"was not taken back as it was ({name}: {should!r})", found)
         self.before = self.after = None
 
-    def left(self, left):
+    def left(self, left, own=()):
         self.now = left
+        if self.before:
+            self.after = {**dict.fromkeys(own, "(another value)"), **self.after}
         if left and self.before:
             self.because = self.because or left.get("kept") == "1" or any(
                 name not in self.after or left[name] != self.after[name] for name in self.table.set)
@@ -188,7 +217,7 @@ def check(table, before, after, history, listed):
     """What the writers wrote stands there, what they left alone is byte for byte as before the job; `listed` is all the rest."""
     numbers = {row[KEY]: number for number, row in [*before.items(), *after.items()]}
     for number, events in history.items():
-        numbers.update((event[-1][KEY], number) for event in events)
+        numbers.update((event[1][KEY], number) for event in events)
     kinds = {}
     for one in listed:
         kinds.setdefault(numbers[tuple(one["key"])], []).append(one["kind"])
@@ -201,7 +230,7 @@ def check(table, before, after, history, listed):
                 way.left(event[1])
             else:
                 way.found(event[1])
-                way.deleted() if event[0] == "deleted" else way.left(event[2])
+                way.deleted() if event[0] == "deleted" else way.left(*event[2:])
         way.end(after.get(number))
         found = kinds.get(number, [])
         assert way.listed <= len(found) <= way.listed + way.perhaps, (
