@@ -277,8 +277,10 @@ static int64_t aside_of(const struct bf_answer *answer)
 void bf_walk_add_changed(const struct bf_walk *walk, size_t step, int64_t *changed, int64_t *aside)
 {
     const struct bf_answer *answer = &walk->answers[step];
-    if (walk->flight.steps[step].statement == BF_STATEMENT_SET_ASIDE)
+    if (walk->flight.steps[step].statement == BF_STATEMENT_SET_ASIDE) {
         *aside += aside_of(answer);
+        *changed += answer->columns >= 2 ? bf_answer_number(answer, 0, 1) : 0;
+    }
     if (walk->flight.steps[step].statement != BF_STATEMENT_UPDATE && walk->flight.steps[step].statement != BF_STATEMENT_TRY)
         return;
     bool journal = answer->columns >= 2; /* InnoDB answers with a row of its own, of one column */

@@ -97,7 +97,8 @@ enum bf_error_class {
       "low, high : anything; locks what UPDATE will change, an error of class LOCK when somebody else holds some of it; " \
       "shape by split, one per leg")                                                                                   \
     X(SET_ASIDE, set_aside,                                                                                            \
-      "low, high, id, slice, seq, all t/f : affected, or one number: rows that others hold and that are written down; " \
+      "low, high, id, slice, seq, all t/f : affected, or a row: rows that others hold and that are written down, and, "  \
+      "where there is a second number, rows that it has changed by itself; "                                            \
       "waits for no row; all: every other row is locked, else those that somebody may lock just now; shape by split, "  \
       "one per leg")                                                                                                   \
     X(UPDATE, update,                                                                                                  \

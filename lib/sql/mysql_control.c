@@ -119,11 +119,17 @@
 
 /* Which statement of the step it is: UPDATE (mysql_render.c), REDO_ASIDE and SET_ASIDE (mysql_locks.c), RESTORE and LEAVE
  * (mysql_back.c). A step that keeps a journal has more statements: an UPDATE five, and one more where it counts what it found. A TRY
- * has two fewer behind it, which set down what it changed, and one that says it. */
-enum { FREE_WARNED = 3, FREE_LISTED = 4, HELD_LISTED = 9, RESTORE_WARNED = 6, RESTORE_ASKED_AGAIN = 8, LEAVE_ASKED_AGAIN = 1 };
+ * has two fewer behind it, which set down what it changed, and one that says it. A SET_ASIDE that changes rows by itself has more, too,
+ * in front of FREE_WARNED and behind the others. */
+enum { ASIDE_MOST = 15, ASIDE_MORE = 2, FREE_WARNED = 3, FREE_LISTED = 4, HELD_LISTED = 9, RESTORE_WARNED = 6, RESTORE_ASKED_AGAIN = 8, LEAVE_ASKED_AGAIN = 1 };
 enum { UPDATE_MOST = 4, WARNED = 1, ASKED_AGAIN = 3, JOURNAL_WARNED = 3, JOURNAL_COUNTED = 4, JOURNAL_ASKED_LEAST = 7 };
 enum { TRY_MOST = 3, JOURNAL_TRY_COUNTED = 7 };
 enum { REDO_MOST = 11, REDO_WARNED = 4, REDO_ASKED_AGAIN = 9, JOURNAL_REDO_WARNED = 9, JOURNAL_REDO_ASKED_AGAIN = 15 };
+
+static size_t more_of_aside(size_t count)
+{
+    return count > ASIDE_MOST ? ASIDE_MORE : 0;
+}
 
 enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement, size_t count)
 {
@@ -154,6 +160,7 @@ enum bf_error_class bf_mysql_raised(enum bf_statement step, size_t statement, si
     case BF_STATEMENT_QUERY:
         return BF_CLASS_DATA; /* of what the author wrote */
     case BF_STATEMENT_SET_ASIDE: /* or the keys of so many rows are too long a list */
+        statement -= more_of_aside(count);
         return statement == FREE_LISTED || statement == HELD_LISTED ? BF_CLASS_RESOURCES : BF_CLASS_DATA;
     default:
         return statement == 0 ? BF_CLASS_NOT_PRIMARY : BF_CLASS_DATA;
@@ -165,7 +172,9 @@ bool bf_mysql_warned(enum bf_statement step, size_t statement, size_t count)
     return (step == BF_STATEMENT_UPDATE && statement == (count > UPDATE_MOST ? JOURNAL_WARNED : WARNED)) ||
            (step == BF_STATEMENT_TRY && statement == (count > TRY_MOST ? JOURNAL_WARNED : WARNED)) ||
            (step == BF_STATEMENT_REDO_ASIDE && statement == (count > REDO_MOST ? JOURNAL_REDO_WARNED : REDO_WARNED)) ||
-           (step == BF_STATEMENT_SET_ASIDE && statement == FREE_WARNED) || (step == BF_STATEMENT_RESTORE && statement == RESTORE_WARNED);
+           (step == BF_STATEMENT_SET_ASIDE && (statement == FREE_WARNED + more_of_aside(count) ||
+                                               (count > ASIDE_MOST && statement == count - 2))) ||
+           (step == BF_STATEMENT_RESTORE && statement == RESTORE_WARNED);
 }
 
 /* Which transactions are under way, from a table that a server fills anew only when nobody has read it for 0.1 s: the

@@ -12,8 +12,9 @@
  *
  * MariaDB asks for a lock and takes the wish back, for that read and for SKIP LOCKED; whoever looks for a deadlock in
  * between finds one. For SKIP LOCKED that is a matter of nanoseconds; the read lasts longer, and made one victim in
- * millions of transactions. So there the UPDATE, with a lock timeout of zero, goes to the free rows one by one: what
- * reads a range to its end touches the row behind it.
+ * millions of transactions. So there the UPDATE, with a lock timeout of zero, which asks for no lock that it would not get at
+ * once, goes to the free rows alone: one by one, or where the key is a number in stretches (mysql_stretch.c). What reads a range
+ * to its end touches the row behind it.
  *
  * What is set aside is found again by its key, which is written down as JSON. UPDATE ... JOIN would assign columns in
  * another way than UPDATE, so the keys go into the text of a statement; as hexadecimal digits, whatever they hold. */
@@ -126,70 +127,116 @@ static bool last_alone(const struct bf_range *range, size_t leg)
     return bf_range_leg_prefix(range, leg) + 1 == range->table->key_count;
 }
 
-/* As a part of a text: " AND [NOT] (key) IN (what is in the variable)"; `none` when that is NULL. */
-static void those(struct bf_buffer *buffer, const struct bf_range *range, bool alone, const char *not,
-                  const char *variable, const char *none)
+/* The rows of a leg that are changed: those that are not held, or each free one by its key, or most of the free ones in stretches
+ * and then the last of each (mysql_stretch.c). */
+enum rest { ALL_BUT_HELD, EACH_FREE, MOST_FREE, LAST_FREE };
+
+/* Does the server have the choice of the last three? */
+static bool has_stretches(const struct bf_range *range, size_t leg)
 {
-    bf_buffer_format(buffer, "?}, COALESCE(CONCAT(?{ AND %s(", not);
-    bf_mysql_key_list(buffer, range->table, alone ? range->table->key_count - 1 : 0, "", "");
-    bf_buffer_format(buffer, ") IN (?}, %s, ')'), '%s'), ?{", variable, none);
+    return last_alone(range, leg) && bf_mysql_has_stretches(range->table);
 }
 
-/* The keys of the free rows of the leg, which are locked, in @backfilld_free. A warning is about a row (what the author wrote), or
- * the list was cut: then it is as long as it may be. */
+/* As a part of a text: " AND [NOT] (key) IN (what is in the variable)"; NULL when that is NULL. */
+static void those(struct bf_buffer *buffer, const struct bf_range *range, bool alone, const char *not, const char *variable)
+{
+    bf_buffer_format(buffer, "CONCAT(?{ AND %s(", not);
+    bf_mysql_key_list(buffer, range->table, alone ? range->table->key_count - 1 : 0, "", "");
+    bf_buffer_format(buffer, ") IN (?}, %s, ')')", variable);
+}
+
+/* Behind what is asked of the free rows: they are locked. */
+static void of_free(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_range *range, size_t leg)
+{
+    bf_range_leg(buffer, &bf_mysql_grammar, range, leg);
+    bf_mysql_where(buffer, document);
+    bf_buffer_text(buffer, " FOR UPDATE SKIP LOCKED?; SET @backfilld_warned = ");
+}
+
+/* The free rows of the leg, which are locked: in @backfilld_stretches, or where that is NULL their keys in @backfilld_free. A
+ * warning is about a row (what the author wrote), or the list was cut: then it is as long as it may be. */
 static void lock_free(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_range *range,
                       size_t leg)
 {
     size_t n = range->table->key_count, first = last_alone(range, leg) ? n - 1 : 0;
-    bf_buffer_text(buffer, "SELECT GROUP_CONCAT(CONCAT('('");
+    bool stretches = has_stretches(range, leg), single = first + 1 == n;
+    if (stretches) {
+        bf_buffer_text(buffer, "SELECT ");
+        bf_mysql_stretch_scan(buffer, range->table);
+        bf_buffer_format(buffer, " FROM %s WHERE ", range->table->reference);
+        of_free(buffer, document, range, leg);
+        bf_buffer_text(buffer, "@@warning_count, @backfilld_stretches = ");
+        bf_mysql_stretch_list(buffer);
+        bf_buffer_text(buffer, "?; ");
+    }
+    bf_buffer_format(buffer, "SELECT GROUP_CONCAT(CONCAT('%s'", single ? "" : "(");
     for (size_t i = first; i < n; i++) {
         bf_buffer_text(buffer, i > first ? ", ', ', " : ", ");
         own_value(buffer, range->table, i);
     }
-    bf_buffer_format(buffer, ", ')')) INTO @backfilld_free FROM %s WHERE ", range->table->reference);
-    bf_range_leg(buffer, &bf_mysql_grammar, range, leg);
-    bf_mysql_where(buffer, document);
-    bf_buffer_format(buffer, " FOR UPDATE SKIP LOCKED?; SET @backfilld_warned = @@warning_count?; SELECT IF(@backfilld_warned = 0 OR "
-                     "COALESCE(LENGTH(@backfilld_free), 0) >= %d, 1, " BF_MYSQL_RAISE ")?; SELECT IF(@backfilld_warned = 0, 1, "
-                     BF_MYSQL_RAISE ")", LIST_MAX);
+    bf_buffer_format(buffer, "%s)) INTO @backfilld_free FROM %s WHERE %s", single ? "" : ", ')'", range->table->reference,
+                     stretches ? "@backfilld_stretches IS NULL AND " : "");
+    of_free(buffer, document, range, leg);
+    bf_buffer_format(buffer, "%s@@warning_count?; SELECT IF(@backfilld_warned = 0 OR COALESCE(LENGTH(@backfilld_free), 0) >= %d, 1, "
+                     BF_MYSQL_RAISE ")?; SELECT IF(@backfilld_warned = 0, 1, " BF_MYSQL_RAISE ")",
+                     stretches ? "@backfilld_warned + " : "", LIST_MAX);
 }
 
-/* The predicate of the leg but for the rows that are not free, to the end of a text that is prepared; without a document that
- * of its range. In a leg in which more than the last column varies each row would be a disjunct; too many of them make the
- * server give up. */
+/* The predicate of the leg but for the rows that are not changed, to the end of a text that is prepared; without a document that
+ * of its range. In a leg in which more than the last column varies each row would be a disjunct; too many of them make the server
+ * give up. */
 static void rest(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_range *range, size_t leg,
-                 bool one_by_one)
+                 enum rest which)
 {
     bf_range_leg(buffer, &bf_mysql_grammar, range, leg);
     if (document)
         bf_mysql_where(buffer, document);
-    if (one_by_one)
-        those(buffer, range, true, "", "@backfilld_free", " AND FALSE");
-    else
-        those(buffer, range, false, "NOT ", "@backfilld_keys", "");
+    bf_buffer_text(buffer, "?}, COALESCE(");
+    if (which == MOST_FREE)
+        bf_mysql_stretch_most(buffer, range->table);
+    if (which == LAST_FREE) {
+        bf_mysql_stretch_lasts(buffer, range->table);
+        bf_buffer_text(buffer, ", ");
+    }
+    if (which == EACH_FREE || which == LAST_FREE)
+        those(buffer, range, true, "", "@backfilld_free");
+    if (which == ALL_BUT_HELD)
+        those(buffer, range, false, "NOT ", "@backfilld_keys");
+    bf_buffer_format(buffer, ", '%s'), ?{", which == ALL_BUT_HELD ? "" : " AND FALSE");
 }
 
-/* The UPDATE of the rest, as backfilld_rest_<leg>, and what a journal keeps before it, as backfilld_kept_<leg>. */
-static void prepare_rest(struct bf_buffer *buffer, const char *job, const struct bf_document *document,
-                         const struct bf_range *range, size_t leg)
+/* An UPDATE, as backfilld_<name>_<leg>, and what a journal keeps before it, as backfilld_kept_<name>_<leg>. */
+static void prepare(struct bf_buffer *buffer, const char *job, const struct bf_document *document, const struct bf_range *range,
+                    size_t leg, enum rest which)
 {
-    bool one_by_one = !range->table->locks_first && last_alone(range, leg);
+    const char *name = which == MOST_FREE ? "most" : "rest";
     if (document->undo == BF_UNDO_JOURNAL) {
         bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ ", job);
         bf_mysql_keep_before(buffer, job, range->table, leg, "@backfilld_batch");
-        rest(buffer, document, range, leg, one_by_one);
+        rest(buffer, document, range, leg, which);
         /* the held rows stand in the range, and are set aside; the others are locked by now */
-        bf_buffer_format(buffer, " FOR UPDATE SKIP LOCKED?})?; PREPARE backfilld_kept_%zu FROM @backfilld_sql", leg);
+        bf_buffer_format(buffer, " FOR UPDATE SKIP LOCKED?})?; PREPARE backfilld_kept_%s_%zu FROM @backfilld_sql", name, leg);
     }
     bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ %sUPDATE %s SET ", job,
-                     one_by_one ? BF_MYSQL_NO_WAIT : "", range->table->reference);
+                     which == ALL_BUT_HELD ? "" : BF_MYSQL_NO_WAIT, range->table->reference);
     bf_mysql_set(buffer, document);
     bf_buffer_text(buffer, " WHERE ");
     bool kept = document->undo == BF_UNDO_JOURNAL;
-    rest(buffer, kept ? NULL : document, range, leg, one_by_one);
+    rest(buffer, kept ? NULL : document, range, leg, which);
     if (kept)
         bf_mysql_kept_only(buffer, job, range->table, leg);
-    bf_buffer_format(buffer, "?})?; PREPARE backfilld_rest_%zu FROM @backfilld_sql", leg);
+    bf_buffer_format(buffer, "?})?; PREPARE backfilld_%s_%zu FROM @backfilld_sql", name, leg);
+}
+
+/* Most of the rest, counted. The journal's places run on, from these rows to the last ones. */
+static void change_most(struct bf_buffer *buffer, const struct bf_document *document, size_t leg)
+{
+    bool journal = document->undo == BF_UNDO_JOURNAL;
+    if (journal)
+        bf_buffer_format(buffer, "?; EXECUTE backfilld_kept_most_%zu?; SET @backfilld_most = ROW_COUNT(), @backfilld_changed = "
+                         "@backfilld_changed + " BF_MYSQL_CHANGED, leg);
+    bf_buffer_format(buffer, "?; EXECUTE backfilld_most_%zu?; SET %s@backfilld_warned = IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")",
+                     leg, journal ? "" : "@backfilld_most = ROW_COUNT(), @backfilld_changed = @backfilld_changed + " BF_MYSQL_CHANGED ", ");
 }
 
 char *bf_mysql_set_aside(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split,
@@ -198,11 +245,13 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
     struct bf_buffer buffer = {0};
     size_t n = table->key_count;
     const struct bf_range range = {table, split, 1, n + 1};
+    bool alone = last_alone(&range, leg), one_by_one = alone && !table->locks_first, stretches = has_stretches(&range, leg);
     long long first = (long long)leg * LEG_ROWS;
     BF_AUTO_STRING char *own = bf_format("job = ?%zu AND slice = ?#%zu AND seq = ?#%zu AND number > %lld", 2 * n + 1,
                                          2 * n + 2, 2 * n + 3, first);
 
-    bf_buffer_format(&buffer, "/* backfilld %s */ " LIST_LIMIT "?; ", job, LIST_MAX);
+    bf_buffer_format(&buffer, "/* backfilld %s */ " LIST_LIMIT "%s?; ", job, LIST_MAX,
+                     stretches ? ", @backfilld_key = NULL, @backfilld_breaks = 0" : "");
     lock_free(&buffer, document, &range, leg);
     bf_buffer_format(&buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ INSERT INTO backfilld.aside (job, slice, "
                      "seq, number, `key`, set_aside_at) SELECT ?%zu, ?#%zu, ?#%zu, %lld + ROW_NUMBER() OVER (), held, "
@@ -211,13 +260,24 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
     bf_buffer_format(&buffer, " AS held FROM %s WHERE ", table->reference);
     bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
     bf_mysql_where(&buffer, document);
-    those(&buffer, &range, last_alone(&range, leg), "NOT ", "@backfilld_free", "");
-    bf_buffer_text(&buffer, ") backfilld_held?})?; PREPARE backfilld_keyed FROM @backfilld_sql?; EXECUTE backfilld_keyed?; "
-                            "SELECT GROUP_CONCAT(");
-    point(&buffer, table, true);
-    bf_buffer_format(&buffer, ") INTO @backfilld_keys FROM backfilld.aside WHERE %s?; " WHOLE_LIST, own);
-    prepare_rest(&buffer, job, document, &range, leg);
-    bf_buffer_format(&buffer, "?; SELECT COUNT(*) FROM backfilld.aside WHERE %s", own);
+    bf_buffer_text(&buffer, "?}, COALESCE(");
+    if (stretches) {
+        bf_mysql_stretch_holes(&buffer, table);
+        bf_buffer_text(&buffer, ", ");
+    }
+    those(&buffer, &range, alone, "NOT ", "@backfilld_free");
+    bf_buffer_text(&buffer, ", ''), ?{) backfilld_held?})?; PREPARE backfilld_keyed FROM @backfilld_sql?; EXECUTE backfilld_keyed");
+    if (!one_by_one) {
+        bf_buffer_text(&buffer, "?; SELECT GROUP_CONCAT(");
+        point(&buffer, table, true);
+        bf_buffer_format(&buffer, ") INTO @backfilld_keys FROM backfilld.aside WHERE %s?; " WHOLE_LIST, own);
+    }
+    prepare(&buffer, job, document, &range, leg, stretches ? LAST_FREE : one_by_one ? EACH_FREE : ALL_BUT_HELD);
+    if (stretches) {
+        prepare(&buffer, job, document, &range, leg, MOST_FREE);
+        change_most(&buffer, document, leg);
+    }
+    bf_buffer_format(&buffer, "?; SELECT COUNT(*)%s FROM backfilld.aside WHERE %s", stretches ? ", @backfilld_most" : "", own);
     return bf_buffer_take(&buffer);
 }
 
@@ -226,7 +286,7 @@ char *bf_mysql_update_rest(const char *job, const struct bf_document *document, 
     struct bf_buffer buffer = {0};
     bf_buffer_format(&buffer, "/* backfilld %s */ ", job);
     if (document->undo == BF_UNDO_JOURNAL)
-        bf_buffer_format(&buffer, "EXECUTE backfilld_kept_%zu?; " BF_MYSQL_COUNT_KEPT, leg);
+        bf_buffer_format(&buffer, "EXECUTE backfilld_kept_rest_%zu?; " BF_MYSQL_COUNT_KEPT, leg);
     bf_buffer_format(&buffer, "EXECUTE backfilld_rest_%zu", leg);
     if (document->undo == BF_UNDO_JOURNAL) {
         bf_buffer_text(&buffer, "?; " BF_MYSQL_NO_WARNING);

@@ -225,7 +225,7 @@ def test_with_a_hundredth_of_the_rows_locked(database, daemon, campaign):
     print(f"\nquiet {rows / quiet:.0f} rows/s, with 1 % of the rows locked {rows / beside:.0f} rows/s: share "
           f"{quiet / beside:.2f}; {aside} rows set aside at a time")
     assert none == 0 and aside > 0
-    assert quiet / beside > 0.2 or not campaign
+    assert quiet / beside >= 0.5 or not campaign
     expect_once(database, times=2)
 
 
@@ -313,65 +313,6 @@ def test_killed_with_rows_set_aside(database, make_daemon, campaign):
     assert most > 0 and done["progress"]["resumed"] >= kills // 2
     assert done["progress"]["rows_set_aside"] == 0
     expect_once(database)
-
-
-KEYS = {
-    "postgresql": {
-        "text": ("k text COLLATE \"C\" PRIMARY KEY", "'k ''\"{' || lpad(i::text, 3, '0')"),
-        "uuid": ("k uuid PRIMARY KEY", "md5(i::text)::uuid"),
-        "bytea": ("k bytea PRIMARY KEY", "decode(md5(i::text) || '0000', 'hex')"),
-        "timestamptz": ("k timestamptz PRIMARY KEY", "timestamptz '2020-01-01' + i * interval '1.000001 s'"),
-        "numeric": ("k numeric PRIMARY KEY", "i / 7.0"),
-        "char": ("k character(5) PRIMARY KEY", "lpad(i::text, 3, '0')"),
-        "two columns": ("a integer, k text, PRIMARY KEY (a, k)", "i % 3, 'x' || i"),
-        "a column that is called key": ("key bigint PRIMARY KEY", "i"),
-    },
-    "innodb": {
-        "varchar": ("k VARCHAR(60) COLLATE utf8mb4_bin PRIMARY KEY", "CONCAT('k ''\"{\\\\é', LPAD(i, 3, '0'))"),
-        "upper and lower": ("k VARCHAR(60) COLLATE utf8mb4_bin PRIMARY KEY", "CONCAT(IF(i % 2, 'a', 'A'), i DIV 2)"),
-        "latin1": ("k VARCHAR(60) CHARACTER SET latin1 PRIMARY KEY", "CONCAT('é', i)"),
-        "binary": ("k BINARY(18) PRIMARY KEY", "UNHEX(CONCAT(LEFT(SHA2(i, 256), 32), '0000'))"),
-        "datetime": ("k DATETIME(6) PRIMARY KEY", "TIMESTAMP'2020-01-01 00:00:00' + INTERVAL i * 1000001 MICROSECOND"),
-        "decimal": ("k DECIMAL(20, 9) PRIMARY KEY", "-i / 7.0"),
-        "unsigned": ("k BIGINT UNSIGNED PRIMARY KEY", "18446744073709551615 - i"),
-        "two columns": ("a INTEGER, k VARCHAR(20), PRIMARY KEY (a, k)", "i % 3, CONCAT('x', i)"),
-        "a column that is called key": ("`key` BIGINT PRIMARY KEY", "i"),
-    },
-}
-
-
-def keys_are_set_aside(kind, family, database, daemon):
-    columns, value = KEYS[family][kind]
-    key = '"key"' if family == "postgresql" else "`key`"
-    names = "a, k" if kind == "two columns" else key if "called key" in kind else "k"
-    database.execute(f"CREATE TABLE counted (n integer NOT NULL DEFAULT 0, {columns}, seq integer, "
-                     "job varchar(10) DEFAULT 'x')")
-    database.number_rows(f"INSERT INTO counted ({names}, seq) SELECT {value}, i FROM numbers", 100)
-    held = ", ".join(str(number) for number in range(10, 101, 10))
-    with database.person("report", autocommit=False) as report:
-        if family == "innodb":
-            report.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        report.execute(f"SELECT 1 FROM counted WHERE seq IN ({held}) FOR UPDATE")
-        job = daemon.submit(job_document(database, 15, where="seq > 0 AND job = 'x'"))
-        until(lambda: daemon.job(job)["progress"]["rows_changed"] == 90, 20,
-              lambda _: f"all but the held ones are done: {daemon.job(job)}\n{daemon.log_tail()}")
-        until(lambda: daemon.job(job)["progress"]["rows_set_aside"] == 10, 20, "they are shown")
-        report.execute("DELETE FROM counted WHERE seq = 10")  # what is gone is no work any more
-        report.commit()
-        done = daemon.wait(job, "completed", seconds=20)
-    assert done["progress"]["rows_changed"] == 99
-    expect_once(database)
-
-
-@pytest.mark.parametrize("kind", KEYS["postgresql"])
-def test_keys_of_every_kind_are_set_aside_and_done(kind, database, daemon):
-    keys_are_set_aside(kind, "postgresql", database, daemon)
-
-
-@pytest.mark.engines("mariadb", "mysql", because="the types of keys are others; the test for PostgreSQL stands beside it")
-@pytest.mark.parametrize("kind", KEYS["innodb"])
-def test_keys_of_every_kind_on_innodb(kind, database, daemon):
-    keys_are_set_aside(kind, "innodb", database, daemon)
 
 
 @everywhere

@@ -263,45 +263,6 @@ static size_t split_leg(size_t split)
     return split == 1 ? 1 : 0;
 }
 
-/* Nothing waits for a lock while rows are held. mysql_control.c knows the statements of a step by their numbers. */
-static void locks_of_mysql(void **state)
-{
-    (void)state;
-    static char reference[] = "`s`.`t` FORCE INDEX (`PRIMARY`)";
-    struct bf_table table = table_of(2);
-    struct bf_document text = document();
-    table.reference = reference;
-    for (int kind = 0; kind < 4; kind++) {
-        table.clustered = kind & 1;
-        table.locks_first = kind & 2;
-        struct bf_statements *statements = bf_dialect_mysql.render("J", &text, &table);
-        for (size_t split = 0; split <= 2; split++)
-            for (size_t leg = 0; leg < bf_leg_count(split, 2); leg++) {
-                assert_non_null(strstr(statements->update[split][leg], "innodb_lock_wait_timeout = 0 FOR */ UPDATE"));
-                assert_int_equal(!!statements->lock[split][leg], table.locks_first);
-                if (table.locks_first)
-                    assert_non_null(strstr(statements->lock[split][leg], " AND (x OR y) FOR UPDATE NOWAIT"));
-                assert_int_equal(!!statements->set_aside[split][leg], table.clustered);
-                assert_int_equal(!!statements->update_rest[split][leg], table.clustered);
-                if (!table.clustered)
-                    continue;
-                assert_non_null(strstr(statements->set_aside[split][leg], " FOR UPDATE SKIP LOCKED?; "));
-                /* the held rows are met by a scan with any other timeout, and not at all by who goes to the free ones */
-                const char *aside = statements->set_aside[split][leg];
-                bool alone = split == 2 || leg != split_leg(split), one_by_one = alone && !table.locks_first;
-                assert_int_equal(!!strstr(aside, "innodb_lock_wait_timeout"), one_by_one);
-                assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND (`b`) IN (?}"), one_by_one);
-                assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND NOT (`b`) IN (?}"), alone);
-                assert_int_equal(!strstr(aside, " AND NOT (`a`, `b`) IN (?}, @backfilld_keys"), one_by_one);
-                assert_int_equal(count_of(aside, "?;"), 12);
-            }
-        const char *redo = statements->text[BF_STATEMENT_REDO_ASIDE];
-        assert_int_equal(count_of(redo, "?;"), 10);
-        assert_true(strstr(redo, "= ROW_COUNT() + IF(@@warning_count") > strstr(redo, "EXECUTE"));
-        bf_statements_free(statements);
-    }
-}
-
 /* Does that statement of a step say this? And has the step so many? */
 static void says(const char *text, size_t statement, const char *part, size_t count)
 {
@@ -312,6 +273,64 @@ static void says(const char *text, size_t statement, const char *part, size_t co
     const char *end = strstr(at, "?;");
     BF_AUTO_STRING char *alone = bf_copy_bytes(at, end ? (size_t)(end - at) : strlen(at));
     assert_non_null(strstr(alone, part));
+}
+
+/* The held rows are met by a scan with any other timeout, and not at all by who goes to the free ones, or reads them in stretches. */
+static void sets_aside(const char *aside, bool alone, bool one_by_one, bool stretches, size_t kept)
+{
+    assert_int_equal(!!strstr(aside, "innodb_lock_wait_timeout"), one_by_one);
+    assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND (`b`) IN (?}, @backfilld_free"), one_by_one && !stretches);
+    assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND NOT (`b`) IN (?}, @backfilld_free"), alone && !stretches);
+    assert_int_equal(!!strstr(aside, " AND NOT (`a`, `b`) IN (?}, @backfilld_keys"), !one_by_one);
+    size_t count = stretches ? 17 + 3 * kept : (one_by_one ? 11 : 13) + kept;
+    assert_int_equal(count_of(aside, "?;") + 1, count);
+    assert_non_null(strstr(aside, " FOR UPDATE SKIP LOCKED?; "));
+    if (!stretches)
+        return;
+    says(aside, 1, " FOR UPDATE SKIP LOCKED", count);
+    says(aside, 3, " WHERE @backfilld_stretches IS NULL AND ", count);
+    says(aside, 6, "IF(@backfilld_warned = 0, 1, ", count);
+    says(aside, 7, "'), CONCAT(?{ AND NOT (`b`) IN (?}, @backfilld_free", count);
+    says(aside, 10 + kept, "'), CONCAT(?{ AND (`b`) IN (?}, @backfilld_free, ')'), ' AND FALSE')", count);
+    says(aside, 12 + 2 * kept, "@backfilld_stretches, ", count);
+    says(aside, count - 3, "EXECUTE backfilld_most_", count);
+    says(aside, count - 2, "@backfilld_warned = IF(@@warning_count = 0, 0, ", count);
+    says(aside, count - 1, "SELECT COUNT(*), @backfilld_most FROM backfilld.aside", count);
+}
+
+/* Nothing waits for a lock while rows are held. mysql_control.c knows the statements of a step by their numbers. */
+static void locks_of_mysql(void **state)
+{
+    (void)state;
+    static char reference[] = "`s`.`t` FORCE INDEX (`PRIMARY`)", string[] = "varchar(20)";
+    struct bf_document text = document();
+    for (int kind = 0; kind < 16; kind++) {
+        struct bf_table table = table_of(2);
+        table.reference = reference;
+        table.clustered = kind & 1;
+        table.locks_first = kind & 2;
+        if (kind & 4)
+            table.key[1].type = string;
+        bool journal = kind & 8;
+        text.undo = journal ? BF_UNDO_JOURNAL : BF_UNDO_NONE;
+        struct bf_statements *statements = bf_dialect_mysql.render("J", &text, &table);
+        for (size_t split = 0; split <= 2; split++)
+            for (size_t leg = 0; leg < bf_leg_count(split, 2); leg++) {
+                bool alone = split == 2 || leg != split_leg(split), one_by_one = alone && !table.locks_first;
+                assert_non_null(strstr(statements->update[split][leg], "innodb_lock_wait_timeout = 0 FOR */ UPDATE"));
+                assert_int_equal(!!statements->lock[split][leg], table.locks_first && !journal);
+                if (table.locks_first && !journal)
+                    assert_non_null(strstr(statements->lock[split][leg], " AND (x OR y) FOR UPDATE NOWAIT"));
+                assert_int_equal(!!statements->set_aside[split][leg], table.clustered);
+                assert_int_equal(!!statements->update_rest[split][leg], table.clustered);
+                if (table.clustered)
+                    sets_aside(statements->set_aside[split][leg], alone, one_by_one, one_by_one && !(kind & 4), journal ? 2 : 0);
+            }
+        const char *redo = statements->text[BF_STATEMENT_REDO_ASIDE];
+        assert_int_equal(count_of(redo, "?;"), journal ? 16 : 10);
+        assert_true(journal || strstr(redo, "= ROW_COUNT() + IF(@@warning_count") > strstr(redo, "EXECUTE"));
+        bf_statements_free(statements);
+    }
 }
 
 /* What a journal keeps stands around the UPDATE, which is of nothing else; the numbers are those of mysql_control.c. */
