@@ -303,13 +303,22 @@ char *bf_mysql_update_rest(const char *job, const struct bf_document *document, 
     "SELECT seq, number INTO @backfilld_last_seq, @backfilld_last FROM (SELECT seq, number FROM backfilld.aside "     \
     "WHERE " OF_JOB " AND " BF_MYSQL_BEHIND " ORDER BY seq, number LIMIT " rows ") picked ORDER BY seq DESC, number DESC LIMIT 1"
 
-/* The predicate of all that is picked, or of those of them that `which` says, and how many they are. */
+/* The predicate of all that is picked, or of those of them that `which` says, and how many they are. A list of numbers is
+ * searched, where each row would go through the alternatives one by one. */
 static void keys(struct bf_buffer *buffer, const struct bf_table *table, const char *which)
 {
-    bf_buffer_text(buffer, "?; SELECT GROUP_CONCAT(");
-    point(buffer, table, false);
-    bf_buffer_format(buffer, " SEPARATOR ' OR '), GROUP_CONCAT(CONCAT(seq, '.', number)), COUNT(*) INTO @backfilld_keys, "
-                     "@backfilld_taken, @backfilld_marked FROM backfilld.aside WHERE " BF_MYSQL_PICKED "%s?; " WHOLE_LIST, which);
+    bool listed = table->key_count == 1 && bf_mysql_key_kind(table->key[0].type) == BF_MYSQL_KEY_INTEGER;
+    bf_buffer_text(buffer, "?; SELECT ");
+    if (listed) {
+        bf_buffer_text(buffer, "CONCAT(?{");
+        bf_mysql_key_list(buffer, table, 0, "", "");
+        bf_buffer_text(buffer, " IN (?}, ");
+    }
+    bf_buffer_text(buffer, "GROUP_CONCAT(");
+    point(buffer, table, listed);
+    bf_buffer_format(buffer, " SEPARATOR '%s')%s, GROUP_CONCAT(CONCAT(seq, '.', number)), COUNT(*) INTO @backfilld_keys, "
+                     "@backfilld_taken, @backfilld_marked FROM backfilld.aside WHERE " BF_MYSQL_PICKED "%s?; " WHOLE_LIST,
+                     listed ? ", " : " OR ", listed ? ", ')')" : "", which);
 }
 
 /* The picked rows that are there, as a list of keys in a variable. */
@@ -333,7 +342,8 @@ char *bf_mysql_take_aside(const char *job, const struct bf_table *table)
     keys(&buffer, table, "");
     look(&buffer, job, table, "@backfilld_free", " FOR UPDATE SKIP LOCKED");
     look(&buffer, job, table, "@backfilld_there", "");
-    keys(&buffer, table, " AND (LOCATE(`key`, @backfilld_free) > 0 OR LOCATE(`key`, @backfilld_there) = 0)");
+    keys(&buffer, table, " AND (LOCATE(CAST(`key` AS BINARY), CAST(@backfilld_free AS BINARY)) > 0 OR "
+                         "LOCATE(CAST(`key` AS BINARY), CAST(@backfilld_there AS BINARY)) = 0)"); /* by bytes: it is a long text */
     bf_buffer_text(&buffer, "?; SELECT @backfilld_marked, @backfilld_last_seq, @backfilld_last FROM DUAL "
                             "WHERE @backfilld_last_seq IS NOT NULL");
     return bf_buffer_take(&buffer);
