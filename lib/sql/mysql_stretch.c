@@ -7,7 +7,8 @@
  * The scan that locks what is free writes the stretches down, first~last, in the order in which it reads. A comma stands between
  * them, behind each so many a semicolon: as they are disjuncts that each row goes through one by one, they are in groups.
  *
- * Where there are too many of them, as in a key with gaps, the rows are gone to one by one. */
+ * Where there are too many of them, as in a key with gaps, the rows are gone to one by one: a gap may hold a row that nobody sees
+ * yet, and that its inserter holds. */
 #include "mysql_dialect.h"
 
 #include <string.h>
@@ -16,8 +17,8 @@
 
 enum {
     GROUP = 16,
-    LEAST_ROWS = 5,   /* of a stretch on the average, for it to cost less than its rows one by one */
-    STRETCHES = 2500  /* with some more the server's memory for ranges (optimizer_max_sel_args) is full, and it reads what is held */
+    LEAST_ROWS = 5,  /* of a stretch on the average, for it to cost less than its rows one by one */
+    STRETCHES = 2500 /* with some more the server's memory for ranges (optimizer_max_sel_args) is full, and it reads what is held */
 };
 
 bool bf_mysql_has_stretches(const struct bf_table *table)
@@ -42,10 +43,11 @@ void bf_mysql_stretch_scan(struct bf_buffer *buffer, const struct bf_table *tabl
     const char *sign = strstr(table->key[table->key_count - 1].type, "unsigned") ? "UNSIGNED" : "SIGNED";
     bf_mysql_quote(&name, table->key[table->key_count - 1].name);
     BF_AUTO_STRING char *key = bf_buffer_take(&name);
-    bf_buffer_format(buffer, "GROUP_CONCAT(IF(%s = CAST(@backfilld_key AS %s) + 1 OR @backfilld_breaks > %d, NULLIF(@backfilld_key := %s, @backfilld_key), CONCAT(COALESCE(CONCAT('~', "
+    bf_buffer_format(buffer, "GROUP_CONCAT(IF(%s = CAST(@backfilld_key AS %s) + 1 OR @backfilld_breaks > %d, "
+                     "NULLIF(@backfilld_key := %s, @backfilld_key), CONCAT(COALESCE(CONCAT('~', "
                      "IF(CAST(@backfilld_key AS %s) >= %s, " BF_MYSQL_RAISE ", @backfilld_key), "
-                     "IF((@backfilld_breaks := @backfilld_breaks + 1) %% %d, ',', ';')), ''), @backfilld_key := %s)) SEPARATOR ''), COUNT(*) INTO "
-                     "@backfilld_stretches, @backfilld_rows",
+                     "IF((@backfilld_breaks := @backfilld_breaks + 1) %% %d, ',', ';')), ''), @backfilld_key := %s)) SEPARATOR ''), "
+                     "COUNT(*) INTO @backfilld_stretches, @backfilld_rows",
                      key, sign, STRETCHES, key, sign, key, GROUP, key);
 }
 
