@@ -131,6 +131,7 @@ class Way:
         self.table, self.number = table, number
         self.now = None  # what is known to stand there; all of it
         self.before = self.after = None  # of what the job changed and did not take back; `after` as far as it is known
+        self.own = {}  # columns to values that are not what the job left, which is not known
         self.because = False  # somebody changed it since, or may have
         self.listed = self.perhaps = 0  # how often it has to be among the conflicts; how often beyond that it may be
 
@@ -154,7 +155,7 @@ class Way:
                 self._fail("was changed twice", found)
             if differ - self.table.images - self.table.stamps - {JOB}:
                 self._fail("was changed beyond the columns of the job", found)
-            self.before, self.after, self.because = self.now, found, False
+            self.before, self.after, self.own, self.because = self.now, found, {}, False
         else:
             self._taken_back(found, differ)
         self.now = {**self.now, **found}
@@ -179,6 +180,7 @@ class Way:
         if not self.before:
             self._fail("was taken back without having been changed", found)
         lost = {name for name in table.set if name in self.after and self.now[name] != self.after[name]}
+        lost |= {name for name, value in self.own.items() if self.now[name] == value}
         if lost:
             self._fail(f"lost what was written into it ({', '.join(lost)})", found)
         altered = self._altered(self.before, found)
@@ -196,7 +198,7 @@ class Way:
     def left(self, left, own=()):
         self.now = left
         if self.before:
-            self.after = {**dict.fromkeys(own, "(another value)"), **self.after}
+            self.own.update((name, left[name]) for name in own if name not in self.after)
         if left and self.before:
             self.because = self.because or left.get("kept") == "1" or any(
                 name not in self.after or left[name] != self.after[name] for name in self.table.set)
