@@ -239,9 +239,9 @@ static void every_statement_of_mysql(void **state)
             tagged(quarantine);
             assert_null(strstr(quarantine, asked)); /* the row is known: `where` may be what the server stumbles over */
             assert_non_null(strstr(quarantine, "ON DUPLICATE KEY UPDATE slice = ?#8, seq = ?#9 + backfilld_number, error = ?10, `sqlstate` = ?11"));
-        }
-        for (size_t leg = 0; leg < bf_leg_count(split, 3); leg++)
             assert_non_null(strstr(statements->update[split][leg], asked));
+            assert_non_null(strstr(statements->attempt[split][leg], asked));
+        }
         assert_null(strstr(statements->count[split], asked));
         assert_non_null(strstr(statements->probe[split], asked));
         assert_non_null(strstr(statements->cap[split], asked));
@@ -255,12 +255,6 @@ static size_t count_of(const char *text, const char *part)
     for (const char *at = strstr(text, part); at; at = strstr(at + 1, part))
         count++;
     return count;
-}
-
-/* The leg of two columns in which the first one varies. */
-static size_t split_leg(size_t split)
-{
-    return split == 1 ? 1 : 0;
 }
 
 /* Does that statement of a step say this? And has the step so many? */
@@ -316,7 +310,8 @@ static void locks_of_mysql(void **state)
         struct bf_statements *statements = bf_dialect_mysql.render("J", &text, &table);
         for (size_t split = 0; split <= 2; split++)
             for (size_t leg = 0; leg < bf_leg_count(split, 2); leg++) {
-                bool alone = split == 2 || leg != split_leg(split), one_by_one = alone && !table.locks_first;
+                size_t first = split == 1 ? 1 : 0; /* the leg of two columns in which the first one varies */
+                bool alone = split == 2 || leg != first, one_by_one = alone && !table.locks_first;
                 assert_non_null(strstr(statements->update[split][leg], "innodb_lock_wait_timeout = 0 FOR */ UPDATE"));
                 assert_int_equal(!!statements->lock[split][leg], table.locks_first && !journal);
                 if (table.locks_first && !journal)
