@@ -2,7 +2,7 @@
  * procedure, which MySQL does not. Each refused row would end a text of many statements, and so be a round trip, which is as much
  * as its try itself.
  *
- *   BEGIN NOT ATOMIC
+ *   SET STATEMENT innodb_lock_wait_timeout = 0 FOR BEGIN NOT ATOMIC
  *     BEGIN DECLARE EXIT HANDLER: SHOW ERRORS; BACK_TO; the change of a row; RELEASE; SAVEPOINT; END;     a group
  *     ...
  *   END
@@ -86,6 +86,16 @@ size_t bf_mysql_block_end(const struct bf_session *session, size_t first)
     return groups > 1 ? end : first;
 }
 
+/* The text of a try without its lock timeout, which the block has for all of them. */
+static const char *without_timeout(const char *text)
+{
+    static const char comment_end[] = "*/ ";
+    size_t length = strlen(BF_MYSQL_NO_WAIT);
+    const char *own = strstr(text, comment_end);
+    own = own ? own + strlen(comment_end) : text;
+    return strncmp(own, BF_MYSQL_NO_WAIT, length) ? text : own + length;
+}
+
 static int query(struct bf_session *session, size_t first, size_t end)
 {
     const struct bf_mysql_run *run = session->run;
@@ -93,9 +103,9 @@ static int query(struct bf_session *session, size_t first, size_t end)
     BF_AUTO_STRING char *begin = handler();
 
     bf_mysql_guard(&buffer, session);
-    bf_buffer_text(&buffer, "BEGIN NOT ATOMIC ");
+    bf_buffer_text(&buffer, BF_MYSQL_NO_WAIT "BEGIN NOT ATOMIC ");
     for (size_t i = first; i < end; i++)
-        bf_buffer_format(&buffer, "%s%s; %s", begins(run, i) ? begin : "", run->steps[i].text,
+        bf_buffer_format(&buffer, "%s%s; %s", begins(run, i) ? begin : "", without_timeout(run->steps[i].text),
                          i + 1 == end || begins(run, i + 1) ? "END; " : "");
     bf_buffer_text(&buffer, "END");
     int failed = mysql_real_query(session->connection, buffer.text, (unsigned long)buffer.length);

@@ -22,7 +22,8 @@ void bf_mysql_drain(MYSQL *connection)
 
 /* In front of each text: a pooler may hand it to another session than the last one, with other settings and without our
  * transaction. Not DO, which takes no error seriously; and a number that is too large where BF_MYSQL_RAISE would have the server
- * prepare a query, which shows where texts are short (run.h). */
+ * prepare a query. A text that begins with BACK_TO needs none, for no other session has our savepoint, and there it would show:
+ * many of these are short (run.h). */
 #define GUARD "SET @backfilld_own = 18446744073709551615 + (CONNECTION_ID() & 4294967295 <> %lu); "
 enum { OUT_OF_RANGE = 1690 };
 
@@ -50,18 +51,21 @@ static size_t send_text(struct bf_session *session, size_t first, size_t last)
     struct bf_mysql_run *run = session->run;
     MYSQL *connection = session->connection;
     struct bf_buffer buffer = {.ceiling = BF_MYSQL_TEXT_MAX};
+    bool ours = run->steps[first].statement == BF_STATEMENT_BACK_TO;
 
-    bf_mysql_guard(&buffer, session);
+    if (!ours)
+        bf_mysql_guard(&buffer, session);
     for (size_t i = first; i <= last; i++)
         bf_buffer_format(&buffer, "%s%s", i > first ? "; " : "", run->steps[i].text);
     int failed = mysql_real_query(connection, buffer.text, (unsigned long)buffer.length);
     bf_buffer_clear(&buffer);
-    if (!bf_mysql_guarded(session, first, failed))
+    if (!ours && !bf_mysql_guarded(session, first, failed))
         return first;
     for (size_t i = first; i <= last; i++) {
         bool counted = false;
         for (size_t statement = 0; statement < run->steps[i].statements; statement++) {
-            failed = mysql_next_result(connection);
+            bool here = ours && i == first && statement == 0; /* the first answer: no guard's stands before it */
+            failed = here ? failed != 0 : mysql_next_result(connection);
             if (failed < 0) {
                 /* fewer answers than statements: what became of the rest is unknown */
                 bf_mysql_take_error(session, i, statement, 2014, "HY000", "the server left statements unanswered");

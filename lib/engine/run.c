@@ -35,7 +35,7 @@ static bool locks_together(const struct bf_walk *walk)
 static int64_t fitting(const struct bf_walk *walk)
 {
     enum {
-        STEPS = 250, /* of a flight (BF_STEPS_MAX) */
+        STEPS = 500, /* of a flight (BF_STEPS_MAX) */
         AROUND = 6,  /* BACK_TO, RELEASE, BEGIN, FENCE, KEYS, SAVEPOINT */
         BETWEEN = 3  /* BACK_TO, RELEASE, SAVEPOINT */
     };

@@ -24,7 +24,7 @@
 
 #include "walk_key.h"
 
-enum { BF_RUN_MOST = 64 /* rows */ };
+enum { BF_RUN_MOST = 128 /* rows */ };
 
 struct bf_walk;
 

@@ -19,7 +19,8 @@ enum {
     CONNECT_TIMEOUT = 5000,
     TIMEOUT = 2000,         /* of its statements: it waits for nobody */
     RECONNECT = 1000,
-    BLIND = 5000            /* P5 */
+    BLIND = 5000,           /* P5 */
+    LOOKS_MOST = 256        /* sessions in one look */
 };
 
 struct bf_watcher {
@@ -30,7 +31,7 @@ struct bf_watcher {
     struct bf_session *session; /* NULL: none */
     bool connected, looking;
     struct bf_flight flight;
-    char asked[BF_STEPS_MAX][BF_SESSION_NAME]; /* whose session each step of WATCHED is about */
+    char asked[LOOKS_MOST][BF_SESSION_NAME]; /* whose session each step of WATCHED is about */
     int64_t session_since; /* monotonic milliseconds: when it was begun, or given up */
     int64_t batch_at;      /* monotonic milliseconds: when a batch was last sent */
     int64_t blind_since;   /* monotonic milliseconds: a look was needed and did not come; 0: it sees */
@@ -226,7 +227,7 @@ static void look(struct bf_watcher *watcher, bool closely)
     if (!closely) {
         bf_flight_add(&watcher->flight, BF_STATEMENT_WATCH, database->dialect->common(BF_STATEMENT_WATCH));
     } else {
-        for (struct ours ours = {0}; watcher->flight.count < BF_STEPS_MAX && next(watcher, &ours);) {
+        for (struct ours ours = {0}; watcher->flight.count < LOOKS_MOST && next(watcher, &ours);) {
             if (!needs_look(watcher, &ours))
                 continue;
             char *name = watcher->asked[watcher->flight.count];

@@ -360,7 +360,7 @@ enum {
     BF_PARAMETERS_MAX = 24, /* 2 x BF_KEY_COLUMNS_MAX and some */
     /* legs of an update (2 x BF_KEY_COLUMNS_MAX - 1), or checks of 2 x BF_SET_COLUMNS_MAX columns, bounds, and the queries of 10
      * signals, 20 triggers and 60 checks */
-    BF_STEPS_MAX = 256
+    BF_STEPS_MAX = 512
 };
 
 struct bf_step {

@@ -14,7 +14,8 @@ static void newest(struct bf_buffer *buffer, const char *slice, const char *seq,
 
 #define BAD_COLUMNS "(job, digest, slice, seq, `key`, error, `sqlstate`, found_at)"
 
-/* A row that was there counts twice in ROW_COUNT(), a new one once. Another leg of the same try may have written some. */
+/* A row that was there counts twice in ROW_COUNT(), a new one once. Another leg of the same try may have written some; before the
+ * first one no row has such a number. */
 char *bf_mysql_quarantine(const char *job, const struct bf_table *table, size_t split, size_t leg)
 {
     struct bf_buffer buffer = {0};
@@ -27,7 +28,7 @@ char *bf_mysql_quarantine(const char *job, const struct bf_table *table, size_t 
                                           "SELECT @backfilld_rows, 2 * @backfilld_rows - @backfilld_written", count);
 
     bf_buffer_format(&buffer, "/* backfilld %s */ SET @backfilld_rows = %s?; INSERT INTO backfilld.bad_row " BAD_COLUMNS
-                     " SELECT ?%zu, SHA2(backfilld_key, 256), %s, %s, backfilld_key, ?%zu, ?%zu, NOW(6) FROM (SELECT ", job, count,
+                     " SELECT ?%zu, SHA2(backfilld_key, 256), %s, %s, backfilld_key, ?%zu, ?%zu, NOW(6) FROM (SELECT ", job, leg ? count : "0",
                      id, slice, seq, id + 3, id + 4);
     bf_mysql_written(&buffer, table);
     bf_buffer_text(&buffer, " AS backfilld_key, ROW_NUMBER() OVER (ORDER BY ");

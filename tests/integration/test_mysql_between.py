@@ -4,6 +4,7 @@ import pytest
 
 from lab.daemon import document, pace
 from lab.mysql_database import make_table
+from lab.things import careless
 from lab.wait import until
 from lab.mysql_wire import Balancer, Pooler, Wire
 
@@ -106,3 +107,29 @@ def test_a_plain_proxy_is_none(my_database, my_cluster, make_daemon):
         daemon = make_daemon(wire.url(my_database.name), **my_database.target)
         daemon.wait(daemon.submit(counted(pace=pace(20))), "completed")
     assert dict(my_database.rows("SELECT n, COUNT(*) FROM counted GROUP BY n")) == {1: 200}
+
+
+@pytest.mark.parametrize("after", [14, 26, 38, 50])
+def test_one_that_changes_sessions_among_tries(after, open_database, my_cluster, make_daemon):
+    """A text that goes back to a savepoint asks nothing else in front of it: there is none in another session."""
+    bad = list(range(900, 1300, 10))
+    with careless(open_database):
+        open_database.execute("ALTER TABLE counted ADD CHECK (n < 1000)")
+    open_database.execute(f"UPDATE counted SET n = 999 WHERE id IN ({', '.join(map(str, bad))})")
+    with Pooler(my_cluster.primary, after=1000) as pooler:
+        daemon = make_daemon(pooler.url(open_database.name))
+        assert daemon.post("/v1/pause-all", {}).status == 200
+        job = daemon.submit(counted(pace=pace(200), limits={"bad_rows": 50}))
+        pooler.after = after
+        assert daemon.post("/v1/resume-all", {}).status == 200
+        paused = daemon.wait(job, "paused")
+        assert paused["reason"]["code"] == "proxy_between_us", paused["reason"]
+        assert pooler.handed.is_set() and paused["progress"]["rows_scanned"] < 200
+    assert open_database.value("SELECT MAX(n) FROM counted WHERE n < 999") <= 1
+    own = open_database.server.url(open_database.name, "open")
+    daemon.configure({"shop": {"primary": own, "require_approval": "none"}})
+    daemon.restart()
+    daemon.wait(job, "paused")
+    daemon.resume(job)
+    daemon.wait(job, "completed")
+    assert dict(open_database.rows("SELECT n, COUNT(*) FROM counted GROUP BY n")) == {1: 160, 999: 40}
