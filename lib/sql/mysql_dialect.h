@@ -141,10 +141,11 @@ char *bf_mysql_without_index(const char *reference); /* the table's name alone; 
  * be carried out all the same: so it is an error, and nothing of it stays. */
 #define BF_MYSQL_CHANGED "IF(ROW_COUNT() < 0, " BF_MYSQL_RAISE ", ROW_COUNT())"
 /* Where a journal is kept: behind its statement before the UPDATE, which counts the rows that are about to be changed; and
- * behind the UPDATE. */
+ * behind the UPDATE. In a block of MariaDB (lib/adapter/mysql_block.c) each assignment is a statement of its own, and only the
+ * first one knows the count of the statement before. */
 #define BF_MYSQL_KEPT                                                                                                 \
-    "@backfilld_kept = ROW_COUNT(), @backfilld_changed = @backfilld_changed + " BF_MYSQL_CHANGED ", @backfilld_place = 0?; "
-#define BF_MYSQL_COUNT_KEPT "SET " BF_MYSQL_KEPT
+    "SET @backfilld_kept = ROW_COUNT(), @backfilld_changed = @backfilld_changed + " BF_MYSQL_CHANGED ", @backfilld_place = 0"
+#define BF_MYSQL_COUNT_KEPT BF_MYSQL_KEPT "?; "
 #define BF_MYSQL_NO_WARNING "SET @backfilld_warned = IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")?; "
 /* Behind the last UPDATE of a transaction: sets down in the checkpoint how many rows it changed (%s: the job). */
 #define BF_MYSQL_STORE_CHANGED                                                                                        \

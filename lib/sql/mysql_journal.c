@@ -145,7 +145,7 @@ bool bf_mysql_keeps_all(const struct bf_document *document)
            !document->spared;
 }
 
-const char bf_mysql_found_kept[] = "SET @backfilld_found = ROW_COUNT(), @backfilld_warned = IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")?; "
+const char bf_mysql_found_kept[] = "SET @backfilld_found = ROW_COUNT() + IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")?; "
                                    "SET @backfilld_warned = IF(@backfilld_found = @backfilld_kept, 0, " BF_MYSQL_RAISE ")?; ";
 
 /* What is between them and was inserted meanwhile stands here too, and there is no row of `before` that it belongs to. */

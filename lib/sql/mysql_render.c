@@ -102,7 +102,7 @@ static char *update_kept(const struct render *render, size_t split, size_t leg, 
     bf_mysql_keep_before(&buffer, render->job, render->table, leg, own);
     bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
     where(render, &buffer);
-    bf_buffer_format(&buffer, " FOR UPDATE %s?; SET @backfilld_batch = %s, " BF_MYSQL_KEPT,
+    bf_buffer_format(&buffer, " FOR UPDATE %s?; " BF_MYSQL_KEPT ", @backfilld_batch = %s?; ",
                      block ? "/*!80000 NOWAIT */" : "NOWAIT", own);
     change(render, &buffer, split, leg, !counted);
     bf_buffer_text(&buffer, "?; ");
