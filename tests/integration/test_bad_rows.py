@@ -291,6 +291,20 @@ def test_a_predicate_that_makes_the_server_warn_while_others_hold_a_row(database
     assert keys(daemon, job) == [31, 100] and done["progress"]["rows_changed"] == 98
 
 
+@pytest.mark.engines("mariadb", "mysql", because="on PostgreSQL such a predicate is an error, as of any other row")
+@pytest.mark.parametrize("undo", ["none", "journal"])
+def test_a_cluster_over_which_the_predicate_makes_the_server_warn(undo, database, daemon):
+    database.execute("CREATE TABLE counted (id bigint PRIMARY KEY, n integer NOT NULL, word varchar(5) NOT NULL)")
+    database.number_rows("INSERT INTO counted (id, n, word) SELECT i, 0, '7' FROM numbers", 300)
+    database.execute("UPDATE counted SET word = 'x' WHERE id BETWEEN 100 AND 199 AND id MOD 7 > 1")
+    database.analyze("counted")
+    job = daemon.submit(job_document(database, 80, 300, where="CAST(word AS SIGNED) = 7", undo=undo))
+    done = daemon.wait(job, "completed")
+    bad = [number for number in range(100, 200) if number % 7 > 1]
+    assert keys(daemon, job) == bad and done["progress"]["rows_changed"] == 300 - len(bad)
+    assert database.rows("SELECT n, COUNT(*), MAX(word) FROM counted GROUP BY n ORDER BY n") == [(0, len(bad), "x"), (1, 300 - len(bad), "7")]
+
+
 @pytest.mark.parametrize("key", ["id", "a, id"])
 def test_a_cluster_in_which_others_hold_rows(key, database, daemon, engine):
     """Those are set aside, found to be bad or changed when their turn comes; nobody is waited for."""
