@@ -203,7 +203,7 @@ static char *settings_text(const struct bf_session *session, const char *own_mod
                      "lock_wait_timeout = %lld",
                      mode, WAIT_TIMEOUT, (long long)(lock ? lock : 1), (long long)(lock ? lock : 1));
     if (session->mariadb)
-        bf_buffer_format(&buffer, ", max_statement_time = %lld.%03lld, idle_transaction_timeout = %d",
+        bf_buffer_format(&buffer, ", default_regex_flags = '', max_statement_time = %lld.%03lld, idle_transaction_timeout = %d",
                          (long long)(statement / 1000), (long long)(statement % 1000), IDLE_TIMEOUT);
     else
         bf_buffer_format(&buffer, ", max_execution_time = %lld, information_schema_stats_expiry = 0",

@@ -177,7 +177,9 @@ char *bf_mysql_make_journal(const char *job, const struct bf_table *table);
 /* What stands around a change, for a batch whose fence came before: what matches is written down (a predicate on the table
  * follows, and FOR UPDATE), the UPDATE is of nothing else (behind its WHERE), what the rows hold afterwards. `number`: an
  * expression; from the UPDATE on it is that in @backfilld_batch. */
-void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part, const char *number);
+/* `behind`: how many rows of the part have their places already, NULL: none. */
+void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part, const char *number,
+                          const char *behind);
 void bf_mysql_kept_only(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);
 void bf_mysql_keep_after(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part);
 /* In place of the last two, where bf_mysql_keeps_all() says that what matched once does so again. Behind the UPDATE: did it find as
@@ -235,7 +237,7 @@ char *bf_mysql_update_rest(const char *job, const struct bf_document *document, 
  * @backfilld_rows; the list is what @backfilld_stretches is to become. */
 bool bf_mysql_has_stretches(const struct bf_table *table);
 void bf_mysql_stretch_scan(struct bf_buffer *buffer, const struct bf_table *table);
-void bf_mysql_stretch_list(struct bf_buffer *buffer);
+void bf_mysql_stretch_list(struct bf_buffer *buffer, const struct bf_table *table);
 void bf_mysql_stretch_holes(struct bf_buffer *buffer, const struct bf_table *table);
 void bf_mysql_stretch_most(struct bf_buffer *buffer, const struct bf_table *table);
 void bf_mysql_stretch_lasts(struct bf_buffer *buffer, const struct bf_table *table);

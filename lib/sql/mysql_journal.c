@@ -95,12 +95,13 @@ static void of_rows(struct bf_buffer *buffer, const struct bf_table *table)
     bf_buffer_format(buffer, " FROM %s WHERE ", table->reference);
 }
 
-void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part, const char *number)
+void bf_mysql_keep_before(struct bf_buffer *buffer, const char *job, const struct bf_table *table, size_t part, const char *number,
+                          const char *behind)
 {
     insert(buffer, job, table, BF_MYSQL_BEFORE);
     /* MariaDB sorts for a window function, MySQL takes an assignment in an expression for an old fashion */
-    bf_buffer_format(buffer, "@backfilld_slice, %s, %zu, /*M! @backfilld_place := @backfilld_place + 1 */"
-                     "/*!80000 ROW_NUMBER() OVER () */", number, part);
+    bf_buffer_format(buffer, "@backfilld_slice, %s, %zu, /*M! %s%s(@backfilld_place := @backfilld_place + 1) */"
+                     "/*!80000 ROW_NUMBER() OVER () */", number, part, behind ? behind : "", behind ? " + " : "");
     of_rows(buffer, table);
 }
 

@@ -145,6 +145,14 @@ static void those(struct bf_buffer *buffer, const struct bf_range *range, bool a
     bf_buffer_format(buffer, ") IN (?}, %s, ')')", variable);
 }
 
+/* What the stretches say, which has to be whole, or where there are none what follows, and then a parenthesis. */
+static void if_stretches(struct bf_buffer *buffer, const struct bf_table *table, void say(struct bf_buffer *, const struct bf_table *))
+{
+    bf_buffer_text(buffer, "IF(@backfilld_stretches IS NOT NULL, COALESCE(");
+    say(buffer, table);
+    bf_buffer_text(buffer, ", " BF_MYSQL_RAISE "), ");
+}
+
 /* Behind what is asked of the free rows: they are locked. */
 static void of_free(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_range *range, size_t leg)
 {
@@ -166,7 +174,7 @@ static void lock_free(struct bf_buffer *buffer, const struct bf_document *docume
         bf_buffer_format(buffer, " FROM %s WHERE ", range->table->reference);
         of_free(buffer, document, range, leg);
         bf_buffer_text(buffer, "@@warning_count, @backfilld_stretches = ");
-        bf_mysql_stretch_list(buffer);
+        bf_mysql_stretch_list(buffer, range->table);
         bf_buffer_text(buffer, "?; ");
     }
     bf_buffer_format(buffer, "SELECT GROUP_CONCAT(CONCAT('%s'", single ? "" : "(");
@@ -191,18 +199,20 @@ static void rest(struct bf_buffer *buffer, const struct bf_document *document, c
     bf_range_leg(buffer, &bf_mysql_grammar, range, leg);
     if (document)
         bf_mysql_where(buffer, document);
-    bf_buffer_text(buffer, "?}, COALESCE(");
+    bf_buffer_text(buffer, "?}, ");
     if (which == MOST_FREE)
-        bf_mysql_stretch_most(buffer, range->table);
-    if (which == LAST_FREE) {
-        bf_mysql_stretch_lasts(buffer, range->table);
-        bf_buffer_text(buffer, ", ");
-    }
+        if_stretches(buffer, range->table, bf_mysql_stretch_most);
+    if (which == LAST_FREE)
+        if_stretches(buffer, range->table, bf_mysql_stretch_lasts);
+    bf_buffer_text(buffer, "COALESCE(");
     if (which == EACH_FREE || which == LAST_FREE)
         those(buffer, range, true, "", "@backfilld_free");
     if (which == ALL_BUT_HELD)
         those(buffer, range, false, "NOT ", "@backfilld_keys");
-    bf_buffer_format(buffer, ", '%s'), ?{", which == ALL_BUT_HELD ? "" : " AND FALSE");
+    if (which == MOST_FREE)
+        bf_buffer_text(buffer, "NULL");
+    bf_buffer_format(buffer, ", '%s')%s, ?{", which == ALL_BUT_HELD ? "" : " AND FALSE",
+                     which == MOST_FREE || which == LAST_FREE ? ")" : "");
 }
 
 /* An UPDATE, as backfilld_<name>_<leg>, and what a journal keeps before it, as backfilld_kept_<name>_<leg>. */
@@ -212,7 +222,8 @@ static void prepare(struct bf_buffer *buffer, const char *job, const struct bf_d
     const char *name = which == MOST_FREE ? "most" : "rest";
     if (document->undo == BF_UNDO_JOURNAL) {
         bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ ", job);
-        bf_mysql_keep_before(buffer, job, range->table, leg, "@backfilld_batch");
+        BF_AUTO_STRING char *most = bf_format("@backfilld_most_%zu", leg);
+        bf_mysql_keep_before(buffer, job, range->table, leg, "@backfilld_batch", which == LAST_FREE ? most : NULL);
         rest(buffer, document, range, leg, which);
         /* the held rows stand in the range, and are set aside; the others are locked by now */
         bf_buffer_format(buffer, " FOR UPDATE SKIP LOCKED?})?; PREPARE backfilld_kept_%s_%zu FROM @backfilld_sql", name, leg);
@@ -228,15 +239,16 @@ static void prepare(struct bf_buffer *buffer, const char *job, const struct bf_d
     bf_buffer_format(buffer, "?})?; PREPARE backfilld_%s_%zu FROM @backfilld_sql", name, leg);
 }
 
-/* Most of the rest, counted. The journal's places run on, from these rows to the last ones. */
+/* Most of the rest, counted. In the journal the leg's last rows have their places behind these, and other legs' come between. */
 static void change_most(struct bf_buffer *buffer, const struct bf_document *document, size_t leg)
 {
     bool journal = document->undo == BF_UNDO_JOURNAL;
+    BF_AUTO_STRING char *count = bf_format("@backfilld_most_%zu = ROW_COUNT(), @backfilld_changed = @backfilld_changed + "
+                                           BF_MYSQL_CHANGED, leg);
     if (journal)
-        bf_buffer_format(buffer, "?; EXECUTE backfilld_kept_most_%zu?; SET @backfilld_most = ROW_COUNT(), @backfilld_changed = "
-                         "@backfilld_changed + " BF_MYSQL_CHANGED, leg);
-    bf_buffer_format(buffer, "?; EXECUTE backfilld_most_%zu?; SET %s@backfilld_warned = IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")",
-                     leg, journal ? "" : "@backfilld_most = ROW_COUNT(), @backfilld_changed = @backfilld_changed + " BF_MYSQL_CHANGED ", ");
+        bf_buffer_format(buffer, "?; EXECUTE backfilld_kept_most_%zu?; SET %s, @backfilld_place = 0", leg, count);
+    bf_buffer_format(buffer, "?; EXECUTE backfilld_most_%zu?; SET %s%s@backfilld_warned = IF(@@warning_count = 0, 0, " BF_MYSQL_RAISE ")",
+                     leg, journal ? "" : count, journal ? "" : ", ");
 }
 
 char *bf_mysql_set_aside(const char *job, const struct bf_document *document, const struct bf_table *table, size_t split,
@@ -260,13 +272,13 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
     bf_buffer_format(&buffer, " AS held FROM %s WHERE ", table->reference);
     bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
     bf_mysql_where(&buffer, document);
-    bf_buffer_text(&buffer, "?}, COALESCE(");
-    if (stretches) {
-        bf_mysql_stretch_holes(&buffer, table);
-        bf_buffer_text(&buffer, ", ");
-    }
+    bf_buffer_text(&buffer, "?}, ");
+    if (stretches)
+        if_stretches(&buffer, table, bf_mysql_stretch_holes);
+    bf_buffer_text(&buffer, "COALESCE(");
     those(&buffer, &range, alone, "NOT ", "@backfilld_free");
-    bf_buffer_text(&buffer, ", ''), ?{) backfilld_held?})?; PREPARE backfilld_keyed FROM @backfilld_sql?; EXECUTE backfilld_keyed");
+    bf_buffer_format(&buffer, ", '')%s, ?{) backfilld_held?})?; PREPARE backfilld_keyed FROM @backfilld_sql?; EXECUTE backfilld_keyed",
+                     stretches ? ")" : "");
     if (!one_by_one) {
         bf_buffer_text(&buffer, "?; SELECT GROUP_CONCAT(");
         point(&buffer, table, true);
@@ -277,7 +289,8 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
         prepare(&buffer, job, document, &range, leg, MOST_FREE);
         change_most(&buffer, document, leg);
     }
-    bf_buffer_format(&buffer, "?; SELECT COUNT(*)%s FROM backfilld.aside WHERE %s", stretches ? ", @backfilld_most" : "", own);
+    BF_AUTO_STRING char *most = stretches ? bf_format(", @backfilld_most_%zu", leg) : NULL;
+    bf_buffer_format(&buffer, "?; SELECT COUNT(*)%s FROM backfilld.aside WHERE %s", most ? most : "", own);
     return bf_buffer_take(&buffer);
 }
 
@@ -384,7 +397,7 @@ static void change_taken_kept(struct bf_buffer *buffer, const char *job, const s
 {
     struct bf_buffer head = {0}, tail = {0};
     bf_buffer_format(&head, "/* backfilld %s */ ", job);
-    bf_mysql_keep_before(&head, job, table, 0, "@backfilld_batch");
+    bf_mysql_keep_before(&head, job, table, 0, "@backfilld_batch", NULL);
     bf_buffer_text(&head, "(");
     bf_buffer_text(&tail, ")");
     bf_mysql_where(&tail, document);

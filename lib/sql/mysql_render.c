@@ -99,7 +99,7 @@ static char *update_kept(const struct render *render, size_t split, size_t leg, 
 
     begin(render, &buffer);
     bf_buffer_text(&buffer, block ? BF_MYSQL_NO_WAIT : "");
-    bf_mysql_keep_before(&buffer, render->job, render->table, leg, own);
+    bf_mysql_keep_before(&buffer, render->job, render->table, leg, own, NULL);
     bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
     where(render, &buffer);
     bf_buffer_format(&buffer, " FOR UPDATE %s?; " BF_MYSQL_KEPT ", @backfilld_batch = %s?; ",

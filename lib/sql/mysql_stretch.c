@@ -36,28 +36,36 @@ static char *column_text(const struct bf_table *table)
     return bf_buffer_take(&buffer);
 }
 
-/* Holes are what is not in the list, so it has to rise. One that is too long goes on no further. */
+/* The key of the row before. A variable is read as what it was when the statement began, of the batch before or of another job's
+ * table, whatever it holds by now. The caller frees it. */
+static char *key_before(const struct bf_table *table)
+{
+    bool is_unsigned = strstr(table->key[table->key_count - 1].type, "unsigned") != NULL;
+    return bf_format("CAST(@backfilld_key AS %s)", is_unsigned ? "UNSIGNED" : "SIGNED");
+}
+
+/* Holes are what is not in the list, so it has to rise: one that falls, as the keys of an index may, is none, and as one that is too
+ * long it goes on no further. */
 void bf_mysql_stretch_scan(struct bf_buffer *buffer, const struct bf_table *table)
 {
     struct bf_buffer name = {0};
-    const char *sign = strstr(table->key[table->key_count - 1].type, "unsigned") ? "UNSIGNED" : "SIGNED";
     bf_mysql_quote(&name, table->key[table->key_count - 1].name);
-    BF_AUTO_STRING char *key = bf_buffer_take(&name);
-    bf_buffer_format(buffer, "GROUP_CONCAT(IF(%s = CAST(@backfilld_key AS %s) + 1 OR @backfilld_breaks > %d, "
-                     "NULLIF(@backfilld_key := %s, @backfilld_key), CONCAT(COALESCE(CONCAT('~', "
-                     "IF(CAST(@backfilld_key AS %s) >= %s, " BF_MYSQL_RAISE ", @backfilld_key), "
-                     "IF((@backfilld_breaks := @backfilld_breaks + 1) %% %d, ',', ';')), ''), @backfilld_key := %s)) SEPARATOR ''), "
-                     "COUNT(*) INTO @backfilld_stretches, @backfilld_rows",
-                     key, sign, STRETCHES, key, sign, key, GROUP, key);
+    BF_AUTO_STRING char *key = bf_buffer_take(&name), *before = key_before(table);
+    bf_buffer_format(buffer, "GROUP_CONCAT(IF(%s = %s + 1 OR @backfilld_breaks > %d, NULLIF(@backfilld_key := %s, %s), "
+                     "CONCAT(COALESCE(CONCAT('~', %s, IF((@backfilld_breaks := @backfilld_breaks + IF(%s >= %s, %d, 1)) %% %d, ',', ';')), "
+                     "''), @backfilld_key := %s)) SEPARATOR ''), COUNT(*) INTO @backfilld_stretches, @backfilld_rows",
+                     key, before, STRETCHES, key, before, before, before, key, STRETCHES + 1, GROUP, key);
 }
 
-void bf_mysql_stretch_list(struct bf_buffer *buffer)
+void bf_mysql_stretch_list(struct bf_buffer *buffer, const struct bf_table *table)
 {
+    BF_AUTO_STRING char *last = key_before(table);
     bf_buffer_format(buffer, "IF(@backfilld_breaks < %d AND (@backfilld_breaks < %d OR @backfilld_breaks * %d < @backfilld_rows), "
-                     "CONCAT(@backfilld_stretches, '~', @backfilld_key), NULL)", STRETCHES, GROUP, LEAST_ROWS);
+                     "CONCAT(@backfilld_stretches, '~', %s), NULL)", STRETCHES, GROUP, LEAST_ROWS, last);
 }
 
-/* As a part of a text, or NULL: what is before, between and behind the stretches. */
+/* As a part of a text: what is before, between and behind the stretches. NULL: there are none, or the server's limit of a text
+ * (max_allowed_packet) cut this one short. */
 void bf_mysql_stretch_holes(struct bf_buffer *buffer, const struct bf_table *table)
 {
     BF_AUTO_STRING char *key = column_text(table);

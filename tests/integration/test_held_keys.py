@@ -117,3 +117,81 @@ def test_what_is_between_held_rows_is_done_once(undo, key, database, daemon):
         back = daemon.wait(job, "rolled_back", seconds=60)
         assert back["rollback"]["rows_restored"] == back["rollback"]["rows"] == 3000 - len(other)
         expect_once(database, times=0)
+
+
+def hold(person, keys):
+    person.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    person.execute(f"SELECT 1 FROM counted FORCE INDEX (PRIMARY) WHERE k IN ({', '.join(map(str, keys))}) FOR UPDATE")
+
+
+@pytest.mark.engines("mariadb", "mysql", because="PostgreSQL has no unsigned numbers")
+def test_unsigned_keys_around_the_middle(database, daemon):
+    """Some do not fit into a signed number. What a session keeps of one batch is of another type in the next."""
+    middle = 2**63
+    keys = [*range(1, 41), *(middle + number for number in range(-20, 80) if number % 15)]
+    database.execute("CREATE TABLE counted (k bigint unsigned PRIMARY KEY, n integer NOT NULL DEFAULT 0)")
+    database.execute(f"INSERT INTO counted (k) VALUES {', '.join(f'({key})' for key in keys)}")
+    held = [3, middle + 41, middle + 43]
+    with database.person("report", autocommit=False) as report:
+        hold(report, held)
+        job = daemon.submit(job_document(database, 40))
+        until(lambda: daemon.job(job)["progress"]["rows_changed"] >= len(keys) - len(held), 20, lambda _: f"{daemon.job(job)}\n{daemon.log_tail()}")
+        assert daemon.job(job)["progress"]["rows_set_aside"] == len(held)
+        report.rollback()
+        done = daemon.wait(job, "completed", seconds=20)
+    assert done["progress"]["rows_changed"] == len(keys)
+    expect_once(database)
+
+
+@pytest.mark.engines("mariadb", "mysql", because="elsewhere no index has an order of its own that a key follows")
+def test_a_key_that_falls(database, daemon):
+    database.execute("CREATE TABLE counted (k bigint, n integer NOT NULL DEFAULT 0, PRIMARY KEY (k DESC))")
+    database.number_rows("INSERT INTO counted (k) SELECT i FROM numbers", 400)
+    with database.person("report", autocommit=False) as report:
+        hold(report, [7, 50, 51, 390])
+        job = daemon.submit(job_document(database, 100))
+        until(lambda: daemon.job(job)["progress"]["rows_changed"] == 396, 20, lambda _: f"{daemon.job(job)}\n{daemon.log_tail()}")
+        progress = daemon.job(job)["progress"]
+        assert progress["rows_set_aside"] == 4 and progress["batches"] <= 8
+        report.rollback()
+        daemon.wait(job, "completed", seconds=20)
+    expect_once(database)
+
+
+@everywhere
+def test_what_is_set_aside_across_the_parts_of_a_range_comes_back(database, daemon):
+    """A batch that begins among keys of one leading value and ends among those of another."""
+    database.execute("CREATE TABLE counted (a integer, k integer, n integer NOT NULL DEFAULT 0, PRIMARY KEY (a, k))")
+    database.number_rows("INSERT INTO counted (a, k) SELECT i / 61, i FROM numbers", 600)
+    with database.person("report", autocommit=False) as report:
+        if database.engine != "postgresql":
+            report.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        report.execute("SELECT 1 FROM counted WHERE k IN (7, 50, 140, 141, 390, 600) FOR UPDATE")
+        job = daemon.submit(job_document(database, 100, undo="journal"))
+        until(lambda: daemon.job(job)["progress"]["rows_changed"] == 594, 20, lambda _: f"{daemon.job(job)}\n{daemon.log_tail()}")
+        report.rollback()
+        daemon.wait(job, "completed", seconds=20)
+    expect_once(database)
+    daemon.order(job, "rollback", {"reason": "a test"})
+    back = daemon.wait(job, "rolled_back", seconds=60)
+    assert back["rollback"]["rows_restored"] == back["rollback"]["rows"] == 600
+    expect_once(database, times=0)
+
+
+@pytest.mark.engines("mariadb", because="elsewhere no text is put together by the server's regular expressions")
+def test_regular_expressions_that_take_as_little_as_they_can(database, make_daemon):
+    database.execute("CREATE TABLE counted (k bigint PRIMARY KEY, n integer NOT NULL DEFAULT 0)")
+    database.number_rows("INSERT INTO counted (k) SELECT i FROM numbers", 400)
+    before = database.value("SELECT @@global.default_regex_flags")
+    database.execute("SET GLOBAL default_regex_flags = 'UNGREEDY'")
+    try:
+        daemon = make_daemon(database)
+        with database.person("report", autocommit=False) as report:
+            hold(report, [7, 50, 51, 390])
+            job = daemon.submit(job_document(database, 100))
+            until(lambda: daemon.job(job)["progress"]["rows_changed"] == 396, 20, lambda _: f"{daemon.job(job)}\n{daemon.log_tail()}")
+            report.rollback()
+            daemon.wait(job, "completed", seconds=20)
+    finally:
+        database.execute(f"SET GLOBAL default_regex_flags = '{before}'")
+    expect_once(database)

@@ -284,12 +284,14 @@ static void sets_aside(const char *aside, bool alone, bool one_by_one, bool stre
     says(aside, 1, " FOR UPDATE SKIP LOCKED", count);
     says(aside, 3, " WHERE @backfilld_stretches IS NULL AND ", count);
     says(aside, 6, "IF(@backfilld_warned = 0, 1, ", count);
-    says(aside, 7, "'), CONCAT(?{ AND NOT (`b`) IN (?}, @backfilld_free", count);
-    says(aside, 10 + kept, "'), CONCAT(?{ AND (`b`) IN (?}, @backfilld_free, ')'), ' AND FALSE')", count);
+    says(aside, 7, ")), COALESCE(CONCAT(?{ AND NOT (`b`) IN (?}, @backfilld_free", count);
+    if (kept)
+        says(aside, 10, " + (@backfilld_place := @backfilld_place + 1)", count);
+    says(aside, 10 + kept, ")), COALESCE(CONCAT(?{ AND (`b`) IN (?}, @backfilld_free, ')'), ' AND FALSE'))", count);
     says(aside, 12 + 2 * kept, "@backfilld_stretches, ", count);
     says(aside, count - 3, "EXECUTE backfilld_most_", count);
     says(aside, count - 2, "@backfilld_warned = IF(@@warning_count = 0, 0, ", count);
-    says(aside, count - 1, "SELECT COUNT(*), @backfilld_most FROM backfilld.aside", count);
+    says(aside, count - 1, "SELECT COUNT(*), @backfilld_most_", count);
 }
 
 /* Nothing waits for a lock while rows are held. mysql_control.c knows the statements of a step by their numbers. */
