@@ -108,6 +108,7 @@ POSTGRESQL_KEYS = {
     "bigint with gaps": [("bigint", lambda i: str((i * 7919 % 10007 - 5000) * 1000000007))],
     "bigint": [("bigint", str)], "oid": [("oid", str)], "numeric": [("numeric", lambda i: f"{(i - 300) * 1.5:.2f}{i:09d}")],
     "smallint, integer": [("smallint", lambda i: str(i % 7 - 3)), ("integer", str)],
+    "smallint, bigint": [("smallint", lambda i: str(i // 37 - 3)), ("bigint", str)],
     "boolean, bigint": [("boolean", lambda i: str(i % 3 == 0)), ("bigint", lambda i: str(-i))],
     "text C": [('text COLLATE "C"', lambda i: quoted(f"{_WORDS[i % 20]}{i}"))],
     "text de": [('text COLLATE "de-x-icu"', lambda i: quoted(f"{_WORDS[i % 20]}{i}"))],
@@ -202,7 +203,9 @@ MYSQL = [
 INNODB_KEYS = {
     "BIGINT with gaps": [("BIGINT", lambda i: str((i * 7919 % 10007 - 5000) * 1000000007))], "BIGINT": [("BIGINT", str)],
     "BIGINT UNSIGNED": [("BIGINT UNSIGNED", lambda i: str(2 ** 64 - 1 - 3 * i))],
+    "BIGINT UNSIGNED in the middle": [("BIGINT UNSIGNED", lambda i: str(2 ** 63 - 300 + i))],
     "SMALLINT, INT": [("SMALLINT", lambda i: str(i % 7 - 3)), ("INT", str)],
+    "SMALLINT, BIGINT": [("SMALLINT", lambda i: str(i // 37 - 3)), ("BIGINT", str)],
     "DECIMAL": [("DECIMAL(30, 10)", lambda i: f"{i * 12345678901 - 3}.0000000{i % 1000:03d}")],
     "VARCHAR ci": [("VARCHAR(40) COLLATE {ci}", lambda i: text(f"{('Straße', 'ÉCOLE', 'zebra', '日本')[i % 4]}{i}"))],
     "VARCHAR bin": [("VARCHAR(40) COLLATE utf8mb4_bin", lambda i: text(f"a{i}'\\\"`? "))],

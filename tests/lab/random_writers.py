@@ -30,7 +30,7 @@ class Writers(Threads):
                 row = chance.choice(mine) if mine and chance.random() < 0.1 else chance.randrange(number, self.table.count, 2) + 1
                 try:
                     with connection.transaction():
-                        event = self._once(connection, chance, row)
+                        event = self._hold(connection, chance) if chance.random() < 0.03 else self._once(connection, chance, row)
                 except self.database.errors as error:
                     self._expected(error)
                     continue
@@ -55,6 +55,12 @@ class Writers(Threads):
             self.gone.add(row)
         elif event[0] == "inserted":
             self.gone.discard(row)
+
+    def _hold(self, connection, chance):
+        """Rows of whomever, for a while; nothing happens to them."""
+        for row in chance.sample(range(1, self.table.count + 1), 8):
+            self.read(connection, f" WHERE {self.table.of_row(row)} FOR UPDATE")
+        self.stopping.wait(chance.uniform(0, 0.1))
 
     def _once(self, connection, chance, row):
         """(number or None for `row`, what happened...) or nothing."""
