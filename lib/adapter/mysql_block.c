@@ -2,15 +2,21 @@
  * procedure, which MySQL does not. Each refused row would end a text of many statements, and so be a round trip, which is as much
  * as its try itself.
  *
- *   SET STATEMENT innodb_lock_wait_timeout = 0 FOR BEGIN NOT ATOMIC
+ *   SET STATEMENT innodb_lock_wait_timeout = 0, max_statement_time = ... FOR BEGIN NOT ATOMIC
  *     BEGIN DECLARE EXIT HANDLER: SHOW ERRORS; BACK_TO; the change of a row; RELEASE; SAVEPOINT; END;     a group
  *     ...
  *   END
  *
  * Only what a server says of a row itself stays within the block, and the next group goes back behind the error as it would in a
  * text of its own. Anything else ends the block, a KILL without a handler; the groups behind it leave as texts again. Its own does
- * so, too, where the row may be refused all the same (which of its statements failed says what it means, bf_mysql_raised), or where
- * the time was over, which is that of one row there. */
+ * so, too, where the row may be refused all the same: which of its statements failed says what it means (bf_mysql_raised).
+ *
+ * A handler is called for a warning of such a number as well, and then there is no error to show: the run is taken back, and its
+ * rows are tried one by one. To ask within the block would cost each refused row half as much again.
+ *
+ * Its time is that of all its rows; that of each one is watched from here (mysql.c), for answers come one by one. When it is over
+ * nobody knows whether the SAVEPOINT behind the last answer was reached, and with it what BACK_TO would take back: all of the run
+ * is taken back then. */
 #include <string.h>
 
 #include "allocate.h"
@@ -28,7 +34,7 @@ static const struct {
 };
 enum {
     REFUSED_COLUMNS = 3, /* Level, Code, Message; the answer of a try has fewer */
-    OUT_OF_TIME = 1969   /* max_statement_time, which the rows of a block have together */
+    WARNED = 1020        /* of BF_CLASS_SERIALIZATION */
 };
 
 static const char *state_of(unsigned number)
@@ -101,9 +107,13 @@ static int query(struct bf_session *session, size_t first, size_t end)
     const struct bf_mysql_run *run = session->run;
     struct bf_buffer buffer = {.ceiling = BF_MYSQL_TEXT_MAX};
     BF_AUTO_STRING char *begin = handler();
+    long long time = 0;
 
+    for (size_t i = first; i < end; i++)
+        time += begins(run, i) ? (long long)session->options.statement_timeout : 0;
     bf_mysql_guard(&buffer, session);
-    bf_buffer_text(&buffer, BF_MYSQL_NO_WAIT "BEGIN NOT ATOMIC ");
+    bf_buffer_format(&buffer, "SET STATEMENT innodb_lock_wait_timeout = 0, max_statement_time = %lld.%03lld FOR BEGIN NOT ATOMIC ",
+                     time / 1000, time % 1000);
     for (size_t i = first; i < end; i++)
         bf_buffer_format(&buffer, "%s%s; %s", begins(run, i) ? begin : "", without_timeout(run->steps[i].text),
                          i + 1 == end || begins(run, i + 1) ? "END; " : "");
@@ -140,15 +150,15 @@ static void refuse(struct bf_session *session, size_t step, size_t end)
     set(session->run, step + 1, end, BF_OUTCOME_SKIPPED);
 }
 
-/* The block ended with an error before the step answered. Returns which one failed, or from which on it has to be run once more. */
-static size_t ended(struct bf_session *session, size_t step, bool *ret_again)
+/* The block ended with an error before the step answered, or when all had answered: then it is the last one. Returns which one
+ * failed, or from which on it has to be run once more. */
+static size_t ended(struct bf_session *session, size_t step, bool answered, bool *ret_again)
 {
     MYSQL *connection = session->connection;
     unsigned number = mysql_errno(connection);
     enum bf_error_class error_class = bf_mysql_classify(number, mysql_sqlstate(connection));
 
-    *ret_again = answers(&session->run->steps[step]) &&
-                 (error_class == BF_CLASS_DATA || error_class == BF_CLASS_DEFINITION || number == OUT_OF_TIME);
+    *ret_again = !answered && (error_class == BF_CLASS_DATA || error_class == BF_CLASS_DEFINITION);
     while (*ret_again && !begins(session->run, step))
         step--;
     if (!*ret_again)
@@ -169,25 +179,28 @@ size_t bf_mysql_send_block(struct bf_session *session, size_t first, size_t end,
         bool counted = false;
         while (next < end && !answers(&run->steps[next]))
             next++;
+        bool answered = next == end;
+        size_t at = answered ? end - 1 : next; /* whose an error is */
         int failed = mysql_next_result(connection);
         unsigned columns = failed ? 0 : mysql_field_count(connection);
-        if (failed > 0) {
-            size_t at = next < end ? next : step;
-            set(run, step, at, BF_OUTCOME_OK);
-            return ended(session, at, ret_again);
-        }
-        if (failed < 0 || (columns == 0) != (next == end)) {
-            bf_mysql_take_error(session, step, 0, 2014, "HY000", "the server's answers are not those of the block");
-            return step;
-        }
-        set(run, step, next, BF_OUTCOME_OK);
-        if (!columns)
+        set(run, step, at, BF_OUTCOME_OK);
+        if (failed > 0)
+            return ended(session, at, answered, ret_again);
+        if (!failed && !columns && answered) {
+            set(run, step, end, BF_OUTCOME_OK);
             return end;
-        if (!bf_mysql_take_result(session, next, 0, &counted)) {
-            bf_mysql_drain(connection);
-            return next;
+        }
+        /* the groups behind it were run all the same and must not be sent again: the session is given up */
+        if (failed < 0 || !columns || answered || !bf_mysql_take_result(session, next, 0, &counted)) {
+            bf_mysql_take_error(session, at, 0, 2014, "HY000", "the server's answers are not those of the block");
+            return at;
         }
         step = next + 1;
+        if (columns == REFUSED_COLUMNS && run->answers[next].rows == 0) {
+            bf_mysql_drain(connection);
+            bf_mysql_take_error(session, next, 0, WARNED, "HY000", "the server warned of a row that was tried among others");
+            return next;
+        }
         if (columns == REFUSED_COLUMNS) {
             refuse(session, next, group_end(run, next, end));
             step = group_end(run, next, end);

@@ -287,6 +287,7 @@ void bf_run_tried(struct bf_walk *walk)
     }
     const struct bf_answer *trouble = sort(walk, &changed, &aside);
     if (trouble) {
+        run->off = run->off || trouble->error_class == BF_CLASS_SERIALIZATION; /* rows that cannot be tried together */
         bf_walk_take_back(walk, trouble, DOING);
         return;
     }

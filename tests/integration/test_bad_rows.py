@@ -99,24 +99,41 @@ def test_tries_whose_begin_was_cancelled_are_not_run_without_a_transaction(datab
     check(database, [125])
 
 
-STRIKES = {"cancelled": "KILL QUERY CONNECTION_ID()", "a deadlock": "ROLLBACK; SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213"}
+CANCELLED, DEADLOCK, LATE = ("KILL QUERY CONNECTION_ID()", "ROLLBACK; SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213",
+                             "SIGNAL SQLSTATE '70100' SET MYSQL_ERRNO = 1969")
+
+
+def in_the_middle(sql, strike):
+    found = [place.end() for place in re.finditer("ROLLBACK TO SAVEPOINT backfilld_try; ", sql)]
+    return f"{sql[:found[len(found) // 2]]}{strike}; {sql[found[len(found) // 2]:]}"
+
+
+def behind_a_good_row(sql, strike):
+    return sql.replace("RELEASE SAVEPOINT", f"{strike}; RELEASE SAVEPOINT")
+
+
+def at_the_end(sql, strike):
+    return re.sub("END$", f"{strike}; END", sql)
+
+
+STRIKES = {"cancelled": (in_the_middle, CANCELLED), "a deadlock": (in_the_middle, DEADLOCK), "no time": (behind_a_good_row, LATE),
+           "a deadlock at the end": (at_the_end, DEADLOCK)}
 
 
 @pytest.mark.engines("mariadb", "mysql", because="PostgreSQL takes nothing in a transaction that failed")
-@pytest.mark.parametrize("strike", STRIKES.values(), ids=STRIKES)
-def test_a_run_of_tries_that_is_cut_off(strike, database, make_daemon, engine):
+@pytest.mark.parametrize("where, strike", STRIKES.values(), ids=STRIKES)
+def test_a_run_of_tries_that_is_cut_off(where, strike, database, make_daemon, engine):
     """P1. What stands behind an error that is none of a row's is not carried out without what stands before it."""
     bad = list(range(100, 180, 2)) + list(range(200, 240))
     make_table(database, bad)
     struck = []
 
     def cut(command):
-        found = [place.end() for place in re.finditer("ROLLBACK TO SAVEPOINT backfilld_try; ", command.sql)]
-        if len(struck) > 1 or not found or "UPDATE" not in command.sql or (engine == "mariadb" and "NOT ATOMIC" not in command.sql):
+        if (len(struck) > 1 or "ROLLBACK TO SAVEPOINT backfilld_try; " not in command.sql or "UPDATE" not in command.sql or
+                (engine == "mariadb" and "NOT ATOMIC" not in command.sql)):
             return False
-        middle = found[len(found) // 2]
         struck.append(command.sql)
-        command.send(f"{command.sql[:middle]}{strike}; {command.sql[middle:]}")
+        command.send(where(command.sql, strike))
         return True
     with database.proxy() as proxy:
         proxy.handler = cut
@@ -125,6 +142,22 @@ def test_a_run_of_tries_that_is_cut_off(strike, database, make_daemon, engine):
         daemon.wait(job, "completed")
         assert struck and keys(daemon, job) == bad
     check(database, bad)
+
+
+@pytest.mark.engines("mariadb", because="elsewhere each row is a text of its own")
+@pytest.mark.parametrize("undo", ["none", "journal"])
+def test_a_cluster_of_which_the_server_warns(undo, database, daemon):
+    """A warning with the number of an error; the good rows between are changed once."""
+    make_table(database, [], 300)
+    with database.person("author") as author:
+        author.execute("SET SESSION sql_mode = 'ERROR_FOR_DIVISION_BY_ZERO'")
+        author.execute("CREATE FUNCTION careless(a integer) RETURNS integer DETERMINISTIC RETURN COALESCE(IF(a = 7, 1 / 0, a + 1), 8)")
+    bad = [number for number in range(100, 200) if number % 3]
+    set_poison(database, bad, 7)
+    job = daemon.submit({**job_document(database, len(bad), 300), "set": {"n": "careless(n)"}, "undo": undo})
+    daemon.wait(job, "completed")
+    assert keys(daemon, job) == bad and all(row["error"].startswith("the server warned") for row in listed(daemon, job))
+    assert dict(database.rows("SELECT n, count(*) FROM counted GROUP BY n")) == {1: 300 - len(bad), 7: len(bad)}
 
 
 def test_every_other_row_is_changed_and_the_bad_ones_are_listed(database, daemon, engine, build):
