@@ -330,8 +330,7 @@ bool bf_back_again(struct bf_walk *walk, enum bf_error_class error_class, const 
         return false;
     if (rows == 1)
         back->leave = true;
-    else
-        back->most = rows / 2;
+    back->most = rows == 1 ? 1 : rows / 2; /* whatever the size of a batch may be by then */
     walk->phase = BF_PHASE_READY;
     return true;
 }

@@ -56,6 +56,28 @@ def test_a_running_job_takes_another_pace_before_its_next_batch(daemon, database
     assert patch(daemon, job, {"pace": {"nice": 1}}).status == 409
 
 
+def test_a_row_that_is_left_alone_on_the_way_back_is_one_row_whatever_the_pace(daemon, database):
+    """It was tried by itself for the size of a batch was one; the next batch is larger."""
+    make_table(database, 60)
+    job = daemon.submit({**document("public.counted", {"n": "n + 1"}, pace=pace(20)), "undo": "journal"})
+    daemon.wait(job, "completed")
+    database.execute("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                     "IF new.id IN (20, 60) THEN PERFORM pg_advisory_lock(new.id); PERFORM pg_advisory_unlock(new.id); END IF; "
+                     "IF new.id = 20 THEN RAISE 'not this one' USING ERRCODE = '23514'; END IF; RETURN new; END $$")
+    database.execute("CREATE TRIGGER refuse BEFORE UPDATE ON counted FOR EACH ROW EXECUTE FUNCTION refuse()")
+    waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+    with database.person("gate") as gate:
+        gate.execute("SELECT pg_advisory_lock(20), pg_advisory_lock(60)")
+        daemon.order(job, "rollback", {"reason": "a test"})
+        for row, rows in (60, 1), (20, 20):
+            until(lambda: database.value(waits, (row,)), 20, lambda _: f"row {row}: {daemon.job(job)}\n{daemon.log_tail()}")
+            assert patch(daemon, job, {"pace": pace(rows)}).status == 200
+            gate.execute(f"SELECT pg_advisory_unlock({row})")
+        back = daemon.wait(job, "rolled_back")
+    assert back["rollback"]["conflicts"] == 1 and back["rollback"]["rows_restored"] == 59
+    assert [key for (key,) in database.rows("SELECT id FROM counted WHERE n <> 0")] == [20]
+
+
 @every_engine
 def test_timeouts_change_by_a_new_session_and_no_row_is_done_twice(daemon, database):
     make_table(database, 6000)
