@@ -66,6 +66,11 @@ static int64_t grown(int64_t most)
     return most == 0 ? FIRST : 2 * most < BF_RUN_MOST ? 2 * most : BF_RUN_MOST;
 }
 
+static int64_t halved(int64_t most)
+{
+    return most > 1 ? most / 2 : 1;
+}
+
 /* ---- what is said ---- */
 
 static bool add_keys(struct bf_walk *walk, const struct bf_key *low, int64_t rows)
@@ -282,11 +287,13 @@ void bf_run_tried(struct bf_walk *walk)
     struct bf_run *run = &bisect->run;
     int64_t changed, aside;
     if (walk->lost) {
+        run->most = halved(run->most); /* its rows may be so slow that it was given up for its length */
         bf_walk_fine(walk, DOING);
         return;
     }
     const struct bf_answer *trouble = sort(walk, &changed, &aside);
     if (trouble) {
+        run->most = halved(run->most);
         run->off = run->off || trouble->error_class == BF_CLASS_SERIALIZATION; /* rows that cannot be tried together */
         bf_walk_take_back(walk, trouble, DOING);
         return;
@@ -298,7 +305,7 @@ void bf_run_tried(struct bf_walk *walk)
     bisect->set_aside += aside;
     bf_bisect_advance(bisect, rows, rows, (int)(run->count - run->refused));
     if (run->refused) {
-        run->most = took <= LONG ? grown(run->most) : run->most > 1 ? run->most / 2 : 1;
+        run->most = took <= LONG ? grown(run->most) : halved(run->most);
     } else {
         run->most = 0;
         bf_run_forget(run);

@@ -137,12 +137,13 @@ static bool has_stretches(const struct bf_range *range, size_t leg)
     return last_alone(range, leg) && bf_mysql_has_stretches(range->table);
 }
 
-/* As a part of a text: " AND [NOT] (key) IN (what is in the variable)"; NULL when that is NULL. */
+/* As a part of a text: " AND [NOT ]((key) IN (what is in the variable))"; NULL when that is NULL. Without its parentheses a server
+ * with HIGH_NOT_PRECEDENCE would ask which keys are zero. */
 static void those(struct bf_buffer *buffer, const struct bf_range *range, bool alone, const char *not, const char *variable)
 {
-    bf_buffer_format(buffer, "CONCAT(?{ AND %s(", not);
+    bf_buffer_format(buffer, "CONCAT(?{ AND %s((", not);
     bf_mysql_key_list(buffer, range->table, alone ? range->table->key_count - 1 : 0, "", "");
-    bf_buffer_format(buffer, ") IN (?}, %s, ')')", variable);
+    bf_buffer_format(buffer, ") IN (?}, %s, '))')", variable);
 }
 
 /* What the stretches say, which has to be whole, or where there are none what follows, and then a parenthesis. */

@@ -273,9 +273,9 @@ static void says(const char *text, size_t statement, const char *part, size_t co
 static void sets_aside(const char *aside, bool alone, bool one_by_one, bool stretches, size_t kept)
 {
     assert_int_equal(!!strstr(aside, "innodb_lock_wait_timeout"), one_by_one);
-    assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND (`b`) IN (?}, @backfilld_free"), one_by_one && !stretches);
-    assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND NOT (`b`) IN (?}, @backfilld_free"), alone && !stretches);
-    assert_int_equal(!!strstr(aside, " AND NOT (`a`, `b`) IN (?}, @backfilld_keys"), !one_by_one);
+    assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND ((`b`) IN (?}, @backfilld_free"), one_by_one && !stretches);
+    assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND NOT ((`b`) IN (?}, @backfilld_free"), alone && !stretches);
+    assert_int_equal(!!strstr(aside, " AND NOT ((`a`, `b`) IN (?}, @backfilld_keys"), !one_by_one);
     size_t count = stretches ? 17 + 3 * kept : (one_by_one ? 11 : 13) + kept;
     assert_int_equal(count_of(aside, "?;") + 1, count);
     assert_non_null(strstr(aside, " FOR UPDATE SKIP LOCKED?; "));
@@ -284,10 +284,10 @@ static void sets_aside(const char *aside, bool alone, bool one_by_one, bool stre
     says(aside, 1, " FOR UPDATE SKIP LOCKED", count);
     says(aside, 3, " WHERE @backfilld_stretches IS NULL AND ", count);
     says(aside, 6, "IF(@backfilld_warned = 0, 1, ", count);
-    says(aside, 7, ")), COALESCE(CONCAT(?{ AND NOT (`b`) IN (?}, @backfilld_free", count);
+    says(aside, 7, ")), COALESCE(CONCAT(?{ AND NOT ((`b`) IN (?}, @backfilld_free", count);
     if (kept)
         says(aside, 10, " + (@backfilld_place := @backfilld_place + 1)", count);
-    says(aside, 10 + kept, ")), COALESCE(CONCAT(?{ AND (`b`) IN (?}, @backfilld_free, ')'), ' AND FALSE'))", count);
+    says(aside, 10 + kept, ")), COALESCE(CONCAT(?{ AND ((`b`) IN (?}, @backfilld_free, '))'), ' AND FALSE'))", count);
     says(aside, 12 + 2 * kept, "@backfilld_stretches, ", count);
     says(aside, count - 3, "EXECUTE backfilld_most_", count);
     says(aside, count - 2, "@backfilld_warned = IF(@@warning_count = 0, 0, ", count);
