@@ -26,6 +26,7 @@ class Column:
     role: str = "value"  # or: key, number, mark, bad, kept, generated, stamp, touched
     behind: str = ""  # what stands behind the type
     late: bool = False  # added to a table that has its rows
+    source: str = ""  # the column of which it is generated
 
 
 class RandomTable:
@@ -110,14 +111,13 @@ class RandomTable:
                 how = "STORED" if self.postgresql else chance.choice(["STORED", "VIRTUAL"])
                 kind = Kind(declared, None, (), "(9)" if declared == "TEXT" else "")
                 self.columns.append(Column(self.names.pop(), kind, True, "generated",
-                                           f"GENERATED ALWAYS AS ({expression.replace('{c}', self.quote(column.name))}) {how}"))
+                                           f"GENERATED ALWAYS AS ({expression.replace('{c}', self.quote(column.name))}) {how}", source=column.name))
         chance.shuffle(self.columns)
         whole = [column for column in self.values if column.kind.whole and column.name in self.set]
         self.altered = whole[0].name if whole and self._maybe(0.3) else None  # by a trigger, which knows no negative numbers
         self.audited = self._maybe(0.15)
         self.dropped = self._maybe(0.3)
-        self.images = set(self.set) | {column.name for column in self.columns if column.role == "generated" and any(
-            self.quote(name) in column.behind for name in self.set)}
+        self.images = set(self.set) | {column.name for column in self.columns if column.source in self.set}
         self.stamps = {column.name for column in self.columns if column.role == "stamp"}
 
     # how it is made

@@ -179,7 +179,7 @@ class Way:
         self.listed += 1
         if before[name] is None or found[name] != before[name].lstrip("-"):
             self._fail("is altered otherwise than by its trigger", found)
-        return {name} | {column.name for column in self.table.columns if self.table.quote(name) in column.behind}
+        return {name} | {column.name for column in self.table.columns if column.source == name}
 
     def _taken_back(self, found, differ):
         table = self.table
