@@ -278,9 +278,8 @@ def test_following_through_a_restart(daemon, client, database):
         if "running" in line:
             break
     daemon.pause("one", "a look")
-    daemon.wait("one", "paused")
+    daemon.wait_stored("one", "paused")
     daemon.restart()
-    daemon.wait("one", "paused")  # that was in effect before it was stored
     daemon.resume("one")  # it waits for its turn, behind the other
     daemon.abort("one")
     daemon.wait("two", "running")

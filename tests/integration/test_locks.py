@@ -270,13 +270,13 @@ def test_pause_and_abort_do_not_wait_for_who_holds_a_row(database, daemon):
         until(lambda: daemon.job(job)["progress"]["rows_changed"] == 99, 20, "all others are done")
         until(lambda: database.waits_for_lock(job), 20, "the job waits for the row")
         daemon.pause(job)
-        shown = daemon.wait(job, "paused", seconds=20)
+        shown = daemon.wait_stored(job, "paused", seconds=20)
         assert shown["progress"]["rows_set_aside"] == 1
         clone = daemon.post(f"/v1/jobs/{job['id']}/clone", {"name": "rest", "from": "position"})
         assert clone.status == 409 and "set aside" in clone.text
         daemon.restart()
-        shown = daemon.wait(job, "paused", seconds=20)  # a pause is in effect before it is stored
-        assert shown["progress"]["rows_set_aside"] == 1
+        shown = daemon.job(job)
+        assert (shown["state"], shown["progress"]["rows_set_aside"]) == ("paused", 1)
         daemon.resume(job)
         until(lambda: database.waits_for_lock(job), 20, "the job waits again")
         report.rollback()

@@ -124,12 +124,13 @@ def test_pause_resume_and_a_restart_that_keeps_paused(daemon, database):
     job = daemon.submit(slow_job())
     daemon.wait_progress(job, 3)
     daemon.pause(job, "lunch")
-    paused = daemon.wait(job, "paused")
+    paused = daemon.wait_stored(job, "paused")
     assert paused["reason"]["code"] == "operator" and "lunch" in paused["reason"]["text"]
     count = database.value("SELECT sum(n) FROM counted")
     assert 0 < count < 1000
     daemon.restart()
-    assert daemon.wait(job, "paused")["reason"]["code"] == "operator"
+    again = daemon.job(job)
+    assert (again["state"], again["reason"]["code"]) == ("paused", "operator")
     # a second job on the table may work meanwhile: paused means that it needs nothing
     other = daemon.submit(document("public.counted", {"other": "1"}, name="other", pace=pace(500)))
     daemon.wait(other, "completed")
@@ -147,7 +148,7 @@ def test_abort_ends_a_job_for_good(daemon, database):
     job = daemon.submit(slow_job())
     daemon.wait_progress(job, 3)
     daemon.abort(job)
-    daemon.wait(job, "aborted")
+    daemon.wait_stored(job, "aborted")
     count = database.value("SELECT sum(n) FROM counted")
     assert daemon.post(f"/v1/jobs/{job['id']}/resume").status == 409
     daemon.restart()

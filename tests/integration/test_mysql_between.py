@@ -39,7 +39,7 @@ def test_one_that_changes_sessions_later(after, open_database, my_cluster, make_
         job = daemon.submit(counted(pace=pace(20)))
         pooler.after = after  # not while the plan is made
         assert daemon.post("/v1/resume-all", {}).status == 200
-        paused = daemon.wait(job, "paused")
+        paused = daemon.wait_stored(job, "paused")
         assert paused["reason"]["code"] == "proxy_between_us", paused["reason"]
         assert pooler.handed.is_set()
     done = open_database.value("SELECT SUM(n) FROM counted")
@@ -48,7 +48,7 @@ def test_one_that_changes_sessions_later(after, open_database, my_cluster, make_
     own = open_database.server.url(open_database.name, "open")
     daemon.configure({"shop": {"primary": own, "require_approval": "none"}})
     daemon.restart()
-    daemon.wait(job, "paused")  # the store may have known it as pausing
+    assert daemon.job(job)["state"] == "paused"
     daemon.resume(job)
     daemon.wait(job, "completed")
     assert dict(open_database.rows("SELECT n, COUNT(*) FROM counted GROUP BY n")) == {1: 200}
@@ -122,14 +122,14 @@ def test_one_that_changes_sessions_among_tries(after, open_database, my_cluster,
         job = daemon.submit(counted(pace=pace(200), limits={"bad_rows": 50}))
         pooler.after = after
         assert daemon.post("/v1/resume-all", {}).status == 200
-        paused = daemon.wait(job, "paused")
+        paused = daemon.wait_stored(job, "paused")
         assert paused["reason"]["code"] == "proxy_between_us", paused["reason"]
         assert pooler.handed.is_set() and paused["progress"]["rows_scanned"] < 200
     assert open_database.value("SELECT MAX(n) FROM counted WHERE n < 999") <= 1
     own = open_database.server.url(open_database.name, "open")
     daemon.configure({"shop": {"primary": own, "require_approval": "none"}})
     daemon.restart()
-    daemon.wait(job, "paused")
+    assert daemon.job(job)["state"] == "paused"
     daemon.resume(job)
     daemon.wait(job, "completed")
     assert dict(open_database.rows("SELECT n, COUNT(*) FROM counted GROUP BY n")) == {1: 160, 999: 40}

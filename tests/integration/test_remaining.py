@@ -361,10 +361,10 @@ def test_started_at_is_when_the_job_began(make_daemon, orders):
     daemon = make_daemon(orders)
     job = daemon.submit(the_job(orders, where="created_at < :started_at AND ':started_at' <> ''", canary={"rows": 100},
                                 remaining="status = 'old' AND created_at < :started_at"))
-    daemon.wait(job, "paused")
+    daemon.wait_stored(job, "paused")
     orders.execute(f"UPDATE orders SET created_at = {now} WHERE id > 19000")
     daemon.restart()
-    daemon.wait(job, "paused")
+    assert daemon.job(job)["state"] == "paused"
     daemon.resume(job)
     daemon.wait(job, "completed")
     assert orders.value("SELECT count(*) FROM orders WHERE status = 'old'") == 100

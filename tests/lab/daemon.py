@@ -299,6 +299,15 @@ class Daemon:
               f"{last.get('activity')}, {json.dumps(last.get('reason'))}\n{self.log_tail()}", every)
         return last
 
+    def wait_stored(self, job, state, seconds=60.0) -> dict:
+        """What stops a job takes effect before it is stored, and a kill -9 may come between. Events are read from the store."""
+        shown = self.wait(job, state, seconds=seconds)
+
+        def stored():
+            return [event for event in self.events(job) if event["type"] == "state"][-1]["to"] == state
+        until(stored, seconds, lambda _: f"{state} is stored: {self.events(job)[-5:]}\n{self.log_tail()}")
+        return shown
+
     def wait_reason(self, job, code, seconds=30.0) -> dict:
         last = {}
 
