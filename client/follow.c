@@ -64,9 +64,16 @@ static char *one_line(const char *body)
     return line;
 }
 
+/* What was judged was the state before: who was paused may have been aborted since. */
+static void take_view(struct bf_followed *job, const json_t *json)
+{
+    bf_view_read(&job->view, json);
+    job->verdict = BF_GO_ON;
+}
+
 static void take_answer(struct bf_followed *job, const struct bf_reply *reply)
 {
-    bf_view_read(&job->view, reply->json);
+    take_view(job, reply->json);
     free(job->body);
     job->body = one_line(reply->body);
     const char *id = json_string_value(json_object_get(reply->json, "id"));
@@ -104,7 +111,7 @@ static void on_heard(void *argument, const char *event, const json_t *data)
         if (reset || (meant && (follow->client->json || !job->body)))
             job->stale = true;
         else if (meant)
-            bf_view_read(&job->view, data);
+            take_view(job, data);
     }
 }
 

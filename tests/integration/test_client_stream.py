@@ -146,6 +146,23 @@ def test_several_jobs_share_one_stream(ctl, fake):
     every.end()
 
 
+def test_a_job_that_was_paused_and_ends_otherwise(ctl, fake):
+    """While one is paused the other still runs: what counts is how each ends."""
+    stream = fake.answers[("GET", "/v1/events")] = Stream()
+    for name in ("a", "b"):
+        fake.answers[("GET", f"/v1/jobs/{name}")] = (200, job("running", name, id=name))
+    process = heard(fake, ctl.start("watch", "a", "b"))
+    stream.say("progress", progress("paused", "a", id="a"))
+    for line in process.stdout:
+        if line.startswith("a: paused"):
+            break
+    stream.say("progress", progress("aborted", "a", id="a"))
+    stream.say("progress", progress("completed", "b", id="b"))
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 11 and "a is aborted" in err, err
+    stream.end()
+
+
 def test_an_order_that_is_waited_for(ctl, fake, stream):
     """The state that the order ends may be shown for a moment, and is no end of the waiting."""
     fake.answers[("POST", "/v1/jobs/orders/resume")] = (202, job("queued"))
