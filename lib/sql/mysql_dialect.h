@@ -233,8 +233,8 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
                          size_t leg);
 /* The UPDATE of the leg, but for what SET_ASIDE has set aside just now; it runs what that has prepared. */
 char *bf_mysql_update_rest(const char *job, const struct bf_document *document, const struct bf_table *table, size_t leg);
-/* mysql_stretch.c: expressions; the scan needs @backfilld_key = NULL and @backfilld_breaks = 0, and leaves @backfilld_stretches and
- * @backfilld_rows; the list is what @backfilld_stretches is to become. */
+/* mysql_stretch.c: expressions; the scan is the value that a look notes, needs @backfilld_key = NULL and @backfilld_breaks = 0, and
+ * leaves @backfilld_stretches and @backfilld_rows; the list is what @backfilld_stretches is to become. */
 bool bf_mysql_has_stretches(const struct bf_table *table);
 void bf_mysql_stretch_scan(struct bf_buffer *buffer, const struct bf_table *table);
 void bf_mysql_stretch_list(struct bf_buffer *buffer, const struct bf_table *table);
@@ -246,6 +246,8 @@ void bf_mysql_stretch_lasts(struct bf_buffer *buffer, const struct bf_table *tab
 char *bf_mysql_take_aside(const char *job, const struct bf_table *table);
 char *bf_mysql_wait_aside(const char *job, const struct bf_table *table);
 char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, const struct bf_table *table);
+
+/* mysql_watch.c */
 extern const char bf_mysql_watch[], bf_mysql_watched[];
 
 struct bf_statements *bf_mysql_render(const char *job, const struct bf_document *document,

@@ -11,10 +11,9 @@
  * smaller instead.
  *
  * MariaDB asks for a lock and takes the wish back, for that read and for SKIP LOCKED; whoever looks for a deadlock in
- * between finds one. For SKIP LOCKED that is a matter of nanoseconds; the read lasts longer, and made one victim in
- * millions of transactions. So there the UPDATE, with a lock timeout of zero, which asks for no lock that it would not get at
- * once, goes to the free rows alone: one by one, or where the key is a number in stretches (mysql_stretch.c). What reads a range
- * to its end touches the row behind it.
+ * between finds one, and on a busy machine that may be long. With a lock timeout of zero it asks for no lock that it would not get
+ * at once. So there the UPDATE has that, and goes to the free rows alone: one by one, or where the key is a number in stretches
+ * (mysql_stretch.c). What reads a range to its end touches the row behind it. What skips has it, too (begin_skipping).
  *
  * What is set aside is found again by its key, which is written down as JSON. UPDATE ... JOIN would assign columns in
  * another way than UPDATE, so the keys go into the text of a statement; as hexadecimal digits, whatever they hold. */
@@ -154,23 +153,49 @@ static void if_stretches(struct bf_buffer *buffer, const struct bf_table *table,
     bf_buffer_text(buffer, ", " BF_MYSQL_RAISE "), ");
 }
 
+/* A look that locks what is free, from here to where the value that it notes is written; `value` follows, FROM, and end_skipping.
+ * Where MariaDB did not get a lock it keeps that in mind, and takes the whole transaction back at the end of a SELECT (error 1180),
+ * unless the statement writes behind it: here into the checkpoint, whose row FENCE has locked, and which stays as it is. */
+static void begin_skipping(struct bf_buffer *buffer, const char *job, const struct bf_table *table)
+{
+    if (table->locks_first)
+        bf_buffer_text(buffer, "SELECT ");
+    else
+        bf_buffer_format(buffer, BF_MYSQL_NO_WAIT "INSERT INTO backfilld.checkpoint (job, slice, batch_rows, identity, definition, "
+                         "updated_at, pass_found_before) SELECT '%s', @backfilld_slice, 0, '', '', NOW(6), ", job);
+}
+
+static void end_skipping(struct bf_buffer *buffer, const struct bf_table *table)
+{
+    bf_buffer_text(buffer, " FOR UPDATE SKIP LOCKED");
+    if (!table->locks_first)
+        bf_buffer_text(buffer, " ON DUPLICATE KEY UPDATE backfilld.checkpoint.slice = backfilld.checkpoint.slice");
+}
+
+/* The value: what goes into a variable. The caller frees it. */
+static char *noted(const struct bf_table *table, const char *variable, const char *expression)
+{
+    return table->locks_first ? bf_format("%s INTO %s", expression, variable) : bf_format("LENGTH(%s := %s)", variable, expression);
+}
+
 /* Behind what is asked of the free rows: they are locked. */
 static void of_free(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_range *range, size_t leg)
 {
     bf_range_leg(buffer, &bf_mysql_grammar, range, leg);
     bf_mysql_where(buffer, document);
-    bf_buffer_text(buffer, " FOR UPDATE SKIP LOCKED?; SET @backfilld_warned = ");
+    end_skipping(buffer, range->table);
+    bf_buffer_text(buffer, "?; SET @backfilld_warned = ");
 }
 
 /* The free rows of the leg, which are locked: in @backfilld_stretches, or where that is NULL their keys in @backfilld_free. A
  * warning is about a row (what the author wrote), or the list was cut: then it is as long as it may be. */
-static void lock_free(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_range *range,
+static void lock_free(struct bf_buffer *buffer, const char *job, const struct bf_document *document, const struct bf_range *range,
                       size_t leg)
 {
     size_t n = range->table->key_count, first = last_alone(range, leg) ? n - 1 : 0;
     bool stretches = has_stretches(range, leg), single = first + 1 == n;
     if (stretches) {
-        bf_buffer_text(buffer, "SELECT ");
+        begin_skipping(buffer, job, range->table);
         bf_mysql_stretch_scan(buffer, range->table);
         bf_buffer_format(buffer, " FROM %s WHERE ", range->table->reference);
         of_free(buffer, document, range, leg);
@@ -178,12 +203,16 @@ static void lock_free(struct bf_buffer *buffer, const struct bf_document *docume
         bf_mysql_stretch_list(buffer, range->table);
         bf_buffer_text(buffer, "?; ");
     }
-    bf_buffer_format(buffer, "SELECT GROUP_CONCAT(CONCAT('%s'", single ? "" : "(");
+    struct bf_buffer list = {0};
+    bf_buffer_format(&list, "GROUP_CONCAT(CONCAT('%s'", single ? "" : "(");
     for (size_t i = first; i < n; i++) {
-        bf_buffer_text(buffer, i > first ? ", ', ', " : ", ");
-        own_value(buffer, range->table, i);
+        bf_buffer_text(&list, i > first ? ", ', ', " : ", ");
+        own_value(&list, range->table, i);
     }
-    bf_buffer_format(buffer, "%s)) INTO @backfilld_free FROM %s WHERE %s", single ? "" : ", ')'", range->table->reference,
+    bf_buffer_text(&list, single ? "))" : ", ')'))");
+    BF_AUTO_STRING char *keys = bf_buffer_take(&list), *value = noted(range->table, "@backfilld_free", keys);
+    begin_skipping(buffer, job, range->table);
+    bf_buffer_format(buffer, "%s FROM %s WHERE %s", value, range->table->reference,
                      stretches ? "@backfilld_stretches IS NULL AND " : "");
     of_free(buffer, document, range, leg);
     bf_buffer_format(buffer, "%s@@warning_count?; SELECT IF(@backfilld_warned = 0 OR COALESCE(LENGTH(@backfilld_free), 0) >= %d, 1, "
@@ -265,7 +294,7 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
 
     bf_buffer_format(&buffer, "/* backfilld %s */ " LIST_LIMIT "%s?; ", job, LIST_MAX,
                      stretches ? ", @backfilld_key = NULL, @backfilld_breaks = 0" : "");
-    lock_free(&buffer, document, &range, leg);
+    lock_free(&buffer, job, document, &range, leg);
     bf_buffer_format(&buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ INSERT INTO backfilld.aside (job, slice, "
                      "seq, number, `key`, set_aside_at) SELECT ?%zu, ?#%zu, ?#%zu, %lld + ROW_NUMBER() OVER (), held, "
                      "NOW(6) FROM (SELECT ", job, 2 * n + 1, 2 * n + 2, 2 * n + 3, first);
@@ -335,15 +364,37 @@ static void keys(struct bf_buffer *buffer, const struct bf_table *table, const c
                      listed ? ", " : " OR ", listed ? ", ')')" : "", which);
 }
 
-/* The picked rows that are there, as a list of keys in a variable. */
+/* The picked rows that are there, as an expression that lists their keys. The caller frees it. */
+static char *there(const struct bf_table *table)
+{
+    struct bf_buffer buffer = {0};
+    bf_buffer_text(&buffer, "COALESCE(GROUP_CONCAT(");
+    bf_mysql_written(&buffer, table);
+    bf_buffer_text(&buffer, " SEPARATOR ''), '')");
+    return bf_buffer_take(&buffer);
+}
+
+/* The same into a variable. */
 static void look(struct bf_buffer *buffer, const char *job, const struct bf_table *table, const char *variable,
                  const char *how)
 {
     struct bf_buffer head = {0}, tail = {0};
-    bf_buffer_format(&head, "/* backfilld %s */ SELECT COALESCE(GROUP_CONCAT(", job);
-    bf_mysql_written(&head, table);
-    bf_buffer_format(&head, " SEPARATOR ''), '') INTO %s FROM %s WHERE (", variable, table->reference);
+    BF_AUTO_STRING char *list = there(table);
+    bf_buffer_format(&head, "/* backfilld %s */ SELECT %s INTO %s FROM %s WHERE (", job, list, variable, table->reference);
     bf_buffer_format(&tail, ")%s", how);
+    bf_mysql_run_with_keys(buffer, &head, &tail, "");
+}
+
+/* Those that are free, into @backfilld_free. */
+static void look_for_free(struct bf_buffer *buffer, const char *job, const struct bf_table *table)
+{
+    struct bf_buffer head = {0}, tail = {0};
+    BF_AUTO_STRING char *list = there(table), *value = noted(table, "@backfilld_free", list);
+    bf_buffer_format(&head, "/* backfilld %s */ ", job);
+    begin_skipping(&head, job, table);
+    bf_buffer_format(&head, "%s FROM %s WHERE (", value, table->reference);
+    bf_buffer_text(&tail, ")");
+    end_skipping(&tail, table);
     bf_mysql_run_with_keys(buffer, &head, &tail, "");
 }
 
@@ -354,7 +405,7 @@ char *bf_mysql_take_aside(const char *job, const struct bf_table *table)
     bf_buffer_format(&buffer, "/* backfilld %s */ " LIST_LIMIT ", @backfilld_seq = ?#3, @backfilld_number = "
                      "CAST(CONCAT('0', ?4) AS SIGNED)" PICK_LAST("?#5"), job, LIST_MAX);
     keys(&buffer, table, "");
-    look(&buffer, job, table, "@backfilld_free", " FOR UPDATE SKIP LOCKED");
+    look_for_free(&buffer, job, table);
     look(&buffer, job, table, "@backfilld_there", "");
     keys(&buffer, table, " AND (LOCATE(CAST(`key` AS BINARY), CAST(@backfilld_free AS BINARY)) > 0 OR "
                          "LOCATE(CAST(`key` AS BINARY), CAST(@backfilld_there AS BINARY)) = 0)"); /* by bytes: it is a long text */
@@ -425,69 +476,3 @@ char *bf_mysql_redo_aside(const char *job, const struct bf_document *document, c
                      BF_MYSQL_STORE_CHANGED "?; SELECT @backfilld_changed, @backfilld_struck", job);
     return bf_buffer_take(&buffer);
 }
-
-/* ---- who waits ---- */
-
-/* Without PROCESS an account sees its own connections alone; on MySQL it has to be let into performance_schema too. WHERE
- * FALSE asks for the right and no more. Cheap: asked ten times a second while a long batch runs. */
-#define WATCH                                                                                                         \
-    "SELECT IF(" BF_MYSQL_SEES ", (SELECT VARIABLE_VALUE FROM /*M! information_schema.*//*!80000 performance_schema.*/" \
-    "global_status WHERE VARIABLE_NAME = 'Innodb_row_lock_current_waits') + "                                         \
-    "(SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for table metadata lock')"           \
-    "/*!80000 + (SELECT COUNT(*) FROM performance_schema.data_lock_waits, performance_schema.metadata_locks, "        \
-    "performance_schema.events_statements_current, performance_schema.threads WHERE FALSE) */, " BF_MYSQL_RAISE        \
-    ") AS waiting"
-
-#define US "(SELECT IS_USED_LOCK(CONCAT('backfilld ', ?1, ' ', number)) AS id FROM " BF_MYSQL_LOCK_NUMBERS ")"
-
-/* MariaDB does not say what a session in that state waits for, so what it runs has to name our table; and it waits for us
- * only if we are not in its place. */
-#define SEEN_MARIADB                                                                                                  \
-    "SELECT 1 AS waits, r.trx_mysql_thread_id AS id FROM information_schema.INNODB_LOCK_WAITS w "                     \
-    "JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id JOIN us ON us.id = b.trx_mysql_thread_id "  \
-    "JOIN information_schema.INNODB_TRX r ON r.trx_id = w.requesting_trx_id "                                         \
-    "UNION SELECT 0, b.trx_mysql_thread_id FROM information_schema.INNODB_LOCK_WAITS w "                              \
-    "JOIN information_schema.INNODB_TRX r ON r.trx_id = w.requesting_trx_id JOIN us ON us.id = r.trx_mysql_thread_id " \
-    "JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id "                                           \
-    "UNION SELECT 1, p.ID FROM information_schema.PROCESSLIST p WHERE p.STATE = 'Waiting for table metadata lock' "   \
-    "AND LOCATE(TRIM(BOTH '`' FROM SUBSTRING_INDEX(?2, '.', -1)), p.INFO) > 0 "                                       \
-    "AND NOT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST q JOIN us ON us.id = q.ID WHERE q.STATE = p.STATE)"
-
-/* The transaction's number is that of a picture up to 0.1 s old, and the thread is not always who made the lock: either will
- * do, for a batch that runs for so long. */
-#define SEEN_MYSQL                                                                                                    \
-    "SELECT 1 AS waits, r.PROCESSLIST_ID AS id FROM performance_schema.data_lock_waits w "                            \
-    "JOIN performance_schema.threads r ON r.THREAD_ID = w.REQUESTING_THREAD_ID "                                      \
-    "WHERE w.BLOCKING_THREAD_ID IN (SELECT THREAD_ID FROM performance_schema.threads JOIN us ON us.id = PROCESSLIST_ID) " \
-    "OR w.BLOCKING_ENGINE_TRANSACTION_ID IN (SELECT trx_id FROM information_schema.INNODB_TRX JOIN us ON us.id = "    \
-    "trx_mysql_thread_id) "                                                                                           \
-    "UNION SELECT 0, COALESCE(b.trx_mysql_thread_id, h.PROCESSLIST_ID) FROM performance_schema.data_lock_waits w "    \
-    "JOIN performance_schema.threads r ON r.THREAD_ID = w.REQUESTING_THREAD_ID JOIN us ON us.id = r.PROCESSLIST_ID "  \
-    "LEFT JOIN information_schema.INNODB_TRX b ON b.trx_id = w.BLOCKING_ENGINE_TRANSACTION_ID "                       \
-    "LEFT JOIN performance_schema.threads h ON h.THREAD_ID = w.BLOCKING_THREAD_ID "                                   \
-    "UNION SELECT 1, r.PROCESSLIST_ID FROM performance_schema.metadata_locks w "                                      \
-    "JOIN performance_schema.threads r ON r.THREAD_ID = w.OWNER_THREAD_ID "                                           \
-    "JOIN performance_schema.metadata_locks h ON h.OBJECT_TYPE = w.OBJECT_TYPE AND h.OBJECT_SCHEMA <=> w.OBJECT_SCHEMA " \
-    "AND h.OBJECT_NAME <=> w.OBJECT_NAME AND h.LOCK_STATUS = 'GRANTED' "                                              \
-    "JOIN performance_schema.threads o ON o.THREAD_ID = h.OWNER_THREAD_ID JOIN us ON us.id = o.PROCESSLIST_ID "       \
-    "WHERE w.LOCK_STATUS = 'PENDING' AND h.OBJECT_TYPE = 'TABLE'"
-
-/* For how long: the servers know it in whole seconds alone. In milliseconds they know how long its statement has run, which
- * is no less; and nobody has waited for longer than our batch has run (watcher.c). */
-#define AGE_MARIADB "CAST(p.TIME_MS AS SIGNED)"
-#define AGE_MYSQL                                                                                                     \
-    "COALESCE((SELECT CAST(MAX(e.TIMER_WAIT) / 1000000000 AS SIGNED) FROM performance_schema.events_statements_current e " \
-    "JOIN performance_schema.threads t ON t.THREAD_ID = e.THREAD_ID WHERE t.PROCESSLIST_ID = seen.id AND "            \
-    "e.END_EVENT_ID IS NULL), 1000 * p.TIME)"
-
-#define WATCHED                                                                                                       \
-    "WITH us AS " US " SELECT seen.waits, COALESCE(/*M! " AGE_MARIADB " *//*!80000 " AGE_MYSQL " */, 0) AS milliseconds, " \
-    "IF(seen.id = 0, 'a prepared XA transaction', CONCAT('connection ', seen.id, "                                    \
-    "COALESCE(CONCAT(' of ', p.USER, '@', SUBSTRING_INDEX(p.HOST, ':', 1), ' (', p.COMMAND, ')'), ''), "              \
-    "COALESCE(CONCAT(', its transaction ', TIMESTAMPDIFF(SECOND, x.trx_started, CONVERT_TZ(NOW(), '+00:00', 'SYSTEM')), " \
-    "' s old'), ''))) AS who FROM (/*M! " SEEN_MARIADB " *//*!80000 " SEEN_MYSQL " */) seen "                         \
-    "LEFT JOIN information_schema.PROCESSLIST p ON p.ID = seen.id "                                                   \
-    "LEFT JOIN information_schema.INNODB_TRX x ON x.trx_mysql_thread_id = seen.id AND seen.id <> 0 "                  \
-    "WHERE NOT EXISTS (SELECT 1 FROM us WHERE us.id = seen.id) ORDER BY waits DESC, milliseconds DESC LIMIT 10"
-
-const char bf_mysql_watch[] = "/* backfilld */ " WATCH, bf_mysql_watched[] = "/* backfilld */ " WATCHED;

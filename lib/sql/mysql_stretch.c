@@ -51,9 +51,9 @@ void bf_mysql_stretch_scan(struct bf_buffer *buffer, const struct bf_table *tabl
     struct bf_buffer name = {0};
     bf_mysql_quote(&name, table->key[table->key_count - 1].name);
     BF_AUTO_STRING char *key = bf_buffer_take(&name), *before = key_before(table);
-    bf_buffer_format(buffer, "GROUP_CONCAT(IF(IF(%s > %s, %s - 1 = %s, FALSE) OR @backfilld_breaks > %d, NULLIF(@backfilld_key := %s, %s), "
+    bf_buffer_format(buffer, "LENGTH(@backfilld_stretches := GROUP_CONCAT(IF(IF(%s > %s, %s - 1 = %s, FALSE) OR @backfilld_breaks > %d, NULLIF(@backfilld_key := %s, %s), "
                      "CONCAT(COALESCE(CONCAT('~', %s, IF((@backfilld_breaks := @backfilld_breaks + IF(%s >= %s, %d, 1)) %% %d, ',', ';')), "
-                     "''), @backfilld_key := %s)) SEPARATOR ''), COUNT(*) INTO @backfilld_stretches, @backfilld_rows",
+                     "''), @backfilld_key := %s)) SEPARATOR '')) + (@backfilld_rows := COUNT(*))",
                      key, before, key, before, STRETCHES, key, before, before, before, key, STRETCHES + 1, GROUP, key);
 }
 

@@ -119,9 +119,22 @@ def test_what_is_between_held_rows_is_done_once(undo, key, database, daemon):
         expect_once(database, times=0)
 
 
-def hold(person, keys):
-    person.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-    person.execute(f"SELECT 1 FROM counted FORCE INDEX (PRIMARY) WHERE k IN ({', '.join(map(str, keys))}) FOR UPDATE")
+def done_beside(held, free, of, database, daemon, **job):
+    """Some rows are held until all others, as many as `free`, are done; gives what was shown then, and the job."""
+    with database.person("report", autocommit=False) as report:
+        if database.engine != "postgresql":
+            report.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        index = "" if database.engine == "postgresql" else "FORCE INDEX (PRIMARY)"
+        report.execute(f"SELECT 1 FROM counted {index} WHERE k IN ({', '.join(map(str, held))}) FOR UPDATE")
+        submitted = daemon.submit(job_document(database, of, **job))
+        until(lambda: daemon.job(submitted)["progress"]["rows_changed"] == free, 20,
+              lambda _: f"{free} rows are done: {daemon.job(submitted)}\n{daemon.log_tail()}")
+        beside = daemon.job(submitted)["progress"]
+        report.rollback()
+        done = daemon.wait(submitted, "completed", seconds=20)
+    assert done["progress"]["rows_changed"] == free + len(held)
+    expect_once(database)
+    return beside, done
 
 
 @pytest.mark.engines("mariadb", "mysql", because="PostgreSQL has no unsigned numbers")
@@ -131,31 +144,16 @@ def test_unsigned_keys_around_the_middle(database, daemon):
     keys = [*range(1, 41), *(middle + number for number in range(-20, 80) if number % 15)]
     database.execute("CREATE TABLE counted (k bigint unsigned PRIMARY KEY, n integer NOT NULL DEFAULT 0)")
     database.execute(f"INSERT INTO counted (k) VALUES {', '.join(f'({key})' for key in keys)}")
-    held = [3, middle + 41, middle + 43]
-    with database.person("report", autocommit=False) as report:
-        hold(report, held)
-        job = daemon.submit(job_document(database, 40))
-        until(lambda: daemon.job(job)["progress"]["rows_changed"] >= len(keys) - len(held), 20, lambda _: f"{daemon.job(job)}\n{daemon.log_tail()}")
-        assert daemon.job(job)["progress"]["rows_set_aside"] == len(held)
-        report.rollback()
-        done = daemon.wait(job, "completed", seconds=20)
-    assert done["progress"]["rows_changed"] == len(keys)
-    expect_once(database)
+    beside, _ = done_beside([3, middle + 41, middle + 43], len(keys) - 3, 40, database, daemon)
+    assert beside["rows_set_aside"] == 3
 
 
 @pytest.mark.engines("mariadb", "mysql", because="elsewhere no index has an order of its own that a key follows")
 def test_a_key_that_falls(database, daemon):
     database.execute("CREATE TABLE counted (k bigint, n integer NOT NULL DEFAULT 0, PRIMARY KEY (k DESC))")
     database.number_rows("INSERT INTO counted (k) SELECT IF(i = 400, 9223372036854775807, i) FROM numbers", 400)
-    with database.person("report", autocommit=False) as report:
-        hold(report, [7, 50, 51, 390])
-        job = daemon.submit(job_document(database, 100))
-        until(lambda: daemon.job(job)["progress"]["rows_changed"] == 396, 20, lambda _: f"{daemon.job(job)}\n{daemon.log_tail()}")
-        progress = daemon.job(job)["progress"]
-        assert progress["rows_set_aside"] == 4 and progress["batches"] <= 8
-        report.rollback()
-        daemon.wait(job, "completed", seconds=20)
-    expect_once(database)
+    beside, _ = done_beside([7, 50, 51, 390], 396, 100, database, daemon)
+    assert beside["rows_set_aside"] == 4 and beside["batches"] <= 8
 
 
 @everywhere
@@ -163,42 +161,51 @@ def test_what_is_set_aside_across_the_parts_of_a_range_comes_back(database, daem
     """A batch that begins among keys of one leading value and ends among those of another."""
     database.execute("CREATE TABLE counted (a integer, k integer, n integer NOT NULL DEFAULT 0, PRIMARY KEY (a, k))")
     database.number_rows("INSERT INTO counted (a, k) SELECT i / 61, i FROM numbers", 600)
-    with database.person("report", autocommit=False) as report:
-        if database.engine != "postgresql":
-            report.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        report.execute("SELECT 1 FROM counted WHERE k IN (7, 50, 140, 141, 390, 600) FOR UPDATE")
-        job = daemon.submit(job_document(database, 100, undo="journal"))
-        until(lambda: daemon.job(job)["progress"]["rows_changed"] == 594, 20, lambda _: f"{daemon.job(job)}\n{daemon.log_tail()}")
-        report.rollback()
-        daemon.wait(job, "completed", seconds=20)
-    expect_once(database)
+    _, job = done_beside([7, 50, 140, 141, 390, 600], 594, 100, database, daemon, undo="journal")
     daemon.order(job, "rollback", {"reason": "a test"})
     back = daemon.wait(job, "rolled_back", seconds=60)
     assert back["rollback"]["rows_restored"] == back["rollback"]["rows"] == 600
     expect_once(database, times=0)
 
 
-@pytest.mark.engines("mariadb", "mysql", because="PostgreSQL has no such settings")
-@pytest.mark.parametrize("setting, value, key", [
-    ("sql_mode", "HIGH_NOT_PRECEDENCE", "3 * i"), ("sql_mode", "HIGH_NOT_PRECEDENCE", "i"),
-    ("default_regex_flags", "UNGREEDY", "i")])
-def test_what_a_server_reads_in_another_way(setting, value, key, database, make_daemon):
-    """NOT before IN; regular expressions that take as little as they can, which MySQL does not know."""
-    if not database.rows("SHOW GLOBAL VARIABLES LIKE %s", (setting,)):
-        assert database.engine == "mysql" and setting == "default_regex_flags"
-        return
+def with_setting(setting, value, key, database, make_daemon):
     database.execute("CREATE TABLE counted (k bigint PRIMARY KEY, n integer NOT NULL DEFAULT 0)")
     database.number_rows(f"INSERT INTO counted (k) SELECT {key} FROM numbers", 400)
     before = database.value(f"SELECT @@global.{setting}")
     database.execute(f"SET GLOBAL {setting} = '{before},{value}'" if before else f"SET GLOBAL {setting} = '{value}'")
     try:
-        daemon = make_daemon(database)
-        with database.person("report", autocommit=False) as report:
-            hold(report, [number * (3 if key == "3 * i" else 1) for number in (7, 50, 51, 390)])
-            job = daemon.submit(job_document(database, 100))
-            until(lambda: daemon.job(job)["progress"]["rows_changed"] == 396, 20, lambda _: f"{daemon.job(job)}\n{daemon.log_tail()}")
-            report.rollback()
-            daemon.wait(job, "completed", seconds=20)
+        held = [number * (3 if key == "3 * i" else 1) for number in (7, 50, 51, 390)]
+        done_beside(held, 396, 100, database, make_daemon(database))
     finally:
         database.execute(f"SET GLOBAL {setting} = '{before}'")
-    expect_once(database)
+
+
+@pytest.mark.engines("mariadb", "mysql", because="PostgreSQL has no such setting")
+@pytest.mark.parametrize("key", ["3 * i", "i"])
+def test_a_server_that_reads_not_in_another_way(key, database, make_daemon):
+    with_setting("sql_mode", "HIGH_NOT_PRECEDENCE", key, database, make_daemon)
+
+
+@pytest.mark.engines("mariadb", because="the others have no such setting")
+def test_regular_expressions_that_take_as_little_as_they_can(database, make_daemon):
+    with_setting("default_regex_flags", "UNGREEDY", "i", database, make_daemon)
+
+
+@pytest.mark.engines("mariadb", because="elsewhere SKIP LOCKED wishes for nothing that it skips, or waits for nobody")
+@pytest.mark.parametrize("key", ["i", "2 * i", "concat('k', i)"])
+def test_no_lock_is_wished_for_that_is_not_waited_for(key, database, daemon):
+    """A wish that is taken back stands for a moment, in which somebody who waits for us may find a deadlock, and be its victim."""
+    text = key.startswith("concat")
+    database.execute(f"CREATE TABLE counted (k {'varchar(10)' if text else 'bigint'} PRIMARY KEY, n integer NOT NULL DEFAULT 0)")
+    database.number_rows(f"INSERT INTO counted (k) SELECT {key} FROM numbers", 1000)
+    held = [row[0] for row in database.rows("SELECT k FROM counted WHERE k % 37 = 1" if not text else
+                                            "SELECT k FROM counted WHERE k LIKE '%7'")]
+    database.execute("SET GLOBAL innodb_monitor_enable = 'lock_rec_lock_waits', innodb_monitor_enable = 'lock_row_lock_waits'")
+
+    def counters():
+        return dict(database.rows("SELECT name, count FROM information_schema.innodb_metrics WHERE name IN "
+                                  "('lock_rec_lock_waits', 'lock_row_lock_waits')"))
+    before = counters()
+    beside, _ = done_beside(list(map(repr, held)), 1000 - len(held), 100, database, daemon)
+    wishes, waits = (counters()[name] - before[name] for name in ("lock_rec_lock_waits", "lock_row_lock_waits"))
+    assert beside["rows_set_aside"] == len(held) and wishes == waits, f"{wishes} wishes, {waits} waits"

@@ -270,15 +270,17 @@ static void says(const char *text, size_t statement, const char *part, size_t co
 }
 
 /* The held rows are met by a scan with any other timeout, and not at all by who goes to the free ones, or reads them in stretches. */
-static void sets_aside(const char *aside, bool alone, bool one_by_one, bool stretches, size_t kept)
+static void sets_aside(const char *aside, bool alone, bool one_by_one, bool stretches, size_t kept, bool wishes)
 {
-    assert_int_equal(!!strstr(aside, "innodb_lock_wait_timeout"), one_by_one);
+    assert_int_equal(!!strstr(aside, " = 0 FOR */ UPDATE"), one_by_one);
+    assert_int_equal(count_of(aside, " = 0 FOR */ INSERT INTO backfilld.checkpoint"), wishes ? 0 : 1 + stretches);
+    assert_int_equal(count_of(aside, " SKIP LOCKED ON DUPLICATE KEY UPDATE backfilld.checkpoint.slice = "), wishes ? 0 : 1 + stretches);
     assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND ((`b`) IN (?}, @backfilld_free"), one_by_one && !stretches);
     assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND NOT ((`b`) IN (?}, @backfilld_free"), alone && !stretches);
     assert_int_equal(!!strstr(aside, " AND NOT ((`a`, `b`) IN (?}, @backfilld_keys"), !one_by_one);
     size_t count = stretches ? 17 + 3 * kept : (one_by_one ? 11 : 13) + kept;
     assert_int_equal(count_of(aside, "?;") + 1, count);
-    assert_non_null(strstr(aside, " FOR UPDATE SKIP LOCKED?; "));
+    assert_int_equal(!!strstr(aside, " FOR UPDATE SKIP LOCKED?; "), wishes);
     if (!stretches)
         return;
     says(aside, 1, " FOR UPDATE SKIP LOCKED", count);
@@ -321,7 +323,7 @@ static void locks_of_mysql(void **state)
                 assert_int_equal(!!statements->set_aside[split][leg], table.clustered);
                 assert_int_equal(!!statements->update_rest[split][leg], table.clustered);
                 if (table.clustered)
-                    sets_aside(statements->set_aside[split][leg], alone, one_by_one, one_by_one && !(kind & 4), journal ? 2 : 0);
+                    sets_aside(statements->set_aside[split][leg], alone, one_by_one, one_by_one && !(kind & 4), journal ? 2 : 0, kind & 2);
             }
         const char *redo = statements->text[BF_STATEMENT_REDO_ASIDE];
         assert_int_equal(count_of(redo, "?;"), journal ? 16 : 10);
