@@ -196,14 +196,14 @@ size_t bf_mysql_send_block(struct bf_session *session, size_t first, size_t end,
             return at;
         }
         step = next + 1;
-        if (columns == REFUSED_COLUMNS && run->answers[next].rows == 0) {
+        if (columns != REFUSED_COLUMNS)
+            continue;
+        if (run->answers[next].rows == 0) {
             bf_mysql_drain(connection);
             bf_mysql_take_error(session, next, 0, WARNED, "HY000", "the server warned of a row that was tried among others");
             return next;
         }
-        if (columns == REFUSED_COLUMNS) {
-            refuse(session, next, group_end(run, next, end));
-            step = group_end(run, next, end);
-        }
+        refuse(session, next, group_end(run, next, end));
+        step = group_end(run, next, end);
     }
 }

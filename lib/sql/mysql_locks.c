@@ -145,12 +145,13 @@ static void those(struct bf_buffer *buffer, const struct bf_range *range, bool a
     bf_buffer_format(buffer, ") IN (?}, %s, '))')", variable);
 }
 
-/* What the stretches say, which has to be whole, or where there are none what follows, and then a parenthesis. */
-static void if_stretches(struct bf_buffer *buffer, const struct bf_table *table, void say(struct bf_buffer *, const struct bf_table *))
+/* What the stretches say, which has to be whole, or where there are none the other expression. */
+static void if_stretches(struct bf_buffer *buffer, const struct bf_table *table, void say(struct bf_buffer *, const struct bf_table *),
+                         const char *otherwise)
 {
     bf_buffer_text(buffer, "IF(@backfilld_stretches IS NOT NULL, COALESCE(");
     say(buffer, table);
-    bf_buffer_text(buffer, ", " BF_MYSQL_RAISE "), ");
+    bf_buffer_format(buffer, ", " BF_MYSQL_RAISE "), %s)", otherwise);
 }
 
 /* A look that locks what is free, from here to where the value that it notes is written; `value` follows, FROM, and end_skipping.
@@ -230,19 +231,23 @@ static void rest(struct bf_buffer *buffer, const struct bf_document *document, c
     if (document)
         bf_mysql_where(buffer, document);
     bf_buffer_text(buffer, "?}, ");
-    if (which == MOST_FREE)
-        if_stretches(buffer, range->table, bf_mysql_stretch_most);
-    if (which == LAST_FREE)
-        if_stretches(buffer, range->table, bf_mysql_stretch_lasts);
-    bf_buffer_text(buffer, "COALESCE(");
-    if (which == EACH_FREE || which == LAST_FREE)
-        those(buffer, range, true, "", "@backfilld_free");
+    struct bf_buffer listed = {0};
+    bf_buffer_text(&listed, "COALESCE(");
     if (which == ALL_BUT_HELD)
-        those(buffer, range, false, "NOT ", "@backfilld_keys");
+        those(&listed, range, false, "NOT ", "@backfilld_keys");
+    else if (which == MOST_FREE)
+        bf_buffer_text(&listed, "NULL");
+    else
+        those(&listed, range, true, "", "@backfilld_free");
+    bf_buffer_text(&listed, which == ALL_BUT_HELD ? ", '')" : ", ' AND FALSE')");
+    BF_AUTO_STRING char *list = bf_buffer_take(&listed);
     if (which == MOST_FREE)
-        bf_buffer_text(buffer, "NULL");
-    bf_buffer_format(buffer, ", '%s')%s, ?{", which == ALL_BUT_HELD ? "" : " AND FALSE",
-                     which == MOST_FREE || which == LAST_FREE ? ")" : "");
+        if_stretches(buffer, range->table, bf_mysql_stretch_most, list);
+    else if (which == LAST_FREE)
+        if_stretches(buffer, range->table, bf_mysql_stretch_lasts, list);
+    else
+        bf_buffer_text(buffer, list);
+    bf_buffer_text(buffer, ", ?{");
 }
 
 /* An UPDATE, as backfilld_<name>_<leg>, and what a journal keeps before it, as backfilld_kept_<name>_<leg>. */
@@ -303,12 +308,16 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
     bf_range_leg(&buffer, &bf_mysql_grammar, &range, leg);
     bf_mysql_where(&buffer, document);
     bf_buffer_text(&buffer, "?}, ");
+    struct bf_buffer listed = {0};
+    bf_buffer_text(&listed, "COALESCE(");
+    those(&listed, &range, alone, "NOT ", "@backfilld_free");
+    bf_buffer_text(&listed, ", '')");
+    BF_AUTO_STRING char *list = bf_buffer_take(&listed);
     if (stretches)
-        if_stretches(&buffer, table, bf_mysql_stretch_holes);
-    bf_buffer_text(&buffer, "COALESCE(");
-    those(&buffer, &range, alone, "NOT ", "@backfilld_free");
-    bf_buffer_format(&buffer, ", '')%s, ?{) backfilld_held?})?; PREPARE backfilld_keyed FROM @backfilld_sql?; EXECUTE backfilld_keyed",
-                     stretches ? ")" : "");
+        if_stretches(&buffer, table, bf_mysql_stretch_holes, list);
+    else
+        bf_buffer_text(&buffer, list);
+    bf_buffer_text(&buffer, ", ?{) backfilld_held?})?; PREPARE backfilld_keyed FROM @backfilld_sql?; EXECUTE backfilld_keyed");
     if (!one_by_one) {
         bf_buffer_text(&buffer, "?; SELECT GROUP_CONCAT(");
         point(&buffer, table, true);
