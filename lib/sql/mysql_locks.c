@@ -222,8 +222,7 @@ static void lock_free(struct bf_buffer *buffer, const char *job, const struct bf
 }
 
 /* The predicate of the leg but for the rows that are not changed, to the end of a text that is prepared; without a document that
- * of its range. In a leg in which more than the last column varies each row would be a disjunct; too many of them make the server
- * give up. */
+ * of its range. */
 static void rest(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_range *range, size_t leg,
                  enum rest which)
 {
@@ -238,7 +237,7 @@ static void rest(struct bf_buffer *buffer, const struct bf_document *document, c
     else if (which == MOST_FREE)
         bf_buffer_text(&listed, "NULL");
     else
-        those(&listed, range, true, "", "@backfilld_free");
+        those(&listed, range, last_alone(range, leg), "", "@backfilld_free");
     bf_buffer_text(&listed, which == ALL_BUT_HELD ? ", '')" : ", ' AND FALSE')");
     BF_AUTO_STRING char *list = bf_buffer_take(&listed);
     if (which == MOST_FREE)
@@ -292,7 +291,7 @@ char *bf_mysql_set_aside(const char *job, const struct bf_document *document, co
     struct bf_buffer buffer = {0};
     size_t n = table->key_count;
     const struct bf_range range = {table, split, 1, n + 1};
-    bool alone = last_alone(&range, leg), one_by_one = alone && !table->locks_first, stretches = has_stretches(&range, leg);
+    bool alone = last_alone(&range, leg), one_by_one = !table->locks_first, stretches = has_stretches(&range, leg);
     long long first = (long long)leg * LEG_ROWS;
     BF_AUTO_STRING char *own = bf_format("job = ?%zu AND slice = ?#%zu AND seq = ?#%zu AND number > %lld", 2 * n + 1,
                                          2 * n + 2, 2 * n + 3, first);

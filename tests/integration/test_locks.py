@@ -167,11 +167,9 @@ def test_no_application_is_a_deadlocks_victim(database, daemon, campaign):
 
     def two_rows(connection, number):
         chance = random.random()
-        pair = [where["is"] + random.randint(0, 1500) for _ in range(2)]
         # each session has rows of its own, so that only the backfill can be in its way
-        pair = [min(rows - 4, row) // threads * threads + number + 1 for row in pair]
-        if pair[0] == pair[1]:
-            return
+        first = min(where["is"], rows - 1600) // threads
+        pair = [(first + row) * threads + number + 1 for row in random.sample(range(1500 // threads), 2)]
         with connection.transaction():
             touch(connection, pair[0])
             if chance < 0.5:

@@ -275,7 +275,8 @@ static void sets_aside(const char *aside, bool alone, bool one_by_one, bool stre
     assert_int_equal(!!strstr(aside, " = 0 FOR */ UPDATE"), one_by_one);
     assert_int_equal(count_of(aside, " = 0 FOR */ INSERT INTO backfilld.checkpoint"), wishes ? 0 : 1 + stretches);
     assert_int_equal(count_of(aside, " SKIP LOCKED ON DUPLICATE KEY UPDATE backfilld.checkpoint.slice = "), wishes ? 0 : 1 + stretches);
-    assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND ((`b`) IN (?}, @backfilld_free"), one_by_one && !stretches);
+    assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND ((`b`) IN (?}, @backfilld_free"), one_by_one && alone && !stretches);
+    assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND ((`a`, `b`) IN (?}, @backfilld_free"), one_by_one && !alone);
     assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND NOT ((`b`) IN (?}, @backfilld_free"), alone && !stretches);
     assert_int_equal(!!strstr(aside, " AND NOT ((`a`, `b`) IN (?}, @backfilld_keys"), !one_by_one);
     size_t count = stretches ? 17 + 3 * kept : (one_by_one ? 11 : 13) + kept;
@@ -283,7 +284,6 @@ static void sets_aside(const char *aside, bool alone, bool one_by_one, bool stre
     assert_int_equal(!!strstr(aside, " FOR UPDATE SKIP LOCKED?; "), wishes);
     if (!stretches)
         return;
-    says(aside, 1, " FOR UPDATE SKIP LOCKED", count);
     says(aside, 3, " WHERE @backfilld_stretches IS NULL AND ", count);
     says(aside, 6, "IF(@backfilld_warned = 0, 1, ", count);
     says(aside, 7, ")), COALESCE(CONCAT(?{ AND NOT ((`b`) IN (?}, @backfilld_free", count);
@@ -315,7 +315,7 @@ static void locks_of_mysql(void **state)
         for (size_t split = 0; split <= 2; split++)
             for (size_t leg = 0; leg < bf_leg_count(split, 2); leg++) {
                 size_t first = split == 1 ? 1 : 0; /* the leg of two columns in which the first one varies */
-                bool alone = split == 2 || leg != first, one_by_one = alone && !table.locks_first;
+                bool alone = split == 2 || leg != first, one_by_one = !table.locks_first;
                 assert_non_null(strstr(statements->update[split][leg], "innodb_lock_wait_timeout = 0 FOR */ UPDATE"));
                 assert_int_equal(!!statements->lock[split][leg], table.locks_first && !journal);
                 if (table.locks_first && !journal)
@@ -323,7 +323,7 @@ static void locks_of_mysql(void **state)
                 assert_int_equal(!!statements->set_aside[split][leg], table.clustered);
                 assert_int_equal(!!statements->update_rest[split][leg], table.clustered);
                 if (table.clustered)
-                    sets_aside(statements->set_aside[split][leg], alone, one_by_one, one_by_one && !(kind & 4), journal ? 2 : 0, kind & 2);
+                    sets_aside(statements->set_aside[split][leg], alone, one_by_one, one_by_one && alone && !(kind & 4), journal ? 2 : 0, kind & 2);
             }
         const char *redo = statements->text[BF_STATEMENT_REDO_ASIDE];
         assert_int_equal(count_of(redo, "?;"), journal ? 16 : 10);
