@@ -21,6 +21,7 @@
  * Nobody waits for the disk at the COMMIT behind it: a server that dies takes back the last batches, rows and checkpoint together,
  * as a fail-over may (P4), and they are done again. So rows are held for less long, by what a flush takes. What others act
  * upon (epochs, passes, the end, the state) commits as the session does, and with it all that was committed before.
+ * Nothing is compiled, either: a plan that is kept goes by how long the table is, not the batch, and it would be done anew for each.
  * rows_changed is that of the batches before this one: how many rows this one changes is not known yet. */
 #define FENCE                                                                                                        \
     "WITH c AS (UPDATE backfilld.checkpoint SET seq = seq + $13::text::bigint, position = $5, low = $6, "           \
@@ -30,7 +31,7 @@
     "AND seq = $4::text::bigint AND NOT EXISTS (" STOPPED_BY_CONTROL ") RETURNING 1) "                               \
     "SELECT extract(epoch FROM clock_timestamp()) AS clock, "                                                        \
     "pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS log, set_config('lock_timeout', $12, true), "            \
-    "set_config('synchronous_commit', 'off', true) "                                                                 \
+    "set_config('synchronous_commit', 'off', true), set_config('jit', 'off', true) "                                 \
     "FROM (SELECT 1 / count(*)::int AS ok FROM c OFFSET 0) fence WHERE fence.ok = 1"
 
 /* No look at control: a job that was stopped there still has to set down what it knows and let go. */
