@@ -142,7 +142,7 @@ static void new_rows(struct bf_buffer *buffer, const struct bf_document *documen
     }
 }
 
-static void journal_columns(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table)
+void bf_postgresql_journal_columns(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table)
 {
     for (size_t i = 0; i < table->key_count; i++) {
         bf_buffer_text(buffer, ", ");
@@ -163,7 +163,7 @@ static void keep(struct bf_buffer *buffer, const char *job, const struct bf_docu
     bf_buffer_text(buffer, "backfilld_kept AS (INSERT INTO ");
     bf_postgresql_journal_name(buffer, job);
     bf_buffer_text(buffer, " (slice, seq, part, rows");
-    journal_columns(buffer, document, table);
+    bf_postgresql_journal_columns(buffer, document, table);
     bf_buffer_format(buffer, ") SELECT %s, count(*)", address);
     for (size_t i = 0; i < table->key_count; i++)
         bf_buffer_format(buffer, ", array_agg(backfilld_k%zu)", i);
@@ -179,8 +179,34 @@ static void update(struct bf_buffer *buffer, const struct bf_document *document,
     bf_buffer_text(buffer, " FROM ");
 }
 
-/* The UPDATE of one leg. The range stands in it twice, so that both looks at the table are one walk over the index. The
- * condition is no plain one, for the server would look rows up by it, and many have the same xmin. */
+/* The range stands in it twice, so that both looks at the table are one walk over the index. The condition is no plain one, for
+ * the server would look rows up by it, and many have the same xmin. */
+static void joined(struct bf_buffer *buffer, const char *job, const struct bf_document *document, const struct bf_range *range,
+                   size_t leg, const char *address)
+{
+    update(buffer, document, range->table);
+    old_rows(buffer, document, range->table);
+    bf_range_leg(buffer, &bf_postgresql_grammar, range, leg);
+    bf_postgresql_where(buffer, document);
+    bf_buffer_text(buffer, ") backfilld_old WHERE ");
+    bf_range_leg(buffer, &bf_postgresql_grammar, range, leg);
+    bf_buffer_text(buffer, " AND ");
+    bf_postgresql_same_key(buffer, range->table);
+    bf_buffer_text(buffer, " AND CASE WHEN xmin = backfilld_version THEN true ELSE backfilld.changed_meanwhile() END");
+    new_rows(buffer, document, range->table);
+    bf_buffer_text(buffer, "), ");
+    keep(buffer, job, document, range->table, address);
+}
+
+/* A predicate that may call something or look elsewhere is asked only once for each row: it may be dear, or say something else when
+ * it is asked again. */
+static bool asked_once(const struct bf_document *document)
+{
+    return (document->where && strchr(document->where, '(')) || (document->remaining && strchr(document->remaining, '(')) ||
+           document->unless || document->spared;
+}
+
+/* The UPDATE of one leg. */
 char *bf_postgresql_journal_update(const char *job, const struct bf_document *document, const struct bf_table *table,
                                    size_t split, size_t leg)
 {
@@ -190,18 +216,10 @@ char *bf_postgresql_journal_update(const char *job, const struct bf_document *do
     BF_AUTO_STRING char *address = bf_format("$%zu::text::int, $%zu::text::bigint, %zu", 2 * n + 2, 2 * n + 3, leg);
 
     bf_buffer_format(&buffer, "/* backfilld %s */ WITH ", job);
-    update(&buffer, document, table);
-    old_rows(&buffer, document, table);
-    bf_range_leg(&buffer, &bf_postgresql_grammar, &range, leg);
-    bf_postgresql_where(&buffer, document);
-    bf_buffer_text(&buffer, ") backfilld_old WHERE ");
-    bf_range_leg(&buffer, &bf_postgresql_grammar, &range, leg);
-    bf_buffer_text(&buffer, " AND ");
-    bf_postgresql_same_key(&buffer, table);
-    bf_buffer_text(&buffer, " AND CASE WHEN xmin = backfilld_version THEN true ELSE backfilld.changed_meanwhile() END");
-    new_rows(&buffer, document, table);
-    bf_buffer_text(&buffer, "), ");
-    keep(&buffer, job, document, table, address);
+    if (asked_once(document))
+        joined(&buffer, job, document, &range, leg, address);
+    else
+        bf_postgresql_journal_apart(&buffer, job, document, &range, leg, address);
     bf_buffer_text(&buffer, " SELECT coalesce(sum(rows), 0) AS changed, 0 AS set_aside FROM backfilld_kept");
     return bf_buffer_take(&buffer);
 }
