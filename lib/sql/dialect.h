@@ -48,6 +48,7 @@ struct bf_table {
     int64_t bytes;          /* -1: unknown */
     int64_t row_bytes;      /* without what is stored beside the rows; 0: unknown */
     bool partitioned;
+    bool triggers_before;   /* PostgreSQL: triggers may give a row another key before it is changed, or leave it as it is */
     bool clustered;         /* InnoDB: the key is the primary one */
     bool locks_first;       /* an UPDATE cannot be told not to wait for a lock (MySQL) */
 };

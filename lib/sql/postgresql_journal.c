@@ -199,11 +199,12 @@ static void joined(struct bf_buffer *buffer, const char *job, const struct bf_do
 }
 
 /* A predicate that may call something or look elsewhere is asked only once for each row: it may be dear, or say something else when
- * it is asked again. */
-static bool asked_once(const struct bf_document *document)
+ * it is asked again. Of partitions each look by a key would be planned for all. Where a trigger moves a row to the key of another one
+ * only the join knows which was which. */
+static bool has_to_join(const struct bf_document *document, const struct bf_table *table)
 {
     return (document->where && strchr(document->where, '(')) || (document->remaining && strchr(document->remaining, '(')) ||
-           document->unless || document->spared;
+           document->unless || document->spared || table->partitioned || table->triggers_before;
 }
 
 /* The UPDATE of one leg. */
@@ -216,7 +217,7 @@ char *bf_postgresql_journal_update(const char *job, const struct bf_document *do
     BF_AUTO_STRING char *address = bf_format("$%zu::text::int, $%zu::text::bigint, %zu", 2 * n + 2, 2 * n + 3, leg);
 
     bf_buffer_format(&buffer, "/* backfilld %s */ WITH ", job);
-    if (asked_once(document))
+    if (has_to_join(document, table))
         joined(&buffer, job, document, &range, leg, address);
     else
         bf_postgresql_journal_apart(&buffer, job, document, &range, leg, address);

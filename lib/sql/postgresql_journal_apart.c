@@ -23,8 +23,8 @@ static void same_version(struct bf_buffer *buffer, const struct bf_table *table)
 }
 
 /* The old value of each row that was changed, as an array in their order. Both walks over the range nearly always meet the same
- * rows in the same order, which their keys tell. Otherwise (a trigger kept a row from being changed, somebody deleted one, or
- * the server reads in two ways) they are looked up; a key that is not there was given to the row by a trigger. */
+ * rows in the same order, which their keys tell. Otherwise (somebody deleted a row, the server reads in two ways, or there is a trigger
+ * since the job was begun) they are looked up; a key that is not there was given to the row by a trigger. */
 static void old_value(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table, size_t column)
 {
     for (size_t i = 0; i < table->key_count; i++)

@@ -27,7 +27,9 @@ static const char survey_table[] = TABLE ", " LEAVES
     "AND (k.relkind <> 'r' OR m.amname <> 'heap' OR k.relpersistence = 't')), "
     "has_schema_privilege(n.oid, 'USAGE'), current_user, EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid), "
     "(SELECT string_agg(quote_ident(p.pubname), ', ' ORDER BY p.pubname) FROM pg_publication p WHERE p.puballtables), "
-    "coalesce(has_schema_privilege(to_regnamespace('backfilld'), 'CREATE'), true) "
+    "coalesce(has_schema_privilege(to_regnamespace('backfilld'), 'CREATE'), true), "
+    "EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D' "
+    "AND g.tgtype::int & 19 = 19) " /* TRIGGER_TYPE_ROW, BEFORE, UPDATE */
     "FROM t JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN pg_am a ON a.oid = c.relam";
 
@@ -279,6 +281,7 @@ static void name_table(const struct bf_answer *answer, struct bf_table *table)
     const char *schema = bf_answer_value(answer, 0, 1), *name = bf_answer_value(answer, 0, 2);
 
     table->partitioned = bf_answer_value(answer, 0, 3)[0] == 'p';
+    table->triggers_before = bf_answer_true(answer, 0, 15);
     table->display = bf_format("%s.%s", schema, name);
     if (!table->partitioned)
         bf_buffer_text(&reference, "ONLY ");

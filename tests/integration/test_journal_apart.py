@@ -40,6 +40,18 @@ def test_a_row_to_which_a_trigger_gives_the_key_of_another_keeps_its_own_value(d
     assert dict(database.rows(f"SELECT u.k, u.b FROM backfilld.undo_{job['id'].lower()} x, unnest(x.key_id, x.before_n) u (k, b)")) == before
 
 
+def test_a_row_that_a_trigger_puts_in_the_place_of_another(database, daemon):
+    """The other one's value is not the row's own: it must not come back into it."""
+    small(database, 600)
+    before = dict(database.rows("SELECT id, n FROM things"))
+    before_update(database, "replaces", "DELETE FROM things WHERE id = new.id + 300; new.id := new.id + 300;")
+    job = daemon.submit(job_document(database, {"n": "n + 1000"}, 40, range={"through": ["300"]}))
+    daemon.wait(job, "completed")
+    assert dict(database.rows("SELECT id, n FROM things")) == {key + 300: n + 1000 for key, n in before.items() if key <= 300}
+    kept = database.rows(f"SELECT u.b, u.a FROM backfilld.undo_{job['id'].lower()} x, unnest(x.before_n, x.after_n) u (b, a)")
+    assert len(kept) == 300 and all(new == old + 1000 for old, new in kept)
+
+
 @pytest.mark.parametrize("key", ["id", "name", "a, id", "part, word"])
 def test_rows_that_are_newer_than_an_old_transaction_are_looked_up(key, database, daemon):
     """Their writers are none of those that were over when the oldest one began, so their numbers alone say nothing."""
