@@ -40,6 +40,7 @@ static const struct {
     {1114, BF_CLASS_RESOURCES},     {1135, BF_CLASS_RESOURCES}, /* table full, no thread */
     {1197, BF_CLASS_RESOURCES},     {1203, BF_CLASS_RESOURCES}, /* binlog cache, too many connections */
     {1206, BF_CLASS_RESOURCES},     {1226, BF_CLASS_RESOURCES}, /* lock table full, the account's limit */
+    {1260, BF_CLASS_RESOURCES},     /* GROUP_CONCAT cut short in what writes: a list of too many keys */
     {1637, BF_CLASS_RESOURCES},     {1878, BF_CLASS_RESOURCES}, /* too many transactions, temporary file */
     {1044, BF_CLASS_DEFINITION},    {1142, BF_CLASS_DEFINITION}, /* rights */
     {1143, BF_CLASS_DEFINITION},    {1227, BF_CLASS_DEFINITION},

@@ -249,13 +249,18 @@ static void rest(struct bf_buffer *buffer, const struct bf_document *document, c
     bf_buffer_text(buffer, ", ?{");
 }
 
+/* MariaDB: what goes by a list of keys reads no row but those, however many they are. By default the list that is too heavy is looked up
+ * by fewer columns of the key, or not at all, and rows are met that others hold. */
+#define BY_KEYS "optimizer_max_sel_arg_weight = 0"
+
 /* An UPDATE, as backfilld_<name>_<leg>, and what a journal keeps before it, as backfilld_kept_<name>_<leg>. */
 static void prepare(struct bf_buffer *buffer, const char *job, const struct bf_document *document, const struct bf_range *range,
                     size_t leg, enum rest which)
 {
     const char *name = which == MOST_FREE ? "most" : "rest";
     if (document->undo == BF_UNDO_JOURNAL) {
-        bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ ", job);
+        bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ %s", job,
+                         which == ALL_BUT_HELD ? "" : "SET STATEMENT " BY_KEYS " FOR ");
         BF_AUTO_STRING char *most = bf_format("@backfilld_most_%zu", leg);
         bf_mysql_keep_before(buffer, job, range->table, leg, "@backfilld_batch", which == LAST_FREE ? most : NULL);
         rest(buffer, document, range, leg, which);
@@ -263,7 +268,7 @@ static void prepare(struct bf_buffer *buffer, const char *job, const struct bf_d
         bf_buffer_format(buffer, " FOR UPDATE SKIP LOCKED?})?; PREPARE backfilld_kept_%s_%zu FROM @backfilld_sql", name, leg);
     }
     bf_buffer_format(buffer, "?; SET @backfilld_sql = CONCAT(?{/* backfilld %s */ %sUPDATE %s SET ", job,
-                     which == ALL_BUT_HELD ? "" : BF_MYSQL_NO_WAIT, range->table->reference);
+                     which == ALL_BUT_HELD ? "" : "SET STATEMENT innodb_lock_wait_timeout = 0, " BY_KEYS " FOR ", range->table->reference);
     bf_mysql_set(buffer, document);
     bf_buffer_text(buffer, " WHERE ");
     bool kept = document->undo == BF_UNDO_JOURNAL;

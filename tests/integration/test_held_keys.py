@@ -210,3 +210,16 @@ def test_no_lock_is_wished_for_that_is_not_waited_for(undo, key, made, database,
     beside, _ = done_beside(held, 1000 - len(held), 100, database, daemon, undo=undo)
     wishes, waits = (counters()[name] - before[name] for name in ("lock_rec_lock_waits", "lock_row_lock_waits"))
     assert beside["rows_set_aside"] == len(held) > 9 and wishes == waits, f"{wishes} wishes, {waits} waits"
+
+
+@pytest.mark.engines("mariadb", because="elsewhere the rows of a batch are not named beside held ones")
+@pytest.mark.parametrize("undo", ["none", "journal"])
+@pytest.mark.parametrize("made", ["i DIV 3, i", "7, concat('x', i)"])
+def test_more_keys_than_a_server_looks_up_by_default(made, undo, database, daemon):
+    """It would look up part of each key, and meet what others hold (optimizer_max_sel_arg_weight)."""
+    database.execute(f"CREATE TABLE counted (a integer, k {'varchar(20)' if 'x' in made else 'integer'}, "
+                     "n integer NOT NULL DEFAULT 0, PRIMARY KEY (a, k))")
+    database.number_rows(f"INSERT INTO counted (a, k) SELECT {made} FROM numbers", 90000)
+    held = [repr(f"x{number}") if "x" in made else number for number in (5000, 40000, 89000)]
+    beside, _ = done_beside(held, 90000 - 3, 45000, database, daemon, undo=undo)
+    assert beside["rows_set_aside"] == 3 and beside["batches"] <= 3

@@ -200,6 +200,7 @@ static void classes(void **state)
         {1036, "HY000", BF_CLASS_NOT_PRIMARY},   {1015, "HY000", BF_CLASS_NOT_PRIMARY},
         {3572, "HY000", BF_CLASS_LOCK},          {1047, "08S01", BF_CLASS_RESOURCES},
         {1197, "HY000", BF_CLASS_RESOURCES},     {1665, "HY000", BF_CLASS_DEFINITION},
+        {1260, "HY000", BF_CLASS_RESOURCES},     {1213, "40001", BF_CLASS_LOCK},
         {1105, "HY000", BF_CLASS_TERMINAL},      {9999, "22999", BF_CLASS_DATA},
     };
     for (size_t i = 0; i < BF_COUNT(cases); i++)

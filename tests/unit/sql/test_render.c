@@ -272,7 +272,7 @@ static void says(const char *text, size_t statement, const char *part, size_t co
 /* The held rows are met by a scan with any other timeout, and not at all by who goes to the free ones, or reads them in stretches. */
 static void sets_aside(const char *aside, bool alone, bool one_by_one, bool stretches, size_t kept, bool wishes)
 {
-    assert_int_equal(!!strstr(aside, " = 0 FOR */ UPDATE"), one_by_one);
+    assert_int_equal(!!strstr(aside, " innodb_lock_wait_timeout = 0, optimizer_max_sel_arg_weight = 0 FOR UPDATE"), one_by_one);
     assert_int_equal(count_of(aside, " = 0 FOR */ INSERT INTO backfilld.checkpoint"), wishes ? 0 : 1 + stretches);
     assert_int_equal(count_of(aside, " SKIP LOCKED ON DUPLICATE KEY UPDATE backfilld.checkpoint.slice = "), wishes ? 0 : 1 + stretches);
     assert_int_equal(!!strstr(aside, " AND (x OR y)?}, COALESCE(CONCAT(?{ AND ((`b`) IN (?}, @backfilld_free"), one_by_one && alone && !stretches);
