@@ -238,7 +238,8 @@ static void rest(struct bf_buffer *buffer, const struct bf_document *document, c
         bf_buffer_text(&listed, "NULL");
     else
         those(&listed, range, last_alone(range, leg), "", "@backfilld_free");
-    bf_buffer_text(&listed, which == ALL_BUT_HELD ? ", '')" : ", ' AND FALSE')");
+    /* no text is no held row, or one that is longer than the server's limit of a text: then those are not to be changed, too */
+    bf_buffer_text(&listed, which == ALL_BUT_HELD ? ", IF(@backfilld_keys IS NULL, '', " BF_MYSQL_RAISE "))" : ", ' AND FALSE')");
     BF_AUTO_STRING char *list = bf_buffer_take(&listed);
     if (which == MOST_FREE)
         if_stretches(buffer, range->table, bf_mysql_stretch_most, list);
