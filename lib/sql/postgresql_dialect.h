@@ -99,11 +99,12 @@ char *bf_postgresql_make_journal(const char *job, const struct bf_document *docu
 char *bf_postgresql_store_journal(const char *job, const struct bf_document *document, const struct bf_table *table);
 char *bf_postgresql_journal_update(const char *job, const struct bf_document *document, const struct bf_table *table,
                                    size_t split, size_t leg);
-/* Its two common table expressions where no predicate has to be asked only once; `address`: slice, seq and part. */
+/* Its two common table expressions where old rows and new ones need not be joined; `address`: the expressions of slice, seq, part. */
 void bf_postgresql_journal_apart(struct bf_buffer *buffer, const char *job, const struct bf_document *document,
                                  const struct bf_range *range, size_t leg, const char *address);
-/* ", " and each column of a journal that holds keys or images, in their order. */
-void bf_postgresql_journal_columns(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table);
+/* The second of them, up to its own SELECT's number of rows; keys follow, and of each column of `set` the old and the new values. */
+void bf_postgresql_journal_insert(struct bf_buffer *buffer, const char *job, const struct bf_document *document,
+                                  const struct bf_table *table, const char *address);
 char *bf_postgresql_journal_rest(const char *job, const struct bf_document *document, const struct bf_table *table,
                                  size_t split, size_t leg);
 char *bf_postgresql_journal_redo(const char *job, const struct bf_document *document, const struct bf_table *table);

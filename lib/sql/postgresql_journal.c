@@ -142,7 +142,7 @@ static void new_rows(struct bf_buffer *buffer, const struct bf_document *documen
     }
 }
 
-void bf_postgresql_journal_columns(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table)
+static void journal_columns(struct bf_buffer *buffer, const struct bf_document *document, const struct bf_table *table)
 {
     for (size_t i = 0; i < table->key_count; i++) {
         bf_buffer_text(buffer, ", ");
@@ -156,15 +156,22 @@ void bf_postgresql_journal_columns(struct bf_buffer *buffer, const struct bf_doc
     }
 }
 
-/* INSERT INTO the journal ... of backfilld_new; `address`: the expressions of slice, seq and part. */
-static void keep(struct bf_buffer *buffer, const char *job, const struct bf_document *document, const struct bf_table *table,
-                 const char *address)
+void bf_postgresql_journal_insert(struct bf_buffer *buffer, const char *job, const struct bf_document *document,
+                                  const struct bf_table *table, const char *address)
 {
     bf_buffer_text(buffer, "backfilld_kept AS (INSERT INTO ");
     bf_postgresql_journal_name(buffer, job);
     bf_buffer_text(buffer, " (slice, seq, part, rows");
-    bf_postgresql_journal_columns(buffer, document, table);
-    bf_buffer_format(buffer, ") SELECT %s, count(*)", address);
+    journal_columns(buffer, document, table);
+    bf_buffer_format(buffer, ") SELECT %s, ", address);
+}
+
+/* INSERT INTO the journal ... of backfilld_new. */
+static void keep(struct bf_buffer *buffer, const char *job, const struct bf_document *document, const struct bf_table *table,
+                 const char *address)
+{
+    bf_postgresql_journal_insert(buffer, job, document, table, address);
+    bf_buffer_text(buffer, "count(*)");
     for (size_t i = 0; i < table->key_count; i++)
         bf_buffer_format(buffer, ", array_agg(backfilld_k%zu)", i);
     for (size_t i = 0; i < document->set_count; i++)

@@ -65,11 +65,8 @@ static void keep_apart(struct bf_buffer *buffer, const char *job, const struct b
 {
     const struct bf_table *table = range->table;
 
-    bf_buffer_text(buffer, "backfilld_kept AS (INSERT INTO ");
-    bf_postgresql_journal_name(buffer, job);
-    bf_buffer_text(buffer, " (slice, seq, part, rows");
-    bf_postgresql_journal_columns(buffer, document, table);
-    bf_buffer_format(buffer, ") SELECT %s, backfilld_made.backfilld_rows", address);
+    bf_postgresql_journal_insert(buffer, job, document, table, address);
+    bf_buffer_text(buffer, "backfilld_made.backfilld_rows");
     for (size_t i = 0; i < table->key_count; i++)
         bf_buffer_format(buffer, ", backfilld_made.backfilld_k%zu", i);
     for (size_t i = 0; i < document->set_count; i++) {
