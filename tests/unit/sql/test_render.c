@@ -284,6 +284,7 @@ static void sets_aside(const char *aside, bool alone, bool one_by_one, bool stre
     assert_int_equal(!!strstr(aside, " FOR UPDATE SKIP LOCKED?; "), wishes);
     if (!stretches)
         return;
+    says(aside, 1, " FOR UPDATE SKIP LOCKED", count);
     says(aside, 3, " WHERE @backfilld_stretches IS NULL AND ", count);
     says(aside, 6, "IF(@backfilld_warned = 0, 1, ", count);
     says(aside, 7, ")), COALESCE(CONCAT(?{ AND NOT ((`b`) IN (?}, @backfilld_free", count);
@@ -490,11 +491,10 @@ static void trial_of_mysql(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(legs), cmocka_unit_test(two_columns),
-                                       cmocka_unit_test(an_inverse_spares), cmocka_unit_test(every_statement),
-                                       cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(locks_of_mysql),
-                                       cmocka_unit_test(quoted_by_mysql), cmocka_unit_test(integers_of_mysql),
-                                       cmocka_unit_test(journal_of_mysql), cmocka_unit_test(images_of_mysql),
-                                       cmocka_unit_test(trial_of_mysql)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(legs), cmocka_unit_test(two_columns), cmocka_unit_test(an_inverse_spares),
+        cmocka_unit_test(every_statement), cmocka_unit_test(every_statement_of_mysql), cmocka_unit_test(locks_of_mysql),
+        cmocka_unit_test(quoted_by_mysql), cmocka_unit_test(integers_of_mysql), cmocka_unit_test(journal_of_mysql),
+        cmocka_unit_test(images_of_mysql), cmocka_unit_test(trial_of_mysql)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
