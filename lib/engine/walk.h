@@ -171,6 +171,7 @@ struct bf_walk {
     struct bf_range next;        /* the next batch */
     int64_t asked_rows;          /* what the boundary under way was asked for */
     int64_t rows_allowed;        /* that the next batch may scan */
+    char slept_for[BF_SIGNAL_NAME]; /* the signal for whose replica it sleeps; "": for none */
     bool have_next;
     bool batch_committed;
     struct bf_key batch_low;     /* of the last committed batch, for FLUSH */
@@ -293,8 +294,9 @@ void bf_walk_add_back_fence(struct bf_walk *walk, int64_t rows, int64_t lock_wai
 /* walk_log.c */
 bool bf_walk_begin_log(struct bf_walk *walk); /* into the flight, first of all: how far the log is; false: it is not asked for */
 void bf_walk_end_log(struct bf_walk *walk);   /* and last of all, where it was */
-/* Bytes that the log grew by in the batch that came back, or -1: not known; and they are counted for the job. */
-int64_t bf_walk_log_bytes(struct bf_walk *walk, const struct bf_answer *fence, const struct bf_answer *boundary, int64_t changed);
+/* Into the batch that came back: by how much the log grew meanwhile and where it ends; and that is counted for the job. */
+void bf_walk_read_log(struct bf_walk *walk, const struct bf_answer *fence, const struct bf_answer *boundary,
+                      struct bf_batch *batch);
 
 /* walk_locks.c: into the flight: the change of (low, high] */
 void bf_walk_add_change(struct bf_walk *walk, const struct bf_legs *range, enum bf_form form);

@@ -307,8 +307,8 @@ void bf_walk_batch_answered(struct bf_walk *walk)
     }
     int64_t rows = walk->asked_rows, changed, aside;
     bf_walk_sum_change(walk, &changed, &aside);
-    struct bf_batch batch = {.time = batch_time(walk, fence, boundary), .scanned = walk->next.rows, .changed = changed,
-                             .log_bytes = bf_walk_log_bytes(walk, fence, boundary, changed)};
+    struct bf_batch batch = {.time = batch_time(walk, fence, boundary), .scanned = walk->next.rows, .changed = changed};
+    bf_walk_read_log(walk, fence, boundary, &batch);
     committed(walk, &batch);
     bf_walk_set_aside(walk, aside);
     walk->have_next = false;

@@ -22,6 +22,9 @@ struct gathered {
     size_t count;
     struct bf_heeded heeded[BF_WATCHED_MAX]; /* the first signals are theirs */
     size_t heeded_count;
+    struct bf_replay replays[BF_WATCHED_MAX];
+    size_t replay_count;
+    double log_end; /* bytes: where the log stood in the newest sample; 0: it is not counted in bytes */
 };
 
 static struct bf_signal *add(struct gathered *gathered, enum bf_signal_kind kind, const char *prefix, const char *name,
@@ -48,6 +51,9 @@ static void gather_replicas(const struct bf_job *job, const struct bf_monitor *m
         signal->sampled_at = replica->unseen && replica->lag < limit ? BF_SIGNAL_NEVER : replica->lag_at;
         gathered->heeded[gathered->heeded_count++] = (struct bf_heeded){
             .name = replica->name, .from_start = replica->from_start, .synchronous = replica->synchronous};
+        if (gathered->log_end > 0 && bf_watched_is_rated(replica))
+            gathered->replays[gathered->replay_count++] = (struct bf_replay){
+                .name = signal->name, .position = replica->position, .at = replica->lag_at, .rate = replica->rate, .limit = limit};
     }
     struct bf_signal *signal = add(gathered, BF_SIGNAL_REPLICATION_LAG, replicas_signal, "", limit);
     size_t ignored = 0; /* one that is not to be seen is known all the same */
@@ -63,7 +69,8 @@ static void gather_replicas(const struct bf_job *job, const struct bf_monitor *m
 static void gather(const struct bf_job *job, const struct bf_monitor *monitor, struct gathered *gathered)
 {
     const struct bf_document *document = job->record.document;
-    gathered->count = gathered->heeded_count = 0;
+    gathered->count = gathered->heeded_count = gathered->replay_count = 0;
+    gathered->log_end = monitor->position;
     if (job->target->watch_replicas)
         gather_replicas(job, monitor, gathered);
     for (enum bf_signal_kind kind = 0; kind < BF_SIGNAL_KIND_COUNT; kind++)
@@ -103,6 +110,8 @@ static struct bf_control ask(struct bf_walk *walk, const struct gathered *gather
     struct bf_control_input input = {.now = bf_job_now(job),
                                      .signals = gathered->signals,
                                      .signal_count = gathered->count,
+                                     .replays = gathered->replays,
+                                     .replay_count = gathered->replay_count,
                                      .size = &walk->size,
                                      .batch = walk->batch,
                                      .nice = pace->nice,
@@ -110,6 +119,8 @@ static struct bf_control ask(struct bf_walk *walk, const struct gathered *gather
                                      .max_log_bytes_per_second = pace->max_log_bytes_per_second,
                                      .slices = bf_crew_unfinished(job),
                                      .window_open = window_open(job)};
+    if (input.batch.log_end < gathered->log_end)
+        input.batch.log_end = gathered->log_end;
     struct bf_control control = bf_control_decide(&input, &job->hold->memory);
     walk->rows_allowed = control.rows;
     return control;
@@ -393,7 +404,9 @@ int64_t bf_walk_sleep(struct bf_walk *walk)
     struct bf_job *job = walk->job;
     struct gathered gathered;
     gather(job, bf_monitor_of(job->engine, job->target->name), &gathered);
-    return ask(walk, &gathered).sleep / 1000;
+    struct bf_control control = ask(walk, &gathered);
+    snprintf(walk->slept_for, sizeof walk->slept_for, "%s", control.slept_for ? control.slept_for : "");
+    return control.sleep / 1000;
 }
 
 void bf_hold_prepare(struct bf_job *job)

@@ -1,6 +1,6 @@
 /* How much the server's log grows by while a batch runs: for the pace, which keeps a cap on it, and for the plan, which says at
  * the end what the job wrote. On PostgreSQL fence and boundary tell by the way. Elsewhere it is asked for in front of the batch
- * and behind it, which costs two questions: with a cap always, else now and then. */
+ * and behind it, which costs two questions: with a cap or a replica always, else now and then. */
 #include "internal.h"
 #include "monitor.h"
 
@@ -14,7 +14,7 @@ static bool asks_for_log(struct bf_walk *walk)
         return true;
     const struct bf_monitor *monitor = bf_monitor_find(job->engine, job->target->name);
     return monitor && monitor->position >= 0 && !bf_walk_goes_back(walk) &&
-           (walk->log_asked_at == 0 || bf_job_now(job) - walk->log_asked_at >= ASK_EVERY);
+           (monitor->replicas.count > 0 || walk->log_asked_at == 0 || bf_job_now(job) - walk->log_asked_at >= ASK_EVERY);
 }
 
 bool bf_walk_begin_log(struct bf_walk *walk)
@@ -32,7 +32,8 @@ void bf_walk_end_log(struct bf_walk *walk)
     bf_flight_add(&walk->flight, BF_STATEMENT_LOG_WRITTEN, walk->flight.steps[0].sql)->new_group = true;
 }
 
-int64_t bf_walk_log_bytes(struct bf_walk *walk, const struct bf_answer *fence, const struct bf_answer *boundary, int64_t changed)
+void bf_walk_read_log(struct bf_walk *walk, const struct bf_answer *fence, const struct bf_answer *boundary,
+                      struct bf_batch *batch)
 {
     double from = bf_answer_real(fence, 0, 1, -1);
     double to = boundary ? bf_answer_real(boundary, 0, walk->table->key_count + 3, -1) : -1;
@@ -41,6 +42,7 @@ int64_t bf_walk_log_bytes(struct bf_walk *walk, const struct bf_answer *fence, c
         to = bf_answer_real(&walk->answers[walk->answer_count - 1], 0, 0, -1);
     }
     if (!bf_walk_goes_back(walk))
-        bf_logged_add(&walk->job->record.progress.logged, &walk->job->log_seen, from, to, changed);
-    return from >= 0 && to >= from ? (int64_t)(to - from) : -1;
+        bf_logged_add(&walk->job->record.progress.logged, &walk->job->log_seen, from, to, batch->changed);
+    batch->log_bytes = from >= 0 && to >= from ? (int64_t)(to - from) : -1;
+    batch->log_end = to > 0 ? to : 0;
 }

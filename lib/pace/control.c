@@ -1,10 +1,16 @@
 #include "control.h"
 
+#include <math.h>
+
 /* From half of a limit on it sleeps longer, at the limit eight times the batch's own time. */
 static const double pressure_from = 0.5, pressure_slope = 16;
 /* Each hold lengthens the sleeps by once the batch's own time, fifty seconds without one take that back (pace-sim: 1.26 x
  * the rows of a slow replica at 0.73 x the lag). */
 static const double patience_step = 1, patience_lost = 0.02, patience_most = 16;
+
+/* Of its limit a replica is kept behind by a tenth. */
+static const double replay_share = 0.1;
+static const double replay_sleep_most = 1e6; /* microseconds: two samples */
 
 /* How long `amount` takes at `per_second`, without the time that it took already; microseconds. */
 static double left_of(int64_t amount, int64_t per_second, int64_t taken)
@@ -25,15 +31,53 @@ int64_t bf_control_sleep(double nice, double pressure, const struct bf_batch *ba
     return (int64_t)(sleep < longest ? sleep : longest);
 }
 
-/* Rows whose log fits into a second, by what the last batch wrote: a batch that has to be slept off for a minute would
- * come at once and in one piece. */
-static int64_t rows_of(const struct bf_control_input *input, int64_t log_bytes_per_second)
+/* Seconds by which a replica is kept behind: so little that nobody notices, so much that it always has something to do. */
+static double kept_behind(const struct bf_replay *replay)
+{
+    return replay->limit * replay_share;
+}
+
+/* Microseconds until the slowest replica will have replayed all but what it is kept behind by, if it goes on as it did. A
+ * sample corrects what is believed, so nothing is slept off for longer than it takes to get one. */
+static double replay_sleep(const struct bf_control_input *input, const char **ret_name)
+{
+    double longest = 0;
+    for (size_t i = 0; i < input->replay_count && input->batch.log_end > 0 && input->batch.changed > 0; i++) {
+        const struct bf_replay *replay = &input->replays[i];
+        double behind = (input->batch.log_end - replay->position) / replay->rate - (double)(input->now - replay->at) / 1000;
+        double sleep = (behind - kept_behind(replay)) * 1e6;
+        if (sleep > longest)
+            *ret_name = replay->name;
+        longest = sleep > longest ? sleep : longest;
+    }
+    return longest < replay_sleep_most ? longest : replay_sleep_most;
+}
+
+/* Bytes of log that a batch may write: what the cap allows in a second, for a batch that has to be slept off for a minute would
+ * come at once and in one piece, and what a replica replays in the time that a batch may take. */
+static double log_of(const struct bf_control_input *input, int64_t log_bytes_per_second)
+{
+    double most = log_bytes_per_second >= BF_NO_LIMIT ? HUGE_VAL : (double)log_bytes_per_second;
+    for (size_t i = 0; i < input->replay_count; i++) {
+        double seconds = (double)input->size->target_time / 1e6, behind = kept_behind(&input->replays[i]);
+        double log = input->replays[i].rate * (behind < seconds ? behind : seconds);
+        most = log < most ? log : most;
+    }
+    return most;
+}
+
+/* Rows whose log that is. */
+static int64_t rows_of(const struct bf_control_input *input, struct bf_control_memory *memory, int64_t log_bytes_per_second)
 {
     int64_t rows = input->size->rows;
     const struct bf_batch *batch = &input->batch;
-    if (log_bytes_per_second >= BF_NO_LIMIT || batch->log_bytes <= 0 || batch->scanned <= 0)
+    if (batch->log_bytes > 0 && batch->scanned > 0)
+        memory->row_log = (double)batch->log_bytes / (double)batch->scanned;
+    else if (log_bytes_per_second < BF_NO_LIMIT)
+        return rows; /* a cap is kept by what is known of the last batch */
+    if (memory->row_log <= 0)
         return rows;
-    double fit = (double)log_bytes_per_second / ((double)batch->log_bytes / (double)batch->scanned);
+    double fit = log_of(input, log_bytes_per_second) / memory->row_log;
     if (fit < (double)rows)
         rows = (int64_t)fit;
     return rows < 1 ? 1 : rows;
@@ -93,12 +137,18 @@ struct bf_control bf_control_decide(const struct bf_control_input *input, struct
     control.slices = bf_crew_size(&memory->crew, input->slices > 1 ? input->slices : 1, holds ? 1 : control.pressure,
                                   input->now);
     int64_t log_bytes = share(input->max_log_bytes_per_second, control.slices);
-    control.rows = rows_of(input, log_bytes);
+    control.rows = rows_of(input, memory, log_bytes);
     learn(memory, control.cause == BF_HOLD_OVER, input->now);
     /* Who is over a limit, or cannot see, holds, and says why, instead of sleeping at first for eight times a batch that may have
      * been long, or for ever: what cannot be seen may be infinite. */
     double nice = input->nice > memory->patience ? input->nice : memory->patience;
     control.sleep = bf_control_sleep(holds ? 0 : nice, holds ? 0 : control.pressure, &input->batch,
                                      share(input->max_rows_per_second, control.slices), log_bytes);
+    const char *slowest = NULL;
+    double replay = holds ? 0 : replay_sleep(input, &slowest);
+    if (replay > (double)control.sleep) {
+        control.sleep = (int64_t)replay;
+        control.slept_for = slowest;
+    }
     return control;
 }

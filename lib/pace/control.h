@@ -17,12 +17,24 @@ struct bf_batch {
     int64_t time;             /* microseconds on the server; 0: there was none */
     int64_t scanned, changed; /* rows */
     int64_t log_bytes;        /* that the server's log grew by meanwhile; -1: not known */
+    double log_end;           /* bytes: where the server's log stood behind it; 0: not known */
+};
+
+/* A replica that has to replay what is written. */
+struct bf_replay {
+    const char *name; /* of its signal */
+    double position; /* bytes of the primary's log that it had replayed at `at` */
+    int64_t at;      /* monotonic milliseconds */
+    double rate;     /* bytes a second that it may be given, and is believed to replay since */
+    double limit;    /* seconds that it may be behind */
 };
 
 struct bf_control_input {
     int64_t now;                     /* monotonic milliseconds */
     const struct bf_signal *signals; /* those without a limit are not looked at */
     size_t signal_count;
+    const struct bf_replay *replays;
+    size_t replay_count;
     const struct bf_size *size;
     struct bf_batch batch;
     double nice;
@@ -41,6 +53,7 @@ struct bf_control {
     double pressure;             /* the worst value as a share of its limit */
     int64_t rows;                /* that the next batch may scan */
     int64_t sleep;               /* microseconds from the end of the batch */
+    const char *slept_for;       /* the name of the replica that it waits for; NULL: none */
     int slices;                  /* that may run side by side */
 };
 
@@ -50,6 +63,7 @@ struct bf_control_memory {
     bool over;         /* the last answer was BF_HOLD_OVER */
     double patience;   /* learnt from holds: sleep at least so many times the batch's own time */
     int64_t learnt_at; /* monotonic milliseconds */
+    double row_log;    /* bytes of log for a scanned row, of the last batch of which that is known; 0: of none */
     struct bf_crew crew;
 };
 

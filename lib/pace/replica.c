@@ -9,8 +9,14 @@
 enum {
     UNKNOWN_FOR = 3000,       /* milliseconds for which a replica whose lag cannot be told yet counts as not measured */
     BUSY_BYTES = 1024 * 1024, /* with so much to replay a replica never waits for more, so what it does is all it can */
+    BASE_KEPT = 10000,        /* milliseconds */
     SPEED_KEPT = 60000        /* milliseconds for which a speed is believed when the replica is not busy any more */
 };
+
+/* Seconds of log, at its rate, that it has yet to replay: so it follows, so it does not. */
+static const double follows_up_to = 0.15, behind_from = 0.3;
+static const double base_most = 0.5; /* seconds: a replica that is paced comes closer than that in ten seconds */
+static const double rate_growth_first = 2, rate_growth = 1.1, rate_least = 65536;
 
 struct bf_watched *bf_watched_find(struct bf_watched_list *replicas, const char *name)
 {
@@ -30,7 +36,9 @@ void bf_watched_forget_positions(struct bf_watched_list *replicas)
         replica->first_at = replica->lag_at = BF_SIGNAL_NEVER;
         replica->words[0] = '\0';
         replica->missing_position = 0;
-        replica->busy_position = replica->speed = 0;
+        replica->busy_position = replica->speed = replica->rate = 0;
+        replica->rated_at = replica->base_since = 0;
+        replica->rate_known = false;
     }
 }
 
@@ -92,6 +100,43 @@ static void learn_speed(struct bf_watched *replica, int64_t now)
     replica->busy_at = now;
 }
 
+/* As LEDBAT learns the delay that is not its own doing (RFC 6817, base delay): the least lag of ten seconds, kept for ten more. */
+static void learn_base(struct bf_watched *replica, int64_t now)
+{
+    if (!replica->base_since || now - replica->base_since >= BASE_KEPT) {
+        replica->base = replica->base_since ? replica->base_next : replica->lag;
+        replica->base_next = replica->lag;
+        replica->base_since = now;
+    }
+    replica->base_next = replica->lag < replica->base_next ? replica->lag : replica->base_next;
+    replica->base = replica->lag < replica->base ? replica->lag : replica->base;
+}
+
+/* Learns what it may be given, from one reply to the next: as a sender of TCP finds its rate (RFC 5681, slow start). More for as
+ * long as it follows what it is given; once it does not, no more than it replayed. */
+static void learn_rate(struct bf_watched *replica, int64_t now)
+{
+    double got = replica->position - replica->rated_position, seconds = (double)(now - replica->rated_at) / 1000;
+    if (replica->rate <= 0)
+        replica->rate = BF_RATE_FIRST;
+    if (replica->rated_at && got <= 0)
+        return; /* idle, or it stands still: nothing to be learnt */
+    bool behind = replica->bytes > replica->rate * behind_from && replica->rated_bytes > replica->rate * behind_from;
+    bool follows = replica->bytes < replica->rate * follows_up_to && got > replica->rate * seconds / 2;
+    if (replica->rated_at && seconds > 0 && behind) {
+        double replayed = got / seconds;
+        replica->rate = replayed < replica->rate ? replayed : (replica->rate + replayed) / 2;
+        replica->rate_known = true;
+    } else if (replica->rated_at && follows) {
+        replica->rate *= replica->rate_known ? rate_growth : rate_growth_first;
+    }
+    if (replica->rate < rate_least)
+        replica->rate = rate_least;
+    replica->rated_position = replica->position;
+    replica->rated_bytes = replica->bytes;
+    replica->rated_at = now;
+}
+
 static void measure(struct bf_watched_list *replicas, struct bf_watched *replica, const struct bf_watched_view *view,
                     int64_t now, double position)
 {
@@ -118,6 +163,8 @@ static void measure(struct bf_watched_list *replicas, struct bf_watched *replica
     if (replica->bytes <= 0 && !view->first_seen)
         replica->lag = 0;
     learn_speed(replica, now);
+    learn_rate(replica, now);
+    learn_base(replica, now);
     if (replica->speed > 0 && replica->bytes >= BUSY_BYTES && replica->bytes / replica->speed > replica->lag)
         replica->lag = replica->bytes / replica->speed;
     if (replied)
@@ -195,6 +242,11 @@ void bf_watched_read(struct bf_watched_list *replicas, struct bf_watched *replic
 {
     measure(replicas, replica, view, now, replicas->positions[replicas->position_count - 1].position);
     replica->unseen = !view->first_seen;
+}
+
+bool bf_watched_is_rated(const struct bf_watched *replica)
+{
+    return replica->rate > 0 && replica->lag_at != BF_SIGNAL_NEVER && replica->base < base_most;
 }
 
 size_t bf_watched_promoted(const struct bf_watched_list *replicas)

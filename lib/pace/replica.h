@@ -18,7 +18,8 @@ enum {
     BF_REPLICA_NAME = 64,
     BF_REPLICA_WORDS = 240,
     BF_POSITIONS_MAX = 128,        /* kept of the primary's log; old ones are thinned out */
-    BF_REPLICA_EXPECTED = 600000   /* milliseconds: who streamed in this time is expected to be there */
+    BF_REPLICA_EXPECTED = 600000,  /* milliseconds: who streamed in this time is expected to be there */
+    BF_RATE_FIRST = 4 * 1024 * 1024 /* bytes a second */
 };
 
 /* One row of the view, in one sample. */
@@ -46,6 +47,12 @@ struct bf_watched {
     double speed;       /* bytes a second that it replays when there is enough to do; 0: not known */
     double busy_position; /* while there is: from where and when on its speed is measured; 0: there is not */
     int64_t busy_at, speed_at; /* monotonic milliseconds; speed_at: when speed was learnt last */
+    double rate;        /* bytes a second that it may be given: BF_RATE_FIRST at first, then what it followed, or did replay */
+    double rated_position, rated_bytes; /* where it was when that was judged last, and how far behind */
+    bool rate_known;    /* it was seen not to follow: its rate grows by small steps from then on */
+    int64_t rated_at;   /* monotonic milliseconds; 0: not yet */
+    double base, base_next; /* the least lag, seconds, of the last ten seconds or twenty */
+    int64_t base_since; /* monotonic milliseconds: of base_next */
     int64_t lag_at;     /* monotonic milliseconds: when that was true; BF_SIGNAL_NEVER */
     int64_t seen_at;    /* when it was in a sample last */
     int64_t first_at;   /* when it was seen first, and where the primary was then */
@@ -83,6 +90,8 @@ void bf_watched_read(struct bf_watched_list *replicas, struct bf_watched *replic
                      const struct bf_watched_view *view);
 /* Seconds since the primary was at that position, or at the last one before it that is known; INFINITY: not since then. */
 double bf_watched_age(const struct bf_watched_list *replicas, double position, int64_t now);
+/* Is its rate what it can replay? Of one that is behind all the time, on purpose or for want of speed, nobody knows. */
+bool bf_watched_is_rated(const struct bf_watched *replica);
 size_t bf_watched_promoted(const struct bf_watched_list *replicas); /* how many of them are */
 
 /* ---- who is set aside, in one job ---- */

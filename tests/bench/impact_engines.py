@@ -1,8 +1,6 @@
-"""What tests/bench/impact asks of an engine: servers, the table, a heartbeat, and a replica whose replay can be stopped."""
+"""What tests/bench/impact asks of an engine: servers, the table, a heartbeat."""
 import os
-import signal
 import time
-from pathlib import Path
 from urllib.parse import urlparse
 
 from lab.mysql import MyCluster
@@ -51,7 +49,6 @@ class PostgreSQL:
         return self
 
     def __exit__(self, *_):
-        self.go_on_replaying()
         self.cluster.stop()
 
     def version(self):
@@ -90,6 +87,12 @@ class PostgreSQL:
         until(lambda: execute("SELECT bool_and(replay_lsn >= pg_current_wal_lsn()) FROM pg_stat_replication").fetchone()[0],
               600, "the replica has caught up", 0.05)
 
+    def settle(self):
+        """What the way before has left to be written is written."""
+        with self.connect_replica() as connection:
+            connection.execute("CHECKPOINT")
+        os.sync()
+
     def update_range(self, connection, low, high):
         connection.execute(f"UPDATE bench SET v = (id %% 100)::int WHERE id > %s AND id <= %s", (low, high))
 
@@ -97,26 +100,8 @@ class PostgreSQL:
         self._connection.execute(f"UPDATE bench SET v = {self.expression}")
         return self.rows
 
-    def _replay(self, number):
-        replica = self.cluster.replica.pid()
-        if not replica:
-            return
-        for pid in Path(f"/proc/{replica}/task/{replica}/children").read_text().split():
-            try:
-                if b"startup" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    os.kill(int(pid), number)
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # another child, which ended meanwhile
-
-    def stop_replay(self):
-        self._replay(signal.SIGSTOP)
-
-    def go_on_replaying(self):
-        self._replay(signal.SIGCONT)
-
 
 class MariaDB:
-    """The replica's whole server is stopped and goes on: its threads cannot be told apart from outside."""
     name, table, expression = "mariadb", "bench", "id % 100"
 
     def __init__(self, rows):
@@ -130,7 +115,6 @@ class MariaDB:
         return self
 
     def __exit__(self, *_):
-        self.go_on_replaying()
         self._database.close()
         self.cluster.stop()
 
@@ -171,23 +155,15 @@ class MariaDB:
         until(lambda: self.cluster.replica.sql(f"SELECT MASTER_GTID_WAIT('{wanted}', 0.2)")[0][0] == 0, 600,
               "the replica has caught up", 0.05)
 
+    def settle(self):
+        os.sync()
+
     def update_range(self, connection, low, high):
         connection.cursor().execute("UPDATE bench SET v = id %% 100 WHERE id > %s AND id <= %s", (low, high))
 
     def single_update(self, over):
         self._database.execute(f"UPDATE bench SET v = {self.expression}")
         return self.rows
-
-    def _replay(self, number):
-        replica = self.cluster.replica.pid()
-        if replica:
-            os.kill(replica, number)
-
-    def stop_replay(self):
-        self._replay(signal.SIGSTOP)
-
-    def go_on_replaying(self):
-        self._replay(signal.SIGCONT)
 
 
 ENGINES = {engine.name: engine for engine in (PostgreSQL, MariaDB)}

@@ -23,6 +23,8 @@ const struct pace_scenario pace_scenarios[] = {
      .apply = {8e6}, .seconds = 300},
     {.name = "slow replica of two", .row_time = 5, .row_bytes = 200, .density = 1, .load = 0.3, .load_bytes = 2e6, SAME,
      .apply = {60e6, 8e6}, .seconds = 300},
+    {.name = "late on purpose", .row_time = 20, .row_bytes = 200, .density = 1, .load = 0.3, .load_bytes = 4e6, SAME,
+     .apply = {60e6}, .delay = 0.7, .seconds = 300},
     {.name = "replica stops for 30 s", .row_time = 20, .row_bytes = 200, .density = 1, .load = 0.3, .load_bytes = 4e6,
      .later_load = as_before, .apply = {60e6}, .later_apply = {0, as_before}, .change_at = 60, .back_at = 90,
      .seconds = 150},
@@ -118,8 +120,10 @@ static void apply_log(struct model *model)
     for (int i = 0; i < PACE_MODEL_REPLICAS; i++) {
         double rate = changed(model) && !s->wave && s->later_apply[i] >= 0 ? s->later_apply[i] : s->apply[i];
         model->applied[i] += rate / 1000;
-        if (model->applied[i] > model->log[model->now])
-            model->applied[i] = model->log[model->now];
+        int newest = model->now - (int)(model->scenario->delay * 1000);
+        double there = newest < 0 ? 0 : model->log[newest];
+        if (model->applied[i] > there)
+            model->applied[i] = there;
         while (model->applied_at[i] < model->now && model->log[model->applied_at[i]] <= model->applied[i])
             model->applied_at[i]++;
         model->lag[i] = (model->now - model->applied_at[i]) / 1000.0;
@@ -157,19 +161,24 @@ static struct bf_control decide(struct model *model)
 {
     struct bf_signal signals[PACE_MODEL_REPLICAS];
     struct bf_heeded heeded[PACE_MODEL_REPLICAS];
-    size_t count = 0;
+    struct bf_replay replays[PACE_MODEL_REPLICAS];
+    size_t count = 0, replay_count = 0;
     for (size_t i = 0; i < model->replicas.count; i++) {
         const struct bf_watched *replica = &model->replicas.list[i];
         if (bf_aside_is(&model->asides, replica->name, model->now))
             continue;
         signals[count] = (struct bf_signal){.kind = BF_SIGNAL_REPLICATION_LAG, .value = replica->lag, .limit = lag_limit,
                                             .sampled_at = replica->lag_at};
+        if (bf_watched_is_rated(replica))
+            replays[replay_count++] = (struct bf_replay){.name = replica->name, .position = replica->position, .at = replica->lag_at,
+                                            .rate = replica->rate, .limit = lag_limit};
         snprintf(signals[count].name, sizeof signals[count].name, "lag:%s", replica->name);
         heeded[count++] = (struct bf_heeded){.name = replica->name, .from_start = replica->from_start};
     }
     const struct pace_scenario *s = model->scenario;
     struct bf_control_input input = {
         .now = model->now, .signals = signals, .signal_count = model->paced ? count : 0, .size = &model->size,
+        .replays = replays, .replay_count = model->paced ? replay_count : 0,
         .batch = model->batch, .nice = model->paced ? 0.5 : 0, .window_open = true,
         .max_rows_per_second = s->max_rows_per_second && model->paced ? s->max_rows_per_second : BF_NO_LIMIT,
         .max_log_bytes_per_second = s->max_log_bytes_per_second && model->paced ? s->max_log_bytes_per_second : BF_NO_LIMIT};
@@ -203,7 +212,8 @@ static void end_batch(struct model *model, struct pace_run *run)
     int64_t rows_changed = (int64_t)((double)model->rows * model->scenario->density);
     model->batch = (struct bf_batch){.time = time > 0 ? time : (int64_t)model->work, .scanned = model->rows,
                                      .changed = rows_changed,
-                                     .log_bytes = (int64_t)(model->log[model->now] - model->log_before)};
+                                     .log_bytes = (int64_t)(model->log[model->now] - model->log_before),
+                                     .log_end = model->log[model->now] + 1e12};
     bf_size_batch(&model->size, model->rows, rows_changed, model->batch.time);
     model->scanned += (double)model->rows;
     model->ended = model->now;

@@ -21,6 +21,7 @@ struct pace_scenario {
     double apply[PACE_MODEL_REPLICAS];       /* bytes of log that a replica applies in a second; 0: there is none */
     double later_apply[PACE_MODEL_REPLICAS]; /* the same from `change_at` to `back_at`; under 0: the same */
     double behind[PACE_MODEL_REPLICAS];      /* seconds that a replica is behind at the beginning */
+    double delay;           /* seconds for which the replicas leave log alone, on purpose */
     int change_at, back_at; /* seconds */
     int seconds;            /* how long it runs */
     int64_t max_rows_per_second, max_log_bytes_per_second; /* 0: no cap */

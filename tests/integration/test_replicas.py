@@ -7,6 +7,7 @@ import pytest
 from lab.counted import check, make_table
 from lab.daemon import document, pace
 from lab.engines import ENGINES, new_cluster
+from lab.slow_replay import SlowReplay
 from lab.wait import until
 
 ROWS = 200000
@@ -105,6 +106,19 @@ def test_replay_is_paused_for_a_while(own_cluster, own_database, watching):
     assert daemon.job(job)["progress"]["seconds"][f"holding/lag:{name}"] >= seconds[f"holding/lag:{name}"]
     daemon.abort(job)
     daemon.wait(job, "aborted")
+
+
+@every_engine
+def test_a_slow_replica_sets_the_pace(own_cluster, own_database, watching):
+    """What it can replay is found before it is over its limit; what is slept for it stands in the ledger, with its name."""
+    daemon, name = watching, own_cluster.replica_name()
+    with SlowReplay(own_cluster, 0.9):
+        job = daemon.submit(document("counted", {"n": "n + 1"}, limits={"replication_lag": "4s"}, pace={"nice": 0}))
+        done = daemon.wait(job, "completed", 120)
+    check(own_database, ROWS)
+    seconds = done["progress"]["seconds"]
+    assert seconds[f"sleeping/lag:{name}"] > 0.2, seconds
+    assert seconds.get(f"holding/lag:{name}", 0) < seconds[f"sleeping/lag:{name}"], seconds
 
 
 def sessions_of_the_daemon(cluster, database) -> int:

@@ -94,6 +94,60 @@ static void little_to_do_teaches_no_speed(void **state)
     assert_true(replica->lag < 0.6);
 }
 
+/* So much more is written, and replayed at once. */
+static const struct bf_watched *after(struct story *story, double *log, double bytes)
+{
+    *log += bytes;
+    return sample(story, *log, *log, -1, true);
+}
+
+static void what_it_may_be_given_is_found_as_a_sender_of_tcp_finds_it(void **state)
+{
+    (void)state;
+    struct story story = {.now = 1000};
+    double log = 1e9, growth = 1;
+    const struct bf_watched *replica = sample(&story, log, log, -1, true);
+    assert_true(replica->rate == BF_RATE_FIRST);
+    for (int i = 1; i <= 4; i++) { /* it has replayed all that there is, each time */
+        replica = after(&story, &log, replica->rate / 2);
+        growth *= 2;
+        assert_true(fabs(replica->rate - BF_RATE_FIRST * growth) < 1);
+    }
+    double rate = replica->rate;
+    replica = after(&story, &log, rate / 10); /* so little is no proof */
+    assert_true(replica->rate == rate);
+    replica = sample(&story, log, log, -1, true); /* idle */
+    assert_true(replica->rate == rate);
+    double replayed = log;
+    for (int i = 0; i < 3; i++)
+        replica = sample(&story, log += rate, replayed += 5e6, 0.1, true);
+    assert_true(fabs(replica->rate - 10e6) < 1); /* it had more to do than that all the time */
+    replica = sample(&story, log, replayed, 0.1, true); /* it stands still: nothing is known of how fast it is */
+    assert_true(fabs(replica->rate - 10e6) < 1);
+    replica = sample(&story, log, log, -1, true); /* from here on by small steps */
+    replica = after(&story, &log, 5e6);
+    replica = after(&story, &log, 6e6);
+    assert_true(replica->rate > 10e6 * 1.2 && replica->rate < 10e6 * 1.4);
+    bf_watched_forget_positions(&story.replicas);
+    assert_true(sample(&story, 1, 1, -1, true)->rate == BF_RATE_FIRST);
+}
+
+/* 2 MB a second, each shown 5 s later. */
+static void of_a_replica_that_is_late_on_purpose_no_rate_is_known(void **state)
+{
+    (void)state;
+    struct story story = {.now = 1000};
+    const struct bf_watched *replica = sample(&story, 1e9, 1e9, -1, true);
+    for (int i = 1; i <= 10; i++)
+        replica = sample(&story, 1e9 + 1e6 * i, 1e9 + i, 5, true);
+    assert_true(bf_watched_is_rated(replica)); /* it may be busy for a while */
+    for (int i = 11; i <= 60; i++)
+        replica = sample(&story, 1e9 + 1e6 * i, 1e9 + 1e6 * (i - 10), 5, true);
+    assert_true(fabs(replica->base - 5) < 0.1);
+    assert_false(bf_watched_is_rated(replica));
+    assert_true(bf_watched_is_rated(sample(&story, 1e9 + 61e6, 1e9 + 61e6, -1, true))); /* it can do better */
+}
+
 static void a_paused_replica_on_a_quiet_primary_grows(void **state)
 {
     (void)state;
@@ -312,6 +366,8 @@ int main(void)
         cmocka_unit_test(a_stalled_network_looks_healthy_and_is_not),
         cmocka_unit_test(a_slow_replica_is_behind_by_what_it_has_yet_to_do),
         cmocka_unit_test(little_to_do_teaches_no_speed),
+        cmocka_unit_test(what_it_may_be_given_is_found_as_a_sender_of_tcp_finds_it),
+        cmocka_unit_test(of_a_replica_that_is_late_on_purpose_no_rate_is_known),
         cmocka_unit_test(a_paused_replica_on_a_quiet_primary_grows),
         cmocka_unit_test(who_is_behind_from_the_start_is_known_by_it),
         cmocka_unit_test(thinned_out_positions_still_bound),
