@@ -38,6 +38,7 @@ struct bf_locks {
     bool refused;      /* it was refused: it is on its way into the quarantine */
     int64_t struck;    /* that many rows are */
     bool patient;      /* every one of them is held: the first is waited for */
+    bool said_short;   /* that batches are shorter, because others wait for what they hold */
     bool yielding;     /* what is under way was cancelled by us, because somebody waits */
     char waiter[BF_WHO_TEXT]; /* who waits, for people */
     char holder[BF_WHO_TEXT]; /* whom we were last seen waiting for; "" */

@@ -1,13 +1,14 @@
 /* Who waits for us? While a batch runs, or a plan tries one, a second session for each target looks every 100 ms: first how
  * many sessions wait for a lock at all, and only when there are any, whether it is ours. A batch that another session has
- * waited for longer than `yield_after` is cancelled by us, whatever it has cost; nobody else's session is ever touched. Short
- * batches are over before anybody could have waited so long: they cost no look.
+ * waited for longer than `yield_after` is cancelled by us, whatever it has cost; nobody else's session is ever touched. Whoever
+ * is seen to wait at all makes the batches shorter (lib/pace/size.h).
  *
  * Who cannot look must not assume that nobody waits: after BLIND without a look, batches are kept under `yield_after`. */
 #include <stdio.h>
 #include <string.h>
 
 #include "allocate.h"
+#include "duration.h"
 #include "internal.h"
 #include "measuring.h"
 
@@ -20,7 +21,8 @@ enum {
     TIMEOUT = 2000,         /* of its statements: it waits for nobody */
     RECONNECT = 1000,
     BLIND = 5000,           /* P5 */
-    LOOKS_MOST = 256        /* sessions in one look */
+    LOOKS_MOST = 256,       /* sessions in one look */
+    MUCH_SHORTER = 4        /* people are told */
 };
 
 struct bf_watcher {
@@ -35,6 +37,7 @@ struct bf_watcher {
     int64_t session_since; /* monotonic milliseconds: when it was begun, or given up */
     int64_t batch_at;      /* monotonic milliseconds: when a batch was last sent */
     int64_t blind_since;   /* monotonic milliseconds: a look was needed and did not come; 0: it sees */
+    int64_t looked_at;     /* monotonic milliseconds: when the look under way was sent */
     int64_t due;           /* milliseconds until the next look, when a waiter was seen */
 };
 
@@ -101,7 +104,7 @@ static int64_t ran(const struct bf_watcher *watcher, const struct ours *ours)
     return now(watcher) - (ours->walk ? ours->walk->flight_sent : ours->submission->measuring->sent_at);
 }
 
-/* Nobody can have waited for longer than the batch runs. */
+/* Nobody can have waited for longer than the batch runs: only of such a one somebody has to see whether it has to yield. */
 static bool needs_look(const struct bf_watcher *watcher, const struct ours *ours)
 {
     return watched(ours) && ran(watcher, ours) >= yield_after(ours) / 2;
@@ -190,13 +193,41 @@ static void read_wait(struct bf_watcher *watcher, const struct ours *ours, const
     yield(ours, text);
 }
 
+/* A batch that runs since before the look began: does somebody wait for it? */
+static void learn(const struct bf_watcher *watcher, const struct ours *ours, bool waited)
+{
+    struct bf_walk *walk = ours->walk;
+    if (!walk || walk->phase != BF_PHASE_BATCHING || !walk->flight_under_way || walk->flight_sent >= watcher->looked_at)
+        return;
+    bf_size_looked(&walk->size, waited);
+    if (walk->locks.said_short || walk->size.aim > walk->size.target_time / MUCH_SHORTER)
+        return;
+    char aim[BF_DURATION_TEXT], target[BF_DURATION_TEXT];
+    walk->locks.said_short = true;
+    bf_job_note(walk->job, "note", "others wait for rows that batches hold: batches aim at %s instead of pace.batch_time (%s), until "
+                "nobody is seen to wait any more", bf_duration_format(walk->size.aim / 1000, aim),
+                bf_duration_format(walk->size.target_time / 1000, target));
+}
+
+static void nobody_waits(const struct bf_watcher *watcher)
+{
+    for (struct ours ours = {0}; next(watcher, &ours);)
+        learn(watcher, &ours, false);
+}
+
 static void read_waits(struct bf_watcher *watcher, const struct bf_flight *flight, const struct bf_answer *answers)
 {
     char name[BF_SESSION_NAME];
     for (size_t i = 0; i < flight->count; i++)
         for (struct ours ours = {0}; answers[i].outcome == BF_OUTCOME_OK && next(watcher, &ours);)
-            for (size_t row = 0; row < answers[i].rows && strcmp(name_of(&ours, name), watcher->asked[i]) == 0; row++)
-                read_wait(watcher, &ours, &answers[i], row);
+            if (strcmp(name_of(&ours, name), watcher->asked[i]) == 0) {
+                bool waited = false;
+                for (size_t row = 0; row < answers[i].rows; row++)
+                    waited = waited || bf_answer_true(&answers[i], row, 0);
+                learn(watcher, &ours, waited);
+                for (size_t row = 0; row < answers[i].rows; row++)
+                    read_wait(watcher, &ours, &answers[i], row);
+            }
 }
 
 static void on_looked(void *argument, struct bf_session *session, struct bf_flight *flight,
@@ -216,6 +247,8 @@ static void on_looked(void *argument, struct bf_session *session, struct bf_flig
         read_waits(watcher, flight, answers);
     else if (bf_answer_number(&answers[0], 0, 0) > 0)
         look(watcher, true);
+    else
+        nobody_waits(watcher);
     if (!watcher->looking)
         watcher->engine->world->timer_start(watcher->timer, watcher->due < SOON ? SOON : watcher->due);
 }
@@ -228,7 +261,7 @@ static void look(struct bf_watcher *watcher, bool closely)
         bf_flight_add(&watcher->flight, BF_STATEMENT_WATCH, database->dialect->common(BF_STATEMENT_WATCH));
     } else {
         for (struct ours ours = {0}; watcher->flight.count < LOOKS_MOST && next(watcher, &ours);) {
-            if (!needs_look(watcher, &ours))
+            if (!watched(&ours))
                 continue;
             char *name = watcher->asked[watcher->flight.count];
             struct bf_step *step = bf_flight_add(&watcher->flight, BF_STATEMENT_WATCHED,
@@ -240,6 +273,7 @@ static void look(struct bf_watcher *watcher, bool closely)
     if (watcher->flight.count == 0)
         return; /* it is over already */
     watcher->looking = true;
+    watcher->looked_at = now(watcher);
     database->execute(watcher->session, &watcher->flight, on_looked, watcher);
 }
 
@@ -269,9 +303,11 @@ static void play_safe(struct bf_watcher *watcher)
 static void on_timer(void *argument)
 {
     struct bf_watcher *watcher = argument;
-    bool needed = false;
-    for (struct ours ours = {0}; !needed && next(watcher, &ours);)
+    bool needed = false, some = false;
+    for (struct ours ours = {0}; !needed && next(watcher, &ours);) {
         needed = needs_look(watcher, &ours);
+        some = some || watched(&ours);
+    }
     if (needed && !watcher->blind_since)
         watcher->blind_since = now(watcher);
     if (needed && now(watcher) - watcher->blind_since >= BLIND) {
@@ -279,11 +315,11 @@ static void on_timer(void *argument)
             close_session(watcher);
         play_safe(watcher);
     }
-    if (needed && !watcher->session)
+    if (some && !watcher->session)
         connect(watcher);
-    else if (needed && watcher->connected && !watcher->looking)
+    else if (some && watcher->connected && !watcher->looking)
         look(watcher, false);
-    bool idle = now(watcher) - watcher->batch_at > IDLE_AFTER && !needed;
+    bool idle = now(watcher) - watcher->batch_at > IDLE_AFTER && !some;
     watcher->engine->world->timer_start(watcher->timer, idle ? IDLE_PERIOD : PERIOD);
 }
 

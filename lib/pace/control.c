@@ -59,7 +59,7 @@ static double log_of(const struct bf_control_input *input, int64_t log_bytes_per
 {
     double most = log_bytes_per_second >= BF_NO_LIMIT ? HUGE_VAL : (double)log_bytes_per_second;
     for (size_t i = 0; i < input->replay_count; i++) {
-        double seconds = (double)input->size->target_time / 1e6, behind = kept_behind(&input->replays[i]);
+        double seconds = (double)input->size->aim / 1e6, behind = kept_behind(&input->replays[i]);
         double log = input->replays[i].rate * (behind < seconds ? behind : seconds);
         most = log < most ? log : most;
     }

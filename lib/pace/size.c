@@ -4,6 +4,8 @@
 
 /* A batch over this many times the target is cut to a tenth at once; growth is held this long after a conflict. */
 enum { FAR_OVER = 5, CUT = 10, CONFLICT_BATCHES = 10 };
+/* Shorter than AIM_LEAST (microseconds) a batch is hardly more than its own commit. */
+enum { AIM_LEAST = 10000, AIM_GROWTH = 128 };
 
 static int64_t bounded(const struct bf_size *size, int64_t rows, int64_t ceiling)
 {
@@ -15,6 +17,7 @@ static int64_t bounded(const struct bf_size *size, int64_t rows, int64_t ceiling
 void bf_size_start(struct bf_size *size, int64_t target_milliseconds, int64_t start, int64_t min, int64_t max)
 {
     *size = (struct bf_size){.target_time = target_milliseconds * 1000, .start = start, .max = max};
+    size->aim = size->target_time;
     size->min = min < 1 ? 1 : min;
     size->rows = bounded(size, start, max);
 }
@@ -49,12 +52,14 @@ int64_t bf_size_change(struct bf_size *size, int64_t target_milliseconds, int64_
 {
     bool began = size->history > 0;
     int64_t rows = !began && size->rows == size->start ? start : size->rows; /* a checkpoint may have said it */
+    bool low = size->aim < size->target_time;
     size->target_time = target_milliseconds * 1000;
+    size->aim = low && size->aim < size->target_time ? size->aim : size->target_time;
     size->start = start;
     size->min = min < 1 ? 1 : min;
     size->max = max;
     /* Down at once: who lowers the aim wants peace now. Up goes step by step, as always. */
-    double fit = began ? (double)size->target_time / slow_row_time(size) : (double)rows;
+    double fit = began ? (double)size->aim / slow_row_time(size) : (double)rows;
     if (fit < (double)rows)
         rows = (int64_t)fit;
     size->rows = bounded(size, rows, began ? scan_ceiling(size) : max);
@@ -80,7 +85,7 @@ int64_t bf_size_batch(struct bf_size *size, int64_t scanned, int64_t changed, in
     int64_t ceiling = scan_ceiling(size);
 
     /* In double, because a server whose clock did not move in ten batches gives an infinite number. */
-    double fit = (double)size->target_time / slow_row_time(size);
+    double fit = (double)size->aim / slow_row_time(size);
     /* At most half as much again; from one row that is two, or it would stay at one for ever. */
     int64_t grown = size->rows + (size->rows > 1 ? size->rows / 2 : 1);
     int64_t rows = fit >= (double)grown ? grown : (int64_t)fit;
@@ -100,6 +105,16 @@ int64_t bf_size_conflict(struct bf_size *size)
     size->rows = bounded(size, size->rows / 2, size->rows);
     size->no_growth = CONFLICT_BATCHES;
     return size->rows;
+}
+
+void bf_size_looked(struct bf_size *size, bool waited)
+{
+    int64_t least = size->target_time < AIM_LEAST ? size->target_time : AIM_LEAST;
+    size->aim = waited ? size->aim / 2 : size->aim + size->aim / AIM_GROWTH + 1;
+    if (size->aim < least)
+        size->aim = least;
+    if (size->aim > size->target_time)
+        size->aim = size->target_time;
 }
 
 int64_t bf_sleep(double nice, int64_t time, int64_t changed)

@@ -159,6 +159,21 @@ def test_a_batch_that_gives_way_becomes_small_enough(database, daemon):
 
 
 @everywhere
+def test_batches_that_others_wait_for_become_short(database, daemon):
+    """Long before anybody has waited for yield_after: a batch of 250 ms takes rows that others want all the time."""
+    make_table(database, 4000)
+    slow_batches(database, 0.001, per="ROW")
+    with Foreground(database, lambda connection, _: touch(connection, random.randint(1, 4000)), 4) as shop:
+        job = daemon.submit(document(database.table("counted"), {"n": "n + 1"}, limits={"yield_after": "10s", "lock_timeout": "10s"}))
+        done = daemon.wait(job, "completed", seconds=90)
+    said = [event["text"] for event in daemon.events(job) if "others wait for rows" in event["text"]]
+    assert len(said) == 1 and "instead of pace.batch_time (250 ms)" in said[0], daemon.events(job)
+    assert done["progress"]["yields"] == 0 and not shop.errors, shop.errors[:3]
+    assert done["progress"]["batch_rows"] <= 250 / 4, "a quarter of what fits into 250 ms, or less"
+    expect_once(database)
+
+
+@everywhere
 def test_no_application_is_a_deadlocks_victim(database, daemon, campaign):
     """Transactions of two rows in either order, close to where the backfill is."""
     rows, seconds, threads = 20000, 600 if campaign else 8, 4

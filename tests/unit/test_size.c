@@ -375,6 +375,47 @@ static void other_bounds_keep_what_was_learnt(void **state)
     assert_int_equal(bf_size_change(&size, 250, 100, 10, 50), 500);
 }
 
+static void who_is_waited_for_becomes_short(void **state)
+{
+    (void)state;
+    struct bf_size size = sizer(1000, 10, 50000);
+    for (int i = 0; i < 20; i++)
+        dense_batch(&size, 100);
+    assert_int_equal(size.rows, 2500);
+    bf_size_looked(&size, false);
+    assert_int_equal(size.aim, 250000);
+    bf_size_looked(&size, true);
+    assert_int_equal(size.aim, 125000);
+    dense_batch(&size, 100);
+    assert_int_equal(size.rows, 1250);
+    for (int i = 0; i < 80; i++)
+        bf_size_looked(&size, false);
+    assert_true(size.aim < 250000);
+    for (int i = 0; i < 20; i++)
+        bf_size_looked(&size, false);
+    assert_int_equal(size.aim, 250000);
+    for (int i = 0; i < 20; i++)
+        bf_size_looked(&size, true);
+    assert_int_equal(size.aim, 10000);
+    /* One look in a hundred changes nothing for good, one in ten does. */
+    for (int i = 0; i < 10000; i++)
+        bf_size_looked(&size, i % 200 == 0);
+    assert_true(size.aim > 100000);
+    for (int i = 0; i < 10000; i++)
+        bf_size_looked(&size, i % 10 == 0);
+    assert_true(size.aim < 25000);
+    /* Another target: what was learnt stays, and less than the least is asked for where the document does. */
+    bf_size_change(&size, 5, 1000, 10, 50000);
+    assert_int_equal(size.aim, 5000);
+    bf_size_looked(&size, true);
+    assert_int_equal(size.aim, 5000);
+    bf_size_change(&size, 1000, 1000, 10, 50000);
+    assert_int_equal(size.aim, 1000000);
+    bf_size_looked(&size, true);
+    bf_size_change(&size, 2000, 1000, 10, 50000);
+    assert_int_equal(size.aim, 500000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +439,7 @@ int main(void)
         cmocka_unit_test(conflicts_leave_dents_only),
         cmocka_unit_test(load_of_its_own_making_is_no_slide),
         cmocka_unit_test(other_bounds_keep_what_was_learnt),
+        cmocka_unit_test(who_is_waited_for_becomes_short),
     };
     return cmocka_run_group_tests_name("size", tests, NULL, NULL);
 }
