@@ -31,7 +31,7 @@ static const char *why(const struct bf_job *job, enum bf_activity activity)
         if ((activity == BF_ACTIVITY_HOLDING || activity == BF_ACTIVITY_BACKING_OFF) && walk->reason.code != BF_OK &&
             bf_walk_activity(walk) == activity)
             return walk->reason.signal[0] ? walk->reason.signal : bf_code_name(walk->reason.code);
-        if (activity == BF_ACTIVITY_SLEEPING && bf_walk_activity(walk) == activity && walk->slept_for[0])
+        if (activity == BF_ACTIVITY_SLEEPING && walk->phase == BF_PHASE_SLEEPING && walk->slept_for[0])
             return walk->slept_for;
     }
     return "";

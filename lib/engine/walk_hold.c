@@ -41,6 +41,7 @@ static void gather_replicas(const struct bf_job *job, const struct bf_monitor *m
     const struct bf_document *document = job->record.document;
     int64_t now = bf_job_now(job);
     double limit = (double)document->limits.replication_lag / 1000;
+    bool paced = job->record.direction != BF_DIRECTION_BACK; /* under its limits a way back is as fast as it can */
     for (size_t i = 0; i < monitor->replicas.count; i++) {
         const struct bf_watched *replica = &monitor->replicas.list[i];
         if (replica->promoted || bf_ignored_find(job->engine, job->target->name, replica->name) ||
@@ -51,7 +52,7 @@ static void gather_replicas(const struct bf_job *job, const struct bf_monitor *m
         signal->sampled_at = replica->unseen && replica->lag < limit ? BF_SIGNAL_NEVER : replica->lag_at;
         gathered->heeded[gathered->heeded_count++] = (struct bf_heeded){
             .name = replica->name, .from_start = replica->from_start, .synchronous = replica->synchronous};
-        if (gathered->log_end > 0 && bf_watched_is_rated(replica))
+        if (paced && gathered->log_end > 0 && bf_watched_is_rated(replica))
             gathered->replays[gathered->replay_count++] = (struct bf_replay){
                 .name = signal->name, .position = replica->position, .at = replica->lag_at, .rate = replica->rate, .limit = limit};
     }
@@ -393,6 +394,7 @@ bool bf_walk_slow_down(struct bf_walk *walk)
     show(walk, &control, &gathered.signals[control.signal]);
     walk->rows_allowed = walk->size.min;
     walk->sleep_until = walk->batch_ended + SLOW_PAUSE;
+    walk->slept_for[0] = '\0';
     if (bf_job_now(walk->job) >= walk->sleep_until)
         return false;
     walk->phase = BF_PHASE_SLEEPING;

@@ -22,6 +22,7 @@ enum {
     RECONNECT = 1000,
     BLIND = 5000,           /* P5 */
     LOOKS_MOST = 256,       /* sessions in one look */
+    LEARN_EVERY = 250,      /* milliseconds */
     MUCH_SHORTER = 4        /* people are told */
 };
 
@@ -38,6 +39,7 @@ struct bf_watcher {
     int64_t batch_at;      /* monotonic milliseconds: when a batch was last sent */
     int64_t blind_since;   /* monotonic milliseconds: a look was needed and did not come; 0: it sees */
     int64_t looked_at;     /* monotonic milliseconds: when the look under way was sent */
+    int64_t closely_at;    /* monotonic milliseconds: when it was last asked for whom they wait */
     int64_t due;           /* milliseconds until the next look, when a waiter was seen */
 };
 
@@ -215,6 +217,23 @@ static void nobody_waits(const struct bf_watcher *watcher)
         learn(watcher, &ours, false);
 }
 
+/* For one that sleeps nobody can wait. */
+static void nobody_can_wait(const struct bf_watcher *watcher)
+{
+    for (struct ours ours = {0}; next(watcher, &ours);)
+        if (ours.walk && ours.walk->phase == BF_PHASE_SLEEPING)
+            bf_size_looked(&ours.walk->size, false);
+}
+
+/* Whom they wait for is a costly question: it is asked as often as it takes to yield in time, else now and then, to learn. */
+static bool looks_closely(const struct bf_watcher *watcher)
+{
+    for (struct ours ours = {0}; next(watcher, &ours);)
+        if (needs_look(watcher, &ours))
+            return true;
+    return now(watcher) - watcher->closely_at >= LEARN_EVERY;
+}
+
 static void read_waits(struct bf_watcher *watcher, const struct bf_flight *flight, const struct bf_answer *answers)
 {
     char name[BF_SESSION_NAME];
@@ -245,10 +264,10 @@ static void on_looked(void *argument, struct bf_session *session, struct bf_flig
     watcher->due = PERIOD;
     if (flight->steps[0].statement == BF_STATEMENT_WATCHED)
         read_waits(watcher, flight, answers);
-    else if (bf_answer_number(&answers[0], 0, 0) > 0)
-        look(watcher, true);
-    else
+    else if (bf_answer_number(&answers[0], 0, 0) <= 0)
         nobody_waits(watcher);
+    else if (looks_closely(watcher))
+        look(watcher, true);
     if (!watcher->looking)
         watcher->engine->world->timer_start(watcher->timer, watcher->due < SOON ? SOON : watcher->due);
 }
@@ -274,6 +293,8 @@ static void look(struct bf_watcher *watcher, bool closely)
         return; /* it is over already */
     watcher->looking = true;
     watcher->looked_at = now(watcher);
+    if (closely)
+        watcher->closely_at = watcher->looked_at;
     database->execute(watcher->session, &watcher->flight, on_looked, watcher);
 }
 
@@ -308,6 +329,7 @@ static void on_timer(void *argument)
         needed = needs_look(watcher, &ours);
         some = some || watched(&ours);
     }
+    nobody_can_wait(watcher);
     if (needed && !watcher->blind_since)
         watcher->blind_since = now(watcher);
     if (needed && now(watcher) - watcher->blind_since >= BLIND) {

@@ -8,8 +8,8 @@ static const double pressure_from = 0.5, pressure_slope = 16;
  * the rows of a slow replica at 0.73 x the lag). */
 static const double patience_step = 1, patience_lost = 0.02, patience_most = 16;
 
-/* Of its limit a replica is kept behind by a tenth. */
-static const double replay_share = 0.1;
+/* Of its limit a replica is kept behind by a tenth, and never by more than three tenths of a second. */
+static const double replay_share = 0.1, replay_most = 0.3;
 static const double replay_sleep_most = 1e6; /* microseconds: two samples */
 
 /* How long `amount` takes at `per_second`, without the time that it took already; microseconds. */
@@ -34,7 +34,8 @@ int64_t bf_control_sleep(double nice, double pressure, const struct bf_batch *ba
 /* Seconds by which a replica is kept behind: so little that nobody notices, so much that it always has something to do. */
 static double kept_behind(const struct bf_replay *replay)
 {
-    return replay->limit * replay_share;
+    double behind = replay->limit * replay_share;
+    return behind < replay_most ? behind : replay_most;
 }
 
 /* Microseconds until the slowest replica will have replayed all but what it is kept behind by, if it goes on as it did. A
@@ -53,33 +54,37 @@ static double replay_sleep(const struct bf_control_input *input, const char **re
     return longest < replay_sleep_most ? longest : replay_sleep_most;
 }
 
-/* Bytes of log that a batch may write: what the cap allows in a second, for a batch that has to be slept off for a minute would
- * come at once and in one piece, and what a replica replays in the time that a batch may take. */
-static double log_of(const struct bf_control_input *input, int64_t log_bytes_per_second)
+/* Bytes of log that a batch may write: what a replica replays in the time that a batch may take, shared by those that run side by
+ * side. */
+static double log_of(const struct bf_control_input *input, int slices)
 {
-    double most = log_bytes_per_second >= BF_NO_LIMIT ? HUGE_VAL : (double)log_bytes_per_second;
+    double most = HUGE_VAL;
     for (size_t i = 0; i < input->replay_count; i++) {
         double seconds = (double)input->size->aim / 1e6, behind = kept_behind(&input->replays[i]);
-        double log = input->replays[i].rate * (behind < seconds ? behind : seconds);
+        double log = input->replays[i].rate * (behind < seconds ? behind : seconds) / (slices > 1 ? slices : 1);
         most = log < most ? log : most;
     }
     return most;
 }
 
-/* Rows whose log that is. */
-static int64_t rows_of(const struct bf_control_input *input, struct bf_control_memory *memory, int64_t log_bytes_per_second)
+/* Rows whose log fits into what the cap allows in a second, for a batch that has to be slept off for a minute would come at once and
+ * in one piece; and into what the replicas follow, but no fewer than the document wants for that. */
+static int64_t rows_of(const struct bf_control_input *input, struct bf_control_memory *memory, int64_t log_bytes_per_second,
+                       int slices)
 {
     int64_t rows = input->size->rows;
     const struct bf_batch *batch = &input->batch;
-    if (batch->log_bytes > 0 && batch->scanned > 0)
+    bool known = batch->log_bytes > 0 && batch->scanned > 0;
+    if (known)
         memory->row_log = (double)batch->log_bytes / (double)batch->scanned;
-    else if (log_bytes_per_second < BF_NO_LIMIT)
-        return rows; /* a cap is kept by what is known of the last batch */
     if (memory->row_log <= 0)
         return rows;
-    double fit = log_of(input, log_bytes_per_second) / memory->row_log;
+    double fit = log_of(input, slices) / memory->row_log;
     if (fit < (double)rows)
-        rows = (int64_t)fit;
+        rows = fit > (double)input->size->min ? (int64_t)fit : input->size->min;
+    double capped = (double)log_bytes_per_second / memory->row_log;
+    if (known && log_bytes_per_second < BF_NO_LIMIT && capped < (double)rows)
+        rows = (int64_t)capped;
     return rows < 1 ? 1 : rows;
 }
 
@@ -137,7 +142,7 @@ struct bf_control bf_control_decide(const struct bf_control_input *input, struct
     control.slices = bf_crew_size(&memory->crew, input->slices > 1 ? input->slices : 1, holds ? 1 : control.pressure,
                                   input->now);
     int64_t log_bytes = share(input->max_log_bytes_per_second, control.slices);
-    control.rows = rows_of(input, memory, log_bytes);
+    control.rows = rows_of(input, memory, log_bytes, control.slices);
     learn(memory, control.cause == BF_HOLD_OVER, input->now);
     /* Who is over a limit, or cannot see, holds, and says why, instead of sleeping at first for eight times a batch that may have
      * been long, or for ever: what cannot be seen may be infinite. */

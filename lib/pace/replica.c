@@ -13,10 +13,11 @@ enum {
     SPEED_KEPT = 60000        /* milliseconds for which a speed is believed when the replica is not busy any more */
 };
 
-/* Seconds of log, at its rate, that it has yet to replay: so it follows, so it does not. */
-static const double follows_up_to = 0.15, behind_from = 0.3;
-static const double base_most = 0.5; /* seconds: a replica that is paced comes closer than that in ten seconds */
-static const double rate_growth_first = 2, rate_growth = 1.1, rate_least = 65536;
+static const double follows_up_to = 0.1; /* seconds that it has yet to replay, beyond what it is behind in any case */
+static const double lag_growth = 0.1;    /* seconds a second: it falls behind */
+static const double base_most = 0.4;     /* seconds: a replica that is paced comes closer than that in ten seconds */
+static const double rate_growth_first = 2, rate_growth = 1.1, rate_cut = 0.7, rate_least = 65536;
+static const double rate_over = 8;       /* times what it replayed: more would be a guess */
 
 struct bf_watched *bf_watched_find(struct bf_watched_list *replicas, const char *name)
 {
@@ -24,6 +25,13 @@ struct bf_watched *bf_watched_find(struct bf_watched_list *replicas, const char 
         if (strcmp(replicas->list[i].name, name) == 0)
             return &replicas->list[i];
     return NULL;
+}
+
+static void forget_rate(struct bf_watched *replica)
+{
+    replica->rate = 0;
+    replica->rate_known = false;
+    replica->rated_at = replica->base_since = 0;
 }
 
 void bf_watched_forget_positions(struct bf_watched_list *replicas)
@@ -36,9 +44,8 @@ void bf_watched_forget_positions(struct bf_watched_list *replicas)
         replica->first_at = replica->lag_at = BF_SIGNAL_NEVER;
         replica->words[0] = '\0';
         replica->missing_position = 0;
-        replica->busy_position = replica->speed = replica->rate = 0;
-        replica->rated_at = replica->base_since = 0;
-        replica->rate_known = false;
+        replica->busy_position = replica->speed = 0;
+        forget_rate(replica);
     }
 }
 
@@ -112,29 +119,43 @@ static void learn_base(struct bf_watched *replica, int64_t now)
     replica->base = replica->lag < replica->base ? replica->lag : replica->base;
 }
 
-/* Learns what it may be given, from one reply to the next: as a sender of TCP finds its rate (RFC 5681, slow start). More for as
- * long as it follows what it is given; once it does not, no more than it replayed. */
+static void judge_again(struct bf_watched *replica, int64_t now)
+{
+    replica->rated_position = replica->position;
+    replica->rated_bytes = replica->bytes;
+    replica->rated_lag = replica->lag;
+    replica->rated_at = now;
+}
+
+/* Learns what it may be given, from one reply to the next: as a sender of TCP finds its rate (RFC 5681, slow start), and what is
+ * only far away does not count as slow: that shows the log of a constant time ago, however much is written (RFC 6817). */
 static void learn_rate(struct bf_watched *replica, int64_t now)
 {
     double got = replica->position - replica->rated_position, seconds = (double)(now - replica->rated_at) / 1000;
+    if (replica->rated_at && got < 0) /* another one of that name */
+        forget_rate(replica);
     if (replica->rate <= 0)
         replica->rate = BF_RATE_FIRST;
-    if (replica->rated_at && got <= 0)
-        return; /* idle, or it stands still: nothing to be learnt */
-    bool behind = replica->bytes > replica->rate * behind_from && replica->rated_bytes > replica->rate * behind_from;
-    bool follows = replica->bytes < replica->rate * follows_up_to && got > replica->rate * seconds / 2;
-    if (replica->rated_at && seconds > 0 && behind) {
-        double replayed = got / seconds;
-        replica->rate = replayed < replica->rate ? replayed : (replica->rate + replayed) / 2;
+    if (!replica->rated_at || got <= 0 || seconds <= 0) {
+        if (!replica->rated_at || replica->bytes > 0) /* while it stands still nothing is to be learnt of how fast it goes */
+            judge_again(replica, now);
+        return;
+    }
+    double replayed = got / seconds;
+    bool slow = replica->bytes > replica->rate * follows_up_to && replica->bytes > replica->rated_bytes &&
+                replica->lag > replica->base + follows_up_to && replica->lag - replica->rated_lag > seconds * lag_growth;
+    if (replayed > replica->rate) {
+        replica->rate = replayed;
+    } else if (slow) {
+        double less = replica->rate * rate_cut;
+        replica->rate = replayed > less ? replayed : less;
         replica->rate_known = true;
-    } else if (replica->rated_at && follows) {
+    } else if (replica->rate < replayed * rate_over) {
         replica->rate *= replica->rate_known ? rate_growth : rate_growth_first;
     }
     if (replica->rate < rate_least)
         replica->rate = rate_least;
-    replica->rated_position = replica->position;
-    replica->rated_bytes = replica->bytes;
-    replica->rated_at = now;
+    judge_again(replica, now);
 }
 
 static void measure(struct bf_watched_list *replicas, struct bf_watched *replica, const struct bf_watched_view *view,

@@ -4,8 +4,8 @@
 
 /* A batch over this many times the target is cut to a tenth at once; growth is held this long after a conflict. */
 enum { FAR_OVER = 5, CUT = 10, CONFLICT_BATCHES = 10 };
-/* Shorter than AIM_LEAST (microseconds) a batch is hardly more than its own commit. */
-enum { AIM_LEAST = 10000, AIM_GROWTH = 128 };
+/* Shorter than AIM_LEAST (microseconds), or than twice its own commit, a batch is hardly more than that. */
+enum { AIM_LEAST = 10000, AIM_TIMES = 2, AIM_GROWTH = 128 };
 
 static int64_t bounded(const struct bf_size *size, int64_t rows, int64_t ceiling)
 {
@@ -66,13 +66,32 @@ int64_t bf_size_change(struct bf_size *size, int64_t target_milliseconds, int64_
     return size->rows;
 }
 
+/* What the smallest and the largest of the last batches would have taken without rows, where they differ enough to tell. */
+static void learn_overhead(struct bf_size *size)
+{
+    int small = 0, large = 0;
+    double rows[BF_SIZE_HISTORY] = {0};
+    for (int i = 0; i < size->history; i++) {
+        rows[i] = (double)size->time[i] / size->row_time[i];
+        small = rows[i] < rows[small] ? i : small;
+        large = rows[i] > rows[large] ? i : large;
+    }
+    if (!(rows[large] >= 1.5 * rows[small]))
+        return;
+    double row = (double)(size->time[large] - size->time[small]) / (rows[large] - rows[small]);
+    double overhead = (double)size->time[small] - (row > 0 ? row : 0) * rows[small];
+    size->overhead = overhead > 0 ? overhead : 0;
+}
+
 static void remember(struct bf_size *size, int64_t scanned, int64_t changed, int64_t time)
 {
     size->row_time[size->next] = (double)time / (double)scanned;
+    size->time[size->next] = time;
     size->density[size->next] = changed >= scanned ? 1 : (double)changed / (double)scanned;
     size->next = (size->next + 1) % BF_SIZE_HISTORY;
     if (size->history < BF_SIZE_HISTORY)
         size->history++;
+    learn_overhead(size);
 }
 
 int64_t bf_size_batch(struct bf_size *size, int64_t scanned, int64_t changed, int64_t time)
@@ -109,7 +128,9 @@ int64_t bf_size_conflict(struct bf_size *size)
 
 void bf_size_looked(struct bf_size *size, bool waited)
 {
-    int64_t least = size->target_time < AIM_LEAST ? size->target_time : AIM_LEAST;
+    int64_t least = AIM_LEAST > AIM_TIMES * size->overhead ? AIM_LEAST : (int64_t)(AIM_TIMES * size->overhead);
+    if (least > size->target_time)
+        least = size->target_time;
     size->aim = waited ? size->aim / 2 : size->aim + size->aim / AIM_GROWTH + 1;
     if (size->aim < least)
         size->aim = least;

@@ -19,7 +19,9 @@ struct bf_size {
     int64_t aim;                       /* microseconds: target_time, or less while others wait for what batches hold */
     int64_t rows;                      /* rows to scan in the next batch */
     double row_time[BF_SIZE_HISTORY];  /* microseconds per scanned row of the last batches */
+    int64_t time[BF_SIZE_HISTORY];     /* microseconds of the last batches */
     double density[BF_SIZE_HISTORY];   /* changed / scanned of the last batches */
+    double overhead;                   /* microseconds that a batch takes however few rows it has; 0: not known */
     int history;                       /* how many of those are filled */
     int next;                          /* where the next one goes */
     int no_growth;                     /* batches for which it may not grow */

@@ -2,7 +2,7 @@
 #include "mysql_dialect.h"
 
 /* Without PROCESS an account sees its own connections alone; on MySQL it has to be let into performance_schema too. WHERE
- * FALSE asks for the right and no more. Cheap: asked ten times a second while a long batch runs. */
+ * FALSE asks for the right and no more. Cheap: asked ten times a second while batches run. */
 #define WATCH                                                                                                         \
     "SELECT IF(" BF_MYSQL_SEES ", (SELECT VARIABLE_VALUE FROM /*M! information_schema.*//*!80000 performance_schema.*/" \
     "global_status WHERE VARIABLE_NAME = 'Innodb_row_lock_current_waits') + "                                         \
@@ -27,7 +27,7 @@
     "AND NOT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST q JOIN us ON us.id = q.ID WHERE q.STATE = p.STATE)"
 
 /* The transaction's number is that of a picture up to 0.1 s old, and the thread is not always who made the lock: either will
- * do, for a batch that runs for so long. */
+ * do, to give way and to learn. */
 #define SEEN_MYSQL                                                                                                    \
     "SELECT 1 AS waits, r.PROCESSLIST_ID AS id FROM performance_schema.data_lock_waits w "                            \
     "JOIN performance_schema.threads r ON r.THREAD_ID = w.REQUESTING_THREAD_ID "                                      \

@@ -173,7 +173,7 @@ char *bf_postgresql_redo_aside(const char *job, const struct bf_document *docume
     return bf_buffer_take(&buffer);
 }
 
-/* Cheap: asked ten times a second while a long batch runs. */
+/* Cheap: asked ten times a second while batches run. */
 #define WATCH "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 /* Who waits for that session, and whom it waits for itself; by which table need not be known here. waitstart is there from 14 on and NULL for a moment;

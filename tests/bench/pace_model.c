@@ -9,7 +9,7 @@
 #include "replica.h"
 
 enum { TICK = 1 /* millisecond */, SAMPLE_EVERY = 500 };
-static const double lag_limit = 1.5, megabyte = 1e6, as_before = -1;
+static const double lag_limit = 1.5, megabyte = 1e6, as_before = -1, heartbeat = 150;
 
 #define SAME .later_load = as_before, .later_apply = {as_before, as_before}
 
@@ -25,6 +25,11 @@ const struct pace_scenario pace_scenarios[] = {
      .apply = {60e6, 8e6}, .seconds = 300},
     {.name = "late on purpose", .row_time = 20, .row_bytes = 200, .density = 1, .load = 0.3, .load_bytes = 4e6, SAME,
      .apply = {60e6}, .delay = 0.7, .seconds = 300},
+    {.name = "late on purpose, no load", .row_time = 20, .row_bytes = 200, .density = 1, SAME, .apply = {60e6}, .delay = 0.7,
+     .seconds = 300},
+    {.name = "far away", .row_time = 20, .row_bytes = 200, .density = 1, SAME, .apply = {60e6}, .delay = 0.3, .seconds = 120},
+    {.name = "busy primary", .row_time = 20, .row_bytes = 200, .density = 1, .load = 0.5, .load_bytes = 200e6, SAME,
+     .apply = {400e6}, .delay = 0.05, .seconds = 120},
     {.name = "replica stops for 30 s", .row_time = 20, .row_bytes = 200, .density = 1, .load = 0.3, .load_bytes = 4e6,
      .later_load = as_before, .apply = {60e6}, .later_apply = {0, as_before}, .change_at = 60, .back_at = 90,
      .seconds = 150},
@@ -99,7 +104,7 @@ static double load(const struct model *model)
 static void write_log(struct model *model)
 {
     const struct pace_scenario *s = model->scenario;
-    double bytes = load(model) * s->load_bytes / 1000;
+    double bytes = load(model) * s->load_bytes / 1000 + (model->now % SAMPLE_EVERY ? 0 : heartbeat);
     double before = model->now ? model->log[model->now - 1] : 0;
     if (model->phase == WRITING) {
         /* The application comes first, and some of the server is left in any case. */

@@ -117,7 +117,7 @@ def test_a_slow_replica_sets_the_pace(own_cluster, own_database, watching):
         done = daemon.wait(job, "completed", 120)
     check(own_database, ROWS)
     seconds = done["progress"]["seconds"]
-    assert seconds[f"sleeping/lag:{name}"] > 0.2, seconds
+    assert seconds[f"sleeping/lag:{name}"] > 1.2, f"the slow start alone takes 0.7 s: {seconds}"
     assert seconds.get(f"holding/lag:{name}", 0) < seconds[f"sleeping/lag:{name}"], seconds
 
 

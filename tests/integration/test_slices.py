@@ -279,7 +279,6 @@ def test_what_is_changed_while_it_runs_says_how_many_run(database, daemon):
     assert limits(database) == cut and all_once(database, 10 * ROWS)
 
 
-@pytest.mark.engines("postgresql", because="nobody looks yet who waits for us on the others")
 def test_the_watcher_takes_back_the_batch_that_somebody_waits_for_and_no_other(database, daemon):
     make_table(database, ROWS)
     slow_batches(database, 0.1, per="ROW", when="new.id % 10 = 0 AND new.n > 0")

@@ -312,20 +312,26 @@ static void a_slow_replica_is_used_and_not_drowned(void **state)
     (void)state;
     struct pace_run run = run_of("slow replica", true), loop = run_of("slow replica", false);
     assert_true(loop.lag_most > 100);
-    assert_true(run.lag_most < 0.5);
-    assert_true(run.lag_p99 < 0.4);
+    assert_true(run.lag_most < 0.75);
+    assert_true(run.lag_p99 < 0.6);
     /* 7.4 MB/s of 200 bytes a row are what it can follow beside the application. */
     assert_true(run.rows_per_second > 0.98 * 37000);
     assert_true(run.holding == 0);
 }
 
 /* What it is behind by is not for want of speed, and says nothing about what it may be given. */
-static void a_replica_that_is_late_on_purpose_is_no_slow_one(void **state)
+static void a_replica_that_is_late_or_far_away_is_no_slow_one(void **state)
 {
     (void)state;
-    struct pace_run run = run_of("late on purpose", true), loop = run_of("late on purpose", false);
-    assert_true(run.rows_per_second > 0.4 * loop.rows_per_second);
-    assert_true(run.holding < 0.05);
+    static const struct {
+        const char *name;
+        double share; /* of a loop without a brake, which with nice 0.5 is two thirds */
+    } cases[] = {{"late on purpose", 0.4}, {"late on purpose, no load", 0.25}, {"far away", 0.6}, {"busy primary", 0.6}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pace_run run = run_of(cases[i].name, true), loop = run_of(cases[i].name, false);
+        assert_true(run.rows_per_second > cases[i].share * loop.rows_per_second);
+        assert_true(run.holding < 0.1);
+    }
 }
 
 static void goes_on_after_a_stop_and_without_one_far_behind(void **state)
@@ -361,7 +367,7 @@ int main(void)
         cmocka_unit_test(a_changed_plan_is_noticed),
         cmocka_unit_test(no_scenario_leaks),
         cmocka_unit_test(a_slow_replica_is_used_and_not_drowned),
-        cmocka_unit_test(a_replica_that_is_late_on_purpose_is_no_slow_one),
+        cmocka_unit_test(a_replica_that_is_late_or_far_away_is_no_slow_one),
         cmocka_unit_test(goes_on_after_a_stop_and_without_one_far_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,22 +114,63 @@ static void what_it_may_be_given_is_found_as_a_sender_of_tcp_finds_it(void **sta
         assert_true(fabs(replica->rate - BF_RATE_FIRST * growth) < 1);
     }
     double rate = replica->rate;
-    replica = after(&story, &log, rate / 10); /* so little is no proof */
+    replica = after(&story, &log, rate / 20); /* so little is no proof */
     assert_true(replica->rate == rate);
     replica = sample(&story, log, log, -1, true); /* idle */
     assert_true(replica->rate == rate);
     double replayed = log;
-    for (int i = 0; i < 3; i++)
-        replica = sample(&story, log += rate, replayed += 5e6, 0.1, true);
-    assert_true(fabs(replica->rate - 10e6) < 1); /* it had more to do than that all the time */
-    replica = sample(&story, log, replayed, 0.1, true); /* it stands still: nothing is known of how fast it is */
+    double before = replica->rate;
+    replica = sample(&story, log += rate, replayed += 5e6, 0.4, true); /* it falls behind: step by step it is given what it replays */
+    assert_true(fabs(replica->rate - 0.7 * before) < 1);
+    for (int i = 0; i < 8; i++)
+        replica = sample(&story, log += rate, replayed += 5e6, 0.8 + 0.4 * i, true);
     assert_true(fabs(replica->rate - 10e6) < 1);
-    replica = sample(&story, log, log, -1, true); /* from here on by small steps */
-    replica = after(&story, &log, 5e6);
-    replica = after(&story, &log, 6e6);
-    assert_true(replica->rate > 10e6 * 1.2 && replica->rate < 10e6 * 1.4);
+    for (int i = 0; i < 10; i++)
+        replica = sample(&story, log, replayed, 4 + 0.5 * i, true); /* it stands still: nothing is known of how fast it is */
+    replica = sample(&story, log, replayed += 1000, 9, true); /* nor when it moves again */
+    assert_true(replica->rate >= 9e6);
+    replica = sample(&story, log, log, -1, true); /* all at once: it can do that */
+    assert_true(replica->rate > 100e6);
+    rate = replica->rate;
+    for (int i = 0; i < 2; i++)
+        replica = after(&story, &log, rate / 2);
+    assert_true(replica->rate > rate * 1.2 && replica->rate < rate * 1.22); /* from here on by small steps */
+    replica = sample(&story, log, 1e6, 0.1, true); /* another one of that name */
+    assert_true(replica->rate == BF_RATE_FIRST);
     bf_watched_forget_positions(&story.replicas);
     assert_true(sample(&story, 1, 1, -1, true)->rate == BF_RATE_FIRST);
+}
+
+/* What is far away and fast shows the log of a constant time ago: it is given more and more, whatever it is behind by. */
+static void latency_is_no_slowness(void **state)
+{
+    (void)state;
+    static const double latencies[] = {0.05, 0.2, 0.3, 0.39};
+    for (size_t i = 0; i < sizeof latencies / sizeof latencies[0]; i++) {
+        struct story story = {.now = 1000};
+        double log = 1e9, given = 1e6;
+        const struct bf_watched *replica = sample(&story, log, log, -1, true);
+        for (int step = 0; step < 120; step++) {
+            log += given / 2;
+            replica = sample(&story, log, log - given * latencies[i], latencies[i], true);
+            given = replica->rate * 0.15 / latencies[i]; /* as the controller would */
+            given = given > 50e6 ? 50e6 : given;
+        }
+        assert_true(given == 50e6);
+        assert_true(bf_watched_is_rated(replica));
+    }
+}
+
+/* The application writes 100 MB a second, and the replica follows. */
+static void a_busy_primary_is_no_slow_replica(void **state)
+{
+    (void)state;
+    struct story story = {.now = 1000};
+    const double log = 1e9;
+    const struct bf_watched *replica = NULL;
+    for (int i = 0; i < 10; i++)
+        replica = sample(&story, log + 50e6 * i, log + 50e6 * i - 0.008 * 100e6, 0.008, true);
+    assert_true(replica->rate >= 100e6);
 }
 
 /* 2 MB a second, each shown 5 s later. */
@@ -367,6 +408,8 @@ int main(void)
         cmocka_unit_test(a_slow_replica_is_behind_by_what_it_has_yet_to_do),
         cmocka_unit_test(little_to_do_teaches_no_speed),
         cmocka_unit_test(what_it_may_be_given_is_found_as_a_sender_of_tcp_finds_it),
+        cmocka_unit_test(latency_is_no_slowness),
+        cmocka_unit_test(a_busy_primary_is_no_slow_replica),
         cmocka_unit_test(of_a_replica_that_is_late_on_purpose_no_rate_is_known),
         cmocka_unit_test(a_paused_replica_on_a_quiet_primary_grows),
         cmocka_unit_test(who_is_behind_from_the_start_is_known_by_it),

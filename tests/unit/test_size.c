@@ -404,6 +404,14 @@ static void who_is_waited_for_becomes_short(void **state)
     for (int i = 0; i < 10000; i++)
         bf_size_looked(&size, i % 10 == 0);
     assert_true(size.aim < 25000);
+    /* Of a batch that is nearly all commit a smaller one is no shorter. */
+    struct bf_size slow_commit = sizer(500, 10, 50000);
+    for (int i = 0; i < 200; i++) {
+        bf_size_batch(&slow_commit, slow_commit.rows, slow_commit.rows, 15000 + 5 * slow_commit.rows);
+        bf_size_looked(&slow_commit, true);
+    }
+    assert_true(slow_commit.rows > 2000 && slow_commit.rows < 4000);
+    assert_true(slow_commit.aim >= 30000 && slow_commit.aim < 31000);
     /* Another target: what was learnt stays, and less than the least is asked for where the document does. */
     bf_size_change(&size, 5, 1000, 10, 50000);
     assert_int_equal(size.aim, 5000);
