@@ -14,8 +14,9 @@ enum {
 };
 
 static const double follows_up_to = 0.1; /* seconds that it has yet to replay, beyond what it is behind in any case */
+static const double rated_for = 0.4;     /* seconds from one look to the next, at least */
 static const double lag_growth = 0.1;    /* seconds a second: it falls behind */
-static const double base_most = 0.4;     /* seconds: a replica that is paced comes closer than that in ten seconds */
+static const double base_most = 0.5;     /* seconds: a replica that is paced comes closer than that in ten seconds */
 static const double rate_growth_first = 2, rate_growth = 1.1, rate_cut = 0.7, rate_least = 65536;
 static const double rate_over = 8;       /* times what it replayed: more would be a guess */
 
@@ -30,7 +31,7 @@ struct bf_watched *bf_watched_find(struct bf_watched_list *replicas, const char 
 static void forget_rate(struct bf_watched *replica)
 {
     replica->rate = 0;
-    replica->rate_known = false;
+    replica->rate_known = replica->rate_stood = false;
     replica->rated_at = replica->base_since = 0;
 }
 
@@ -136,9 +137,13 @@ static void learn_rate(struct bf_watched *replica, int64_t now)
         forget_rate(replica);
     if (replica->rate <= 0)
         replica->rate = BF_RATE_FIRST;
-    if (!replica->rated_at || got <= 0 || seconds <= 0) {
-        if (!replica->rated_at || replica->bytes > 0) /* while it stands still nothing is to be learnt of how fast it goes */
-            judge_again(replica, now);
+    if (replica->rated_at && seconds < rated_for) /* what shows in jumps would seem fast */
+        return;
+    /* While it stands still, and from then to when it is seen to move, nothing is to be learnt of how fast it goes. */
+    bool stood = replica->rate_stood;
+    replica->rate_stood = replica->rated_at && got <= 0 && replica->bytes > 0;
+    if (!replica->rated_at || stood || got <= 0) {
+        judge_again(replica, now);
         return;
     }
     double replayed = got / seconds;
@@ -147,7 +152,7 @@ static void learn_rate(struct bf_watched *replica, int64_t now)
     if (replayed > replica->rate) {
         replica->rate = replayed;
     } else if (slow) {
-        double less = replica->rate * rate_cut;
+        double less = replica->rate_known ? replica->rate * rate_cut : replayed;
         replica->rate = replayed > less ? replayed : less;
         replica->rate_known = true;
     } else if (replica->rate < replayed * rate_over) {

@@ -49,6 +49,7 @@ struct bf_watched {
     int64_t busy_at, speed_at; /* monotonic milliseconds; speed_at: when speed was learnt last */
     double rate;        /* bytes a second that it may be given: BF_RATE_FIRST at first, then what it followed, or did replay */
     double rated_position, rated_bytes, rated_lag; /* where it was when that was judged last, and how far behind */
+    bool rate_stood;    /* it stood still when it was judged last */
     bool rate_known;    /* it was seen not to follow: its rate grows by small steps from then on */
     int64_t rated_at;   /* monotonic milliseconds; 0: not yet */
     double base, base_next; /* the least lag, seconds, of the last ten seconds or twenty */

@@ -108,7 +108,7 @@ def test_replay_is_paused_for_a_while(own_cluster, own_database, watching):
     daemon.wait(job, "aborted")
 
 
-@every_engine
+@pytest.mark.engines("postgresql", because="elsewhere the whole server has to be stopped to slow its replay, and with it what it says")
 def test_a_slow_replica_sets_the_pace(own_cluster, own_database, watching):
     """What it can replay is found before it is over its limit; what is slept for it stands in the ledger, with its name."""
     daemon, name = watching, own_cluster.replica_name()
