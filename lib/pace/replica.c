@@ -189,7 +189,8 @@ static void measure(struct bf_watched_list *replicas, struct bf_watched *replica
     if (replica->bytes <= 0 && !view->first_seen)
         replica->lag = 0;
     learn_speed(replica, now);
-    learn_rate(replica, now);
+    if (replied)
+        learn_rate(replica, now);
     learn_base(replica, now);
     if (replica->speed > 0 && replica->bytes >= BUSY_BYTES && replica->bytes / replica->speed > replica->lag)
         replica->lag = replica->bytes / replica->speed;

@@ -169,7 +169,7 @@ def test_batches_that_others_wait_for_become_short(database, daemon):
     said = [event["text"] for event in daemon.events(job) if "others wait for rows" in event["text"]]
     assert len(said) == 1 and "instead of pace.batch_time (250 ms)" in said[0], daemon.events(job)
     assert done["progress"]["yields"] == 0 and not shop.errors, shop.errors[:3]
-    assert done["progress"]["batch_rows"] <= 250 / 4, "a quarter of what fits into 250 ms, or less"
+    assert done["progress"]["batches"] >= 2 * 4000 / 250, "twice as many as it takes at 250 ms"
     expect_once(database)
 
 

@@ -162,6 +162,18 @@ static void latency_is_no_slowness(void **state)
     }
 }
 
+/* It replies to each second sample only: what is told by a reply is of the time since the one before. */
+static void who_replies_seldom_is_rated_by_its_replies(void **state)
+{
+    (void)state;
+    struct story story = {.now = 1000};
+    const double log = 1e9;
+    const struct bf_watched *replica = NULL;
+    for (int i = 0; i < 20; i++)
+        replica = sample(&story, log + 25e6 * i, log + 25e6 * (i - i % 2) - 1e6, 0.02, i % 2 == 0);
+    assert_true(replica->rate >= 50e6);
+}
+
 /* The application writes 100 MB a second, and the replica follows. */
 static void a_busy_primary_is_no_slow_replica(void **state)
 {
@@ -410,6 +422,7 @@ int main(void)
         cmocka_unit_test(little_to_do_teaches_no_speed),
         cmocka_unit_test(what_it_may_be_given_is_found_as_a_sender_of_tcp_finds_it),
         cmocka_unit_test(latency_is_no_slowness),
+        cmocka_unit_test(who_replies_seldom_is_rated_by_its_replies),
         cmocka_unit_test(a_busy_primary_is_no_slow_replica),
         cmocka_unit_test(of_a_replica_that_is_late_on_purpose_no_rate_is_known),
         cmocka_unit_test(a_paused_replica_on_a_quiet_primary_grows),
